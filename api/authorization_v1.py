@@ -1,0 +1,113 @@
+"""What a caller may do (authorization.k8s.io/v1)."""
+
+from api.meta_v1 import LabelSelectorRequirement, ObjectMeta
+from api.model import Model, struct
+
+
+class NonResourceAttributes(Model):
+    path: str = ""
+    verb: str = ""
+
+
+class FieldSelectorRequirement(Model):
+    key: str
+    operator: str
+    values: list[str] = []
+
+
+class FieldSelectorAttributes(Model):
+    rawSelector: str = ""
+    requirements: list[FieldSelectorRequirement] = []
+
+
+class LabelSelectorAttributes(Model):
+    rawSelector: str = ""
+    requirements: list[LabelSelectorRequirement] = []
+
+
+class ResourceAttributes(Model):
+    fieldSelector: FieldSelectorAttributes | None = None
+    group: str = ""
+    labelSelector: LabelSelectorAttributes | None = None
+    name: str = ""
+    namespace: str = ""
+    resource: str = ""
+    subresource: str = ""
+    verb: str = ""
+    version: str = ""
+
+
+class SubjectAccessReviewSpec(Model):
+    extra: dict[str, list[str]] = {}
+    groups: list[str] = []
+    nonResourceAttributes: NonResourceAttributes | None = None
+    resourceAttributes: ResourceAttributes | None = None
+    uid: str = ""
+    user: str = ""
+
+
+class SubjectAccessReviewStatus(Model):
+    allowed: bool
+    denied: bool = False
+    evaluationError: str = ""
+    reason: str = ""
+
+
+class SubjectAccessReview(Model):
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = struct()
+    spec: SubjectAccessReviewSpec = struct()
+    status: SubjectAccessReviewStatus = struct()
+
+
+class SelfSubjectAccessReviewSpec(Model):
+    nonResourceAttributes: NonResourceAttributes | None = None
+    resourceAttributes: ResourceAttributes | None = None
+
+
+class SelfSubjectAccessReview(Model):
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = struct()
+    spec: SelfSubjectAccessReviewSpec = struct()
+    status: SubjectAccessReviewStatus = struct()
+
+
+class SelfSubjectRulesReviewSpec(Model):
+    namespace: str = ""
+
+
+class NonResourceRule(Model):
+    nonResourceURLs: list[str] = []
+    verbs: list[str]
+
+
+class ResourceRule(Model):
+    apiGroups: list[str] = []
+    resourceNames: list[str] = []
+    resources: list[str] = []
+    verbs: list[str]
+
+
+class SubjectRulesReviewStatus(Model):
+    evaluationError: str = ""
+    incomplete: bool
+    nonResourceRules: list[NonResourceRule]
+    resourceRules: list[ResourceRule]
+
+
+class SelfSubjectRulesReview(Model):
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = struct()
+    spec: SelfSubjectRulesReviewSpec = struct()
+    status: SubjectRulesReviewStatus = struct()
+
+
+class LocalSubjectAccessReview(Model):
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = struct()
+    spec: SubjectAccessReviewSpec = struct()
+    status: SubjectAccessReviewStatus = struct()

@@ -1,0 +1,255 @@
+"""The base of every API type, and the vocabulary its fields are declared with.
+
+A field's declaration says how the field behaves on the wire, in the same three ways as in
+Kubernetes' own Go types:
+
+    name: str                        always present, also when empty (and `required` in the schema)
+    hostNetwork: bool = False        left out when empty: an explicit false and no value are the same
+    replicas: int | None = None      left out only when unset: an explicit 0 is kept
+    metadata: ObjectMeta = struct()  a nested object that is always present, as {} when empty
+
+Markers in `Annotated[...]` carry what merging needs (`ListMap`, `ListSet`, `Atomic`, `Merge`) and what
+the published schema says (`Enum`, `Default`); pydantic itself ignores them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+import orjson
+import pydantic
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticUndefined
+
+from api.quantity import canonical
+
+
+@dataclass(frozen=True, slots=True)
+class ListMap:
+    """`x-kubernetes-list-type: map`: items are told apart by these keys."""
+
+    keys: tuple[str, ...]
+
+    def __init__(self, *keys: str) -> None:
+        object.__setattr__(self, "keys", keys)
+
+
+@dataclass(frozen=True, slots=True)
+class ListSet:
+    """`x-kubernetes-list-type: set`: scalar items, each at most once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Atomic:
+    """`x-kubernetes-map-type: atomic`: owned and replaced as a whole.  Lists are atomic unless marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """How strategic merge patch treats the field (`x-kubernetes-patch-strategy` and `-merge-key`)."""
+
+    key: str = ""
+    strategy: str = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """The values the published schema lists.  Wrong values are refused by validation, not by decoding."""
+
+    values: tuple[str, ...]
+
+    def __init__(self, *values: str) -> None:
+        object.__setattr__(self, "values", values)
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """`required` in the published schema although it can be absent on the wire (a nil pointer in Go)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """The default the published schema names; the apiserver's defaulting fills it in."""
+
+    value: Any
+
+
+def struct() -> Any:
+    """A nested object that is always present on the wire, as `{}` when nothing in it is set.
+
+    The default is a plain dictionary that pydantic validates into the model: the two never compare
+    equal, so `exclude_defaults` keeps the field.
+    """
+    return Field(default={}, validate_default=True)
+
+
+def _to_second(value: datetime) -> datetime:
+    return value.astimezone(UTC).replace(microsecond=0)
+
+
+def _microseconds(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _is_base64(value: str) -> str:
+    try:
+        base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ValueError("illegal base64 data") from error
+    return value
+
+
+Time = Annotated[datetime, AfterValidator(_to_second)]
+"""RFC 3339 with seconds, always in UTC."""
+
+MicroTime = Annotated[datetime, PlainSerializer(_microseconds, return_type=str)]
+"""RFC 3339 with exactly six digits of microseconds, always in UTC."""
+
+Quantity = Annotated[str, BeforeValidator(canonical)]
+"""A resource quantity in its canonical form ("500m", "1Gi"); see `api.quantity`."""
+
+Base64 = Annotated[str, AfterValidator(_is_base64)]
+"""Bytes, kept in their base64 encoding."""
+
+IntOrString = int | str
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+JSONObject = dict[str, Any]
+
+
+class Model(pydantic.BaseModel):
+    """One API type.  Fields carry the API's own names, as its documentation shows them.
+
+    Decoding is strict about types, as Kubernetes is, and ignores fields it does not know unless told
+    otherwise.  Validators are built on first use.
+    """
+
+    model_config = ConfigDict(
+        strict=True, extra="ignore", defer_build=True, populate_by_name=True, protected_namespaces=()
+    )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        # A factory makes an empty list or dict; pydantic would deep-copy the default, at twice the cost.
+        for field in cls.model_fields.values():
+            if field.default == [] and field.default is not PydanticUndefined:
+                field.default, field.default_factory = PydanticUndefined, list
+            elif field.default == {} and not field.validate_default:
+                field.default, field.default_factory = PydanticUndefined, dict
+
+    @classmethod
+    def decode(cls, data: bytes | str, *, unknown_fields: bool = True) -> Self:
+        """Read JSON.
+
+        As in Go, null means "not given" everywhere and a missing value is the type's empty one.
+        Raises pydantic.ValidationError for a value of a wrong type, and, with
+        `unknown_fields=False`, for a field the type does not have.
+        """
+        extra: Any = "ignore" if unknown_fields else "forbid"
+        try:
+            return cls.model_validate_json(data, extra=extra)
+        except pydantic.ValidationError as error:
+            kinds = {problem["type"] for problem in error.errors(include_url=False, include_context=False)}
+            if "json_invalid" in kinds:
+                raise
+            document = without_nulls(orjson.loads(data))
+        return cls._decode_sparse(document, extra)
+
+    @classmethod
+    def _decode_sparse(cls, document: Any, extra: Any) -> Self:
+        """Decode with the empty value put in wherever an always-present field is missing."""
+        for _ in range(32):  # a filled-in object may itself lack fields: one level of nesting a turn
+            try:
+                return cls.model_validate_json(orjson.dumps(document), extra=extra)
+            except pydantic.ValidationError as error:
+                missing = [p["loc"] for p in error.errors(include_url=False) if p["type"] == "missing"]
+                if not missing:
+                    raise
+                for location in missing:
+                    _fill_in(cls, document, location)
+        raise ValueError(f"{cls.__name__}: nested too deeply")
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], *, unknown_fields: bool = True) -> Self:
+        """Read an object that is already parsed into JSON-shaped dictionaries and lists."""
+        return cls.decode(orjson.dumps(document), unknown_fields=unknown_fields)
+
+    def encode(self) -> bytes:
+        """JSON as the API writes it: empty values left out or kept as each field declares."""
+        return self.__pydantic_serializer__.to_json(self, exclude_defaults=True, by_alias=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON-shaped dictionaries and lists."""
+        document: dict[str, Any] = orjson.loads(self.encode())
+        return document
+
+    def copy_deep(self) -> Self:
+        """An independent copy."""
+        return self.model_copy(deep=True)
+
+
+_EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}
+
+
+def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...]) -> None:
+    """Put the empty value of its type at `location`, a place where a required field is missing."""
+    kind: Any = model
+    for step in location[:-1]:
+        if isinstance(step, int):
+            kind = inner_type(kind)[0]
+            document = document[step]
+        elif isinstance(kind, type) and issubclass(kind, Model):
+            kind = field_type(kind, step)
+            document = document[step]
+        else:
+            kind = inner_type(kind)[-1]
+            document = document[step]
+    kind = bare(kind)
+    last = location[-1]
+    wanted = bare(field_type(kind, str(last)))
+    origin = getattr(wanted, "__origin__", None)
+    if origin in (list, dict):
+        document[last] = origin()
+    elif isinstance(wanted, type) and issubclass(wanted, Model):
+        document[last] = {}
+    else:
+        document[last] = _EMPTY.get(wanted, 0 if wanted == IntOrString else "")
+
+
+def field_type(model: Any, name: str) -> Any:
+    """The declared type of the field that is called `name` on the wire."""
+    fields: dict[str, Any] = bare(model).model_fields
+    field = fields.get(name) or next(f for f in fields.values() if f.alias == name)
+    return field.annotation
+
+
+def bare(kind: Any) -> Any:
+    """A type without `Annotated[...]` and without `| None`."""
+    while True:
+        if hasattr(kind, "__metadata__"):
+            kind = kind.__origin__
+            continue
+        arguments = [a for a in getattr(kind, "__args__", ()) if a is not type(None)]
+        if type(None) in getattr(kind, "__args__", ()) and len(arguments) == 1:
+            kind = arguments[0]
+            continue
+        return kind
+
+
+def inner_type(kind: Any) -> list[Any]:
+    """The item type of a list, or key and value types of a mapping."""
+    return [bare(argument) for argument in bare(kind).__args__]
+
+
+def without_nulls(value: Any) -> Any:
+    """A copy of a JSON value without the object members that are null."""
+    if isinstance(value, dict):
+        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value if item is not None]
+    return value

@@ -1,0 +1,1 @@
+"""Plugins that change or refuse writes: mutating ones first, then validating ones."""

@@ -1,0 +1,1 @@
+"""One file per verb, generic over resources: nothing here knows a kind."""

@@ -1,0 +1,1 @@
+"""What is special about each kind: one strategy per resource, found in `registry.table`."""

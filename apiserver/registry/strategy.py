@@ -1,0 +1,178 @@
+"""What can be special about a kind.
+
+The verb handlers are the same for every resource; wherever kinds differ they ask the resource's
+*strategy*.  A new kind is its types in `api/`, a strategy here, and a line in `registry.table`.
+The order in which a handler asks is Kubernetes' own:
+
+    create:  default → prepare_for_create → (admission) → validate → begin_create → store
+    update:  default → prepare_for_update → (admission) → validate + validate_update → begin_update → store
+    delete:  grace_period → store → after_delete
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from api.errors import FieldError
+from api.meta_v1 import DeleteOptions, ObjectMeta
+from api.model import Model
+from api.scheme import Resource
+
+
+class APIObject(Protocol):
+    """Any object with metadata: all that the generic code needs to know of a kind."""
+
+    metadata: ObjectMeta
+
+
+M = TypeVar("M", bound=Model)
+Finish = Callable[[bool], None]
+"""Called once after a write with whether it succeeded: keeps or gives back what was allocated for it."""
+
+
+@dataclass(frozen=True)
+class Column(Generic[M]):
+    """One column of `kubectl get`.  Priority 0 is always shown, higher ones with `-o wide`.
+
+    `value` computes the cell from the object and the present time.
+    """
+
+    name: str
+    value: Callable[[M, datetime], Any]
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Subresource:
+    """A part of an object with a URL of its own that is read and written like an object.
+
+    `name` is the last part of the URL.  Connecting subresources (log, exec, …) are not these: they are
+    handlers of their own.
+    """
+
+    name: str
+
+    def prepare_for_update(self, new: Any, old: Any) -> None:
+        """Put back everything of `old` that this subresource may not change."""
+        raise NotImplementedError
+
+    def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Status(Subresource):
+    """`/status`: writes status and leaves spec alone; the main resource does the reverse."""
+
+    name: str = "status"
+
+    def prepare_for_update(self, new: Any, old: Any) -> None:
+        for field in type(new).model_fields:
+            if field not in ("apiVersion", "kind", "metadata", "status"):
+                setattr(new, field, getattr(old, field))
+        new.metadata.deletionTimestamp = old.metadata.deletionTimestamp
+        new.metadata.ownerReferences = old.metadata.ownerReferences
+        new.metadata.finalizers = old.metadata.finalizers
+
+
+@dataclass(frozen=True)
+class Scale:
+    """`/scale`: the object's replica count as an autoscaling/v1 Scale.  The fields are paths in the object;
+    `selector` points at a LabelSelector or, in older kinds, a plain map."""
+
+    replicas: str = "spec.replicas"
+    status_replicas: str = "status.replicas"
+    selector: str = "spec.selector"
+    name: ClassVar[str] = "scale"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a strategy may know about the request and the server besides the object itself.
+
+    `get` and `list` read other objects from the watch cache (never from disk): by model, namespace and
+    name; they serve cross-object rules and allocation, and return independent copies.
+    """
+
+    now: datetime
+    user: str
+    get: Callable[[type[Model], str, str], Any | None]
+    list: Callable[[type[Model], str], list[Any]]
+
+
+class Strategy(Generic[M]):
+    """The rules of one kind.  Every method has a default that suits a kind with nothing special."""
+
+    resource: ClassVar[Resource]
+    subresources: ClassVar[tuple[Subresource | Scale, ...]] = ()
+    columns: ClassVar[tuple[Column[Any], ...]] = ()
+    verbs: ClassVar[frozenset[str]] = frozenset(
+        {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+    )
+    create_on_update: ClassVar[bool] = False
+    """Whether PUT of a name that does not exist creates it."""
+    unconditional_update: ClassVar[bool] = True
+    """Whether an update without resourceVersion overwrites."""
+    storage_key: ClassVar[str] = ""
+    """The key prefix in the store; another than the resource's own where two groups show the same objects."""
+
+    def default(self, obj: M) -> None:
+        """Fill in what the client left out, as Kubernetes' defaulting functions do.  Runs on every decode of a
+        client's object, also inside templates; must be idempotent."""
+
+    def prepare_for_create(self, new: M, context: Context) -> None:
+        """Drop what a client may not set (status) and set what the server owns (generation)."""
+
+    def prepare_for_update(self, new: M, old: M, context: Context) -> None:
+        """Put back status; bump metadata.generation when the desired state changed."""
+
+    def validate(self, new: M) -> Iterator[FieldError]:
+        """Every broken rule, in the order of Kubernetes' own validation, metadata excepted."""
+        yield from ()
+
+    def validate_update(self, new: M, old: M) -> Iterator[FieldError]:
+        """Broken rules about the change: immutable fields and the like."""
+        yield from ()
+
+    def warnings(self, new: M, old: M | None) -> Iterable[str]:
+        """Sent to the client in `Warning` headers."""
+        return ()
+
+    def validate_name(self, name: str, prefix: bool = False) -> Iterable[str]:
+        """Complaints about metadata.name (`prefix`: about generateName); a DNS subdomain unless overridden."""
+        from apiserver.registry.names import dns_subdomain
+
+        return dns_subdomain(name, prefix)
+
+    def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
+        """What `fieldSelector` can ask for, from the stored JSON.  metadata.name and metadata.namespace are always
+        selectable and need not be listed."""
+        return {}
+
+    def selectable_field_names(self) -> frozenset[str]:
+        """The names `selectable_fields` returns; any other is refused with 400."""
+        return frozenset(self.selectable_fields({}))
+
+    def begin_create(self, new: M, context: Context) -> Finish | None:
+        """Allocate what the object needs (addresses, ports); called after validation."""
+        return None
+
+    def begin_update(self, new: M, old: M, context: Context) -> Finish | None:
+        return None
+
+    def after_delete(self, old: M) -> None:
+        """Give back what was allocated; the object is gone from the store."""
+
+    def grace_period(self, obj: M, options: DeleteOptions) -> int | None:
+        """Seconds the object lives on after DELETE with a deletionTimestamp; None or 0 deletes at once."""
+        return None
+
+    def pending_finalizers(self, obj: M) -> list[str]:
+        """What must finish before the object may go, besides metadata.finalizers (namespaces have spec.finalizers)."""
+        return []

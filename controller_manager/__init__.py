@@ -1,0 +1,1 @@
+"""Controllers: each drives the cluster from what is towards what was asked for."""

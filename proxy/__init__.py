@@ -1,0 +1,1 @@
+"""Makes Services reachable: turns Services and EndpointSlices into rules on this machine."""
