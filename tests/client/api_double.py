@@ -208,7 +208,7 @@ class ApiDouble:
             raise errors.conflict(resource.group, resource.plural, key[2], errors.MODIFIED)
         has_status = resource.plural in ("deployments", "replicasets", "pods", "nodes", "namespaces", "services")
         if sub == "status":
-            sent = {**current, "status": sent.get("status", {})}
+            sent = {**current, "status": sent.get("status", {}), "metadata": sent["metadata"]}
         elif sub == "finalize":
             sent = {**current, "spec": sent.get("spec", {})}
         elif has_status:
