@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from api.model import Model
 from api.schema import Schema, schema_of
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
-from apiserver.request import User
+from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
     from apiserver.storage.watch_cache import Entry, WatchCache
@@ -53,9 +53,13 @@ class Endpoint:
         """A typed, independent copy of a stored object; kind and apiVersion are left empty, as in the store."""
         return self.model.decode(entry.body)
 
-    def wire(self, body: bytes) -> bytes:
+    def body(self, entry: Entry) -> bytes:
+        """A stored object as an item of a list: without kind and apiVersion."""
+        return entry.body
+
+    def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
-        return self.head + body[1:]
+        return self.head + self.body(entry)[1:]
 
 
 @dataclass
@@ -67,6 +71,8 @@ class API:
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     by_model: Mapping[type[Model], Endpoint]
     admission: Sequence[AdmissionPlugin]
+    authenticate: Callable[[Request], Awaitable[User]]
+    allows: Callable[[User, RequestInfo], bool]
     max_request_bytes: int
     random: random.Random = field(default_factory=random.SystemRandom)
 

@@ -145,9 +145,11 @@ class AuthorizationFilter:
 
     def check(self, user: User, info: RequestInfo) -> None:
         """Raises Forbidden, worded as Kubernetes words it."""
-        if MASTERS in user.groups or any(authorizer.allows(user, info) for authorizer in self._authorizers):
-            return
-        raise forbidden(user, info)
+        if not self.allows(user, info):
+            raise forbidden(user, info)
+
+    def allows(self, user: User, info: RequestInfo) -> bool:
+        return MASTERS in user.groups or any(authorizer.allows(user, info) for authorizer in self._authorizers)
 
 
 def forbidden(user: User, info: RequestInfo) -> Forbidden:
