@@ -35,7 +35,15 @@ _REVIEWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
     ("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", False),
 )
-_PRIORITY = ("", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "coordination.k8s.io", "discovery.k8s.io")
+_PRIORITY = (
+    "",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+)
 
 
 class Discovery:
@@ -48,7 +56,13 @@ class Discovery:
             self._add(endpoint)
         for group, version, plural, kind, namespaced in _REVIEWS:
             self._resources(group, version).append(
-                {"name": plural, "singularName": kind.lower(), "namespaced": namespaced, "kind": kind, "verbs": ["create"]}
+                {
+                    "name": plural,
+                    "singularName": kind.lower(),
+                    "namespaced": namespaced,
+                    "kind": kind,
+                    "verbs": ["create"],
+                }
             )
         for versions in self._groups.values():
             for resources in versions.values():
@@ -165,7 +179,11 @@ def _aggregated(resources: list[dict[str, Any]], group: str, version: str) -> It
         owner, slash, part = resource["name"].partition("/")
         if slash:
             # A kind of the resource's own group version is told by its name alone.
-            kind = {"group": resource.get("group", ""), "version": resource.get("version", ""), "kind": resource["kind"]}
+            kind = {
+                "group": resource.get("group", ""),
+                "version": resource.get("version", ""),
+                "kind": resource["kind"],
+            }
             parts.setdefault(owner, []).append({"subresource": part, "responseKind": kind, "verbs": resource["verbs"]})
     for resource in resources:
         if "/" in resource["name"]:

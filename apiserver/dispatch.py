@@ -33,7 +33,7 @@ from apiserver.patch.json_patch import apply_json_patch
 from apiserver.patch.merge_patch import apply_merge_patch
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, Scope, Send, request_of
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
 _CREATED, _OK = 201, 200
@@ -73,9 +73,7 @@ class Dispatcher:
         answer = await self._handle(endpoint, request, media)
         await answer.send(send, request, media)
 
-    async def _connect(
-        self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
         if scope["type"] != "websocket":
@@ -95,7 +93,11 @@ class Dispatcher:
             "delete": self._delete,
             "deletecollection": self._delete_collection,
         }
-        if info.verb not in handlers or info.verb not in endpoint.strategy.verbs or (info.verb == "create" and info.name):
+        if (
+            info.verb not in handlers
+            or info.verb not in endpoint.strategy.verbs
+            or (info.verb == "create" and info.name)
+        ):
             raise _not_allowed()
         return await handlers[info.verb](endpoint, request, media)
 
@@ -115,9 +117,15 @@ class Dispatcher:
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
         if media.transform:
-            return Answer(document=tables.transformed_list(endpoint, page.entries, metadata, media, request, self.api.clock.now()))
-        head = orjson.dumps({"kind": f"{endpoint.resource.kind}List", "apiVersion": endpoint.resource.api_version, "metadata": metadata})
-        return Answer(body=b"%s,\"items\":[%s]}" % (head[:-1], b",".join([endpoint.body(entry) for entry in page.entries])))
+            return Answer(
+                document=tables.transformed_list(endpoint, page.entries, metadata, media, request, self.api.clock.now())
+            )
+        head = orjson.dumps(
+            {"kind": f"{endpoint.resource.kind}List", "apiVersion": endpoint.resource.api_version, "metadata": metadata}
+        )
+        return Answer(
+            body=b'%s,"items":[%s]}' % (head[:-1], b",".join([endpoint.body(entry) for entry in page.entries]))
+        )
 
     def _object(
         self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
@@ -157,7 +165,9 @@ class Dispatcher:
         write = self._begin(endpoint, request, options)
         new = await self._decoded(endpoint.model, endpoint, request, options)
         create = endpoint.strategy.create_on_update and not write.subresource
-        entry, created = await update_object(write, request.info.name, lambda old, entry: new.copy_deep(), create=create)
+        entry, created = await update_object(
+            write, request.info.name, lambda old, entry: new.copy_deep(), create=create
+        )
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _patch(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
@@ -166,9 +176,7 @@ class Dispatcher:
         write = self._begin(endpoint, request, options)
         body = await request.body(self.api.max_request_bytes)
         create = kind == APPLY_PATCH and not write.subresource
-        entry, created = await update_object(
-            write, request.info.name, transformer(write, kind, body), create=create
-        )
+        entry, created = await update_object(write, request.info.name, transformer(write, kind, body), create=create)
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _delete_options(self, request: Request) -> DeleteOptions:
@@ -189,7 +197,12 @@ class Dispatcher:
             return self._object(endpoint, entry, request, media)
         resource = endpoint.resource
         uid = orjson.loads(entry.body)["metadata"]["uid"]
-        details: dict[str, Any] = {"name": request.info.name, "group": resource.group, "kind": resource.plural, "uid": uid}
+        details: dict[str, Any] = {
+            "name": request.info.name,
+            "group": resource.group,
+            "kind": resource.plural,
+            "uid": uid,
+        }
         return Answer(document=_success({k: v for k, v in details.items() if v}))
 
     async def _delete_collection(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
@@ -200,9 +213,19 @@ class Dispatcher:
         await delete_objects(write, page.entries, options)
         if media.transform:
             metadata = {"resourceVersion": str(page.revision)}
-            return Answer(document=tables.transformed_list(endpoint, page.entries, metadata, media, request, self.api.clock.now()))
-        head = orjson.dumps({"kind": f"{endpoint.resource.kind}List", "apiVersion": endpoint.resource.api_version, "metadata": {"resourceVersion": str(page.revision)}})
-        return Answer(body=b"%s,\"items\":[%s]}" % (head[:-1], b",".join([endpoint.body(entry) for entry in page.entries])))
+            return Answer(
+                document=tables.transformed_list(endpoint, page.entries, metadata, media, request, self.api.clock.now())
+            )
+        head = orjson.dumps(
+            {
+                "kind": f"{endpoint.resource.kind}List",
+                "apiVersion": endpoint.resource.api_version,
+                "metadata": {"resourceVersion": str(page.revision)},
+            }
+        )
+        return Answer(
+            body=b'%s,"items":[%s]}' % (head[:-1], b",".join([endpoint.body(entry) for entry in page.entries]))
+        )
 
     # --- subresources ----------------------------------------------------------------------------
 

@@ -7,16 +7,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from api.schema import Schema, schema_of
+
 from api.clock import Clock
 from api.errors import not_found
 from api.model import Model
-from api.schema import Schema, schema_of
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
 from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
-    from apiserver.storage.watch_cache import Entry, WatchCache
+    from apiserver.storage.entry import Entry
+    from apiserver.storage.watch_cache import WatchCache
 
 
 class Endpoint:
@@ -29,6 +31,8 @@ class Endpoint:
         self.cache = cache
         self.namespaced = self.resource.namespaced
         self.prefix = f"/{strategy.storage_key or self.resource.group_resource}/"
+        self.owns_storage = not strategy.storage_key
+        """False where another resource's objects are shown in another form."""
         self.head = b'{"kind":"%s","apiVersion":"%s",' % (
             self.resource.kind.encode(),
             self.resource.api_version.encode(),

@@ -36,7 +36,11 @@ class Health:
             failed = failed or bool(problem)
             # What is wrong may say too much to somebody who is nobody in particular; the log has it.
             lines.append(f"[-]{name} failed: reason withheld" if problem else f"[+]{name} ok")
-        lines += [f"warn: some health checks cannot be excluded: no matches for \"{name}\"" for name in excluded if name not in self.checks]
+        lines += [
+            f'warn: some health checks cannot be excluded: no matches for "{name}"'
+            for name in excluded
+            if name not in self.checks
+        ]
         if failed:
             return 500, "\n".join([*lines, f"{endpoint} check failed"]) + "\n"
         if verbose:

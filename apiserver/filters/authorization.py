@@ -54,9 +54,7 @@ def _rule(resources: str, verbs: frozenset[str]) -> Rule:
 
 
 _LEADER = _rule("leases events", READ | WRITE)
-_REVIEWS = _rule(
-    "selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", frozenset({"create"})
-)
+_REVIEWS = _rule("selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", frozenset({"create"}))
 
 BOOTSTRAP_USERS: dict[str, tuple[Rule, ...]] = {
     # The garbage collector and the namespace controller must reach every kind, custom ones too.

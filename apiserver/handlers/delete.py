@@ -14,10 +14,10 @@ import orjson
 
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
-from apiserver.handlers.write import RevisionMismatch, Write, stored_bytes
+from apiserver.handlers.write import Write, stored_bytes
 from apiserver.request import Request
-from apiserver.storage.protocol import KeyMissing
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
+from apiserver.storage.protocol import KeyMissing, RevisionMismatch
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"

@@ -61,7 +61,9 @@ async def review(api: API, request: Request) -> Answer:
         pods = api.endpoints["", "v1", "pods"]
         write = Write(api, pods, request.user, options, info.namespace, request.warnings, "binding")
         await pod_subresources.bind(write, obj.metadata.name, obj)
-        return Answer(201, document={"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
+        return Answer(
+            201, document={"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+        )
     await _HANDLERS[model](api, request, obj)
     obj.kind, obj.apiVersion = model.__name__, str(version)
     return Answer(201, document=obj.to_dict())
@@ -105,7 +107,9 @@ async def _may_they(api: API, request: Request, obj: SubjectAccessReview | Local
 def _decide(api: API, user: User, obj: Any) -> None:
     resource, path = obj.spec.resourceAttributes, obj.spec.nonResourceAttributes
     if (resource is None) == (path is None):
-        problem = forbidden("spec.nonResourceAttributes", "exactly one of nonResourceAttributes or resourceAttributes must be specified")
+        problem = forbidden(
+            "spec.nonResourceAttributes", "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        )
         raise invalid("authorization.k8s.io", type(obj).__name__, "", [problem])
     info = _resource_info(resource) if resource is not None else _path_info(path)
     obj.status.allowed = api.allows(user, info)
