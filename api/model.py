@@ -19,7 +19,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import orjson
 import pydantic
@@ -27,6 +27,9 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSe
 from pydantic_core import PydanticUndefined
 
 from api.quantity import canonical
+
+_ModelType = TypeVar("_ModelType", bound="type[Model]")
+_ATOMIC: set[type[Model]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ class ListSet:
 @dataclass(frozen=True, slots=True)
 class Atomic:
     """`x-kubernetes-map-type: atomic`: owned and replaced as a whole.  Lists are atomic unless marked."""
+
+
+def atomic(model: _ModelType) -> _ModelType:
+    """Marks a type whose objects are owned and replaced as a whole wherever they appear
+    (`x-kubernetes-map-type: atomic` on the type itself)."""
+    _ATOMIC.add(model)
+    return model
+
+
+def is_atomic(model: type[Model]) -> bool:
+    """Whether the type is marked with `@atomic`."""
+    return model in _ATOMIC
 
 
 @dataclass(frozen=True, slots=True)
