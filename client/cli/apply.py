@@ -17,7 +17,9 @@ def run(arguments: list[str]) -> int:
         "Create objects, or change them to what the files say, by server-side apply: what the files "
         "do not mention stays as it is.",
     )
-    parser.add_argument("-f", "--filename", action="append", required=True, metavar="FILE", help="a file, a folder or -")
+    parser.add_argument(
+        "-f", "--filename", action="append", required=True, metavar="FILE", help="a file, a folder or -"
+    )
     parser.add_argument("-R", "--recursive", action="store_true", help="folders with their subfolders")
     parser.add_argument("--force-conflicts", action="store_true", help="take over fields that others manage")
     parser.add_argument("--dry-run", choices=("none", "server"), default="none", help="let the server check only")

@@ -16,7 +16,9 @@ from client.cli.session import Refusal, Session, parser_for, run_session
 
 
 def run(arguments: list[str]) -> int:
-    parser = parser_for("delete", "Delete objects by name, by label or as files name them, and wait until they are gone.")
+    parser = parser_for(
+        "delete", "Delete objects by name, by label or as files name them, and wait until they are gone."
+    )
     parser.add_argument("what", nargs="*", metavar="KIND[/NAME] [NAME]")
     parser.add_argument("-f", "--filename", action="append", default=[], metavar="FILE", help="a file, a folder or -")
     parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="those with these labels")

@@ -15,7 +15,9 @@ from client.cli.session import Refusal, Session, parser_for, run_session
 
 def run(arguments: list[str]) -> int:
     parser = parser_for("get", "List objects, or show some by name.")
-    parser.add_argument("what", nargs="+", metavar="KIND[/NAME] [NAME]", help='as in "pods", "pods web", "svc/web", "all"')
+    parser.add_argument(
+        "what", nargs="+", metavar="KIND[/NAME] [NAME]", help='as in "pods", "pods web", "svc/web", "all"'
+    )
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
     parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="only those with these labels")
     parser.add_argument("--field-selector", default="", metavar="FIELDS", help="only those with these fields")

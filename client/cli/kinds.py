@@ -101,7 +101,12 @@ class Kinds:
             for entry in listed["resources"]:
                 if "/" in entry["name"] or (version, entry["name"]) in seen:
                     continue
-                names = {entry["name"], entry.get("singularName", ""), entry["kind"].lower(), *entry.get("shortNames", [])}
+                names = {
+                    entry["name"],
+                    entry.get("singularName", ""),
+                    entry["kind"].lower(),
+                    *entry.get("shortNames", []),
+                }
                 self._known.append(
                     Kind(
                         version,

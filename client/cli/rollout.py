@@ -19,7 +19,9 @@ def run(arguments: list[str]) -> int:
     parser = parser_for("rollout", "Follow or undo a change of a deployment.")
     parser.add_argument("verb", choices=("status", "undo"))
     parser.add_argument("what", nargs="+", metavar="deployment/NAME")
-    parser.add_argument("--to-revision", type=int, default=0, metavar="N", help="undo: back to this one (the one before)")
+    parser.add_argument(
+        "--to-revision", type=int, default=0, metavar="N", help="undo: back to this one (the one before)"
+    )
     parser.add_argument("--timeout", type=float, default=None, metavar="S", help="status: how long to wait")
     parser.add_argument("--watch", type=lambda text: text.lower() != "false", default=True, metavar="true|false")
     flags = parser.parse_args(arguments)
@@ -117,7 +119,9 @@ def template_to_restore(deployment: Document, replica_sets: list[Document], to_r
     history = {
         int(owned["metadata"].get("annotations", {}).get(REVISION, "0")): owned
         for owned in replica_sets
-        if any(owner["uid"] == uid and owner.get("controller") for owner in owned["metadata"].get("ownerReferences", []))
+        if any(
+            owner["uid"] == uid and owner.get("controller") for owner in owned["metadata"].get("ownerReferences", [])
+        )
     }
     revisions = sorted(history)
     if to_revision == 0:

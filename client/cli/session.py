@@ -116,7 +116,9 @@ def run_session(flags: argparse.Namespace, work: Callable[[Session], Awaitable[i
 def container_of(pod: Document, wanted: str | None) -> str:
     """The container to use: the one asked for, the pod's declared default, or the first.  Raises Refusal."""
     names = [c["name"] for part in ("containers", "initContainers") for c in pod["spec"].get(part, [])]
-    name: str = wanted or pod["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container", names[0])
+    name: str = wanted or pod["metadata"].get("annotations", {}).get(
+        "kubectl.kubernetes.io/default-container", names[0]
+    )
     if name not in names:
         raise Refusal(f"pod {pod['metadata']['name']} has no container {name!r}, only {', '.join(names)}")
     return name
@@ -144,7 +146,9 @@ def selector_of(owner: Document) -> str:
         for rule in selector.get("matchExpressions", []):
             values = f" ({','.join(rule.get('values', []))})"
             operator = {"In": " in", "NotIn": " notin", "Exists": "", "DoesNotExist": "!"}[rule["operator"]]
-            terms.append(f"!{rule['key']}" if operator == "!" else f"{rule['key']}{operator}{values if operator else ''}")
+            terms.append(
+                f"!{rule['key']}" if operator == "!" else f"{rule['key']}{operator}{values if operator else ''}"
+            )
     else:
         terms = [f"{key}={value}" for key, value in selector.items()]
     if not terms:
