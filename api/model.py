@@ -201,14 +201,12 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
     kind: Any = model
     for step in location[:-1]:
         if isinstance(step, int):
-            kind = inner_type(kind)[0]
-            document = document[step]
-        elif isinstance(kind, type) and issubclass(kind, Model):
-            kind = field_type(kind, step)
-            document = document[step]
+            kind, document = inner_type(kind)[0], document[step]
         else:
-            kind = inner_type(kind)[-1]
-            document = document[step]
+            is_model = isinstance(kind, type) and issubclass(kind, Model)
+            kind = field_type(kind, step) if is_model else inner_type(kind)[-1]
+            document = document.setdefault(step, {})  # an always-present object that was left out
+        kind = bare(kind)
     kind = bare(kind)
     last = location[-1]
     wanted = bare(field_type(kind, str(last)))
