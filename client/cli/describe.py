@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -64,7 +65,7 @@ def describe(document: Document) -> list[str]:
     lines += ["Metadata:", *_fields({k: v for k, v in meta.items() if k not in _HIDDEN}, 1)]
     rest = {key: value for key, value in document.items() if key not in ("apiVersion", "kind", "metadata")}
     if document["kind"] == "Secret":
-        rest["data"] = {key: f"{len(value) * 3 // 4} bytes" for key, value in rest.get("data", {}).items()}
+        rest["data"] = {key: f"{len(base64.b64decode(value))} bytes" for key, value in rest.get("data", {}).items()}
     return [*lines, *_fields(rest, 0)]
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _STEP = re.compile(
-    r"""\.\.(?P<deep>[\w-]+|\*)
-      | \.(?P<name>(?:[\w-]|\\.)+|\*)
+    r"""\.\.(?P<deep>[^.\[\]\\\s]+)
+      | \.(?P<name>(?:[^.\[\]\\\s]|\\.)+)
       | \[\s*\?\(\s*(?P<filter>.+?)\s*\)\s*\]
       | \[\s*'(?P<quoted>[^']*)'\s*\] | \[\s*"(?P<quoted2>[^"]*)"\s*\]
       | \[\s*(?P<index>\*|-?\d+(?:\s*,\s*-?\d+)*|-?\d*:-?\d*(?::-?\d*)?)\s*\]""",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.cluster.data_dir import DataDir, RunState, Settings
-from client.cluster.errors import ClusterError
 from client.cluster.process import is_component
 
 
