@@ -21,7 +21,8 @@ from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_lo
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
-from apiserver.handlers.list import ListOptions, list_page
+from apiserver.handlers.list import Page, list_page
+from apiserver.handlers.list_options import list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.scale import scale_document, write_scale
@@ -109,23 +110,24 @@ class Dispatcher:
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
-        options = ListOptions.parse(request.query, endpoint.strategy.selectable_field_names())
+        options = list_options(request.query, endpoint.strategy.selectable_field_names())
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
+        return self._page(endpoint, page, request, media)
+
+    def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
         metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
-        if page.continue_token:
-            metadata["continue"] = page.continue_token
+        if page.continue_:
+            metadata["continue"] = page.continue_
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
         if media.transform:
-            return Answer(
-                document=tables.transformed_list(endpoint, page.entries, metadata, media, request, self.api.clock.now())
-            )
-        head = orjson.dumps(
-            {"kind": f"{endpoint.resource.kind}List", "apiVersion": endpoint.resource.api_version, "metadata": metadata}
-        )
-        return Answer(
-            body=b'%s,"items":[%s]}' % (head[:-1], b",".join([endpoint.body(entry) for entry in page.entries]))
-        )
+            now = self.api.clock.now()
+            return Answer(document=tables.transformed_list(endpoint, page.entries, metadata, media, request, now))
+        resource = endpoint.resource
+        kind = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
+        head = orjson.dumps({**kind, "metadata": metadata})
+        items = b",".join([endpoint.body(entry) for entry in page.entries])
+        return Answer(body=b'%s,"items":[%s]}' % (head[:-1], items))
 
     def _object(
         self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
@@ -207,25 +209,11 @@ class Dispatcher:
 
     async def _delete_collection(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = await self._delete_options(request)
-        list_options = ListOptions.parse(request.query, endpoint.strategy.selectable_field_names())
+        selection = list_options(request.query, endpoint.strategy.selectable_field_names())
         write = self._begin(endpoint, request, WriteOptions(dry_run=bool(options.dryRun)))
-        page = await list_page(self.api.cache, endpoint.prefix, write.namespace, list_options)
+        page = await list_page(self.api.cache, endpoint.prefix, write.namespace, selection)
         await delete_objects(write, page.entries, options)
-        if media.transform:
-            metadata = {"resourceVersion": str(page.revision)}
-            return Answer(
-                document=tables.transformed_list(endpoint, page.entries, metadata, media, request, self.api.clock.now())
-            )
-        head = orjson.dumps(
-            {
-                "kind": f"{endpoint.resource.kind}List",
-                "apiVersion": endpoint.resource.api_version,
-                "metadata": {"resourceVersion": str(page.revision)},
-            }
-        )
-        return Answer(
-            body=b'%s,"items":[%s]}' % (head[:-1], b",".join([endpoint.body(entry) for entry in page.entries]))
-        )
+        return self._page(endpoint, page, request, media)
 
     # --- subresources ----------------------------------------------------------------------------
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import orjson
 
-from api.errors import StatusError
 from apiserver import tables
 from apiserver.endpoint import API, Endpoint
-from apiserver.handlers.list import ListOptions
-from apiserver.handlers.watch import WatchItem, watch_events
+from apiserver.handlers.list_options import list_options
+from apiserver.handlers.watch import Watch, WatchItem, open_watch
 from apiserver.negotiation import MediaType
 from apiserver.request import Receive, Request, Send
-from apiserver.storage.protocol import StoreError
 
 
 async def serve_watch(
@@ -22,28 +19,34 @@ async def serve_watch(
 ) -> None:
     """Raises StatusError before the first byte; later errors travel as ERROR events."""
     info = request.info
-    options = ListOptions.parse(request.query, endpoint.strategy.selectable_field_names(), watch=True)
+    query = request.query
     if info.name:
-        options = options.only_name(info.name)
+        query = {**query, "fieldSelector": _and_name(query.get("fieldSelector", ""), info.name)}
+    options = list_options(query, endpoint.strategy.selectable_field_names(), watch=True)
     namespace = info.namespace if endpoint.namespaced else ""
-    events = await watch_events(api.cache, endpoint.prefix, namespace, options, api.clock, endpoint.head)
     frames = _Frames(api, endpoint, request, media)
-    if request.scope["type"] == "websocket":
-        sender = _WebSocketSender(send)
-    else:
-        sender = _HTTPSender(request, send)
-    await sender.start(receive)
-    relay = asyncio.create_task(_relay(events, frames, sender))
-    gone = asyncio.create_task(_until_gone(receive))
+    sender = _WebSocketSender(send) if request.scope["type"] == "websocket" else _HTTPSender(request, send)
+    watch = open_watch(api.cache, endpoint.prefix, namespace, options, api.clock)
+    gone: asyncio.Task[None] | None = None
+    relay: asyncio.Task[None] | None = None
     try:
+        await sender.start(receive)
+        relay = asyncio.create_task(_relay(watch, frames, sender))
+        gone = asyncio.create_task(_until_gone(receive))
         await asyncio.wait({relay, gone}, return_when=asyncio.FIRST_COMPLETED)
         if relay.done():
             relay.result()
             await sender.end()
     finally:
-        for task in (relay, gone):
+        tasks = [task for task in (relay, gone) if task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(relay, gone, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await watch.aclose()
+
+
+def _and_name(selector: str, name: str) -> str:
+    return f"{selector},metadata.name={name}" if selector else f"metadata.name={name}"
 
 
 async def _until_gone(receive: Receive) -> None:
@@ -51,21 +54,9 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _relay(
-    batches: AsyncIterator[list[WatchItem]], frames: _Frames, sender: _HTTPSender | _WebSocketSender
-) -> None:
-    try:
-        async for batch in batches:
-            await sender.send([frames.frame(item) for item in batch])
-    except StatusError as error:
-        await sender.send([_error_frame(error)])
-    except StoreError:
-        return  # too slow, or the server is stopping: the client resumes from where it was
-
-
-def _error_frame(error: StatusError) -> bytes:
-    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, **error.status().to_dict()}
-    return orjson.dumps({"type": "ERROR", "object": status}) + b"\n"
+async def _relay(watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocketSender) -> None:
+    while batch := await watch.next_batch():
+        await sender.send([frames.frame(item) for item in batch])
 
 
 class _Frames:
@@ -76,34 +67,22 @@ class _Frames:
         self._first = True
 
     def frame(self, item: WatchItem) -> bytes:
-        if item.bookmark is not None:
-            return self._bookmark(item.bookmark, item.initial_events_end)
-        if self._media.transform:
-            return self._transformed(item)
-        return item.frame(self._endpoint.head)
+        if not self._media.transform or item.error is not None:
+            return item.frame(self._endpoint.head)
+        if item.entry is None:
+            return self._bookmark(item)
+        return self._transformed(item)
 
-    def _bookmark(self, revision: int, initial_events_end: bool) -> bytes:
-        metadata: dict[str, object] = {"resourceVersion": str(revision)}
-        if initial_events_end:
-            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-        resource = self._endpoint.resource
-        kind = {"kind": resource.kind, "apiVersion": resource.api_version}
-        if self._media.transform == "Table":
-            kind = {"kind": "Table", "apiVersion": f"meta.k8s.io/{self._media.transform_version}"}
-            return (
-                orjson.dumps(
-                    {
-                        "type": "BOOKMARK",
-                        "object": {**kind, "metadata": metadata, "columnDefinitions": None, "rows": []},
-                    }
-                )
-                + b"\n"
-            )
-        if self._media.transform:
-            kind = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self._media.transform_version}"}
-            return orjson.dumps({"type": "BOOKMARK", "object": {**kind, "metadata": metadata}}) + b"\n"
-        body = {**kind, **self._endpoint.model.from_dict({"metadata": metadata}).to_dict()}
-        return orjson.dumps({"type": "BOOKMARK", "object": body}) + b"\n"
+    def _bookmark(self, item: WatchItem) -> bytes:
+        table = self._media.transform == "Table"
+        document: dict[str, object] = {
+            "kind": "Table" if table else "PartialObjectMetadata",
+            "apiVersion": f"meta.k8s.io/{self._media.transform_version}",
+            **item.bookmark(),
+        }
+        if table:
+            document |= {"columnDefinitions": None, "rows": []}
+        return orjson.dumps({"type": "BOOKMARK", "object": document}) + b"\n"
 
     def _transformed(self, item: WatchItem) -> bytes:
         assert item.entry is not None
