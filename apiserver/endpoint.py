@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from api.schema import Schema, schema_of
 
 from api.clock import Clock
 from api.errors import not_found
 from api.model import Model
-from api.schema import Schema, schema_of
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
-from apiserver.request import User
+from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
-    from apiserver.storage.watch_cache import Entry, WatchCache
+    from apiserver.storage.entry import Entry
+    from apiserver.storage.watch_cache import WatchCache
 
 
 class Endpoint:
@@ -29,6 +31,8 @@ class Endpoint:
         self.cache = cache
         self.namespaced = self.resource.namespaced
         self.prefix = f"/{strategy.storage_key or self.resource.group_resource}/"
+        self.owns_storage = not strategy.storage_key
+        """False where another resource's objects are shown in another form."""
         self.head = b'{"kind":"%s","apiVersion":"%s",' % (
             self.resource.kind.encode(),
             self.resource.api_version.encode(),
@@ -53,9 +57,13 @@ class Endpoint:
         """A typed, independent copy of a stored object; kind and apiVersion are left empty, as in the store."""
         return self.model.decode(entry.body)
 
-    def wire(self, body: bytes) -> bytes:
+    def body(self, entry: Entry) -> bytes:
+        """A stored object as an item of a list: without kind and apiVersion."""
+        return entry.body
+
+    def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
-        return self.head + body[1:]
+        return self.head + self.body(entry)[1:]
 
 
 @dataclass
@@ -67,6 +75,8 @@ class API:
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     by_model: Mapping[type[Model], Endpoint]
     admission: Sequence[AdmissionPlugin]
+    authenticate: Callable[[Request], Awaitable[User]]
+    allows: Callable[[User, RequestInfo], bool]
     max_request_bytes: int
     random: random.Random = field(default_factory=random.SystemRandom)
 

@@ -189,5 +189,3 @@ async def relay_websocket(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-

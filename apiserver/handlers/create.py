@@ -10,7 +10,7 @@ from api.meta_v1 import StatusDetails
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.write import Write, check_names
 from apiserver.registry import object_meta
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
 
 # Kubernetes' alphabet for generated names: no vowels and no look-alikes, so that no words appear.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -96,7 +96,7 @@ def wrong_kind(endpoint: Endpoint, kind: str, api_version: str) -> Invalid | Bad
     if kind and kind != resource.kind:
         return BadRequest(
             f'{kind} in version "{api_version or resource.group_version.version}" cannot be handled as a '
-            f"{resource.kind}: no kind \"{kind}\" is registered for version \"{api_version or resource.api_version}\""
+            f'{resource.kind}: no kind "{kind}" is registered for version "{api_version or resource.api_version}"'
         )
     if api_version and api_version != resource.api_version:
         return BadRequest(

@@ -17,7 +17,7 @@ from apiserver.patch.apply import apply
 from apiserver.patch.json_patch import apply_json_patch
 from apiserver.patch.merge_patch import apply_merge_patch
 from apiserver.patch.strategic_merge import apply_strategic_merge_patch
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -116,7 +116,9 @@ def _check_applied(write: Write, applied: dict[str, Any]) -> None:
     if not kind or not version:
         raise BadRequest("invalid object type: /, Kind=" if not kind else "invalid object: apiVersion must be set")
     if kind != resource.kind or version != resource.api_version:
-        raise BadRequest(f"the applied object is a {version} {kind}, the URL serves {resource.api_version} {resource.kind}")
+        raise BadRequest(
+            f"the applied object is a {version} {kind}, the URL serves {resource.api_version} {resource.kind}"
+        )
     metadata = applied.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")

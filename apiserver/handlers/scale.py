@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from api.selectors import LabelSelectorParser
 
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.autoscaling_v1 import ScaleSpec, ScaleStatus
 from api.errors import invalid, invalid_value
 from api.meta_v1 import LabelSelector, ObjectMeta
-from api.selectors import LabelSelectorParser
 from apiserver.endpoint import Endpoint
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.registry.strategy import Scale
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
 
 HEAD = {"kind": "Scale", "apiVersion": "autoscaling/v1"}
 

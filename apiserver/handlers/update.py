@@ -7,12 +7,13 @@ from typing import Any
 
 import orjson
 
-from api.errors import invalid_value, invalid
+from api.errors import invalid, invalid_value
 from apiserver.handlers.create import create_object
-from apiserver.handlers.write import RevisionMismatch, Write, check_names, stored_bytes
+from apiserver.handlers.write import Write, check_names, stored_bytes
 from apiserver.registry import object_meta
 from apiserver.registry.strategy import Scale, Subresource
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
+from apiserver.storage.protocol import RevisionMismatch
 
 _TRIES = 20
 
@@ -120,9 +121,7 @@ def unchanged(document: dict[str, Any], current: Entry) -> bool:
     before: dict[str, Any] = orjson.loads(current.body)
     before["metadata"].pop("resourceVersion", None)
     after = {k: v for k, v in document.items() if k not in ("kind", "apiVersion")}
-    if _without_times(before) != _without_times(after):
-        return False
-    return True
+    return _without_times(before) == _without_times(after)
 
 
 def _without_times(document: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import orjson
 
 from api.errors import (
     MODIFIED,
-    AlreadyExists,
     BadRequest,
     FieldError,
     already_exists,
@@ -23,8 +22,8 @@ from apiserver.handlers.options import WriteOptions
 from apiserver.patch.managed_fields import update_managers
 from apiserver.registry.strategy import Context
 from apiserver.request import User
+from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
-from apiserver.storage.watch_cache import Entry
 
 
 @dataclass(slots=True)
@@ -96,7 +95,7 @@ class Write:
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
-            return Entry.detached(key, namespace, name, stored_bytes(document), 0)
+            return Entry(key, namespace, name, 0, stored_bytes(document), {}, {})
         try:
             return await self.api.cache.create(key, stored_bytes(document))
         except KeyExists:
@@ -105,9 +104,7 @@ class Write:
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
         if self.options.dry_run:
-            return Entry.detached(
-                current.key, current.namespace, current.name, stored_bytes(document), current.revision
-            )
+            return Entry.from_value(current.key, stored_bytes(document), current.revision, None)
         try:
             return await self.api.cache.update(current.key, stored_bytes(document), current.revision)
         except KeyMissing:
@@ -141,9 +138,4 @@ def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
     if not metadata.namespace:
         metadata.namespace = namespace
     elif metadata.namespace != namespace:
-        raise BadRequest(
-            f"the namespace of the provided object does not match the namespace sent on the request"
-        )
-
-
-__all__ = ["AlreadyExists", "KeyExists", "RevisionMismatch", "Write", "check_names", "stored_bytes"]
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
