@@ -151,8 +151,8 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class ContainerConfig:
-    """One attempt at running a container.  `command` is the whole argument vector (command + args with
-    `$(VAR)` already expanded); it may be empty where the image brings an entry point."""
+    """One attempt at running a container.  `command` and `args` are the pod's, with `$(VAR)` already expanded;
+    an empty command means the image's entry point."""
 
     name: str
     image: str

@@ -1,0 +1,149 @@
+"""What creating and updating have in common: admission, validation, field ownership, the bytes to store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from api.errors import (
+    MODIFIED,
+    AlreadyExists,
+    BadRequest,
+    FieldError,
+    already_exists,
+    conflict,
+    invalid,
+    not_found,
+)
+from apiserver.admission.plugin import AdmissionRequest
+from apiserver.endpoint import API, Endpoint
+from apiserver.handlers.options import WriteOptions
+from apiserver.patch.managed_fields import update_managers
+from apiserver.registry.strategy import Context
+from apiserver.request import User
+from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
+from apiserver.storage.watch_cache import Entry
+
+
+@dataclass(slots=True)
+class Write:
+    """One write on its way through the server."""
+
+    api: API
+    endpoint: Endpoint
+    user: User
+    options: WriteOptions
+    namespace: str
+    warnings: list[str]
+    subresource: str = ""
+
+    def context(self) -> Context:
+        return self.api.context(self.user)
+
+    def admission_request(self, operation: str, obj: Any, old: Any, name: str) -> AdmissionRequest:
+        return AdmissionRequest(
+            operation=operation,
+            resource=self.endpoint.resource,
+            subresource=self.subresource,
+            namespace=self.namespace,
+            name=name,
+            object=obj,
+            old_object=old,
+            user=self.user.name,
+            groups=self.user.groups,
+            dry_run=self.options.dry_run,
+            context=self.context(),
+        )
+
+    def mutate(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.admission:
+            plugin.mutate(request)
+
+    def admit(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.admission:
+            plugin.validate(request)
+
+    def refuse(self, name: str, errors: list[FieldError]) -> None:
+        """Raises Invalid when there are errors."""
+        if errors:
+            resource = self.endpoint.resource
+            raise invalid(resource.group, resource.kind, name, errors)
+
+    def document(self, obj: Any, old: dict[str, Any] | None) -> dict[str, Any]:
+        """The object as it is stored, with the ownership of its fields brought up to date."""
+        document: dict[str, Any] = orjson.loads(obj.encode())
+        resource = self.endpoint.resource
+        managers = update_managers(
+            self.endpoint.schema,
+            old,
+            document,
+            self.options.manager,
+            resource.api_version,
+            self.api.clock.now(),
+            self.subresource,
+        )
+        if managers:
+            document["metadata"]["managedFields"] = managers
+        else:
+            document["metadata"].pop("managedFields", None)
+        return document
+
+    async def store_new(self, document: dict[str, Any], namespace: str, name: str) -> Entry:
+        """Raises AlreadyExists."""
+        resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
+        if self.options.dry_run:
+            if self.api.cache.get(key) is not None:
+                raise already_exists(resource.group, resource.plural, name)
+            return Entry.detached(key, namespace, name, stored_bytes(document), 0)
+        try:
+            return await self.api.cache.create(key, stored_bytes(document))
+        except KeyExists:
+            raise already_exists(resource.group, resource.plural, name) from None
+
+    async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
+        """Raises RevisionMismatch when the object has changed or gone meanwhile."""
+        if self.options.dry_run:
+            return Entry.detached(
+                current.key, current.namespace, current.name, stored_bytes(document), current.revision
+            )
+        try:
+            return await self.api.cache.update(current.key, stored_bytes(document), current.revision)
+        except KeyMissing:
+            raise RevisionMismatch(current.key, 0) from None
+
+    def conflict(self, name: str, why: str = MODIFIED) -> Exception:
+        resource = self.endpoint.resource
+        return conflict(resource.group, resource.plural, name, why)
+
+    def missing(self, name: str) -> Exception:
+        resource = self.endpoint.resource
+        return not_found(resource.group, resource.plural, name)
+
+
+def stored_bytes(document: dict[str, Any]) -> bytes:
+    """The bytes of an object for the store: metadata first, without kind, apiVersion and resourceVersion."""
+    metadata = document["metadata"]
+    metadata.pop("resourceVersion", None)
+    rest = {k: v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
+    return orjson.dumps({"metadata": metadata, **rest})
+
+
+def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
+    """An object must not contradict the URL it is sent to.  Fills in the namespace.  Raises BadRequest."""
+    metadata = new.metadata
+    if name and metadata.name and metadata.name != name:
+        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")
+    if not namespaced:
+        metadata.namespace = ""
+        return
+    if not metadata.namespace:
+        metadata.namespace = namespace
+    elif metadata.namespace != namespace:
+        raise BadRequest(
+            f"the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+__all__ = ["AlreadyExists", "KeyExists", "RevisionMismatch", "Write", "check_names", "stored_bytes"]
