@@ -43,6 +43,11 @@ class Backoff:
         delay = self._initial if entry is None else min(entry.delay * 2, self._maximum)
         self._entries[key] = _Entry(delay, self._clock.now())
 
+    def waiting(self, key: str) -> float:
+        """Seconds until the delay that was begun with the last try is over."""
+        entry = self._entries.get(key)
+        return max(0.0, (entry.updated + entry.delay - self._clock.now()).total_seconds()) if entry else 0.0
+
     def delay(self, key: str) -> timedelta:
         """The wait that is in force for a key; zero when there is none."""
         entry = self._entries.get(key)
