@@ -220,7 +220,7 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
             document = document[step]
         elif isinstance(kind, type) and issubclass(kind, Model):
             kind = field_type(kind, step)
-            document = document[step]
+            document = document.setdefault(step, {})  # a nested object that was itself filled in by its default
         else:
             kind = inner_type(kind)[-1]
             document = document[step]
