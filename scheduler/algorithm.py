@@ -56,7 +56,6 @@ class Nominations:
             return []
         return [p for p in pods.values() if p.uid != pod.uid and p.priority >= pod.priority]
 
-
     def behind(self, pod: PodInfo, node_name: str) -> list[PodInfo]:
         """The pods promised this node that are less important."""
         return [p for p in self._by_node.get(node_name, {}).values() if p.priority < pod.priority]
@@ -192,4 +191,3 @@ def what_if(
         for pod, before in reversed(placed):
             cache.take_away(pod)
             pod.node_name = before
-

@@ -70,6 +70,7 @@ async def _create_once(write: Write, new: Any) -> Entry:
     metadata.generation = 0
     strategy.default(new)
     strategy.prepare_for_create(new, context)
+    managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)
     write.mutate(request)
     errors = list(object_meta.validate(metadata, strategy, namespaced=endpoint.namespaced))
@@ -79,7 +80,7 @@ async def _create_once(write: Write, new: Any) -> Entry:
     write.warnings += strategy.warnings(new, None)
     finish = strategy.begin_create(new, context)
     try:
-        document = write.document(new, None)
+        document = write.document(new, managers)
         entry = await write.store_new(document, metadata.namespace, metadata.name)
     except BaseException:
         if finish:

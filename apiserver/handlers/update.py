@@ -87,6 +87,7 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
         part.prepare_for_update(new, old)
     else:
         strategy.prepare_for_update(new, old, context)
+    managers = write.managers(new, orjson.loads(current.body))
     request = write.admission_request("UPDATE", new, old, current.name)
     write.mutate(request)
     errors = list(object_meta.validate_update(new.metadata, old.metadata))
@@ -100,7 +101,7 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     try:
-        document = write.document(new, orjson.loads(current.body))
+        document = write.document(new, managers)
         if ready_to_go(new, strategy.pending_finalizers(new)):
             entry = await _remove(write, document, current)
         elif unchanged(document, current):

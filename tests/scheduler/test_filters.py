@@ -35,7 +35,9 @@ def near(app: str = "web", key: str = HOST, **more: object) -> dict[str, object]
 async def test_a_pod_takes_what_it_requests() -> None:
     world = World(make_node("a", cpu="1"))
     assert await world.schedule(make_pod(cpu="600m")) == ["a"]
-    assert await world.why(make_pod(cpu="600m")) == "0/1 nodes are available: 1 Insufficient cpu. " + NO_VICTIMS.format(1)
+    assert await world.why(make_pod(cpu="600m")) == "0/1 nodes are available: 1 Insufficient cpu. " + NO_VICTIMS.format(
+        1
+    )
 
 
 async def test_no_nodes_at_all() -> None:
