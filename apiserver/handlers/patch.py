@@ -56,7 +56,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
 
 def current_document(write: Write, entry: Entry) -> dict[str, Any]:
     """The stored object as a client sees it, which is what patches are written against."""
-    document: dict[str, Any] = orjson.loads(entry.body)
+    document: dict[str, Any] = orjson.loads(write.endpoint.body(entry))
     resource = write.endpoint.resource
     return {"kind": resource.kind, "apiVersion": resource.api_version, **document}
 

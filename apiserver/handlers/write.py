@@ -106,18 +106,18 @@ class Write:
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
-            return Entry(key, namespace, name, 0, stored_bytes(document), {}, {})
+            return Entry(key, namespace, name, 0, self.endpoint.stored_bytes(document), {}, {})
         try:
-            return await self.api.cache.create(key, stored_bytes(document))
+            return await self.api.cache.create(key, self.endpoint.stored_bytes(document))
         except KeyExists:
             raise already_exists(resource.group, resource.plural, name) from None
 
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
         if self.options.dry_run:
-            return Entry.from_value(current.key, stored_bytes(document), current.revision, None)
+            return Entry.from_value(current.key, self.endpoint.stored_bytes(document), current.revision, None)
         try:
-            return await self.api.cache.update(current.key, stored_bytes(document), current.revision)
+            return await self.api.cache.update(current.key, self.endpoint.stored_bytes(document), current.revision)
         except KeyMissing:
             raise RevisionMismatch(current.key, 0) from None
 
@@ -128,14 +128,6 @@ class Write:
     def missing(self, name: str) -> Exception:
         resource = self.endpoint.resource
         return not_found(resource.group, resource.plural, name)
-
-
-def stored_bytes(document: dict[str, Any]) -> bytes:
-    """The bytes of an object for the store: metadata first, without kind, apiVersion and resourceVersion."""
-    metadata = document["metadata"]
-    metadata.pop("resourceVersion", None)
-    rest = {k: v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
-    return orjson.dumps({"metadata": metadata, **rest})
 
 
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
