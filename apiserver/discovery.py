@@ -25,6 +25,7 @@ _ACTIONS: dict[tuple[str, str], dict[str, tuple[str, str, str, tuple[str, ...]]]
         "log": ("", "", "Pod", ("get",)),
         "portforward": ("", "", "PodPortForwardOptions", ("create", "get")),
     },
+    ("", "serviceaccounts"): {"token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",))},
 }
 # Resources that take a POST and keep nothing.
 _REVIEWS: tuple[tuple[str, str, str, str, bool], ...] = (

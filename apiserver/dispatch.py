@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
+from api.authentication_v1 import TokenRequest
 from api.autoscaling_v1 import Scale as ScaleObject
-from api.core_v1 import Binding, Pod
+from api.core_v1 import Binding, Pod, ServiceAccount
 from api.errors import BadRequest, MethodNotAllowed, NotFound
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.policy_v1 import Eviction
@@ -34,6 +35,7 @@ from apiserver.patch.json_patch import apply_json_patch
 from apiserver.patch.merge_patch import apply_merge_patch
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, Scope, Send, request_of
+from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
@@ -257,6 +259,18 @@ class Dispatcher:
         await pod_subresources.bind(self._begin(endpoint, request, options), request.info.name, binding)
         return Answer(_CREATED, document=_success(None))
 
+    async def issue_token(self, endpoint: Endpoint, request: Request) -> Answer:
+        options = write_options(request, "CreateOptions")
+        account = endpoint.decode(endpoint.find(request.info.namespace, request.info.name))
+        asked = await self._decoded(TokenRequest, endpoint, request, options)
+        asked.status = self.api.tokens.issue(account, asked.spec)
+        asked.spec.audiences = asked.spec.audiences or [ISSUER]
+        asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600
+        asked.metadata.name, asked.metadata.namespace = request.info.name, request.info.namespace
+        asked.metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
+        asked.kind, asked.apiVersion = "TokenRequest", "authentication.k8s.io/v1"
+        return Answer(_CREATED, document=asked.to_dict())
+
     async def evict(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
         eviction = await self._decoded(Eviction, endpoint, request, options)
@@ -282,6 +296,7 @@ def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObje
 _ACTIONS: dict[tuple[type[Any], str], Callable[[Dispatcher, Endpoint, Request], Awaitable[Answer]]] = {
     (Pod, "binding"): Dispatcher.bind,
     (Pod, "eviction"): Dispatcher.evict,
+    (ServiceAccount, "token"): Dispatcher.issue_token,
 }
 
 

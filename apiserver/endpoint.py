@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from api.schema import Schema, schema_of
-
 from api.clock import Clock
 from api.errors import not_found
 from api.model import Model
+from api.schema import Schema, schema_of
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
 from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
+    from apiserver.service_account_tokens import ServiceAccountTokens
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
 
@@ -77,6 +77,7 @@ class API:
     admission: Sequence[AdmissionPlugin]
     authenticate: Callable[[Request], Awaitable[User]]
     allows: Callable[[User, RequestInfo], bool]
+    tokens: ServiceAccountTokens
     max_request_bytes: int
     random: random.Random = field(default_factory=random.SystemRandom)
 

@@ -39,6 +39,7 @@ from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
 from apiserver.registry.table import strategies
 from apiserver.request import ASGI, User
 from apiserver.retention import compact_history, expire_events
+from apiserver.service_account_tokens import ServiceAccountTokens
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
@@ -150,6 +151,10 @@ class Server:
         authenticators: list[Authenticator] = [ClientCertificates()]
         if options.token_auth_file:
             authenticators.append(StaticTokens.from_file(options.token_auth_file))
+        tokens = ServiceAccountTokens(
+            options.data_dir / "pki/sa.key", self.clock, lambda model, ns, name: api.get_object(model, ns, name)
+        )
+        authenticators.append(tokens)
         authorization = AuthorizationFilter(_nothing, options.authorization_mode)
         authentication = AuthenticationFilter(_nothing, authenticators, anonymous=options.anonymous_auth)
         api = API(
@@ -160,6 +165,7 @@ class Server:
             admission=default_plugins(),
             authenticate=authentication.authenticate,
             allows=authorization.allows,
+            tokens=tokens,
             max_request_bytes=options.max_request_bytes,
         )
         kubelet = KubeletClient.create(

@@ -14,6 +14,7 @@ from api.autoscaling_v1 import Scale as ScaleObject
 from api.autoscaling_v1 import ScaleSpec, ScaleStatus
 from api.errors import invalid, invalid_value
 from api.meta_v1 import LabelSelector, ObjectMeta
+from api.selectors import LabelMatcher
 from apiserver.endpoint import Endpoint
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
@@ -51,7 +52,7 @@ def _selector_text(selector: Any) -> str:
     if not selector:
         return ""
     if "matchLabels" in selector or "matchExpressions" in selector:
-        return str(LabelSelectorParser.from_model(LabelSelector.from_dict(selector)))
+        return str(LabelMatcher.from_model(LabelSelector.from_dict(selector)))
     return ",".join(f"{k}={v}" for k, v in sorted(selector.items()))
 
 

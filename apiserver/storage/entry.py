@@ -68,6 +68,12 @@ class Entry:
         labels = document["metadata"].get("labels") or _NONE
         return cls(key, namespace, name, revision, with_revision(value, revision), labels, fields)
 
+    @classmethod
+    def detached(cls, key: str, namespace: str, name: str, value: bytes, revision: Revision) -> Entry:
+        """An object that is not stored, as a dry run answers with; with revision 0 it has no resourceVersion."""
+        body = with_revision(value, revision) if revision else value
+        return cls(key, namespace, name, revision, body, _NONE, _NONE)
+
     @property
     def document(self) -> dict[str, Any]:
         """The body, parsed anew on each use: the caller's own, and nothing that stays in memory."""

@@ -38,11 +38,13 @@ _CHECK_BELOW = 16 * 1024 * 1024
 """Bytes up to which every page is checked at start: larger files are checked as they are read."""
 
 
-def connect(path: Path, *, read_only: bool = False) -> Engine:
+def connect(path: Path, mode: str = "mode=rw") -> Engine:
     """An engine that begins no transaction by itself: what is one says BEGIN."""
+    from urllib.parse import quote
+
     from sqlalchemy import create_engine, event
 
-    url = f"sqlite:///file:{path}?mode={'ro' if read_only else 'rw'}&uri=true"
+    url = f"sqlite:///file:{quote(str(path))}?{mode}&uri=true"
     # check_same_thread: a pooled reader connection is handed from one thread to the next, never shared.
     engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False, "timeout": 5})
 
@@ -156,7 +158,9 @@ def _recognise(path: Path) -> None:
 def _check(path: Path, size: int) -> None:
     from sqlalchemy.exc import DBAPIError
 
-    engine = connect(path, read_only=True)
+    # Without a log to be read first the file is all there is, and reading it as immutable makes no files beside it.
+    log = path.with_name(path.name + "-wal")
+    engine = connect(path, "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1")
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'compacted'").one()

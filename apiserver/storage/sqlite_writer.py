@@ -7,6 +7,7 @@ write waits for long.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -32,9 +33,12 @@ from apiserver.storage.protocol import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+log = logging.getLogger(__name__)
+
 MAX_BATCH = 1000
 SWEEP_TARGET = 0.010
 """Seconds one piece of sweeping should take."""
+PAGES_AT_ONCE = 128
 MIN_FREE_PAGES = 256
 """Free pages kept for the next writes rather than given back to the file system."""
 
@@ -90,6 +94,7 @@ class Writer(threading.Thread):
         self._deliver = deliver
         self._queue: SimpleQueue[Write | Compaction | None] = SimpleQueue()
         self._swept: Revision = 0
+        self._sweeping = False
         self._piece = 200
 
     def submit(self, request: Write | Compaction) -> None:
@@ -102,12 +107,13 @@ class Writer(threading.Thread):
     def run(self) -> None:
         with self._engine.connect() as connection:
             self._swept = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'swept'").scalar_one()
+            self._sweeping = self._swept < self.compacted
             while self._turn(connection):
                 pass
 
     def _turn(self, connection: Connection) -> bool:
-        """One transaction and one piece of sweeping.  False at the end."""
-        sweeping = self._swept < self.compacted
+        """One transaction and one piece of cleaning up.  False at the end."""
+        sweeping = self._sweeping
         writes: list[Write] = []
         compactions: list[Compaction] = []
         going = True
@@ -188,34 +194,53 @@ class Writer(threading.Thread):
             if before > self.compacted:
                 connection.exec_driver_sql(_SET_META, (before, "compacted"))
                 self.compacted = before
+            self._sweeping = True
             outcome = self.compacted
         except Exception as error:
             outcome = StoreError(f"cannot write to {self._path}: {getattr(error, 'orig', None) or error}")
         self._deliver([], self._revision, [(compaction.done, outcome)])
 
     def _sweep(self, connection: Connection) -> None:
-        """Delete what the next few compacted revisions superseded, and give back free pages."""
+        """One piece of cleaning up: first the rows that compaction has made useless, then the pages they leave."""
+        try:
+            if self._swept < self.compacted:
+                self._sweep_rows(connection)
+            else:
+                self._sweeping = self._give_back_pages(connection)
+        except Exception:
+            log.exception("cannot sweep %s; trying again with the next compaction", self._path)
+            self._roll_back(connection)
+            self._sweeping = False
+
+    def _sweep_rows(self, connection: Connection) -> None:
+        """Delete what the next few compacted revisions superseded."""
         started = time.perf_counter()
         upto = min(self._swept + self._piece, self.compacted)
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            connection.exec_driver_sql(_SWEEP_SUPERSEDED, (self._swept, upto))
-            connection.exec_driver_sql(_SWEEP_TOMBSTONES, (self._swept, upto))
-            connection.exec_driver_sql(_SET_META, (upto, "swept"))
-            connection.exec_driver_sql("COMMIT")
-            free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-            if free > MIN_FREE_PAGES:
-                # It frees one page per row that is fetched.
-                connection.exec_driver_sql(f"PRAGMA incremental_vacuum({min(free - MIN_FREE_PAGES, 64)})").fetchall()
-        except Exception:
-            self._roll_back(connection)
-            self._swept = self.compacted  # tried again with the next compaction
-            return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(_SWEEP_SUPERSEDED, (self._swept, upto))
+        connection.exec_driver_sql(_SWEEP_TOMBSTONES, (self._swept, upto))
+        connection.exec_driver_sql(_SET_META, (upto, "swept"))
+        connection.exec_driver_sql("COMMIT")
         self._swept = upto
         self._stats.compaction_chunks += 1
         took = time.perf_counter() - started
-        self._piece = min(self._piece * 2, 5000) if took < SWEEP_TARGET / 2 else self._piece
-        self._piece = max(self._piece // 2, 10) if took > SWEEP_TARGET else self._piece
+        if took < SWEEP_TARGET / 2:
+            self._piece = min(self._piece * 2, 5000)
+        elif took > SWEEP_TARGET:
+            self._piece = max(self._piece // 2, 10)
+
+    @staticmethod
+    def _give_back_pages(connection: Connection) -> bool:
+        """Shorten the file by a few of its free pages.  Whether there are more."""
+        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        count = min(free - MIN_FREE_PAGES, PAGES_AT_ONCE)
+        if count > 0:
+            # It frees one page per row that is fetched, and the rows have no columns, which SQLAlchemy takes for none.
+            cursor = connection.connection.cursor()
+            cursor.execute(f"PRAGMA incremental_vacuum({count})")
+            cursor.fetchall()
+            cursor.close()
+        return bool(free > MIN_FREE_PAGES + PAGES_AT_ONCE)
 
     @staticmethod
     def _roll_back(connection: Connection) -> None:

@@ -97,8 +97,10 @@ class Subscription:
             log, self._log = self._log, None
             await log.aclose()
 
-    def pending(self) -> int:
-        return len(self._events)
+    @property
+    def pending(self) -> bool:
+        """Whether something has happened that has not been taken yet."""
+        return bool(self._events) or self._log is not None
 
     async def next_batch(self) -> list[CacheEvent]:
         """All events that are there, waiting for the first.

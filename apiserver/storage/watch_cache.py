@@ -22,6 +22,8 @@ from apiserver.storage.entry import CacheEvent, Encodings, Entry, FieldsFunction
 from apiserver.storage.protocol import Event, KeyExists, Revision, RevisionMismatch, Store, StoreError
 from apiserver.storage.subscription import Subscription
 
+__all__ = ["CacheEvent", "CacheStats", "Entry", "Subscription", "WatchCache", "key_prefix"]
+
 RING_SIZE = 1000
 """Changes kept in memory per resource; older ones are read from the store's log."""
 QUEUE_LIMIT = 10_000

@@ -26,7 +26,9 @@ def test_created_object_carries_what_the_server_adds(admin: httpx.Client, maps: 
     answer = admin.post(maps, json=config_map("a", k="v"))
     assert answer.status_code == 201
     metadata = answer.json()["metadata"]
-    assert metadata["uid"] and metadata["resourceVersion"] and metadata["creationTimestamp"].endswith("Z")
+    assert metadata["uid"]
+    assert metadata["resourceVersion"]
+    assert metadata["creationTimestamp"].endswith("Z")
     assert metadata["managedFields"][0]["operation"] == "Update"
     assert admin.get(f"{maps}/a").json() == answer.json()
 
