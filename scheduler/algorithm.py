@@ -45,6 +45,9 @@ class Nominations:
             if not pods:
                 del self._by_node[node]
 
+    def __bool__(self) -> bool:
+        return bool(self._node_of)
+
     def node_of(self, uid: str) -> str:
         """The node promised to a pod; empty for none."""
         return self._node_of.get(uid, "")
@@ -129,6 +132,7 @@ class Algorithm:
         feasible: list[NodeInfo] = []
         statuses: dict[str, Status] = {}
         nominations = self._nominations
+        promised = bool(nominations)
         for node in (*nodes[start:], *nodes[:start]) if start else nodes:
             for plugin, check in checks:
                 status = check(state, pod, node)
@@ -136,7 +140,7 @@ class Algorithm:
                     statuses[node.name] = Status(status.code, status.reasons, plugin)
                     break
             else:
-                if ahead := nominations.ahead_of(pod, node.name):
+                if promised and (ahead := nominations.ahead_of(pod, node.name)):
                     status = self._with_others(framework, pod, node, ahead)
                     if status is not None:
                         statuses[node.name] = status

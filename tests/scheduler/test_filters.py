@@ -193,8 +193,10 @@ async def test_spread_keeps_the_skew() -> None:
     first, second = await world.schedule(*pods)
     assert first in ("n0", "n2")
     assert second is None
-    assert world.events[-1][2].startswith(
-        "0/4 nodes are available: 2 node(s) didn't match pod topology spread constraints, 2 node(s) were unschedulable. "
+    (message,) = [m for _, reason, m in world.events if reason == "FailedScheduling"]
+    assert message.startswith(
+        "0/4 nodes are available: 2 node(s) didn't match pod topology spread constraints, "
+        "2 node(s) were unschedulable. "
     )
 
 
