@@ -13,12 +13,12 @@ from api.autoscaling_v1 import Scale as ScaleObject
 from api.autoscaling_v1 import ScaleSpec, ScaleStatus
 from api.errors import invalid, invalid_value
 from api.meta_v1 import LabelSelector, ObjectMeta
-from api.selectors import LabelSelectorParser
+from api.selectors import LabelMatcher
 from apiserver.endpoint import Endpoint
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.registry.strategy import Scale
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
 
 HEAD = {"kind": "Scale", "apiVersion": "autoscaling/v1"}
 
@@ -51,7 +51,7 @@ def _selector_text(selector: Any) -> str:
     if not selector:
         return ""
     if "matchLabels" in selector or "matchExpressions" in selector:
-        return str(LabelSelectorParser.from_model(LabelSelector.from_dict(selector)))
+        return str(LabelMatcher.from_model(LabelSelector.from_dict(selector)))
     return ",".join(f"{k}={v}" for k, v in sorted(selector.items()))
 
 
