@@ -19,7 +19,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import orjson
 import pydantic
@@ -27,6 +27,9 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSe
 from pydantic_core import PydanticUndefined
 
 from api.quantity import canonical
+
+_ModelType = TypeVar("_ModelType", bound="type[Model]")
+_ATOMIC: set[type[Model]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ class ListSet:
 @dataclass(frozen=True, slots=True)
 class Atomic:
     """`x-kubernetes-map-type: atomic`: owned and replaced as a whole.  Lists are atomic unless marked."""
+
+
+def atomic(model: _ModelType) -> _ModelType:
+    """Marks a type whose objects are owned and replaced as a whole wherever they appear
+    (`x-kubernetes-map-type: atomic` on the type itself)."""
+    _ATOMIC.add(model)
+    return model
+
+
+def is_atomic(model: type[Model]) -> bool:
+    """Whether the type is marked with `@atomic`."""
+    return model in _ATOMIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +216,12 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
     kind: Any = model
     for step in location[:-1]:
         if isinstance(step, int):
-            kind = inner_type(kind)[0]
-            document = document[step]
-        elif isinstance(kind, type) and issubclass(kind, Model):
-            kind = field_type(kind, step)
-            document = document[step]
+            kind, document = inner_type(kind)[0], document[step]
         else:
-            kind = inner_type(kind)[-1]
-            document = document[step]
+            is_model = isinstance(kind, type) and issubclass(kind, Model)
+            kind = field_type(kind, step) if is_model else inner_type(kind)[-1]
+            document = document.setdefault(step, {})  # an always-present object that was left out
+        kind = bare(kind)
     kind = bare(kind)
     last = location[-1]
     wanted = bare(field_type(kind, str(last)))
