@@ -31,8 +31,7 @@ from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.negotiation import MediaType, negotiate
-from apiserver.patch.json_patch import apply_json_patch
-from apiserver.patch.merge_patch import apply_merge_patch
+from apiserver.patch import json_patch, merge_patch
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, Scope, Send, request_of
 from apiserver.service_account_tokens import ISSUER
@@ -287,7 +286,7 @@ def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObje
         patch = yaml.safe_load(body)
 
     def make(current: dict[str, Any]) -> ScaleObject:
-        changed = apply_json_patch(current, patch) if isinstance(patch, list) else apply_merge_patch(current, patch)
+        changed = json_patch.apply(current, patch) if isinstance(patch, list) else merge_patch.apply(current, patch)
         return ScaleObject.from_dict(changed)
 
     return make

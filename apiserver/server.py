@@ -36,6 +36,7 @@ from apiserver.handlers.write import Write
 from apiserver.health import Health
 from apiserver.openapi import Documents
 from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
+from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import strategies
 from apiserver.request import ASGI, User
 from apiserver.retention import compact_history, expire_events
@@ -130,7 +131,7 @@ class Server:
             return KeyPair(options.tls_cert_file, options.tls_private_key_file)
         names = {
             "localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
-            "kubernetes.default.svc.cluster.local", str(options.service_network.network_address + 1),
+            "kubernetes.default.svc.cluster.local", str(options.service_networks[0].network_address + 1),
             options.advertised, *options.tls_san,
         }  # fmt: skip
         if options.bind_address not in ("0.0.0.0", "::"):
@@ -143,7 +144,7 @@ class Server:
         options = self.options
         endpoints = [
             Endpoint(strategy, cache)
-            for strategy in strategies(options.service_cluster_ip_range, options.service_node_port_range)
+            for strategy in strategies(RegistryOptions(options.service_networks, options.service_node_port_range))
         ]
         for endpoint in endpoints:
             if endpoint.owns_storage:

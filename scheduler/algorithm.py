@@ -45,6 +45,9 @@ class Nominations:
             if not pods:
                 del self._by_node[node]
 
+    def __bool__(self) -> bool:
+        return bool(self._node_of)
+
     def node_of(self, uid: str) -> str:
         """The node promised to a pod; empty for none."""
         return self._node_of.get(uid, "")
@@ -55,7 +58,6 @@ class Nominations:
         if not pods:
             return []
         return [p for p in pods.values() if p.uid != pod.uid and p.priority >= pod.priority]
-
 
     def behind(self, pod: PodInfo, node_name: str) -> list[PodInfo]:
         """The pods promised this node that are less important."""
@@ -130,6 +132,7 @@ class Algorithm:
         feasible: list[NodeInfo] = []
         statuses: dict[str, Status] = {}
         nominations = self._nominations
+        promised = bool(nominations)
         for node in (*nodes[start:], *nodes[:start]) if start else nodes:
             for plugin, check in checks:
                 status = check(state, pod, node)
@@ -137,7 +140,7 @@ class Algorithm:
                     statuses[node.name] = Status(status.code, status.reasons, plugin)
                     break
             else:
-                if ahead := nominations.ahead_of(pod, node.name):
+                if promised and (ahead := nominations.ahead_of(pod, node.name)):
                     status = self._with_others(framework, pod, node, ahead)
                     if status is not None:
                         statuses[node.name] = status
@@ -192,4 +195,3 @@ def what_if(
         for pod, before in reversed(placed):
             cache.take_away(pod)
             pod.node_name = before
-

@@ -28,6 +28,7 @@ class Cache:
         self._assumed_seconds = assumed_seconds
         self._pods: dict[str, PodInfo] = {}
         self._assumed: dict[str, float | None] = {}
+        self._next_expiry = 0.0
         self.nodes: dict[str, NodeInfo] = {}
         self._ordered: list[NodeInfo] | None = []
         self.tainted: set[str] = set()
@@ -68,9 +69,10 @@ class Cache:
 
     def expire_assumed(self) -> list[PodInfo]:
         """Drop decisions that stayed unconfirmed; returns the pods."""
-        if not self._assumed:
-            return []
         now = self._clock.monotonic()
+        if not self._assumed or now < self._next_expiry:
+            return []
+        self._next_expiry = now + 1
         late = [uid for uid, deadline in self._assumed.items() if deadline is not None and deadline <= now]
         expired = []
         for uid in late:

@@ -192,6 +192,9 @@ class HintingPlugin(Protocol):
         ...
 
 
+Scorer = Callable[[CycleState, PodInfo, Sequence[NodeInfo]], list[int]]
+
+
 @dataclass(frozen=True, slots=True)
 class Weighted:
     """A plugin in a profile; the weight counts where it scores."""
@@ -218,7 +221,7 @@ class Framework:
         self._post_filter = [(p.name, p) for p in every if isinstance(p, PostFilterPlugin)]
         self._pre_score = [(p.name, p) for p in every if isinstance(p, PreScorePlugin)]
         self._score = [
-            (w.plugin.name, w.plugin, w.weight)
+            (w.plugin.name, _scorer(w.plugin), w.weight)
             for w in self.plugins
             if isinstance(w.plugin, ScorePlugin | ScoreAllPlugin)
         ]
@@ -291,16 +294,10 @@ class Framework:
             if (status := plugin.pre_score(state, pod, nodes)) is not None and status.code is Code.SKIP
         }
         total = [0] * len(nodes)
-        for name, plugin, weight in self._score:
-            if name in skip:
-                continue
-            if isinstance(plugin, ScoreAllPlugin):
-                scores = plugin.score_all(state, pod, nodes)
-            else:
-                scores = [plugin.score(state, pod, node) for node in nodes]
-                if isinstance(plugin, NormalizePlugin):
-                    scores = plugin.normalize(state, pod, scores)
-            total = [t + weight * s for t, s in zip(total, scores, strict=True)]
+        for name, scorer, weight in self._score:
+            if name not in skip:
+                scores = scorer(state, pod, nodes)
+                total = [t + weight * s for t, s in zip(total, scores, strict=True)]
         return total
 
     def run_reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
@@ -340,6 +337,19 @@ class Framework:
 
 def _signed(status: Status, plugin: str) -> Status:
     return status if status.plugin else Status(status.code, status.reasons, plugin)
+
+
+def _scorer(plugin: ScorePlugin | ScoreAllPlugin) -> Scorer:
+    """All scores at once, however the plugin gives them."""
+    if isinstance(plugin, ScoreAllPlugin):
+        return plugin.score_all
+    normalize = plugin.normalize if isinstance(plugin, NormalizePlugin) else None
+
+    def each(state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        scores = [plugin.score(state, pod, node) for node in nodes]
+        return scores if normalize is None else normalize(state, pod, scores)
+
+    return each
 
 
 def normalized(scores: list[int], *, reverse: bool = False) -> list[int]:

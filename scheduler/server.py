@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from api.apps_v1 import ReplicaSet
-from api.core_v1 import Binding, Namespace, Node, Pod, Service
 from api.clock import Clock
+from api.core_v1 import Binding, Namespace, Node, Pod, Service
 from api.errors import Conflict, NotFound
 from api.model import Model
 from api.scheme import resource_of

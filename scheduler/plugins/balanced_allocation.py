@@ -22,9 +22,10 @@ class BalancedAllocation:
         scores = []
         for node in nodes:
             if node.alloc_cpu and node.alloc_memory:
-                cpu_share = min((node.cpu + cpu) / node.alloc_cpu, 1.0)
-                memory_share = min((node.memory + memory) / node.alloc_memory, 1.0)
-                scores.append(int((1 - abs(cpu_share - memory_share) / 2) * 100))
+                cpu_share = (node.cpu + cpu) / node.alloc_cpu
+                memory_share = (node.memory + memory) / node.alloc_memory
+                apart = (1.0 if cpu_share > 1 else cpu_share) - (1.0 if memory_share > 1 else memory_share)
+                scores.append(int(100 - 50 * (apart if apart >= 0 else -apart)))
             else:
                 scores.append(100)
         return scores

@@ -138,4 +138,3 @@ def started(pod: PodInfo) -> datetime:
 def importance(pod: PodInfo) -> tuple[int, datetime]:
     """Sorts the most important first: higher priority, then longer running."""
     return -pod.priority, started(pod)
-

@@ -35,7 +35,9 @@ def near(app: str = "web", key: str = HOST, **more: object) -> dict[str, object]
 async def test_a_pod_takes_what_it_requests() -> None:
     world = World(make_node("a", cpu="1"))
     assert await world.schedule(make_pod(cpu="600m")) == ["a"]
-    assert await world.why(make_pod(cpu="600m")) == "0/1 nodes are available: 1 Insufficient cpu. " + NO_VICTIMS.format(1)
+    assert await world.why(make_pod(cpu="600m")) == "0/1 nodes are available: 1 Insufficient cpu. " + NO_VICTIMS.format(
+        1
+    )
 
 
 async def test_no_nodes_at_all() -> None:
@@ -191,8 +193,10 @@ async def test_spread_keeps_the_skew() -> None:
     first, second = await world.schedule(*pods)
     assert first in ("n0", "n2")
     assert second is None
-    assert world.events[-1][2].startswith(
-        "0/4 nodes are available: 2 node(s) didn't match pod topology spread constraints, 2 node(s) were unschedulable. "
+    (message,) = [m for _, reason, m in world.events if reason == "FailedScheduling"]
+    assert message.startswith(
+        "0/4 nodes are available: 2 node(s) didn't match pod topology spread constraints, "
+        "2 node(s) were unschedulable. "
     )
 
 

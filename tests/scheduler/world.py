@@ -15,10 +15,10 @@ from scheduler.algorithm import Algorithm, Nominations
 from scheduler.cache import Cache
 from scheduler.framework import Framework, Plugin, Weighted
 from scheduler.metrics import SchedulerMetrics
-from scheduler.pod_info import PodInfo
 from scheduler.plugins import default_plugins
 from scheduler.plugins.default_binder import DefaultBinder
 from scheduler.plugins.default_preemption import DefaultPreemption
+from scheduler.pod_info import PodInfo
 from scheduler.queue import SchedulingQueue
 from scheduler.scheduler import Scheduler
 from scheduler.watching import Watching
@@ -50,7 +50,9 @@ def _taint(text: str) -> dict[str, str]:
     return {"key": key, "value": value, "effect": effect}
 
 
-def make_pod(name: str = "", *, namespace: str = "default", labels: Mapping[str, str] | None = None, **more: Any) -> Pod:
+def make_pod(
+    name: str = "", *, namespace: str = "default", labels: Mapping[str, str] | None = None, **more: Any
+) -> Pod:
     """A pod; cpu= and memory= are its one container's requests, the rest goes into the spec."""
     number = next(_uids)
     requests = {k: more.pop(k) for k in ("cpu", "memory") if k in more} | more.pop("requests", {})
@@ -88,9 +90,7 @@ class World:
             *(Weighted(p) for p in extra or []),
             Weighted(DefaultBinder(self.bind)),
         ]
-        plugins.append(
-            Weighted(DefaultPreemption(self.cache, self.nominations, lambda _: self.framework, self.evict))
-        )
+        plugins.append(Weighted(DefaultPreemption(self.cache, self.nominations, lambda _: self.framework, self.evict)))
         self.framework = Framework(plugins)
         self.queue = SchedulingQueue(self.clock, lambda _: self.framework)
         self.algorithm = Algorithm(self.cache, self.nominations, choose=random.Random(seed))
