@@ -156,6 +156,8 @@ class Model(pydantic.BaseModel):
                 field.default, field.default_factory = PydanticUndefined, list
             elif field.default == {} and not field.validate_default:
                 field.default, field.default_factory = PydanticUndefined, dict
+            elif field.default == {}:
+                field.default = _empty_members(bare(field.annotation))
 
     @classmethod
     def decode(cls, data: bytes | str, *, unknown_fields: bool = True) -> Self:
@@ -211,6 +213,21 @@ class Model(pydantic.BaseModel):
 _EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}
 
 
+def _empty_members(model: type[Model]) -> dict[str, Any]:
+    """What an always-present object holds when nothing is known of it: the empty value of each required field."""
+    return {name: _empty(field.annotation) for name, field in model.model_fields.items() if field.is_required()}
+
+
+def _empty(kind: Any) -> Any:
+    kind = bare(kind)
+    origin = getattr(kind, "__origin__", None)
+    if origin in (list, dict):
+        return origin()
+    if isinstance(kind, type) and issubclass(kind, Model):
+        return {}
+    return _EMPTY.get(kind, 0 if kind == IntOrString else "")
+
+
 def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...]) -> None:
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
@@ -224,14 +241,7 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
         kind = bare(kind)
     kind = bare(kind)
     last = location[-1]
-    wanted = bare(field_type(kind, str(last)))
-    origin = getattr(wanted, "__origin__", None)
-    if origin in (list, dict):
-        document[last] = origin()
-    elif isinstance(wanted, type) and issubclass(wanted, Model):
-        document[last] = {}
-    else:
-        document[last] = _EMPTY.get(wanted, 0 if wanted == IntOrString else "")
+    document[last] = _empty(field_type(kind, str(last)))
 
 
 def field_type(model: Any, name: str) -> Any:
