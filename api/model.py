@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from pydantic_core import PydanticUndefined
 
 from api.quantity import canonical
 
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _ModelType = TypeVar("_ModelType", bound="type[Model]")
 _ATOMIC: set[type[Model]] = set()
 
@@ -111,7 +113,17 @@ def _microseconds(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _with_microseconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _MICRO_TIME.fullmatch(value):
+        raise ValueError("not an RFC 3339 time with six digits after the second")
+    return datetime.fromisoformat(value)
+
+
 def _is_base64(value: str) -> str:
+    if "\n" in value or "\r" in value:  # line breaks are let through and not kept
+        value = value.replace("\n", "").replace("\r", "")
     try:
         base64.b64decode(value, validate=True)
     except binascii.Error as error:
@@ -122,7 +134,7 @@ def _is_base64(value: str) -> str:
 Time = Annotated[datetime, AfterValidator(_to_second)]
 """RFC 3339 with seconds, always in UTC."""
 
-MicroTime = Annotated[datetime, PlainSerializer(_microseconds, return_type=str)]
+MicroTime = Annotated[datetime, BeforeValidator(_with_microseconds), PlainSerializer(_microseconds, return_type=str)]
 """RFC 3339 with exactly six digits of microseconds, always in UTC."""
 
 Quantity = Annotated[str, BeforeValidator(canonical)]
