@@ -44,6 +44,8 @@ class Kubelet:
         self._early: list[tuple[Pod | None, Pod | None]] | None = []
         self._healthy = False
         self._orphans: set[asyncio.Task[None]] = set()
+        self.listeners: set[asyncio.Event] = set()
+        """Set whenever a container started or ended."""
 
     @property
     def healthy(self) -> bool:
@@ -155,6 +157,8 @@ class Kubelet:
             worker = self.workers.get(event.pod_uid)
             if worker is not None:
                 worker.runtime_event(event)
+            for listener in self.listeners:
+                listener.set()
 
     async def _heartbeats(self) -> None:
         clock = self.host.clock
