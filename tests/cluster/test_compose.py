@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.docker_engine import BASE, Engine, build_base, running_engine, why_not
-from tests.cluster.support import EXAMPLE, free_port, needs_kubectl, until
+from tests.cluster.support import EXAMPLE, needs_kubectl, until
+from tests.readme import docker_block
 
 pytestmark = [needs_kubectl, pytest.mark.skipif(bool(why_not()), reason=f"docker compose: {why_not()}")]
 
@@ -25,14 +26,13 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_the_cluster_as_services(engine: Engine, tmp_path: Path) -> None:
-    port = str(free_port())
-    settings = {"NANOKUBE_BASE": BASE, "NANOKUBE_PORT": port}
+    *start, down = docker_block()
+    settings = {"NANOKUBE_BASE": BASE}
     engine.compose("build", timeout=180, **settings)
-    engine.compose("up", "-d", timeout=120, **settings)
     try:
-        text = engine.compose("exec", "-T", "apiserver", "cat", "/var/lib/nanokube/kubeconfig", **settings)
+        for line in start:
+            engine.shell(line, tmp_path, **settings)
         kubeconfig = tmp_path / "kubeconfig"
-        kubeconfig.write_text(text.replace("apiserver:6443", f"localhost:{port}"))
 
         def kubectl(*arguments: str) -> str:
             done = engine.inside(["kubectl", "--kubeconfig", str(kubeconfig), *arguments], timeout=90)
@@ -66,4 +66,6 @@ def test_the_cluster_as_services(engine: Engine, tmp_path: Path) -> None:
         until(lambda: "healthy" in engine.compose("ps", "apiserver", **settings), "a healthy apiserver again", 60)
         assert "web" in kubectl("get", "deployments")
     finally:
-        engine.compose("down", "--volumes", "--timeout", "5", timeout=60, **settings)
+        engine.shell(down.replace("down", "down --timeout 5"), tmp_path, **settings)
+    assert engine.docker("ps", "-aq") == ""
+    assert engine.docker("volume", "ls", "-q") == ""
