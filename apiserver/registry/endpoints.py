@@ -92,11 +92,11 @@ def format_endpoints(endpoints: Endpoints) -> str:
     count = 0
     for subset in endpoints.subsets:
         for place in subset.addresses:
-            for port in [p.port for p in subset.ports] or [None]:
+            for port in [p.port for p in subset.ports] or [0]:
                 count += 1
                 if len(shown) < _SHOWN:
                     host = f"[{place.ip}]" if ":" in place.ip else place.ip
-                    shown.append(place.ip if port is None else f"{host}:{port}")
+                    shown.append(place.ip if not port else f"{host}:{port}")
     if not shown:
         return "<none>"
     more = f" + {count - _SHOWN} more..." if count > _SHOWN else ""

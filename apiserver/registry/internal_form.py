@@ -7,6 +7,7 @@ names: fields are called as in Go and come in the order of their declaration.
 from __future__ import annotations
 
 from datetime import datetime
+from difflib import unified_diff
 from typing import Any
 
 import orjson
@@ -179,10 +180,7 @@ def _security_context(spec: Model, context: Model) -> dict[str, Any]:
 
 def difference(old: Model, new: Model) -> str:
     """A unified diff of the internal forms, with three lines of context and no file names."""
-    lines = [_lines(old), _lines(new)]
-    from difflib import unified_diff
-
-    found = list(unified_diff(*lines, lineterm="", n=3))[2:]
+    found = list(unified_diff(_lines(old), _lines(new), lineterm="", n=3))[2:]
     return "".join(line + "\n" for line in found)
 
 
