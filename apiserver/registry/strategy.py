@@ -60,6 +60,7 @@ class Subresource:
     """
 
     name: str
+    verbs: ClassVar[tuple[str, ...]] = ("get", "patch", "update")
 
     def prepare_for_update(self, new: Any, old: Any) -> None:
         """Put back everything of `old` that this subresource may not change."""
@@ -93,6 +94,7 @@ class Scale:
     status_replicas: str = "status.replicas"
     selector: str = "spec.selector"
     name: ClassVar[str] = "scale"
+    verbs: ClassVar[tuple[str, ...]] = ("get", "patch", "update")
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class Strategy(Generic[M]):
     """Sent as a `Warning` with every answer, whatever the verb, where the whole resource is on its way out."""
     unconditional_update: ClassVar[bool] = True
     """Whether an update without resourceVersion overwrites."""
+    returns_deleted: ClassVar[bool] = False
+    """Whether DELETE answers with the object that is gone instead of a Status."""
     storage_key: ClassVar[str] = ""
     """The key prefix in the store; another than the resource's own where two groups show the same objects."""
     storage_fields: ClassVar[Mapping[str, str]] = {}

@@ -1,0 +1,76 @@
+"""Answers: a status, a body in the form the client asked for, warnings."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from api.errors import NotAcceptable, StatusError
+from apiserver.negotiation import JSON, PLAIN, MediaType, negotiate
+from apiserver.request import Request, Send
+
+_GZIP_FROM = 128 * 1024  # bytes; below it compressing costs more than sending
+
+
+@dataclass(slots=True)
+class Answer:
+    """`body` is already encoded; `document` is encoded for the client when sent.  One of them is given."""
+
+    status: int = 200
+    body: bytes | None = None
+    document: Any = None
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def send(self, send: Send, request: Request, media: MediaType = PLAIN) -> None:
+        body, content_type = self.body, self.content_type
+        if body is None:
+            body, content_type = media.encode(self.document), media.type
+        elif media.type != JSON and content_type == JSON:
+            body, content_type = media.encode(orjson.loads(body)), media.type
+        elif media.pretty and content_type == JSON:
+            body = media.encode(orjson.loads(body))
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"audit-id", request.audit_id.encode()),
+            (b"cache-control", b"no-cache, private"),
+        ]
+        if len(body) >= _GZIP_FROM and b"gzip" in request.headers.get(b"accept-encoding", b""):
+            body = gzip.compress(body, compresslevel=1)
+            headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+        headers += [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        headers += [(b"warning", value.encode()) for value in warning_headers(request.warnings)]
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+
+
+def warning_headers(warnings: Iterable[str]) -> list[str]:
+    """`Warning` headers as RFC 7234 writes them: code 299, no agent, the text quoted.  Each text once."""
+    quoted = []
+    for text in dict.fromkeys(warnings):
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        quoted.append(f'299 - "{escaped}"')
+    return quoted
+
+
+def refusal(error: StatusError) -> Answer:
+    """The answer that carries an error."""
+    document: Mapping[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, **error.status().to_dict()}
+    headers = {}
+    if error.details is not None and error.details.retryAfterSeconds:
+        headers["Retry-After"] = str(error.details.retryAfterSeconds)
+    return Answer(error.http_code, document=document, headers=headers)
+
+
+async def send_refusal(error: StatusError, request: Request, send: Send) -> None:
+    """Send an error, in YAML to those who read only that, else in JSON."""
+    try:
+        media = negotiate(request.header("accept"))
+    except NotAcceptable:
+        media = PLAIN
+    await refusal(error).send(send, request, MediaType(media.type, pretty=media.pretty))

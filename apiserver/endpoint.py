@@ -1,0 +1,112 @@
+"""One served resource, and the server's state that every handler works on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from api.clock import Clock
+from api.errors import not_found
+from api.model import Model
+from api.schema import Schema, schema_of
+from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
+from apiserver.request import Request, RequestInfo, User
+
+if TYPE_CHECKING:
+    from apiserver.service_account_tokens import ServiceAccountTokens
+    from apiserver.storage.entry import Entry
+    from apiserver.storage.watch_cache import WatchCache
+
+
+class Endpoint:
+    """A resource as it is served: its strategy, its keys in the store, its bytes on the wire."""
+
+    def __init__(self, strategy: Strategy[Any], cache: WatchCache) -> None:
+        self.strategy = strategy
+        self.resource = strategy.resource
+        self.model: type[Any] = strategy.resource.model
+        self.cache = cache
+        self.namespaced = self.resource.namespaced
+        self.prefix = f"/{strategy.storage_key or self.resource.group_resource}/"
+        self._shown = {stored: shown for shown, stored in strategy.storage_fields.items()}
+        self.owns_storage = not strategy.storage_key
+        """False where another resource's objects are shown in another form."""
+        self.head = b'{"kind":"%s","apiVersion":"%s",' % (
+            self.resource.kind.encode(),
+            self.resource.api_version.encode(),
+        )
+        self.subresources: dict[str, Subresource | Scale] = {part.name: part for part in strategy.subresources}
+
+    @property
+    def schema(self) -> Schema:
+        return schema_of(self.model)
+
+    def key(self, namespace: str, name: str) -> str:
+        return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
+
+    def find(self, namespace: str, name: str) -> Entry:
+        """The object of that name.  Raises NotFound."""
+        entry = self.cache.get(self.key(namespace, name))
+        if entry is None:
+            raise not_found(self.resource.group, self.resource.plural, name)
+        return entry
+
+    def decode(self, entry: Entry) -> Any:
+        """A typed, independent copy of a stored object; kind and apiVersion are left empty, as in the store."""
+        return self.model.decode(self.body(entry))
+
+    def body(self, entry: Entry) -> bytes:
+        """A stored object as an item of a list: without kind and apiVersion."""
+        if self.owns_storage:
+            return entry.body
+        return orjson.dumps({self._shown.get(name, name): value for name, value in entry.document.items()})
+
+    def wire(self, entry: Entry) -> bytes:
+        """A stored object as a client reads it."""
+        return self.head + self.body(entry)[1:]
+
+    def stored_bytes(self, document: dict[str, Any]) -> bytes:
+        """The bytes of an object for the store: metadata first, without kind, apiVersion and resourceVersion."""
+        metadata = document["metadata"]
+        metadata.pop("resourceVersion", None)
+        names = self.strategy.storage_fields
+        rest = {names.get(k, k): v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
+        return orjson.dumps({"metadata": metadata, **rest})
+
+
+@dataclass
+class API:
+    """What the handlers share."""
+
+    cache: WatchCache
+    clock: Clock
+    endpoints: Mapping[tuple[str, str, str], Endpoint]
+    by_model: Mapping[type[Model], Endpoint]
+    admission: Sequence[AdmissionPlugin]
+    authenticate: Callable[[Request], Awaitable[User]]
+    allows: Callable[[User, RequestInfo], bool]
+    tokens: ServiceAccountTokens
+    max_request_bytes: int
+    random: random.Random = field(default_factory=random.SystemRandom)
+
+    def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
+        return self.endpoints.get((group, version, plural))
+
+    def context(self, user: User) -> Context:
+        return Context(now=self.clock.now(), user=user.name, get=self.get_object, list=self.list_objects)
+
+    def get_object(self, model: type[Model], namespace: str, name: str) -> Any | None:
+        """An independent copy of an object, or None; for rules that look at other objects."""
+        endpoint = self.by_model[model]
+        entry = self.cache.get(endpoint.key(namespace, name))
+        return None if entry is None else endpoint.decode(entry)
+
+    def list_objects(self, model: type[Model], namespace: str) -> list[Any]:
+        """Independent copies of all objects of a kind, of one namespace or ("") of all."""
+        endpoint = self.by_model[model]
+        return [endpoint.decode(entry) for entry in self.cache.list(endpoint.prefix, namespace)]

@@ -1,0 +1,67 @@
+"""Works out what a request asks for: verb, group, version, namespace, resource, subresource, name."""
+
+from __future__ import annotations
+
+from apiserver.request import ASGI, Receive, Request, RequestInfo, Scope, Send
+
+_VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_SPECIAL_VERBS = ("proxy", "watch")
+_NAMESPACE_SUBRESOURCES = ("status", "finalize")
+
+
+def parse(method: str, path: str, query: dict[str, str]) -> RequestInfo:
+    """Read a method and path.  Anything but /api/VERSION/… and /apis/GROUP/VERSION/… is no resource request."""
+    info = RequestInfo(path, method.lower())
+    parts = [part for part in path.split("/") if part]
+    if len(parts) < 3 or parts[0] not in ("api", "apis"):
+        return info
+    info.prefix = parts[0]
+    if parts[0] == "apis":
+        if len(parts) < 4:
+            return info
+        info.group, parts = parts[1], parts[2:]
+    else:
+        parts = parts[1:]
+    info.version, parts = parts[0], parts[1:]
+    info.is_resource = True
+    info.verb = _VERBS.get(method, "")
+    if parts[0] in _SPECIAL_VERBS:
+        if len(parts) < 2:
+            info.is_resource = False
+            return info
+        info.verb, parts = parts[0], parts[1:]
+    if parts[0] == "namespaces" and len(parts) > 1:
+        info.namespace = parts[1]
+        if len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
+            parts = parts[2:]
+    info.parts = tuple(parts)
+    info.resource = parts[0]
+    if len(parts) > 1:
+        info.name = parts[1]
+    if len(parts) > 2:
+        info.subresource = parts[2]
+    if not info.name:
+        if info.verb == "get":
+            info.verb = (
+                "watch" if query.get("watch", "false").lower() in ("true", "1", "") and "watch" in query else "list"
+            )
+        elif info.verb == "delete":
+            info.verb = "deletecollection"
+    elif (
+        info.verb == "get" and not info.subresource and "watch" in query and query["watch"].lower() in ("true", "1", "")
+    ):
+        info.verb = "watch"
+    return info
+
+
+class RequestInfoFilter:
+    """Attaches the request, read once, to the scope."""
+
+    def __init__(self, app: ASGI) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        request.info = parse(request.method, request.path, request.query)
+        scope["nanokube.request"] = request
+        await self._app(scope, receive, send)

@@ -1,0 +1,134 @@
+"""The command line of `python -m apiserver`: Kubernetes' flag names, and `--data-dir`."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the server was told.  Addresses are numeric; the port is the HTTPS port."""
+
+    data_dir: Path
+    bind_address: str = "127.0.0.1"
+    secure_port: int = 6443
+    advertise_address: str = ""
+    token_auth_file: Path | None = None
+    client_ca_file: Path | None = None
+    tls_cert_file: Path | None = None
+    tls_private_key_file: Path | None = None
+    service_cluster_ip_range: str = "10.96.0.0/16"
+    service_node_port_range: range = range(30000, 32768)
+    authorization_mode: tuple[str, ...] = ("Node", "RBAC")
+    anonymous_auth: bool = True
+    issue_kubeconfig_for: tuple[str, ...] = ()
+    external_hostname: str = ""
+    event_ttl: float = 3600.0
+    watch_cache: int = 10_000
+    max_request_bytes: int = 3 * 1024 * 1024
+    ready_fd: int | None = None
+    verbosity: int = 0
+    tls_san: tuple[str, ...] = field(default=())
+
+    @property
+    def advertised(self) -> str:
+        """The address others reach this server at."""
+        if self.advertise_address:
+            return self.advertise_address
+        return "127.0.0.1" if self.bind_address in ("0.0.0.0", "::") else self.bind_address
+
+    @property
+    def service_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        return tuple(ipaddress.ip_network(part) for part in self.service_cluster_ip_range.split(","))
+
+
+def _port_range(text: str) -> range:
+    first, dash, last = text.partition("-")
+    if not dash or not first.isdigit() or not last.isdigit() or not 0 < int(first) <= int(last) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port range; write it as 30000-32767")
+    return range(int(first), int(last) + 1)
+
+
+def _networks(text: str) -> str:
+    for part in text.split(","):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{part!r} is not a network: {error}") from None
+    return text
+
+
+def _duration(text: str) -> float:
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    number = text.rstrip("hms")
+    try:
+        return float(number) * units[text[len(number) :] or "s"]
+    except (ValueError, KeyError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write it as 90s, 15m or 1h") from None
+
+
+def _modes(text: str) -> tuple[str, ...]:
+    modes = tuple(text.split(","))
+    for mode in modes:
+        if mode not in AUTHORIZATION_MODES:
+            raise argparse.ArgumentTypeError(f"{mode!r} is not one of {', '.join(AUTHORIZATION_MODES)}")
+    return modes
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("true", "1", "t"):
+        return True
+    if text.lower() in ("false", "0", "f"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+
+
+def parse(argv: Sequence[str] | None) -> Options:
+    """Read the command line.  Exits with a message and status 2 when it is wrong, as argparse does."""
+    parser = argparse.ArgumentParser(
+        prog="python -m apiserver",
+        description="The Kubernetes API over SQLite.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data-dir", type=Path, required=True, help="folder of the database, the keys and the kubeconfigs")
+    add("--bind-address", default="127.0.0.1", help="address to listen on")
+    add("--secure-port", type=int, default=6443, help="port to serve HTTPS on")
+    add("--advertise-address", default="", help="address the other components reach this server at")
+    add("--external-hostname", default="", help="host name written into the kubeconfigs")
+    add("--token-auth-file", type=Path, help='csv file of static tokens: token,user,uid,"group,group"')
+    add("--client-ca-file", type=Path, help="CA of client certificates; default: the cluster's own")
+    add("--tls-cert-file", type=Path, help="certificate to serve with; default: made by the cluster's CA")
+    add("--tls-private-key-file", type=Path, help="key of --tls-cert-file")
+    add(
+        "--tls-san",
+        action="append",
+        default=[],
+        help="further name or address in the serving certificate; may be repeated",
+    )
+    add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
+    add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
+    add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
+    add("--anonymous-auth", type=_boolean, default=True, help="let requests without credentials be system:anonymous")
+    add("--event-ttl", type=_duration, default=3600.0, help="how long Events are kept")
+    add(
+        "--issue-kubeconfig-for",
+        action="append",
+        default=[],
+        metavar="NODE",
+        help="write a kubeconfig for this node; may be repeated",
+    )
+    add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
+    add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
+    given = vars(parser.parse_args(argv))
+    for name in ("tls_san", "issue_kubeconfig_for"):
+        given[name] = tuple(given[name])
+    if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):
+        parser.error("--tls-cert-file and --tls-private-key-file go together")
+    return Options(**given)

@@ -1,0 +1,191 @@
+"""Connections through the server to a pod's kubelet: logs, exec, attach, port-forward.
+
+The server only relays: what travels inside is between the client and the kubelet
+(https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/#apiserver-to-kubelet).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from api.core_v1 import Node, Pod
+from api.errors import BadRequest, InternalError, ServiceUnavailable, from_answer
+from apiserver.endpoint import API
+from apiserver.request import Receive, Request, Send
+
+_ADDRESS_ORDER = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
+_LOG_PARAMETERS = ("follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps", "stream")
+_EXEC_PARAMETERS = ("command", "stdin", "stdout", "stderr", "tty")
+
+
+@dataclass(frozen=True)
+class KubeletClient:
+    """How the server reaches kubelets: TLS with its own client certificate, trusting the cluster's CA."""
+
+    context: ssl.SSLContext
+
+    @classmethod
+    def create(cls, ca_file: str, certificate: str, key: str) -> KubeletClient:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file)
+        # A node's address need not be in its certificate; that it is one of the cluster's own is what counts.
+        context.check_hostname = False
+        context.load_cert_chain(certificate, key)
+        return cls(context)
+
+
+def kubelet_address(api: API, pod: Pod) -> tuple[str, int]:
+    """Host and port of the kubelet a pod runs under.  Raises BadRequest or InternalError when there is none."""
+    if not pod.spec.nodeName:
+        raise BadRequest(f"pod {pod.metadata.name} does not have a host assigned")
+    node = api.get_object(Node, "", pod.spec.nodeName)
+    if node is None:
+        raise InternalError(f'node "{pod.spec.nodeName}" of pod {pod.metadata.name} not found')
+    addresses = {address.type: address.address for address in node.status.addresses}
+    host = next((addresses[kind] for kind in _ADDRESS_ORDER if kind in addresses), "")
+    port = node.status.daemonEndpoints.kubeletEndpoint.Port if node.status.daemonEndpoints.kubeletEndpoint else 10250
+    if not host:
+        raise InternalError(f'node "{pod.spec.nodeName}" has no address')
+    return host, port
+
+
+def chosen_container(pod: Pod, asked: str) -> str:
+    """The container a request means: the one named, or the only one.  Raises BadRequest."""
+    ordinary = [container.name for container in pod.spec.containers]
+    init = [container.name for container in pod.spec.initContainers]
+    ephemeral = [container.name for container in pod.spec.ephemeralContainers]
+    if asked:
+        if asked in (*ordinary, *init, *ephemeral):
+            return asked
+        raise BadRequest(f"container {asked} is not valid for pod {pod.metadata.name}")
+    default = pod.metadata.annotations.get("kubectl.kubernetes.io/default-container", "")
+    if default in ordinary:
+        return default
+    if len(ordinary) == 1:
+        return ordinary[0]
+    choices = f"choose one of: [{' '.join(ordinary)}]"
+    if init:
+        choices += f" or one of the init containers: [{' '.join(init)}]"
+    raise BadRequest(f"a container name must be specified for pod {pod.metadata.name}, {choices}")
+
+
+async def stream_logs(
+    api: API, kubelet: KubeletClient, pod: Pod, request: Request, receive: Receive, send: Send
+) -> None:
+    """GET …/log: relay the kubelet's answer as it comes, until it ends or the client leaves."""
+    import httpx
+
+    query = request.query
+    for number in ("tailLines", "limitBytes", "sinceSeconds"):
+        if number in query and not query[number].lstrip("-").isdigit():
+            raise BadRequest(f"{number}: {query[number]!r} is not a number")
+    container = chosen_container(pod, query.get("container", ""))
+    host, port = kubelet_address(api, pod)
+    parameters = {name: query[name] for name in _LOG_PARAMETERS if name in query}
+    url = (
+        f"https://{host}:{port}/containerLogs/{pod.metadata.namespace}/{pod.metadata.name}/{container}"
+        f"?{urlencode(parameters)}"
+    )
+    timeout = httpx.Timeout(10.0, read=None)
+    async with httpx.AsyncClient(verify=kubelet.context, timeout=timeout, trust_env=False) as client:
+        try:
+            upstream = await client.send(client.build_request("GET", url), stream=True)
+        except httpx.HTTPError as error:
+            raise InternalError(f"Get {url!r}: {error or type(error).__name__}") from None
+        try:
+            if upstream.status_code >= 400:
+                raise from_answer(upstream.status_code, await upstream.aread())
+            start: dict[str, Any] = {"type": "http.response.start", "status": 200}
+            await send({**start, "headers": [(b"content-type", b"text/plain")]})
+            gone = asyncio.create_task(_disconnected(receive))
+            relay = asyncio.create_task(_relay_body(upstream, send))
+            try:
+                await asyncio.wait({gone, relay}, return_when=asyncio.FIRST_COMPLETED)
+                if relay.done():
+                    relay.result()
+            finally:
+                for task in (gone, relay):
+                    task.cancel()
+                await asyncio.gather(gone, relay, return_exceptions=True)
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await upstream.aclose()
+
+
+async def _relay_body(upstream: Any, send: Send) -> None:
+    async for chunk in upstream.aiter_raw():
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def relay_websocket(
+    api: API, kubelet: KubeletClient, pod: Pod, request: Request, receive: Receive, send: Send
+) -> None:
+    """exec, attach, portforward over WebSocket: messages are passed on unchanged in both directions."""
+    import websockets.asyncio.client as websockets
+    from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+    verb = request.info.subresource
+    host, port = kubelet_address(api, pod)
+    path = f"/{'portForward' if verb == 'portforward' else verb}/{pod.metadata.namespace}/{pod.metadata.name}"
+    parameters: list[tuple[str, str]] = []
+    if verb == "portforward":
+        parameters = [("ports", value) for value in request.query_list.get("ports", [])]
+    else:
+        path += f"/{chosen_container(pod, request.query.get('container', ''))}"
+        for name in _EXEC_PARAMETERS:
+            wanted = {"stdin": "input", "stdout": "output", "stderr": "error"}.get(name, name)
+            values = request.query_list.get(name, [])
+            if name == "command":
+                parameters += [("command", value) for value in values]
+            elif request.flag(name):
+                parameters.append((wanted, "1"))
+        if verb == "exec" and not any(name == "command" for name, _ in parameters):
+            raise BadRequest("you must specify at least 1 command for the container")
+    url = f"wss://{host}:{port}{path}?{urlencode(parameters)}"
+    offered = request.scope.get("subprotocols") or []
+    try:
+        upstream = await websockets.connect(
+            url, ssl=kubelet.context, subprotocols=offered or None, max_size=None, compression=None,
+            ping_interval=None, open_timeout=10, proxy=None,
+        )  # fmt: skip
+    except InvalidStatus as error:
+        raise from_answer(error.response.status_code, bytes(error.response.body or b"")) from None
+    except (OSError, TimeoutError) as error:
+        raise ServiceUnavailable(f"error dialing backend: {error}") from None
+    async with upstream:
+        await receive()  # websocket.connect
+        await send({"type": "websocket.accept", "subprotocol": upstream.subprotocol})
+
+        async def to_kubelet() -> None:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                data = message.get("bytes")
+                await upstream.send(data if data is not None else message["text"])
+
+        async def to_client() -> None:
+            async for data in upstream:
+                kind = "text" if isinstance(data, str) else "bytes"
+                await send({"type": "websocket.send", kind: data})
+
+        tasks = [asyncio.create_task(to_kubelet()), asyncio.create_task(to_client())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not isinstance(task.exception(), ConnectionClosed | None):
+                    task.result()
+            if tasks[1] in done:
+                await send({"type": "websocket.close", "code": upstream.close_code or 1000})
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,81 @@
+"""POST of an object to a collection."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from api.errors import AlreadyExists, BadRequest, invalid, required
+from api.meta_v1 import StatusDetails
+from apiserver.handlers.write import Write, check_names
+from apiserver.registry import object_meta
+from apiserver.storage.entry import Entry
+
+_TRIES = 8
+
+
+async def create_object(write: Write, new: Any) -> Entry:
+    """Create `new`, an object fresh from a client.  The write's warnings gain the strategy's.
+
+    A generated name that is taken is drawn again, up to eight times (KEP-4420).
+    Raises BadRequest, Invalid, Forbidden, AlreadyExists.
+    """
+    endpoint = write.endpoint
+    check_names(new, write.namespace, "", endpoint.namespaced)
+    metadata = new.metadata
+    if metadata.resourceVersion:
+        raise BadRequest("resourceVersion should not be set on objects to be created")
+    given_name = metadata.name
+    if not given_name and not metadata.generateName:
+        resource = endpoint.resource
+        problem = required("metadata.name", "name or generateName is required")
+        raise invalid(resource.group, resource.kind, "", [problem])
+    pristine = None if given_name else new.copy_deep()
+    for attempt in range(_TRIES):
+        if pristine is not None:
+            new = pristine.copy_deep() if attempt else new
+            new.metadata.name = object_meta.generate_name(metadata.generateName)
+        try:
+            return await _create_once(write, new)
+        except AlreadyExists as error:
+            if pristine is None:
+                raise
+            last = error
+    resource = endpoint.resource
+    raise AlreadyExists(
+        f"{last.message}, the server was not able to generate a unique name for the object",
+        StatusDetails(name=metadata.generateName, group=resource.group, kind=resource.plural),
+    )
+
+
+async def _create_once(write: Write, new: Any) -> Entry:
+    endpoint, strategy, api = write.endpoint, write.endpoint.strategy, write.api
+    metadata = new.metadata
+    context = write.context()
+    new.kind = new.apiVersion = ""
+    metadata.uid = str(uuid.UUID(int=api.random.getrandbits(128), version=4))
+    metadata.creationTimestamp = api.clock.now().replace(microsecond=0)
+    metadata.deletionTimestamp = metadata.deletionGracePeriodSeconds = None
+    metadata.selfLink = ""
+    metadata.generation = 0
+    strategy.default(new)
+    strategy.prepare_for_create(new, context)
+    managers = write.managers(new, None)
+    request = write.admission_request("CREATE", new, None, metadata.name)
+    write.mutate(request)
+    errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
+    errors += strategy.validate(new)
+    write.refuse(metadata.name, errors)
+    write.admit(request)
+    write.warnings += strategy.warnings(new, None)
+    finish = strategy.begin_create(new, context)
+    try:
+        document = write.document(new, managers)
+        entry = await write.store_new(document, metadata.namespace, metadata.name)
+    except BaseException:
+        if finish:
+            finish(False)
+        raise
+    if finish:
+        finish(not write.options.dry_run)
+    return entry

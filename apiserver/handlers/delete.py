@@ -1,0 +1,161 @@
+"""DELETE of one object: preconditions, grace periods, finalizers, propagation.
+
+https://kubernetes.io/docs/concepts/architecture/garbage-collection/ and
+https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
+from api.meta_v1 import DeleteOptions, StatusDetails
+from apiserver.handlers.write import Write
+from apiserver.request import Request
+from apiserver.storage.entry import Entry
+from apiserver.storage.protocol import KeyMissing, RevisionMismatch
+
+FOREGROUND = "foregroundDeletion"
+ORPHAN = "orphan"
+_POLICIES = ("Foreground", "Background", "Orphan")
+_TRIES = 20
+
+
+def delete_options(body_options: DeleteOptions | None, request: Request) -> DeleteOptions:
+    """The options of the body, or those of the query string when there is no body.  Raises Invalid."""
+    options = body_options
+    if options is None:
+        options = DeleteOptions()
+        query = request.query
+        if "gracePeriodSeconds" in query:
+            if not query["gracePeriodSeconds"].lstrip("-").isdigit():
+                raise BadRequest(f'strconv.ParseInt: parsing "{query["gracePeriodSeconds"]}": invalid syntax')
+            options.gracePeriodSeconds = int(query["gracePeriodSeconds"])
+        if "propagationPolicy" in query:
+            options.propagationPolicy = query["propagationPolicy"]
+        if "orphanDependents" in query:
+            options.orphanDependents = request.flag("orphanDependents")
+        options.dryRun = request.query_list.get("dryRun", [])
+    errors = list(_problems(options))
+    if errors:
+        raise invalid("meta.k8s.io", "DeleteOptions", "", errors)
+    return options
+
+
+def _problems(options: DeleteOptions) -> Iterator[FieldError]:
+    if options.propagationPolicy is not None and options.orphanDependents is not None:
+        yield invalid_value(
+            "propagationPolicy",
+            options.propagationPolicy,
+            "orphanDependents and deletionPropagation cannot be both set",
+        )
+    if options.propagationPolicy is not None and options.propagationPolicy not in _POLICIES:
+        choices = ", ".join(f'"{policy}"' for policy in (*_POLICIES, "nil"))
+        yield FieldError(
+            "FieldValueNotSupported", "propagationPolicy", options.propagationPolicy, f"supported values: {choices}"
+        )
+    if any(value != "All" for value in options.dryRun):
+        yield FieldError("FieldValueNotSupported", "dryRun", options.dryRun, 'supported values: "All"')
+
+
+async def delete_object(write: Write, name: str, options: DeleteOptions) -> tuple[Entry, bool]:
+    """Delete an object, or start its deletion.  Returns its last state and whether it is gone.
+
+    An object with finalizers or a grace period stays, with a deletionTimestamp, until both are over.
+    Raises NotFound, Conflict.
+    """
+    endpoint, strategy, api = write.endpoint, write.endpoint.strategy, write.api
+    key = endpoint.key(write.namespace, name)
+    for _ in range(_TRIES):
+        current = api.cache.get(key)
+        if current is None:
+            raise write.missing(name)
+        old = endpoint.decode(current)
+        _check_preconditions(write, old, options)
+        write.admit(write.admission_request("DELETE", None, old, name))
+        new = endpoint.decode(current)
+        _choose_finalizers(new, options)
+        grace = strategy.grace_period(new, options)
+        waits = bool(grace) or bool(new.metadata.finalizers) or bool(strategy.pending_finalizers(new))
+        try:
+            if waits:
+                entry = await _mark(write, new, old, grace or 0, current)
+                return entry, False
+            if write.options.dry_run:
+                return current, True
+            new.metadata.deletionGracePeriodSeconds = 0 if new.metadata.deletionTimestamp else None
+            entry = await api.cache.delete(key, endpoint.stored_bytes(orjson.loads(new.encode())), current.revision)
+        except (RevisionMismatch, KeyMissing):
+            continue
+        strategy.after_delete(old)
+        return entry, True
+    raise write.conflict(name)
+
+
+def _check_preconditions(write: Write, old: Any, options: DeleteOptions) -> None:
+    wanted, metadata = options.preconditions, old.metadata
+    if wanted is None:
+        return
+    if wanted.uid is not None and wanted.uid != metadata.uid:
+        raise _unmet(
+            write,
+            metadata.name,
+            f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({metadata.uid}). "
+            "The object might have been deleted and then recreated",
+        )
+    if wanted.resourceVersion is not None and wanted.resourceVersion != metadata.resourceVersion:
+        raise _unmet(
+            write,
+            metadata.name,
+            f"the ResourceVersion in the precondition ({wanted.resourceVersion}) does not match the ResourceVersion "
+            f"in record ({metadata.resourceVersion}). The object might have been modified",
+        )
+
+
+def _unmet(write: Write, name: str, why: str) -> Conflict:
+    resource = write.endpoint.resource
+    qualified = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    return Conflict(
+        f'Operation cannot be fulfilled on {qualified} "{name}": {why}',
+        StatusDetails(name=name, group=resource.group, kind=resource.kind),
+    )
+
+
+def _choose_finalizers(obj: Any, options: DeleteOptions) -> None:
+    """Add or drop the two finalizers that tell the garbage collector what to do with the dependents."""
+    policy = options.propagationPolicy
+    if options.orphanDependents is not None:
+        policy = "Orphan" if options.orphanDependents else "Background"
+    if policy is None:
+        return
+    kept = [f for f in obj.metadata.finalizers if f not in (FOREGROUND, ORPHAN)]
+    if policy == "Foreground":
+        kept.append(FOREGROUND)
+    elif policy == "Orphan":
+        kept.append(ORPHAN)
+    obj.metadata.finalizers = kept
+
+
+async def _mark(write: Write, new: Any, old: Any, grace: int, current: Entry) -> Entry:
+    """Set, or bring forward, the moment the object is to go."""
+    metadata, now = new.metadata, write.api.clock.now().replace(microsecond=0)
+    if metadata.deletionTimestamp is None:
+        metadata.deletionTimestamp = now + timedelta(seconds=grace)
+        metadata.deletionGracePeriodSeconds = grace
+        if metadata.generation:
+            metadata.generation += 1
+    elif metadata.deletionGracePeriodSeconds and grace < metadata.deletionGracePeriodSeconds:
+        asked = metadata.deletionTimestamp - timedelta(seconds=metadata.deletionGracePeriodSeconds)
+        metadata.deletionTimestamp = max(asked + timedelta(seconds=grace), now)
+        metadata.deletionGracePeriodSeconds = grace
+    prepare = getattr(write.endpoint.strategy, "prepare_for_delete", None)
+    if prepare is not None:
+        prepare(new)
+    if new.encode() == old.encode():
+        return current
+    document: dict[str, Any] = orjson.loads(new.encode())
+    return await write.store_changed(document, current)

@@ -1,0 +1,168 @@
+"""PUT of an object, and the read-change-write loop that patches share with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from api.errors import invalid, invalid_value
+from apiserver.handlers.create import create_object
+from apiserver.handlers.write import Write, check_names
+from apiserver.registry import object_meta
+from apiserver.registry.strategy import Scale, Subresource
+from apiserver.storage.entry import Entry
+from apiserver.storage.protocol import RevisionMismatch
+
+_TRIES = 20
+
+Transform = Callable[[Any, Entry], Any]
+"""Makes the new object from the old one (which it must not change) and its entry."""
+
+
+async def update_object(write: Write, name: str, transform: Transform, *, create: bool = False) -> tuple[Entry, bool]:
+    """Replace the object called `name` by what `transform` makes of it.  Returns it and whether it is new.
+
+    When another write comes in between, the loop starts over from the newer object, unless the new object
+    names the resourceVersion it was made from: then Conflict is raised.  A result equal to what is stored
+    is not written.  With `create` an object that does not exist is created.
+    """
+    endpoint, api = write.endpoint, write.api
+    key = endpoint.key(write.namespace, name)
+    for _ in range(_TRIES):
+        current = api.cache.get(key)
+        if current is None:
+            if not create:
+                raise write.missing(name)
+            new = transform(endpoint.model(), None)  # type: ignore[arg-type]
+            check_names(new, write.namespace, name, endpoint.namespaced)
+            new.metadata.name = name
+            new.metadata.resourceVersion = ""
+            return await create_object(write, new), True
+        old = endpoint.decode(current)
+        new = transform(old, current)
+        conditional = _check_identity(write, name, new, old)
+        try:
+            return await _update_once(write, new, old, current), False
+        except RevisionMismatch:
+            if conditional:
+                raise write.conflict(name) from None
+    raise write.conflict(name)
+
+
+def _check_identity(write: Write, name: str, new: Any, old: Any) -> bool:
+    """Compare what the new object says of itself with the stored one.  True when it names a resourceVersion."""
+    check_names(new, write.namespace, name, write.endpoint.namespaced)
+    metadata, resource = new.metadata, write.endpoint.resource
+    if not metadata.name:
+        metadata.name = name
+    if metadata.uid and metadata.uid != old.metadata.uid:
+        why = f"Precondition failed: UID in precondition: {metadata.uid}, UID in object meta: {old.metadata.uid}"
+        raise write.conflict(name, why)
+    if metadata.resourceVersion and metadata.resourceVersion != "0":
+        if metadata.resourceVersion != old.metadata.resourceVersion:
+            if not metadata.resourceVersion.isdigit():
+                problem = invalid_value(
+                    "metadata.resourceVersion",
+                    metadata.resourceVersion,
+                    f'strconv.ParseUint: parsing "{metadata.resourceVersion}": invalid syntax',
+                )
+                raise invalid(resource.group, resource.kind, name, [problem])
+            raise write.conflict(name)
+        return True
+    if not write.endpoint.strategy.unconditional_update:
+        problem = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+        raise invalid(resource.group, resource.kind, name, [problem])
+    return False
+
+
+async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entry:
+    endpoint, strategy = write.endpoint, write.endpoint.strategy
+    context = write.context()
+    _keep_system_fields(new, old)
+    strategy.default(new)
+    part = endpoint.subresources.get(write.subresource)
+    if isinstance(part, Subresource):
+        part.prepare_for_update(new, old)
+    else:
+        strategy.prepare_for_update(new, old, context)
+    before = orjson.loads(endpoint.body(current))
+    managers = write.managers(new, before)
+    request = write.admission_request("UPDATE", new, old, current.name)
+    write.mutate(request)
+    errors = list(object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced))
+    if isinstance(part, Subresource):
+        errors += part.validate_update(new, old)
+    else:
+        errors += strategy.validate(new)
+        errors += strategy.validate_update(new, old)
+    write.refuse(current.name, errors)
+    write.admit(request)
+    write.warnings += strategy.warnings(new, old)
+    finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
+    try:
+        document = write.document(new, managers)
+        if ready_to_go(new, strategy.pending_finalizers(new)):
+            entry = await _remove(write, document, current)
+        elif unchanged(document, before):
+            entry = current
+        else:
+            entry = await write.store_changed(document, current)
+    except BaseException:
+        if finish:
+            finish(False)
+        raise
+    if finish:
+        finish(not write.options.dry_run)
+    return entry
+
+
+def unchanged(after: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether storing the new state would change nothing, not counting when a manager last wrote."""
+    return _without_times(after) == _without_times(before)
+
+
+def _without_times(document: dict[str, Any]) -> dict[str, Any]:
+    metadata = dict(document["metadata"])
+    metadata.pop("resourceVersion", None)
+    if "managedFields" in metadata:
+        metadata["managedFields"] = [
+            {k: v for k, v in manager.items() if k != "time"} for manager in metadata["managedFields"]
+        ]
+    return {**document, "metadata": metadata}
+
+
+def ready_to_go(obj: Any, pending: list[str]) -> bool:
+    """Whether an object that is being deleted has nothing left to wait for."""
+    metadata = obj.metadata
+    return bool(
+        metadata.deletionTimestamp is not None
+        and not metadata.deletionGracePeriodSeconds
+        and not metadata.finalizers
+        and not pending
+    )
+
+
+async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Entry:
+    """The last finalizer is gone: this update is the object's end."""
+    if write.options.dry_run:
+        return await write.store_changed(document, current)
+    entry = await write.api.cache.delete(current.key, write.endpoint.stored_bytes(document), current.revision)
+    write.endpoint.strategy.after_delete(write.endpoint.decode(entry))
+    return entry
+
+
+def _keep_system_fields(new: Any, old: Any) -> None:
+    """What only the server sets is taken from the stored object where the client left it out."""
+    after, before = new.metadata, old.metadata
+    new.kind = new.apiVersion = ""
+    after.uid = before.uid
+    after.selfLink = ""
+    after.creationTimestamp = after.creationTimestamp or before.creationTimestamp
+    after.deletionTimestamp = after.deletionTimestamp or before.deletionTimestamp
+    if after.deletionGracePeriodSeconds is None:
+        after.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
+    after.generation = before.generation
+    after.resourceVersion = before.resourceVersion
+    after.generateName = after.generateName or before.generateName

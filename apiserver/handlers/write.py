@@ -1,0 +1,144 @@
+"""What creating and updating have in common: admission, validation, field ownership, the bytes to store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from api.errors import (
+    MODIFIED,
+    BadRequest,
+    FieldError,
+    already_exists,
+    conflict,
+    invalid,
+    not_found,
+)
+from apiserver.admission.plugin import AdmissionRequest
+from apiserver.endpoint import API, Endpoint
+from apiserver.handlers.options import WriteOptions
+from apiserver.patch.managed_fields import managers_of, update_managers
+from apiserver.registry.strategy import Context
+from apiserver.request import User
+from apiserver.storage.entry import Entry
+from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
+
+
+@dataclass(slots=True)
+class Write:
+    """One write on its way through the server."""
+
+    api: API
+    endpoint: Endpoint
+    user: User
+    options: WriteOptions
+    namespace: str
+    warnings: list[str]
+    subresource: str = ""
+    applied: dict[str, Any] | None = None
+    """For server-side apply: the merged object, whose managedFields stand."""
+
+    def context(self) -> Context:
+        return self.api.context(self.user)
+
+    def admission_request(self, operation: str, obj: Any, old: Any, name: str) -> AdmissionRequest:
+        return AdmissionRequest(
+            operation=operation,
+            resource=self.endpoint.resource,
+            subresource=self.subresource,
+            namespace=self.namespace,
+            name=name,
+            object=obj,
+            old_object=old,
+            user=self.user.name,
+            groups=self.user.groups,
+            dry_run=self.options.dry_run,
+            context=self.context(),
+        )
+
+    def mutate(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.admission:
+            plugin.mutate(request)
+
+    def admit(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.admission:
+            plugin.validate(request)
+
+    def refuse(self, name: str, errors: list[FieldError]) -> None:
+        """Raises Invalid when there are errors."""
+        if errors:
+            resource = self.endpoint.resource
+            raise invalid(resource.group, resource.kind, name, errors)
+
+    def managers(self, new: Any, old: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """The ownership of fields after this write.
+
+        To be asked before admission and allocation: what those fill in is nobody's
+        (https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers).
+        """
+        if self.applied:
+            return managers_of(self.applied)
+        return update_managers(
+            self.endpoint.schema,
+            old,
+            new.to_dict(),
+            self.options.manager,
+            self.endpoint.resource.api_version,
+            self.api.clock.now(),
+            self.subresource,
+        )
+
+    @staticmethod
+    def document(obj: Any, managers: list[dict[str, Any]]) -> dict[str, Any]:
+        """The object as it is stored."""
+        document: dict[str, Any] = orjson.loads(obj.encode())
+        if managers:
+            document["metadata"]["managedFields"] = managers
+        else:
+            document["metadata"].pop("managedFields", None)
+        return document
+
+    async def store_new(self, document: dict[str, Any], namespace: str, name: str) -> Entry:
+        """Raises AlreadyExists."""
+        resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
+        if self.options.dry_run:
+            if self.api.cache.get(key) is not None:
+                raise already_exists(resource.group, resource.plural, name)
+            return Entry(key, namespace, name, 0, self.endpoint.stored_bytes(document), {}, {})
+        try:
+            return await self.api.cache.create(key, self.endpoint.stored_bytes(document))
+        except KeyExists:
+            raise already_exists(resource.group, resource.plural, name) from None
+
+    async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
+        """Raises RevisionMismatch when the object has changed or gone meanwhile."""
+        if self.options.dry_run:
+            return Entry.from_value(current.key, self.endpoint.stored_bytes(document), current.revision, None)
+        try:
+            return await self.api.cache.update(current.key, self.endpoint.stored_bytes(document), current.revision)
+        except KeyMissing:
+            raise RevisionMismatch(current.key, 0) from None
+
+    def conflict(self, name: str, why: str = MODIFIED) -> Exception:
+        resource = self.endpoint.resource
+        return conflict(resource.group, resource.plural, name, why)
+
+    def missing(self, name: str) -> Exception:
+        resource = self.endpoint.resource
+        return not_found(resource.group, resource.plural, name)
+
+
+def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
+    """An object must not contradict the URL it is sent to.  Fills in the namespace.  Raises BadRequest."""
+    metadata = new.metadata
+    if name and metadata.name and metadata.name != name:
+        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")
+    if not namespaced:
+        metadata.namespace = ""
+        return
+    if not metadata.namespace:
+        metadata.namespace = namespace
+    elif metadata.namespace != namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")

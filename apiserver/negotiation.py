@@ -1,0 +1,87 @@
+"""Content negotiation: which form of an answer a client can read.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-representations
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from api.errors import NotAcceptable
+from api.meta_v1 import StatusDetails
+
+JSON = "application/json"
+YAML = "application/yaml"
+AVAILABLE = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """What to answer with.  `transform` is "", "Table", "PartialObjectMetadata" or "PartialObjectMetadataList"."""
+
+    type: str = JSON
+    transform: str = ""
+    transform_version: str = ""
+    stream: str = ""
+    pretty: bool = False
+    discovery: str = ""
+
+    def encode(self, document: Any) -> bytes:
+        if self.type == YAML:
+            import yaml
+
+            text: str = yaml.dump(document, Dumper=yaml.CSafeDumper, default_flow_style=False, allow_unicode=True)
+            return text.encode()
+        return orjson.dumps(document, option=orjson.OPT_INDENT_2 if self.pretty else None)
+
+
+PLAIN = MediaType()
+
+
+def _parse(part: str) -> tuple[str, dict[str, str], float]:
+    kind, *parameters = [piece.strip() for piece in part.split(";")]
+    values = {}
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        values[name.strip()] = value.strip().strip('"')
+    try:
+        quality = float(values.pop("q", "1"))
+    except ValueError:
+        quality = 0.0
+    return kind, values, quality
+
+
+@lru_cache(maxsize=512)
+def negotiate(accept: str, *, transforms: bool = True) -> MediaType:
+    """The best form for an Accept header.  Raises NotAcceptable when none of it can be served.
+
+    Protobuf and CBOR are not served: clients that offer them also offer JSON and fall back to it.
+    """
+    if not accept.strip():
+        return PLAIN
+    ranked = sorted((_parse(part) for part in accept.split(",")), key=lambda found: -found[2])
+    for kind, parameters, quality in ranked:
+        if quality == 0:
+            continue
+        if kind in ("*/*", JSON):
+            base = JSON
+        elif kind == YAML:
+            base = YAML
+        else:
+            continue
+        target, group = parameters.get("as", ""), parameters.get("g", "")
+        if not target:
+            return MediaType(base, stream=parameters.get("stream", ""), pretty=parameters.get("pretty") == "1")
+        if target == "APIGroupDiscoveryList" and group == "apidiscovery.k8s.io":
+            if parameters.get("v") in ("v2", "v2beta1"):
+                return MediaType(base, discovery=parameters["v"])
+            continue
+        if not transforms or group != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
+            continue
+        if target in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+            return MediaType(base, target, parameters["v"])
+    raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {AVAILABLE}", StatusDetails())

@@ -1,0 +1,159 @@
+"""An object as the watch cache holds it, and a change of one: encoded once, shared by all who read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import orjson
+
+from apiserver.storage.protocol import Revision
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+FieldsFunction = Callable[[Mapping[str, Any]], dict[str, str]]
+
+_HEAD = b'{"metadata":{'
+_REVISION_HEAD = b'{"metadata":{"resourceVersion":"'
+_NONE: Mapping[str, str] = {}
+
+
+def with_revision(value: bytes, revision: Revision) -> bytes:
+    """Stored JSON with its resourceVersion in place.
+
+    Values are stored without resourceVersion, kind and apiVersion and begin with `{"metadata":{`, so this is a
+    splice and not a re-encoding.  Raises ValueError for a value of another shape.
+    """
+    if not value.startswith(_HEAD):
+        raise ValueError(f"a stored object must begin with {_HEAD.decode()}, this one with {value[:20]!r}")
+    rest = value[len(_HEAD) :]
+    return b"%b%d%b%b" % (_REVISION_HEAD, revision, b'"' if rest.startswith(b"}") else b'",', rest)
+
+
+class Entry:
+    """One object at one revision.
+
+    `body` is its JSON with resourceVersion and without kind and apiVersion.  `fields` are what field selectors can
+    ask for.  Entries are shared and never change.
+    """
+
+    __slots__ = ("body", "fields", "key", "labels", "name", "namespace", "revision")
+
+    def __init__(
+        self,
+        key: str,
+        namespace: str,
+        name: str,
+        revision: Revision,
+        body: bytes,
+        labels: Mapping[str, str],
+        fields: Mapping[str, str],
+    ) -> None:
+        self.key = key
+        self.namespace = namespace
+        self.name = name
+        self.revision = revision
+        self.body = body
+        self.labels = labels
+        self.fields = fields
+
+    @classmethod
+    def from_value(cls, key: str, value: bytes, revision: Revision, fields_of: FieldsFunction | None) -> Entry:
+        """Read what the store has under `key`, which is `/resource/[namespace/]name`."""
+        parts = key.split("/", 3)
+        namespace, name = (parts[2], parts[3]) if len(parts) == 4 else ("", parts[2])
+        document = orjson.loads(value)
+        fields = fields_of(document) if fields_of is not None else {}
+        fields["metadata.name"] = name
+        fields["metadata.namespace"] = namespace
+        labels = document["metadata"].get("labels") or _NONE
+        return cls(key, namespace, name, revision, with_revision(value, revision), labels, fields)
+
+    @classmethod
+    def detached(cls, key: str, namespace: str, name: str, value: bytes, revision: Revision) -> Entry:
+        """An object that is not stored, as a dry run answers with; with revision 0 it has no resourceVersion."""
+        body = with_revision(value, revision) if revision else value
+        return cls(key, namespace, name, revision, body, _NONE, _NONE)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The body, parsed anew on each use: the caller's own, and nothing that stays in memory."""
+        document: dict[str, Any] = orjson.loads(self.body)
+        return document
+
+    @property
+    def value(self) -> bytes:
+        """The body as it is stored: without resourceVersion."""
+        rest = self.body[self.body.index(b'"', len(_REVISION_HEAD)) + 1 :]
+        return _HEAD + (rest[1:] if rest.startswith(b",") else rest)
+
+    def at(self, revision: Revision) -> Entry:
+        """The same object carrying another resourceVersion, as deletions show it."""
+        body = with_revision(self.value, revision)
+        return Entry(self.key, self.namespace, self.name, revision, body, self.labels, self.fields)
+
+    def encoded(self, head: bytes) -> bytes:
+        """The object in full; `head` is `{"kind":"Pod","apiVersion":"v1",`."""
+        return head + self.body[1:]
+
+    def __repr__(self) -> str:
+        return f"Entry({self.key!r}, revision={self.revision})"
+
+
+def object_head(kind: str, api_version: str) -> bytes:
+    """How an object of this kind begins, up to what its entry's body holds."""
+    return f'{{"kind":"{kind}","apiVersion":"{api_version}",'.encode()
+
+
+def watch_frame(type: EventType, head: bytes, entry: Entry) -> bytes:
+    """One line of a JSON watch stream."""
+    return b"".join((b'{"type":"', type.encode(), b'","object":', head, entry.body[1:], b"}\n"))
+
+
+class CacheEvent:
+    """One change.  `entry` is the new state, for DELETED the last one with the deletion's resourceVersion."""
+
+    __slots__ = ("_encodings", "_frames", "_gone", "entry", "previous", "revision", "type")
+
+    def __init__(self, type: EventType, entry: Entry, previous: Entry | None, encodings: Encodings) -> None:
+        self.type = type
+        self.revision = entry.revision
+        self.entry = entry
+        self.previous = previous
+        self._gone: Entry | None = None
+        self._frames: dict[tuple[EventType, bytes], bytes] | None = None
+        self._encodings = encodings
+
+    def gone(self) -> Entry:
+        """The state before, with this event's revision: what a watcher sees whose selector stopped matching."""
+        if self.type == "DELETED":
+            return self.entry
+        if self._gone is None:
+            assert self.previous is not None
+            self._gone = self.previous.at(self.revision)
+        return self._gone
+
+    def frame(self, type: EventType, head: bytes) -> bytes:
+        """The event's line of a JSON watch stream, encoded for the first watcher and shared by the others.
+
+        `type` is what the event is to the watcher: an object that begins to match its selector was ADDED.
+        """
+        if self._frames is None:
+            self._frames = {}
+        frame = self._frames.get((type, head))
+        if frame is None:
+            frame = watch_frame(type, head, self.gone() if type == "DELETED" else self.entry)
+            self._frames[type, head] = frame
+            self._encodings.count += 1
+        return frame
+
+    def __repr__(self) -> str:
+        return f"CacheEvent({self.type}, {self.entry!r})"
+
+
+class Encodings:
+    """How many watch frames have been encoded."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0

@@ -1,0 +1,272 @@
+"""The one thread that writes to the SQLite database.
+
+It takes all writes that wait and commits them as one transaction (group commit): however many clients write at
+once, they share one sync to disk.  Between transactions it sweeps out compacted history in pieces so small that no
+write waits for long.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from apiserver.storage import sqlite_file
+from apiserver.storage.protocol import (
+    Event,
+    KeyExists,
+    KeyMissing,
+    KeyValue,
+    Revision,
+    RevisionMismatch,
+    StoreError,
+    StoreStats,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 1000
+SWEEP_TARGET = 0.010
+"""Seconds one piece of sweeping should take."""
+PAGES_AT_ONCE = 128
+MIN_FREE_PAGES = 256
+"""Free pages kept for the next writes rather than given back to the file system."""
+
+_CURRENT = (
+    "SELECT l.key, l.revision, l.deleted, l.value FROM json_each(?) AS k CROSS JOIN log AS l"
+    " ON l.revision = (SELECT revision FROM log WHERE key = k.value ORDER BY revision DESC LIMIT 1)"
+)
+_INSERT = "INSERT INTO log (revision, key, deleted, previous, value) VALUES (?, ?, ?, ?, ?)"
+_SWEEP_SUPERSEDED = (
+    "DELETE FROM log WHERE revision IN (SELECT previous FROM log WHERE revision > ? AND revision <= ? AND previous > 0)"
+)
+_SWEEP_TOMBSTONES = "DELETE FROM log WHERE revision > ? AND revision <= ? AND deleted = 1"
+_SET_META = "UPDATE meta SET value = ? WHERE name = ?"
+
+
+@dataclass(slots=True)
+class Write:
+    """A write that waits.  `if_revision` 0 means that the key must not exist; `done` gets the revision or the error.
+
+    `deleted`: remove the key; `value` is then what its event shows, None for the last value.
+    """
+
+    key: str
+    value: bytes | None
+    deleted: bool
+    if_revision: Revision
+    done: Any
+
+
+@dataclass(slots=True)
+class Compaction:
+    before: Revision
+    done: Any
+
+
+Outcome = tuple[Any, Revision | StoreError]
+Deliver = Callable[[Sequence[Event], Revision, Sequence[Outcome]], None]
+
+
+class Writer(threading.Thread):
+    """Start it, then `submit` from any thread; each batch's outcome goes to `deliver`, called in this thread."""
+
+    def __init__(
+        self, engine: Engine, path: Path, revision: Revision, compacted: Revision, stats: StoreStats, deliver: Deliver
+    ) -> None:
+        super().__init__(name="sqlite-writer", daemon=True)
+        self.compacted = compacted
+        """Set before the first row of that history goes: who reads it after reading rows knows if they are whole."""
+        self._engine = engine
+        self._path = path
+        self._revision = revision
+        self._stats = stats
+        self._deliver = deliver
+        self._queue: SimpleQueue[Write | Compaction | None] = SimpleQueue()
+        self._swept: Revision = 0
+        self._sweeping = False
+        self._piece = 200
+
+    def submit(self, request: Write | Compaction) -> None:
+        self._queue.put(request)
+
+    def stop(self) -> None:
+        """Let the thread finish what it was given, and end."""
+        self._queue.put(None)
+
+    def run(self) -> None:
+        with self._engine.connect() as connection:
+            self._swept = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'swept'").scalar_one()
+            self._sweeping = self._swept < self.compacted
+            while self._turn(connection):
+                pass
+
+    def _turn(self, connection: Connection) -> bool:
+        """One transaction and one piece of cleaning up.  False at the end."""
+        sweeping = self._sweeping
+        writes: list[Write] = []
+        compactions: list[Compaction] = []
+        going = True
+        try:
+            request = self._queue.get(block=not sweeping)
+            while True:
+                if request is None:
+                    going = False
+                    break
+                if isinstance(request, Write):
+                    writes.append(request)
+                else:
+                    compactions.append(request)
+                if len(writes) >= MAX_BATCH:
+                    break
+                request = self._queue.get_nowait()
+        except Empty:
+            pass
+        if writes:
+            self._commit(connection, writes)
+        for compaction in compactions:
+            self._compact(connection, compaction)
+        if sweeping and going:
+            self._sweep(connection)
+        return going
+
+    def _commit(self, connection: Connection, writes: list[Write]) -> None:
+        outcomes: list[Outcome]
+        events: list[Event] = []
+        revision = self._revision
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            keys = orjson.dumps(list({write.key for write in writes})).decode()
+            current: dict[str, KeyValue] = {
+                key: KeyValue(key, value, at)
+                for key, at, deleted, value in connection.exec_driver_sql(_CURRENT, (keys,))
+                if not deleted
+            }
+            rows: list[tuple[Revision, str, int, Revision, bytes | None]] = []
+            outcomes = []
+            for write in writes:
+                found = current.get(write.key)
+                refusal = _refusal(write, found)
+                if refusal is not None:
+                    outcomes.append((write.done, refusal))
+                    continue
+                revision += 1
+                previous = 0 if found is None else found.revision
+                rows.append((revision, write.key, int(write.deleted), previous, write.value))
+                value = write.value
+                if write.deleted:
+                    del current[write.key]
+                    if value is None and found is not None:
+                        value = found.value
+                assert value is not None
+                if not write.deleted:
+                    current[write.key] = KeyValue(write.key, value, revision)
+                events.append(Event(revision, write.key, value, write.deleted, found))
+                outcomes.append((write.done, revision))
+            if rows:
+                connection.exec_driver_sql(_INSERT, rows)
+            connection.exec_driver_sql("COMMIT")
+            self._stats.statements += 4
+            if rows:
+                self._stats.commits += 1
+                self._stats.writes += len(rows)
+            self._revision = revision
+        except Exception as error:  # whatever it was, those who wait must hear of it
+            self._roll_back(connection)
+            refusal = StoreError(f"cannot write to {self._path}: {getattr(error, 'orig', None) or error}")
+            events, outcomes = [], [(write.done, refusal) for write in writes]
+        self._deliver(events, self._revision, outcomes)
+
+    def _compact(self, connection: Connection, compaction: Compaction) -> None:
+        outcome: Revision | StoreError
+        before = min(compaction.before, self._revision)
+        try:
+            if before > self.compacted:
+                connection.exec_driver_sql(_SET_META, (before, "compacted"))
+                self.compacted = before
+            self._sweeping = True
+            outcome = self.compacted
+        except Exception as error:
+            outcome = StoreError(f"cannot write to {self._path}: {getattr(error, 'orig', None) or error}")
+        self._deliver([], self._revision, [(compaction.done, outcome)])
+
+    def _sweep(self, connection: Connection) -> None:
+        """One piece of cleaning up: first the rows that compaction has made useless, then the pages they leave."""
+        try:
+            if self._swept < self.compacted:
+                self._sweep_rows(connection)
+            else:
+                self._sweeping = self._give_back_pages(connection)
+        except Exception:
+            log.exception("cannot sweep %s; trying again with the next compaction", self._path)
+            self._roll_back(connection)
+            self._sweeping = False
+
+    def _sweep_rows(self, connection: Connection) -> None:
+        """Delete what the next few compacted revisions superseded."""
+        started = time.perf_counter()
+        upto = min(self._swept + self._piece, self.compacted)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(_SWEEP_SUPERSEDED, (self._swept, upto))
+        connection.exec_driver_sql(_SWEEP_TOMBSTONES, (self._swept, upto))
+        connection.exec_driver_sql(_SET_META, (upto, "swept"))
+        connection.exec_driver_sql("COMMIT")
+        self._swept = upto
+        self._stats.compaction_chunks += 1
+        took = time.perf_counter() - started
+        if took < SWEEP_TARGET / 2:
+            self._piece = min(self._piece * 2, 5000)
+        elif took > SWEEP_TARGET:
+            self._piece = max(self._piece // 2, 10)
+
+    @staticmethod
+    def _give_back_pages(connection: Connection) -> bool:
+        """Shorten the file by a few of its free pages.  Whether there are more."""
+        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        count = min(free - MIN_FREE_PAGES, PAGES_AT_ONCE)
+        if count > 0:
+            # It frees one page per row that is fetched, and the rows have no columns, which SQLAlchemy takes for none.
+            cursor = connection.connection.cursor()
+            cursor.execute(f"PRAGMA incremental_vacuum({count})")
+            cursor.fetchall()
+            cursor.close()
+        return bool(free > MIN_FREE_PAGES + PAGES_AT_ONCE)
+
+    @staticmethod
+    def _roll_back(connection: Connection) -> None:
+        try:
+            connection.exec_driver_sql("ROLLBACK")
+        except Exception:
+            return  # there was no transaction: BEGIN itself failed
+
+
+def _refusal(write: Write, found: KeyValue | None) -> StoreError | None:
+    if write.if_revision == 0:
+        return None if found is None else KeyExists(write.key, found.revision)
+    if found is None:
+        return KeyMissing(write.key)
+    return None if found.revision == write.if_revision else RevisionMismatch(write.key, found.revision)
+
+
+def read_positions(engine: Engine, path: Path) -> tuple[Revision, Revision]:
+    """The newest revision and the compacted one, as the database has them."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with engine.connect() as connection:
+            newest = connection.exec_driver_sql("SELECT MAX(revision) FROM log").scalar_one() or 0
+            compacted = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'compacted'").scalar_one()
+    except DBAPIError as error:
+        raise sqlite_file.damaged(path, str(error.orig)) from error
+    # Sweeping can remove the newest row, a deletion; its revision must not be given out again.
+    return max(newest, compacted, 1), compacted

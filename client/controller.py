@@ -1,0 +1,242 @@
+"""The base of every controller: watch, queue keys, reconcile each until the world is as it should be.
+
+A controller says what it watches in `setup`, and does one key's work in `reconcile`:
+
+    class ReplicaSetController(Controller):
+        name = "replicaset"
+
+        def setup(self, watch: Watches) -> None:
+            self.replica_sets = watch(ReplicaSet)                 # its events enqueue its own key
+            self.pods = watch(Pod, enqueue=owner(ReplicaSet))     # a pod's events enqueue its owner's
+
+        async def reconcile(self, key: Key) -> None: ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from api.clock import Clock
+from api.errors import Conflict, StatusError
+from api.meta_v1 import ObjectMeta, OwnerReference
+from api.model import Model
+from api.scheme import GroupVersion, Resource, resource_of
+from client.events import EventRecorder
+from client.informer import Informer
+from client.rest import RestClient, Unreachable
+from client.store import IndexFunction, Store, key_of
+from client.work_queue import QueueClosed, WorkQueue
+
+log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Model)
+Key = str
+Enqueue = Callable[[Any, Any], Iterable[Key]]
+"""From a change (old object or None, new object or None) to the keys to reconcile."""
+
+
+class NotYet(Exception):
+    """Raised by `reconcile`: nothing is wrong, but look again, after longer and longer waits."""
+
+
+class SharedInformers:
+    """At most one informer, so one watch and one copy in memory, for each collection a process is interested in."""
+
+    def __init__(self, client: RestClient, clock: Clock) -> None:
+        self._client, self._clock = client, clock
+        self._informers: dict[tuple[Any, ...], Informer[Any]] = {}
+        self._tasks: dict[tuple[Any, ...], asyncio.Task[None]] = {}
+
+    def of(
+        self,
+        model: type[M],
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        resource: Resource | None = None,
+    ) -> Informer[M]:
+        """The informer of a collection; it runs once `start` was called after."""
+        where = resource or resource_of(model)
+        identity = (model, where.root, where.plural, namespace, label_selector, field_selector)
+        if identity not in self._informers:
+            self._informers[identity] = Informer(
+                self._client, model, namespace, label_selector, field_selector, clock=self._clock, resource=where
+            )
+        return self._informers[identity]
+
+    def start(self) -> None:
+        """Run every informer that does not run yet."""
+        for identity, informer in self._informers.items():
+            if identity not in self._tasks:
+                self._tasks[identity] = asyncio.create_task(informer.run(), name=f"informer {identity[2]}")
+
+    async def synced(self) -> None:
+        """Return when every informer holds its collection."""
+        for informer in [*self._informers.values()]:
+            await informer.synced()
+
+    @property
+    def have_synced(self) -> bool:
+        return all(informer.has_synced for informer in self._informers.values())
+
+    async def stop(self) -> None:
+        tasks = [*self._tasks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+
+def own_key(old: Any, new: Any) -> Iterable[Key]:
+    """Enqueue the key of the object that changed."""
+    return (key_of(new if new is not None else old),)
+
+
+def nothing(old: Any, new: Any) -> Iterable[Key]:
+    """Enqueue no key: the collection is only read."""
+    return ()
+
+
+def owner(model: type[Model]) -> Enqueue:
+    """Enqueue the key of the object's controller if that is of this kind (both, when it changed)."""
+    resource = resource_of(model)
+
+    def enqueue(old: Any, new: Any) -> Iterable[Key]:
+        keys = []
+        for obj in (old, new):
+            reference = obj and controller_of(obj.metadata)
+            if reference and reference.kind == resource.kind and same_group(reference, resource):
+                namespace = obj.metadata.namespace if resource.namespaced else ""
+                key = f"{namespace}/{reference.name}" if namespace else reference.name
+                if key not in keys:
+                    keys.append(key)
+        return keys
+
+    return enqueue
+
+
+def same_group(reference: OwnerReference, resource: Resource) -> bool:
+    """Versions of a kind may differ, its group may not."""
+    return GroupVersion.parse(reference.apiVersion).group == resource.group
+
+
+def controller_of(meta: ObjectMeta) -> OwnerReference | None:
+    """The one owner reference that says who manages the object."""
+    return next((reference for reference in meta.ownerReferences if reference.controller), None)
+
+
+class Watches:
+    """Given to `Controller.setup`: opens (or shares) a collection's informer and connects it to the queue."""
+
+    def __init__(self, informers: SharedInformers, queue: WorkQueue) -> None:
+        self._informers, self._queue = informers, queue
+        self.opened: list[Informer[Any]] = []
+
+    async def synced(self) -> None:
+        """Return when all collections opened through this are there in full."""
+        for informer in self.opened:
+            await informer.synced()
+
+    def __call__(
+        self,
+        model: type[M],
+        *,
+        enqueue: Enqueue = own_key,
+        indexers: Mapping[str, IndexFunction] | None = None,
+        delay: float = 0.0,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        resource: Resource | None = None,
+    ) -> Store[M]:
+        """The collection's store.  `delay` (seconds) lets several changes become one reconcile."""
+        informer = self._informers.of(
+            model, namespace=namespace, label_selector=label_selector, field_selector=field_selector, resource=resource
+        )
+        self.opened.append(informer)
+        for name, function in (indexers or {}).items():
+            informer.store.add_index(name, function)
+        if enqueue is not nothing:
+            queue = self._queue
+
+            def on_change(old: Any, new: Any) -> None:
+                for key in enqueue(old, new):
+                    if delay:
+                        queue.add_after(key, delay)
+                    else:
+                        queue.add(key)
+
+            informer.on_change(on_change)
+        return informer.store
+
+
+class Controller:
+    """One control loop.  Subclasses give `name`, `setup` and `reconcile`.
+
+    Guarantees: `reconcile` runs only after every watched collection was read in full; never twice at once for one
+    key; again, with growing delays, for a key whose reconcile raised.  It is level-triggered: the key says only
+    where to look, never what happened.
+    """
+
+    name: ClassVar[str] = ""
+    workers: ClassVar[int] = 5
+
+    def __init__(self, client: RestClient, clock: Clock, informers: SharedInformers, events: EventRecorder) -> None:
+        self.client, self.clock, self.events = client, clock, events
+        self.queue = WorkQueue(clock)
+        self.informers = informers
+        self.reconciles = 0
+        self.failures = 0
+        self._watches = Watches(informers, self.queue)
+        self.setup(self._watches)
+
+    def setup(self, watch: Watches) -> None:
+        """Open what the controller watches.  Called once, before anything runs."""
+        raise NotImplementedError
+
+    async def reconcile(self, key: Key) -> None:
+        """Bring one object nearer to what it asks for.  Raise to be called again later."""
+        raise NotImplementedError
+
+    async def run(self) -> None:
+        """Work until cancelled; reconciles under way are cancelled too."""
+        await self._watches.synced()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self.workers):
+                    group.create_task(self._work(), name=f"{self.name} worker {number}")
+        finally:
+            self.queue.close()
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                key = await self.queue.get()
+            except QueueClosed:
+                return
+            try:
+                await self.work_on(key)
+            finally:
+                self.queue.done(key)
+
+    async def work_on(self, key: Key) -> None:
+        """Reconcile one key, and arrange for another try if it fails."""
+        self.reconciles += 1
+        try:
+            await self.reconcile(key)
+        except Exception as error:
+            self.failures += 1
+            expected = isinstance(error, Conflict | Unreachable)
+            if isinstance(error, NotYet):
+                log.debug("%s: %s: %s", self.name, key, error)
+            elif isinstance(error, StatusError | Unreachable):
+                log.log(logging.DEBUG if expected else logging.WARNING, "%s: %s: %s", self.name, key, error)
+            else:
+                log.exception("%s: %s", self.name, key)
+            self.queue.add_rate_limited(key)
+        else:
+            self.queue.forget(key)

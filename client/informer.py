@@ -1,0 +1,181 @@
+"""Keeps a local copy of a collection up to date and tells others what changed (client-go's reflector and informer)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar, cast
+
+from api.clock import Clock, SystemClock
+from api.errors import Forbidden, NotFound, StatusError
+from api.model import Model
+from api.scheme import Resource, resource_of
+from client.backoff import Backoff
+from client.rest import HasMetadata, RestClient, Unreachable, WatchEvent, is_gone
+from client.store import IndexFunction, Store, key_of
+
+log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Model)
+_LONGEST_WATCH = 600
+
+
+class Informer(Generic[M]):
+    """One list and one endless watch of a collection, feeding `store` and the `on_change` callbacks.
+
+    Guarantees:
+
+    - Nothing is lost between list and watch, nor between one watch and the next: each continues from the last
+      revision seen.  When that is too old (410) the collection is listed anew and the differences are told.
+    - Changes of one object are told in their order; several may be told as one after a new list.
+    - A callback gets (old, new): old is None for an object not known before, new is None for one that is gone.
+      The store already holds the new state.  Callbacks must not wait; an exception in one stops nothing.
+    - Every object is decoded once and shared: read, don't change.
+    - The server may go away at any moment and for any time: `run` keeps trying.
+    """
+
+    def __init__(
+        self,
+        client: RestClient,
+        model: type[M],
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        indexers: Mapping[str, IndexFunction] | None = None,
+        *,
+        clock: Clock | None = None,
+        resource: Resource | None = None,
+    ) -> None:
+        self.store: Store[M] = Store(indexers)
+        self.model = model
+        self._client = client
+        self._namespace = namespace
+        self._label_selector, self._field_selector = label_selector, field_selector
+        self._clock = clock or SystemClock()
+        self._resource = resource or resource_of(model)
+        self._callbacks: list[Callable[[M | None, M | None], None]] = []
+        self._synced = asyncio.Event()
+        self._revision = ""
+
+    def on_change(self, callback: Callable[[M | None, M | None], None]) -> None:
+        """Call `callback(old, new)` for every change from now on, and once for each object already known."""
+        self._callbacks.append(callback)
+        for obj in self.store.list():
+            callback(None, obj)
+
+    async def synced(self) -> None:
+        """Return when the store holds the collection and all of it has been told to the callbacks."""
+        await self._synced.wait()
+
+    @property
+    def has_synced(self) -> bool:
+        return self._synced.is_set()
+
+    @property
+    def revision(self) -> str:
+        """The resourceVersion the store is known to be current at."""
+        return self._revision
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        backoff = Backoff()
+        complained = False
+        while True:
+            try:
+                if not self._revision:
+                    await self._list()
+                backoff.reset()
+                if complained:
+                    log.info("watching %s again", self._resource.group_resource)
+                    complained = False
+                started = self._clock.monotonic()
+                if not await self._watch() and self._clock.monotonic() - started < 1:
+                    await self._clock.sleep(backoff.next())  # a server that ends every watch at once is not well
+            except Unreachable as error:
+                if not complained:
+                    log.info("watch of %s: %s; trying again", self._resource.group_resource, error)
+                    complained = True
+                await self._clock.sleep(backoff.next())
+            except StatusError as error:
+                if is_gone(error):
+                    log.debug("watch of %s: %s; listing again", self._resource.group_resource, error)
+                    self._revision = ""
+                    continue
+                level = logging.DEBUG if isinstance(error, NotFound | Forbidden) and complained else logging.WARNING
+                log.log(level, "watch of %s: %s", self._resource.group_resource, error)
+                complained = True
+                await self._clock.sleep(backoff.next())
+            except ValueError as error:  # cannot be decoded: start from a clean list
+                log.warning("watch of %s: %s", self._resource.group_resource, error)
+                self._revision = ""
+                await self._clock.sleep(backoff.next())
+
+    async def _list(self) -> None:
+        page = await self._client.list(
+            self.model,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            resource=self._resource,
+        )
+        gone = self.store.keys()
+        for obj in page.items:
+            gone.discard(key_of(obj))
+            self._put(obj)
+        for key in gone:
+            self._remove(key)
+        self._revision = page.metadata.resourceVersion
+        self._synced.set()
+
+    async def _watch(self) -> bool:
+        """Follow one watch to its end.  Returns whether anything came."""
+        seen = False
+        events = self._client.watch(
+            self.model,
+            self._namespace,
+            resource_version=self._revision,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            timeout_seconds=random.randint(_LONGEST_WATCH // 2, _LONGEST_WATCH),
+            resource=self._resource,
+        )
+        async with aclosing(cast(Any, events)) as stream:
+            async for event in stream:
+                self._apply(event)
+                seen = True
+        return seen
+
+    def _apply(self, event: WatchEvent[M]) -> None:
+        if event.type == "DELETED":
+            self._remove(key_of(event.object), event.object)
+        elif event.type != "BOOKMARK":
+            self._put(event.object)
+        self._revision = cast(HasMetadata, event.object).metadata.resourceVersion
+
+    def _put(self, obj: M) -> None:
+        meta = cast(HasMetadata, obj).metadata
+        if meta.managedFields:
+            meta.managedFields = []  # large, and of no use to controllers
+        known = self.store.get(key_of(obj))
+        if known is not None:
+            old_meta = cast(HasMetadata, known).metadata
+            if old_meta.resourceVersion == meta.resourceVersion:
+                return
+            if old_meta.uid != meta.uid:  # deleted and made again while nobody watched
+                self._remove(key_of(obj))
+        self._tell(self.store.put(obj), obj)
+
+    def _remove(self, key: str, last: M | None = None) -> None:
+        old = self.store.remove(key)
+        if old is not None:
+            self._tell(last or old, None)
+
+    def _tell(self, old: M | None, new: M | None) -> None:
+        for callback in self._callbacks:
+            try:
+                callback(old, new)
+            except Exception:
+                log.exception("a callback for %s failed", self._resource.group_resource)

@@ -1,0 +1,256 @@
+"""The SQLite driver's own promises: durability, group commit, refusal of what is not its own, giving back space."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from apiserver.storage.protocol import StoreError
+from apiserver.storage.sqlite import SqliteStore
+from apiserver.storage.sqlite_writer import MIN_FREE_PAGES
+
+
+async def open_and_close(path: Path) -> None:
+    store = SqliteStore(path)
+    await store.open()
+    await store.close()
+
+
+async def refusal(path: Path) -> str:
+    """The one line that opening fails with, after making sure that no file was changed."""
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir() if not p.name.endswith(".lock")}
+    with pytest.raises(StoreError) as error:
+        await SqliteStore(path).open()
+    after = {p.name: p.read_bytes() for p in path.parent.iterdir() if not p.name.endswith(".lock")}
+    assert after == before
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+async def test_waiting_writes_share_one_commit(sqlite: SqliteStore) -> None:
+    await sqlite.create("/warm", b"")
+    before = sqlite.stats.commits
+    await asyncio.gather(*(sqlite.create(f"/pods/ns/p{n}", b"x" * 500) for n in range(500)))
+    assert sqlite.stats.writes == 501
+    assert sqlite.stats.commits - before < 50
+
+
+async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "state.db"
+    store = SqliteStore(path)
+    await store.open()
+    revision = await store.create("/a/x", b"1")
+    await store.create("/a/y", b"2")
+    await store.delete("/a/y", if_revision=3)
+    await store.close()
+    await store.open()
+    assert store.revision == 4
+    assert [(i.key, i.value, i.revision) for i in (await store.list("/")).items] == [("/a/x", b"1", revision)]
+    assert await store.create("/a/z", b"3") == 5
+    await store.close()
+
+
+async def test_a_revision_is_never_given_out_twice(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await store.open()
+    await store.create("/a/x", b"1")
+    await store.delete("/a/x", if_revision=2)
+    await store.compact(3)
+    await swept(store, 3)
+    await store.close()
+    await store.open()
+    assert store.revision == 3
+    assert await store.create("/a/x", b"1") == 4
+    await store.close()
+
+
+async def swept(store: SqliteStore, upto: int) -> None:
+    """Wait until the compacted rows are gone and their pages given back."""
+    async with asyncio.timeout(20):
+        while True:
+            rows = await store._read("SELECT value FROM meta WHERE name = 'swept'", ())
+            free = await store._read("PRAGMA freelist_count", ())
+            if rows[0][0] >= upto and free[0][0] <= 2 * MIN_FREE_PAGES:
+                return
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from apiserver.storage.sqlite import SqliteStore
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+    await store.open()
+    async def write(worker):
+        n = 0
+        while True:
+            n += 1
+            revision = await store.create(f"/w/{worker}/{n}", b"x" * 300)
+            print(f"/w/{worker}/{n} {revision}", flush=True)
+    await asyncio.gather(*(write(worker) for worker in range(8)))
+
+asyncio.run(main())
+"""
+
+
+async def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    acknowledged: dict[str, int] = {}
+    for _ in range(3):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        for count, line in enumerate(child.stdout):
+            if line.endswith("\n"):
+                key, revision = line.split()
+                acknowledged[key] = int(revision)
+            if count == 300:
+                child.send_signal(signal.SIGKILL)
+        child.communicate()
+        store = SqliteStore(path)
+        await store.open()
+        found = {item.key: item.revision for item in (await store.list("/")).items}
+        assert {key: found.get(key) for key in acknowledged} == acknowledged
+        assert sorted(found.values()) == list(range(2, len(found) + 2))  # each revision once, without gaps
+        for key in found:
+            acknowledged[key] = found[key]
+        await store.delete("/w/0/1", if_revision=found["/w/0/1"])
+        revision = await store.create("/w/0/1", b"again")
+        await store.close()
+        path.unlink()
+        for name in ("state.db-wal", "state.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        acknowledged.clear()
+        assert revision > 2
+
+
+async def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    first = SqliteStore(path)
+    await first.open()
+    with pytest.raises(StoreError, match=f"in use by another API server \\(process {os.getpid()}\\)"):
+        await SqliteStore(path).open()
+    await first.create("/a/x", b"1")
+    await first.close()
+    await open_and_close(path)
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"my holiday pictures\n" * 100)
+    assert "is not a database" in await refusal(tmp_path / "state.db")
+
+
+async def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "state.db") as other:
+        other.execute("CREATE TABLE log (x)")
+    other.close()
+    assert "another program's database" in await refusal(tmp_path / "state.db")
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    await open_and_close(path)
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    assert "schema version 99" in await refusal(path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "overwritten"])
+async def test_a_damaged_database_is_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    await store.open()
+    await asyncio.gather(*(store.create(f"/a/{n}", b"x" * 2000) for n in range(100)))
+    await store.close()
+    content = bytearray(path.read_bytes())
+    if damage == "truncated":
+        content = content[: len(content) // 2]
+    else:
+        content[8192:24576] = b"\xa5" * 16384
+    path.write_bytes(content)
+    assert "is damaged" in await refusal(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match="cannot write in"):
+            await SqliteStore(tmp_path / "state.db").open()
+    finally:
+        tmp_path.chmod(0o700)
+
+
+async def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write in"):
+        await SqliteStore(tmp_path / "file" / "state.db").open()
+
+
+async def test_the_database_is_for_its_owner_only(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await store.open()
+    await store.create("/secrets/ns/a", b"1")
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
+    await store.close()
+
+
+async def test_a_creation_that_was_interrupted_is_begun_again(tmp_path: Path) -> None:
+    (tmp_path / "state.db.new").write_bytes(b"half")
+    await open_and_close(tmp_path / "state.db")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.db", "state.db.lock"]
+
+
+async def test_compaction_gives_space_back_and_delays_no_write_for_long(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    await store.open()
+    value = b"x" * 4000
+    revisions = await asyncio.gather(*(store.create(f"/pods/ns/p{n}", value) for n in range(200)))
+    for _ in range(20):
+        revisions = await asyncio.gather(
+            *(store.update(f"/pods/ns/p{n}", value, if_revision=revisions[n]) for n in range(200))
+        )
+    await asyncio.gather(*(store.delete(f"/pods/ns/p{n}", if_revision=revisions[n]) for n in range(100)))
+    await store.compact(store.revision)
+    slowest = 0.0
+    for n in range(20):
+        started = time.perf_counter()
+        await store.create(f"/nodes/n{n}", value)
+        slowest = max(slowest, time.perf_counter() - started)
+    await swept(store, 4301)
+    rows = await store._read("SELECT COUNT(*) FROM log", ())
+    assert rows[0][0] == 100 + 20
+    assert len((await store.list("/pods/")).items) == 100
+    assert store.stats.compaction_chunks > 1
+    await store.close()
+    assert path.stat().st_size < 6_000_000  # of 17 MB written
+    assert slowest < 0.5  # far above what it takes, for a machine that is busy with other things
+
+
+async def test_compaction_that_was_interrupted_goes_on_after_a_restart(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await store.open()
+    revision = await store.create("/a/x", b"0")
+    for n in range(50):
+        revision = await store.update("/a/x", b"%d" % n, if_revision=revision)
+    await store.close()
+    with sqlite3.connect(tmp_path / "state.db") as database:
+        database.execute("UPDATE meta SET value = ? WHERE name = 'compacted'", (revision,))
+    database.close()
+    await store.open()
+    await swept(store, revision)
+    assert (await store._read("SELECT COUNT(*) FROM log", ()))[0][0] == 1
+    await store.close()
