@@ -68,6 +68,7 @@ class ContainerStarter:
             await runtime.start_container(container_id)
         except StartContainerFailed as error:
             await worker.refresh(container_id)
+            await self._forget_old(container)
             self._fail(container, "RunContainerError", error.message, _LEAST)
             return
         await self._started(container, container_id)
