@@ -15,6 +15,7 @@ import pytest
 
 from apiserver.storage.protocol import StoreError
 from apiserver.storage.sqlite import SqliteStore
+from apiserver.storage.sqlite_writer import MIN_FREE_PAGES
 
 
 async def open_and_close(path: Path) -> None:
@@ -72,11 +73,12 @@ async def test_a_revision_is_never_given_out_twice(tmp_path: Path) -> None:
 
 
 async def swept(store: SqliteStore, upto: int) -> None:
-    """Wait until the compacted rows are gone."""
+    """Wait until the compacted rows are gone and their pages given back."""
     async with asyncio.timeout(20):
         while True:
             rows = await store._read("SELECT value FROM meta WHERE name = 'swept'", ())
-            if rows[0][0] >= upto:
+            free = await store._read("PRAGMA freelist_count", ())
+            if rows[0][0] >= upto and free[0][0] <= 2 * MIN_FREE_PAGES:
                 return
 
 
@@ -228,7 +230,7 @@ async def test_compaction_gives_space_back_and_delays_no_write_for_long(tmp_path
         started = time.perf_counter()
         await store.create(f"/nodes/n{n}", value)
         slowest = max(slowest, time.perf_counter() - started)
-    await swept(store, 4200)
+    await swept(store, 4301)
     rows = await store._read("SELECT COUNT(*) FROM log", ())
     assert rows[0][0] == 100 + 20
     assert len((await store.list("/pods/")).items) == 100
