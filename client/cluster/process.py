@@ -50,13 +50,13 @@ def component_body(modules: Sequence[str], arguments: list[str], gate: int | Non
     end) is closed, run it."""
 
     def body() -> int:
-        main = [importlib.import_module(module) for module in modules][0].main
+        loaded = [importlib.import_module(module) for module in modules]
         gc.freeze()  # what is imported stays: looking through it costs time and unshares pages
         gc.enable()
         if gate is not None:
             os.read(gate, 1)
             os.close(gate)
-        return int(main(arguments) or 0)
+        return int(loaded[0].main(arguments) or 0)
 
     return body
 

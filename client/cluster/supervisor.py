@@ -121,6 +121,7 @@ class Supervisor:
         gc.freeze()
         for component in later:
             self._spawn(component, gate=gate_read)
+        gc.enable()
         os.close(gate_read)
 
         with contextlib.ExitStack() as gate:
