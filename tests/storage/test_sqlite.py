@@ -254,3 +254,24 @@ async def test_compaction_that_was_interrupted_goes_on_after_a_restart(tmp_path:
     await swept(store, revision)
     assert (await store._read("SELECT COUNT(*) FROM log", ()))[0][0] == 1
     await store.close()
+
+
+async def test_a_commit_is_synced_to_disk(sqlite: SqliteStore) -> None:
+    assert [tuple(row) for row in await sqlite._read("PRAGMA synchronous", ())] == [(2,)]  # FULL
+    assert [tuple(row) for row in await sqlite._read("PRAGMA journal_mode", ())] == [("wal",)]
+
+
+async def test_a_write_that_the_disk_refuses_is_told_and_the_next_one_goes_on(sqlite: SqliteStore) -> None:
+    await sqlite.create("/a/1", b"")
+    watch = sqlite.watch("/a/", 2)
+    with sqlite3.connect(sqlite.path) as other:
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    outcomes = await asyncio.gather(*(sqlite.create(f"/a/x{n}", b"") for n in range(5)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {StoreError}
+    assert "disk is full" in str(outcomes[0])
+    with other:
+        other.execute("DROP TRIGGER full")
+    other.close()
+    assert await sqlite.create("/a/2", b"") == 3
+    assert (await anext(watch)).key == "/a/2"
+    await watch.aclose()
