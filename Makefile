@@ -1,22 +1,40 @@
 .DEFAULT_GOAL := help
-VENV := .venv
+SHELL := /bin/bash
+VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+FLAGS ?=
+TESTS ?= tests
+# What the tests use of Debian; only looked for with root, and only what is missing is installed.
+DEBIAN := iptables:iptables ip:iproute2 conntrack:conntrack curl:curl dockerd:docker.io docker-compose:docker-compose
 
-.PHONY: help install up down test lint bench clean
+.PHONY: help install up down status test test-needs lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "nanokube needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get -qq update && apt-get -qq install -y --no-install-recommends python3-venv; } || \
+	  { echo "this Python has no venv: install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@
+	@$(BIN)/python -m compileall -q $(VENV)/lib api apiserver client controller_manager scheduler kubelet proxy || true
+	@touch $@
 
 install: $(VENV)/.installed ## make .venv with everything in it
 
-up: install ## start a cluster in the foreground
-	$(BIN)/nanokube up
+up: install ## start a cluster in the foreground (FLAGS="--nodes 3 --port 7443")
+	@$(BIN)/nanokube up $(FLAGS)
+
+down: ## end the cluster (FLAGS="--data-dir …")
+	@$(BIN)/nanokube down $(FLAGS)
+
+status: ## show what runs of the cluster
+	@$(BIN)/nanokube status $(FLAGS)
 
 lint: install ## style, types and the rules of the house
 	$(BIN)/ruff check .
@@ -24,5 +42,20 @@ lint: install ## style, types and the rules of the house
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: install ## install what the tests need and run them all
-	$(BIN)/python -m pytest
+test-needs:
+	@missing=; for pair in $(DEBIAN); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing$$missing"; \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null || \
+	    echo "could not install$$missing: the tests that need them will say so"; \
+	fi
+
+test: install test-needs ## install what the tests need and run them all (TESTS=tests/api for a part)
+	$(BIN)/python -m pytest $(TESTS)
+
+bench: install ## measure start-up, scale and what an idle cluster costs
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove everything that was made here, .venv too
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from api.core_v1 import ObjectReference
 from api.meta_v1 import ObjectMeta
-from api.model import Enum, Int32, ListSet, Model, struct
+from api.model import Enum, Int32, ListSet, Model, atomic, struct
 
 
 class EndpointConditions(Model):
@@ -37,6 +37,7 @@ class Endpoint(Model):
     zone: str | None = None
 
 
+@atomic
 class EndpointPort(Model):
     appProtocol: str | None = None
     name: str | None = None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.model import Int32, Int64, JSONObject, ListMap, ListSet, Merge, Model, Required, Time, struct
+from api.model import Int32, Int64, JSONObject, ListMap, ListSet, Merge, Model, Required, Time, atomic, struct
 
 
 class ManagedFieldsEntry(Model):
@@ -17,6 +17,7 @@ class ManagedFieldsEntry(Model):
     time: Time | None = None
 
 
+@atomic
 class OwnerReference(Model):
     name: str
     apiVersion: str
@@ -62,6 +63,7 @@ class LabelSelectorRequirement(Model):
     values: list[str] = []
 
 
+@atomic
 class LabelSelector(Model):
     matchExpressions: list[LabelSelectorRequirement] = []
     matchLabels: dict[str, str] = {}

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import orjson
 import pydantic
@@ -27,6 +28,10 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSe
 from pydantic_core import PydanticUndefined
 
 from api.quantity import canonical
+
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
+_ModelType = TypeVar("_ModelType", bound="type[Model]")
+_ATOMIC: set[type[Model]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,18 @@ class ListSet:
 @dataclass(frozen=True, slots=True)
 class Atomic:
     """`x-kubernetes-map-type: atomic`: owned and replaced as a whole.  Lists are atomic unless marked."""
+
+
+def atomic(model: _ModelType) -> _ModelType:
+    """Marks a type whose objects are owned and replaced as a whole wherever they appear
+    (`x-kubernetes-map-type: atomic` on the type itself)."""
+    _ATOMIC.add(model)
+    return model
+
+
+def is_atomic(model: type[Model]) -> bool:
+    """Whether the type is marked with `@atomic`."""
+    return model in _ATOMIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +113,17 @@ def _microseconds(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _with_microseconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _MICRO_TIME.fullmatch(value):
+        raise ValueError("not an RFC 3339 time with six digits after the second")
+    return datetime.fromisoformat(value)
+
+
 def _is_base64(value: str) -> str:
+    if "\n" in value or "\r" in value:  # line breaks are let through and not kept
+        value = value.replace("\n", "").replace("\r", "")
     try:
         base64.b64decode(value, validate=True)
     except binascii.Error as error:
@@ -107,7 +134,7 @@ def _is_base64(value: str) -> str:
 Time = Annotated[datetime, AfterValidator(_to_second)]
 """RFC 3339 with seconds, always in UTC."""
 
-MicroTime = Annotated[datetime, PlainSerializer(_microseconds, return_type=str)]
+MicroTime = Annotated[datetime, BeforeValidator(_with_microseconds), PlainSerializer(_microseconds, return_type=str)]
 """RFC 3339 with exactly six digits of microseconds, always in UTC."""
 
 Quantity = Annotated[str, BeforeValidator(canonical)]
@@ -141,6 +168,8 @@ class Model(pydantic.BaseModel):
                 field.default, field.default_factory = PydanticUndefined, list
             elif field.default == {} and not field.validate_default:
                 field.default, field.default_factory = PydanticUndefined, dict
+            elif field.default == {}:
+                field.default = _empty_members(bare(field.annotation))
 
     @classmethod
     def decode(cls, data: bytes | str, *, unknown_fields: bool = True) -> Self:
@@ -196,29 +225,35 @@ class Model(pydantic.BaseModel):
 _EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}
 
 
+def _empty_members(model: type[Model]) -> dict[str, Any]:
+    """What an always-present object holds when nothing is known of it: the empty value of each required field."""
+    return {name: _empty(field.annotation) for name, field in model.model_fields.items() if field.is_required()}
+
+
+def _empty(kind: Any) -> Any:
+    kind = bare(kind)
+    origin = getattr(kind, "__origin__", None)
+    if origin in (list, dict):
+        return origin()
+    if isinstance(kind, type) and issubclass(kind, Model):
+        return {}
+    return _EMPTY.get(kind, 0 if kind == IntOrString else "")
+
+
 def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...]) -> None:
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
     for step in location[:-1]:
         if isinstance(step, int):
-            kind = inner_type(kind)[0]
-            document = document[step]
-        elif isinstance(kind, type) and issubclass(kind, Model):
-            kind = field_type(kind, step)
-            document = document[step]
+            kind, document = inner_type(kind)[0], document[step]
         else:
-            kind = inner_type(kind)[-1]
-            document = document[step]
+            is_model = isinstance(kind, type) and issubclass(kind, Model)
+            kind = field_type(kind, step) if is_model else inner_type(kind)[-1]
+            document = document.setdefault(step, {})  # an always-present object that was left out
+        kind = bare(kind)
     kind = bare(kind)
     last = location[-1]
-    wanted = bare(field_type(kind, str(last)))
-    origin = getattr(wanted, "__origin__", None)
-    if origin in (list, dict):
-        document[last] = origin()
-    elif isinstance(wanted, type) and issubclass(wanted, Model):
-        document[last] = {}
-    else:
-        document[last] = _EMPTY.get(wanted, 0 if wanted == IntOrString else "")
+    document[last] = _empty(field_type(kind, str(last)))
 
 
 def field_type(model: Any, name: str) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from api.clock import Clock
 from api.errors import not_found
@@ -13,10 +15,12 @@ from api.model import Model
 from api.schema import Schema, schema_of
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
-from apiserver.request import User
+from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
-    from apiserver.storage.watch_cache import Entry, WatchCache
+    from apiserver.service_account_tokens import ServiceAccountTokens
+    from apiserver.storage.entry import Entry
+    from apiserver.storage.watch_cache import WatchCache
 
 
 class Endpoint:
@@ -29,6 +33,9 @@ class Endpoint:
         self.cache = cache
         self.namespaced = self.resource.namespaced
         self.prefix = f"/{strategy.storage_key or self.resource.group_resource}/"
+        self._shown = {stored: shown for shown, stored in strategy.storage_fields.items()}
+        self.owns_storage = not strategy.storage_key
+        """False where another resource's objects are shown in another form."""
         self.head = b'{"kind":"%s","apiVersion":"%s",' % (
             self.resource.kind.encode(),
             self.resource.api_version.encode(),
@@ -51,11 +58,25 @@ class Endpoint:
 
     def decode(self, entry: Entry) -> Any:
         """A typed, independent copy of a stored object; kind and apiVersion are left empty, as in the store."""
-        return self.model.decode(entry.body)
+        return self.model.decode(self.body(entry))
 
-    def wire(self, body: bytes) -> bytes:
+    def body(self, entry: Entry) -> bytes:
+        """A stored object as an item of a list: without kind and apiVersion."""
+        if self.owns_storage:
+            return entry.body
+        return orjson.dumps({self._shown.get(name, name): value for name, value in entry.document.items()})
+
+    def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
-        return self.head + body[1:]
+        return self.head + self.body(entry)[1:]
+
+    def stored_bytes(self, document: dict[str, Any]) -> bytes:
+        """The bytes of an object for the store: metadata first, without kind, apiVersion and resourceVersion."""
+        metadata = document["metadata"]
+        metadata.pop("resourceVersion", None)
+        names = self.strategy.storage_fields
+        rest = {names.get(k, k): v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
+        return orjson.dumps({"metadata": metadata, **rest})
 
 
 @dataclass
@@ -67,6 +88,9 @@ class API:
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     by_model: Mapping[type[Model], Endpoint]
     admission: Sequence[AdmissionPlugin]
+    authenticate: Callable[[Request], Awaitable[User]]
+    allows: Callable[[User, RequestInfo], bool]
+    tokens: ServiceAccountTokens
     max_request_bytes: int
     random: random.Random = field(default_factory=random.SystemRandom)
 

@@ -44,8 +44,8 @@ class Options:
         return "127.0.0.1" if self.bind_address in ("0.0.0.0", "::") else self.bind_address
 
     @property
-    def service_network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-        return ipaddress.ip_network(self.service_cluster_ip_range.split(",")[0])
+    def service_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        return tuple(ipaddress.ip_network(part) for part in self.service_cluster_ip_range.split(","))
 
 
 def _port_range(text: str) -> range:
@@ -102,17 +102,28 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--secure-port", type=int, default=6443, help="port to serve HTTPS on")
     add("--advertise-address", default="", help="address the other components reach this server at")
     add("--external-hostname", default="", help="host name written into the kubeconfigs")
-    add("--token-auth-file", type=Path, help="csv file of static tokens: token,user,uid,\"group,group\"")
+    add("--token-auth-file", type=Path, help='csv file of static tokens: token,user,uid,"group,group"')
     add("--client-ca-file", type=Path, help="CA of client certificates; default: the cluster's own")
     add("--tls-cert-file", type=Path, help="certificate to serve with; default: made by the cluster's CA")
     add("--tls-private-key-file", type=Path, help="key of --tls-cert-file")
-    add("--tls-san", action="append", default=[], help="further name or address in the serving certificate; may be repeated")
+    add(
+        "--tls-san",
+        action="append",
+        default=[],
+        help="further name or address in the serving certificate; may be repeated",
+    )
     add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
     add("--anonymous-auth", type=_boolean, default=True, help="let requests without credentials be system:anonymous")
     add("--event-ttl", type=_duration, default=3600.0, help="how long Events are kept")
-    add("--issue-kubeconfig-for", action="append", default=[], metavar="NODE", help="write a kubeconfig for this node; may be repeated")
+    add(
+        "--issue-kubeconfig-for",
+        action="append",
+        default=[],
+        metavar="NODE",
+        help="write a kubeconfig for this node; may be repeated",
+    )
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
     given = vars(parser.parse_args(argv))

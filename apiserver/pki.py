@@ -50,7 +50,9 @@ class KeyPair:
             certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
             key = serialization.load_pem_private_key(self.key.read_bytes(), None)
         except (OSError, ValueError) as error:
-            raise PKIError(f"cannot read {self.certificate} and its key: {error}; restore them or remove both") from None
+            raise PKIError(
+                f"cannot read {self.certificate} and its key: {error}; restore them or remove both"
+            ) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise PKIError(f"{self.key} is not an elliptic-curve key; restore it or remove it and its certificate")
         return certificate, key
@@ -122,9 +124,7 @@ class Authority:
             self._builder(subject, self._certificate.subject, key, CERTIFICATE_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(), critical=True)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if wanted:
             usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
@@ -165,9 +165,7 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 def _write_pair(pair: KeyPair, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     write_private(pair.key, pem)
     write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
 

@@ -104,7 +104,8 @@ def _find(path: str | os.PathLike[str] | None) -> Path:
 def _named(document: Mapping[str, Any], section: str, kind: str, name: str, file: Path) -> dict[str, Any]:
     for entry in document.get(section) or []:
         if entry.get("name") == name:
-            return entry.get(kind) or {}
+            content: dict[str, Any] = entry.get(kind) or {}
+            return content
     raise ConfigError(f"{file} has no {kind} {name!r}")
 
 
@@ -117,6 +118,6 @@ def _content(entry: Mapping[str, Any], name: str, file: Path, key: str = "") -> 
     if not other:
         return b""
     try:
-        return (file.parent / other).read_bytes()
+        return (file.parent / str(other)).read_bytes()
     except OSError as error:
         raise ConfigError(f"{file}: {error}") from error

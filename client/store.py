@@ -9,6 +9,7 @@ from api.model import Model
 
 M = TypeVar("M", bound=Model)
 IndexFunction = Callable[[Any], Iterable[str]]
+Objects = list  # inside the class `list` is the method
 NAMESPACE = "namespace"
 
 
@@ -50,17 +51,17 @@ class Store(Generic[M]):
     def get(self, key: str) -> M | None:
         return self._objects.get(key)
 
-    def list(self) -> list[M]:
+    def list(self) -> Objects[M]:
         return [*self._objects.values()]
 
-    def by_index(self, name: str, value: str) -> list[M]:  # type: ignore[valid-type]
+    def by_index(self, name: str, value: str) -> Objects[M]:
         """The objects the index function gave `value` for.  KeyError: there is no such index."""
         return [*self._indexes[name].get(value, {}).values()]
 
-    def index_values(self, name: str) -> list[str]:  # type: ignore[valid-type]
+    def index_values(self, name: str) -> Objects[str]:
         return [*self._indexes[name]]
 
-    def in_namespace(self, namespace: str) -> list[M]:  # type: ignore[valid-type]
+    def in_namespace(self, namespace: str) -> Objects[M]:
         return self.by_index(NAMESPACE, namespace)
 
     def keys(self) -> set[str]:

@@ -1,12 +1,14 @@
 """Pointers from one object to another, or into one."""
 
-from api.model import Int32, Model, Quantity
+from api.model import Int32, Model, Quantity, atomic
 
 
+@atomic
 class LocalObjectReference(Model):
     name: str
 
 
+@atomic
 class ObjectReference(Model):
     apiVersion: str = ""
     fieldPath: str = ""
@@ -17,11 +19,13 @@ class ObjectReference(Model):
     uid: str = ""
 
 
+@atomic
 class SecretReference(Model):
     name: str = ""
     namespace: str = ""
 
 
+@atomic
 class TypedLocalObjectReference(Model):
     name: str
     apiGroup: str | None = None
@@ -35,29 +39,34 @@ class TypedObjectReference(Model):
     namespace: str | None = None
 
 
+@atomic
 class ObjectFieldSelector(Model):
     apiVersion: str = ""
     fieldPath: str
 
 
+@atomic
 class ResourceFieldSelector(Model):
     containerName: str = ""
     divisor: Quantity | None = None
     resource: str
 
 
+@atomic
 class ConfigMapKeySelector(Model):
     key: str
     name: str
     optional: bool | None = None
 
 
+@atomic
 class SecretKeySelector(Model):
     key: str
     name: str
     optional: bool | None = None
 
 
+@atomic
 class FileKeySelector(Model):
     key: str
     optional: bool | None = None

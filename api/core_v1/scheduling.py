@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from api.meta_v1 import LabelSelector
-from api.model import Enum, Int32, Int64, Model, Time, struct
+from api.model import Enum, Int32, Int64, Model, Time, atomic, struct
 
 
 class NodeSelectorRequirement(Model):
@@ -12,11 +12,13 @@ class NodeSelectorRequirement(Model):
     values: list[str] = []
 
 
+@atomic
 class NodeSelectorTerm(Model):
     matchExpressions: list[NodeSelectorRequirement] = []
     matchFields: list[NodeSelectorRequirement] = []
 
 
+@atomic
 class NodeSelector(Model):
     nodeSelectorTerms: list[NodeSelectorTerm]
 

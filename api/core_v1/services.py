@@ -4,7 +4,7 @@ from typing import Annotated
 
 from api.core_v1.references import ObjectReference
 from api.meta_v1 import Condition, ObjectMeta
-from api.model import Atomic, Default, Enum, Int32, IntOrString, ListMap, Merge, Model, struct
+from api.model import Atomic, Default, Enum, Int32, IntOrString, ListMap, Merge, Model, atomic, struct
 
 
 class ServicePort(Model):
@@ -77,6 +77,7 @@ class Service(Model):
     status: ServiceStatus = struct()
 
 
+@atomic
 class EndpointAddress(Model):
     hostname: str = ""
     ip: str
@@ -84,6 +85,7 @@ class EndpointAddress(Model):
     targetRef: ObjectReference | None = None
 
 
+@atomic
 class EndpointPort(Model):
     appProtocol: str | None = None
     name: str = ""

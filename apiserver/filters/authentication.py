@@ -106,10 +106,11 @@ class AuthenticationFilter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
-        request.user = await self._authenticate(request)
+        request.user = await self.authenticate(request)
         await self._app(scope, receive, send)
 
-    async def _authenticate(self, request: Request) -> User:
+    async def authenticate(self, request: Request) -> User:
+        """The user a request comes from.  Raises Unauthorized."""
         for authenticator in self._authenticators:
             user = await authenticator.authenticate(request)
             if user is not None:

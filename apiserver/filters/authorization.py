@@ -54,9 +54,7 @@ def _rule(resources: str, verbs: frozenset[str]) -> Rule:
 
 
 _LEADER = _rule("leases events", READ | WRITE)
-_REVIEWS = _rule(
-    "selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", frozenset({"create"})
-)
+_REVIEWS = _rule("selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", frozenset({"create"}))
 
 BOOTSTRAP_USERS: dict[str, tuple[Rule, ...]] = {
     # The garbage collector and the namespace controller must reach every kind, custom ones too.
@@ -145,9 +143,11 @@ class AuthorizationFilter:
 
     def check(self, user: User, info: RequestInfo) -> None:
         """Raises Forbidden, worded as Kubernetes words it."""
-        if MASTERS in user.groups or any(authorizer.allows(user, info) for authorizer in self._authorizers):
-            return
-        raise forbidden(user, info)
+        if not self.allows(user, info):
+            raise forbidden(user, info)
+
+    def allows(self, user: User, info: RequestInfo) -> bool:
+        return MASTERS in user.groups or any(authorizer.allows(user, info) for authorizer in self._authorizers)
 
 
 def forbidden(user: User, info: RequestInfo) -> Forbidden:

@@ -33,7 +33,9 @@ class ErrorFilter:
             log.exception("%s %s failed", scope.get("method", "CONNECT"), scope["path"])
             if started:
                 raise
-            await self._refuse(InternalError(f"Internal error occurred: {type(error).__name__}"), scope, receive, send, False)
+            await self._refuse(
+                InternalError(f"Internal error occurred: {type(error).__name__}"), scope, receive, send, False
+            )
 
     @staticmethod
     async def _refuse(error: StatusError, scope: Scope, receive: Receive, send: Send, started: bool) -> None:

@@ -42,10 +42,14 @@ def parse(method: str, path: str, query: dict[str, str]) -> RequestInfo:
         info.subresource = parts[2]
     if not info.name:
         if info.verb == "get":
-            info.verb = "watch" if query.get("watch", "false").lower() in ("true", "1", "") and "watch" in query else "list"
+            info.verb = (
+                "watch" if query.get("watch", "false").lower() in ("true", "1", "") and "watch" in query else "list"
+            )
         elif info.verb == "delete":
             info.verb = "deletecollection"
-    elif info.verb == "get" and not info.subresource and "watch" in query and query["watch"].lower() in ("true", "1", ""):
+    elif (
+        info.verb == "get" and not info.subresource and "watch" in query and query["watch"].lower() in ("true", "1", "")
+    ):
         info.verb = "watch"
     return info
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import orjson
 
-from api.errors import FieldError, invalid, invalid_value, not_supported
-from api.meta_v1 import DeleteOptions
-from apiserver.handlers.write import RevisionMismatch, Write, stored_bytes
+from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
+from api.meta_v1 import DeleteOptions, StatusDetails
+from apiserver.handlers.write import Write
 from apiserver.request import Request
-from apiserver.storage.protocol import KeyMissing
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
+from apiserver.storage.protocol import KeyMissing, RevisionMismatch
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
 _TRIES = 20
 
 
@@ -32,6 +32,8 @@ def delete_options(body_options: DeleteOptions | None, request: Request) -> Dele
         options = DeleteOptions()
         query = request.query
         if "gracePeriodSeconds" in query:
+            if not query["gracePeriodSeconds"].lstrip("-").isdigit():
+                raise BadRequest(f'strconv.ParseInt: parsing "{query["gracePeriodSeconds"]}": invalid syntax')
             options.gracePeriodSeconds = int(query["gracePeriodSeconds"])
         if "propagationPolicy" in query:
             options.propagationPolicy = query["propagationPolicy"]
@@ -52,9 +54,12 @@ def _problems(options: DeleteOptions) -> Iterator[FieldError]:
             "orphanDependents and deletionPropagation cannot be both set",
         )
     if options.propagationPolicy is not None and options.propagationPolicy not in _POLICIES:
-        yield not_supported("propagationPolicy", options.propagationPolicy, [*_POLICIES, "nil"])
+        choices = ", ".join(f'"{policy}"' for policy in (*_POLICIES, "nil"))
+        yield FieldError(
+            "FieldValueNotSupported", "propagationPolicy", options.propagationPolicy, f"supported values: {choices}"
+        )
     if any(value != "All" for value in options.dryRun):
-        yield not_supported("dryRun", options.dryRun, ["All"])
+        yield FieldError("FieldValueNotSupported", "dryRun", options.dryRun, 'supported values: "All"')
 
 
 async def delete_object(write: Write, name: str, options: DeleteOptions) -> tuple[Entry, bool]:
@@ -83,7 +88,7 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
             if write.options.dry_run:
                 return current, True
             new.metadata.deletionGracePeriodSeconds = 0 if new.metadata.deletionTimestamp else None
-            entry = await api.cache.delete(key, stored_bytes(orjson.loads(new.encode())), current.revision)
+            entry = await api.cache.delete(key, endpoint.stored_bytes(orjson.loads(new.encode())), current.revision)
         except (RevisionMismatch, KeyMissing):
             continue
         strategy.after_delete(old)
@@ -96,14 +101,28 @@ def _check_preconditions(write: Write, old: Any, options: DeleteOptions) -> None
     if wanted is None:
         return
     if wanted.uid is not None and wanted.uid != metadata.uid:
-        why = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {metadata.uid}"
-        raise write.conflict(metadata.name, why)
-    if wanted.resourceVersion is not None and wanted.resourceVersion != metadata.resourceVersion:
-        why = (
-            f"Precondition failed: ResourceVersion in precondition: {wanted.resourceVersion}, "
-            f"ResourceVersion in object meta: {metadata.resourceVersion}"
+        raise _unmet(
+            write,
+            metadata.name,
+            f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({metadata.uid}). "
+            "The object might have been deleted and then recreated",
         )
-        raise write.conflict(metadata.name, why)
+    if wanted.resourceVersion is not None and wanted.resourceVersion != metadata.resourceVersion:
+        raise _unmet(
+            write,
+            metadata.name,
+            f"the ResourceVersion in the precondition ({wanted.resourceVersion}) does not match the ResourceVersion "
+            f"in record ({metadata.resourceVersion}). The object might have been modified",
+        )
+
+
+def _unmet(write: Write, name: str, why: str) -> Conflict:
+    resource = write.endpoint.resource
+    qualified = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    return Conflict(
+        f'Operation cannot be fulfilled on {qualified} "{name}": {why}',
+        StatusDetails(name=name, group=resource.group, kind=resource.kind),
+    )
 
 
 def _choose_finalizers(obj: Any, options: DeleteOptions) -> None:

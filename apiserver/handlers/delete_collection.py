@@ -9,7 +9,7 @@ from api.errors import NotFound
 from api.meta_v1 import DeleteOptions
 from apiserver.handlers.delete import delete_object
 from apiserver.handlers.write import Write
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
 
 _AT_ONCE = 16
 

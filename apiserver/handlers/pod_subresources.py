@@ -14,7 +14,7 @@ from api.policy_v1 import Eviction
 from apiserver.handlers.delete import delete_object
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
 
 
 async def bind(write: Write, name: str, binding: Binding) -> None:
@@ -50,7 +50,9 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
         new.metadata.annotations.update(binding.metadata.annotations)
         new.status.conditions = [c for c in new.status.conditions if c.type != "PodScheduled"]
         new.status.conditions.append(
-            PodCondition(type="PodScheduled", status="True", lastTransitionTime=now, observedGeneration=old.metadata.generation)
+            PodCondition(
+                type="PodScheduled", status="True", lastTransitionTime=now, observedGeneration=old.metadata.generation
+            )
         )
         return new
 

@@ -18,7 +18,7 @@ from apiserver.endpoint import Endpoint
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.registry.strategy import Scale
-from apiserver.storage.watch_cache import Entry
+from apiserver.storage.entry import Entry
 
 HEAD = {"kind": "Scale", "apiVersion": "autoscaling/v1"}
 

@@ -57,6 +57,7 @@ class Subresource:
     """
 
     name: str
+    verbs: ClassVar[tuple[str, ...]] = ("get", "patch", "update")
 
     def prepare_for_update(self, new: Any, old: Any) -> None:
         """Put back everything of `old` that this subresource may not change."""
@@ -90,6 +91,7 @@ class Scale:
     status_replicas: str = "status.replicas"
     selector: str = "spec.selector"
     name: ClassVar[str] = "scale"
+    verbs: ClassVar[tuple[str, ...]] = ("get", "patch", "update")
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class Strategy(Generic[M]):
     """Whether PUT of a name that does not exist creates it."""
     unconditional_update: ClassVar[bool] = True
     """Whether an update without resourceVersion overwrites."""
+    returns_deleted: ClassVar[bool] = False
+    """Whether DELETE answers with the object that is gone instead of a Status."""
     storage_key: ClassVar[str] = ""
     """The key prefix in the store; another than the resource's own where two groups show the same objects."""
 

@@ -108,6 +108,12 @@ class WatchCache:
             self._feeder = None
         self._end(StoreError("the server is shutting down"))
 
+    def end_watches(self) -> None:
+        """End all subscriptions, so that their clients go elsewhere; new ones may be made."""
+        for collection in self._collections.values():
+            for subscription in list(collection.subscriptions()):
+                subscription.fail(None)
+
     async def _follow(self) -> None:
         try:
             async with aclosing(self.store.watch("/", self.revision)) as events:

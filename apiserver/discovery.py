@@ -1,0 +1,209 @@
+"""Discovery: which groups, versions and resources this server has.
+
+Both forms: one document per group version, and the aggregated one that current clients ask for first
+(https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from apiserver.endpoint import Endpoint
+from apiserver.registry.strategy import Scale
+
+# Subresources that are actions and not parts of the object: their kinds and verbs.
+_ACTIONS: dict[tuple[str, str], dict[str, tuple[str, str, str, tuple[str, ...]]]] = {
+    ("", "pods"): {
+        "attach": ("", "", "PodAttachOptions", ("create", "get")),
+        "binding": ("", "", "Binding", ("create",)),
+        "eviction": ("policy", "v1", "Eviction", ("create",)),
+        "exec": ("", "", "PodExecOptions", ("create", "get")),
+        "log": ("", "", "Pod", ("get",)),
+        "portforward": ("", "", "PodPortForwardOptions", ("create", "get")),
+    },
+    ("", "serviceaccounts"): {"token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",))},
+}
+# Resources that take a POST and keep nothing.
+_REVIEWS: tuple[tuple[str, str, str, str, bool], ...] = (
+    ("", "v1", "bindings", "Binding", True),
+    ("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", False),
+    ("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", False),
+    ("authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", True),
+    ("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
+    ("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", False),
+)
+_PRIORITY = (
+    "",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+)
+
+
+class Discovery:
+    """The documents, made once; `endpoints` is everything that is served."""
+
+    def __init__(self, endpoints: Iterable[Endpoint], server_address: str) -> None:
+        self._server_address = server_address
+        self._groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        for endpoint in endpoints:
+            self._add(endpoint)
+        for group, version, plural, kind, namespaced in _REVIEWS:
+            self._resources(group, version).append(
+                {
+                    "name": plural,
+                    "singularName": kind.lower(),
+                    "namespaced": namespaced,
+                    "kind": kind,
+                    "verbs": ["create"],
+                }
+            )
+        for versions in self._groups.values():
+            for resources in versions.values():
+                resources.sort(key=lambda resource: resource["name"])
+
+    def _resources(self, group: str, version: str) -> list[dict[str, Any]]:
+        return self._groups.setdefault(group, {}).setdefault(version, [])
+
+    def _add(self, endpoint: Endpoint) -> None:
+        resource, strategy = endpoint.resource, endpoint.strategy
+        version = resource.group_version
+        resources = self._resources(version.group, version.version)
+        described: dict[str, Any] = {
+            "name": resource.plural,
+            "singularName": resource.singular,
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
+            "verbs": sorted(strategy.verbs),
+        }
+        if resource.short_names:
+            described["shortNames"] = list(resource.short_names)
+        if resource.categories:
+            described["categories"] = list(resource.categories)
+        described["storageVersionHash"] = _version_hash(resource.group_resource, resource.kind)
+        resources.append(described)
+        for part in strategy.subresources:
+            entry: dict[str, Any] = {
+                "name": f"{resource.plural}/{part.name}",
+                "singularName": "",
+                "namespaced": resource.namespaced,
+            }
+            if isinstance(part, Scale):
+                entry |= {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+            else:
+                entry["kind"] = resource.kind
+            entry["verbs"] = list(part.verbs)
+            resources.append(entry)
+        for name, (group, group_version, kind, verbs) in _ACTIONS.get((version.group, resource.plural), {}).items():
+            entry = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": True}
+            if group_version:
+                entry |= {"group": group, "version": group_version}
+            resources.append({**entry, "kind": kind, "verbs": list(verbs)})
+
+    # --- the documents -------------------------------------------------------------------------
+
+    def core_versions(self) -> dict[str, Any]:
+        """`/api`."""
+        addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._server_address}]
+        return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
+
+    def groups(self) -> list[str]:
+        named = [group for group in self._groups if group]
+        return sorted(named, key=lambda g: (_PRIORITY.index(g) if g in _PRIORITY else len(_PRIORITY), g))
+
+    def _group(self, group: str) -> dict[str, Any]:
+        versions = [{"groupVersion": f"{group}/{v}", "version": v} for v in self._groups[group]]
+        return {"name": group, "versions": versions, "preferredVersion": versions[0]}
+
+    def group_list(self) -> dict[str, Any]:
+        """`/apis`."""
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(g) for g in self.groups()]}
+
+    def group(self, group: str) -> dict[str, Any] | None:
+        """`/apis/GROUP`, or None when there is no such group."""
+        if not group or group not in self._groups:
+            return None
+        return {"kind": "APIGroup", "apiVersion": "v1", **self._group(group)}
+
+    def resource_list(self, group: str, version: str) -> dict[str, Any] | None:
+        """`/api/v1` and `/apis/GROUP/VERSION`, or None when there is no such version."""
+        resources = self._groups.get(group, {}).get(version)
+        if resources is None:
+            return None
+        document: dict[str, Any] = {"kind": "APIResourceList"}
+        if group:
+            document["apiVersion"] = "v1"
+        return {
+            **document,
+            "groupVersion": f"{group}/{version}" if group else version,
+            "resources": resources,
+        }
+
+    def aggregated(self, core: bool, version: str) -> dict[str, Any]:
+        """`/api` or `/apis` in aggregated form; `version` is that of the apidiscovery.k8s.io format."""
+        names: Sequence[str] = [""] if core else self.groups()
+        items = [
+            {
+                "metadata": {"name": group} if group else {},
+                "versions": [
+                    {"version": v, "resources": list(_aggregated(resources, group, v)), "freshness": "Current"}
+                    for v, resources in self._groups.get(group, {}).items()
+                ],
+            }
+            for group in names
+        ]
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": f"apidiscovery.k8s.io/{version}",
+            "metadata": {},
+            "items": items,
+        }
+
+
+def _version_hash(group_resource: str, kind: str) -> str:
+    digest = hashlib.sha256(f"{group_resource}/{kind}".encode()).digest()
+    import base64
+
+    return base64.b64encode(digest[:8]).decode()
+
+
+def _aggregated(resources: list[dict[str, Any]], group: str, version: str) -> Iterable[dict[str, Any]]:
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for resource in resources:
+        owner, slash, part = resource["name"].partition("/")
+        if slash:
+            # A kind of the resource's own group version is told by its name alone.
+            kind = {
+                "group": resource.get("group", ""),
+                "version": resource.get("version", ""),
+                "kind": resource["kind"],
+            }
+            parts.setdefault(owner, []).append({"subresource": part, "responseKind": kind, "verbs": resource["verbs"]})
+    for resource in resources:
+        if "/" in resource["name"]:
+            continue
+        item = {
+            "resource": resource["name"],
+            "responseKind": {"group": "", "version": "", "kind": resource["kind"]},
+            "scope": "Namespaced" if resource["namespaced"] else "Cluster",
+            "singularResource": resource["singularName"],
+            "verbs": resource["verbs"],
+        }
+        for key in ("shortNames", "categories"):
+            if key in resource:
+                item[key] = resource[key]
+        if resource["name"] in parts:
+            item["subresources"] = parts[resource["name"]]
+        yield item
+
+
+def etag(document: Any) -> str:
+    """A validator for a document: clients that send it back in If-None-Match are answered 304."""
+    return '"' + hashlib.sha512(orjson.dumps(document)).hexdigest().upper() + '"'

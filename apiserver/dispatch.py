@@ -1,0 +1,310 @@
+"""Finds the handler of a resource request: a dictionary look-up on the parsed path, then one function per verb."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from api.authentication_v1 import TokenRequest
+from api.autoscaling_v1 import Scale as ScaleObject
+from api.core_v1 import Binding, Pod, ServiceAccount
+from api.errors import BadRequest, MethodNotAllowed, NotFound
+from api.meta_v1 import DeleteOptions, StatusDetails
+from api.policy_v1 import Eviction
+from apiserver import tables
+from apiserver.answer import Answer
+from apiserver.decoding import decode_request
+from apiserver.endpoint import API, Endpoint
+from apiserver.handlers import pod_subresources, reviews
+from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs
+from apiserver.handlers.create import create_object
+from apiserver.handlers.delete import delete_object, delete_options
+from apiserver.handlers.delete_collection import delete_objects
+from apiserver.handlers.list import Page, list_page
+from apiserver.handlers.list_options import list_options
+from apiserver.handlers.options import WriteOptions, write_options
+from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
+from apiserver.handlers.scale import scale_document, write_scale
+from apiserver.handlers.stream import serve_watch
+from apiserver.handlers.update import update_object
+from apiserver.handlers.write import Write
+from apiserver.negotiation import MediaType, negotiate
+from apiserver.patch import json_patch, merge_patch
+from apiserver.registry.strategy import Scale, Subresource
+from apiserver.request import Receive, Request, Scope, Send, request_of
+from apiserver.service_account_tokens import ISSUER
+from apiserver.storage.entry import Entry
+
+Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
+_CREATED, _OK = 201, 200
+_CONNECT = ("exec", "attach", "portforward")
+
+
+class Dispatcher:
+    """Serves every URL below /api/VERSION and /apis/GROUP/VERSION that names a resource."""
+
+    def __init__(self, api: API, kubelet: KubeletClient) -> None:
+        self.api = api
+        self._kubelet = kubelet
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = request_of(scope)
+        info = request.info
+        if (info.group, info.resource) in reviews.REVIEWS and not info.name:
+            answer = await reviews.review(self.api, request)
+            await answer.send(send, request, negotiate(request.header("accept")))
+            return
+        endpoint = self.api.endpoint(info.group, info.version, info.resource)
+        if endpoint is None or len(info.parts) > 3:
+            raise NotFound("the server could not find the requested resource", StatusDetails())
+        if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch", "deletecollection"):
+            raise _not_allowed()
+        if info.subresource in _CONNECT and endpoint.model is Pod:
+            await self._connect(endpoint, request, scope, receive, send)
+            return
+        media = negotiate(request.header("accept"))
+        if info.subresource == "log" and endpoint.model is Pod:
+            pod = endpoint.decode(endpoint.find(info.namespace, info.name))
+            await stream_logs(self.api, self._kubelet, pod, request, receive, send)
+            return
+        if info.verb == "watch":
+            await serve_watch(self.api, endpoint, request, media, receive, send)
+            return
+        answer = await self._handle(endpoint, request, media)
+        await answer.send(send, request, media)
+
+    async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        info = request.info
+        pod = endpoint.decode(endpoint.find(info.namespace, info.name))
+        if scope["type"] != "websocket":
+            raise BadRequest("Upgrade request required")
+        await relay_websocket(self.api, self._kubelet, pod, request, receive, send)
+
+    async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        info = request.info
+        if info.subresource:
+            return await self._subresource(endpoint, request, media)
+        handlers: dict[str, Callable[[Endpoint, Request, MediaType], Awaitable[Answer]]] = {
+            "get": self._get,
+            "list": self._list,
+            "create": self._create,
+            "update": self._update,
+            "patch": self._patch,
+            "delete": self._delete,
+            "deletecollection": self._delete_collection,
+        }
+        if (
+            info.verb not in handlers
+            or info.verb not in endpoint.strategy.verbs
+            or (info.verb == "create" and info.name)
+        ):
+            raise _not_allowed()
+        return await handlers[info.verb](endpoint, request, media)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    async def _get(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        info = request.info
+        return self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
+
+    async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        info = request.info
+        options = list_options(request.query, endpoint.strategy.selectable_field_names())
+        page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
+        return self._page(endpoint, page, request, media)
+
+    def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
+        metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
+        if page.continue_:
+            metadata["continue"] = page.continue_
+        if page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
+        if media.transform:
+            now = self.api.clock.now()
+            return Answer(document=tables.transformed_list(endpoint, page.entries, metadata, media, request, now))
+        resource = endpoint.resource
+        kind = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
+        head = orjson.dumps({**kind, "metadata": metadata})
+        items = b",".join([endpoint.body(entry) for entry in page.entries])
+        return Answer(body=b'%s,"items":[%s]}' % (head[:-1], items))
+
+    def _object(
+        self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
+    ) -> Answer:
+        if media.transform:
+            document = tables.transformed_object(endpoint, entry, media, request, self.api.clock.now())
+            return Answer(status, document=document)
+        return Answer(status, body=endpoint.wire(entry))
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def _begin(self, endpoint: Endpoint, request: Request, options: WriteOptions) -> Write:
+        info = request.info
+        namespace = info.namespace if endpoint.namespaced else ""
+        return Write(self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource)
+
+    async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
+        body = await request.body(self.api.max_request_bytes)
+        resource = endpoint.resource
+        obj, warnings = decode_request(
+            model, body, request.header("content-type"), options.field_validation,
+            kind=resource.kind if model is endpoint.model else model.__name__,
+            version=resource.group_version.version if model is endpoint.model else "v1",
+        )  # fmt: skip
+        request.warnings += warnings
+        return obj
+
+    async def _create(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        options = write_options(request, "CreateOptions")
+        write = self._begin(endpoint, request, options)
+        new = await self._decoded(endpoint.model, endpoint, request, options)
+        entry = await create_object(write, new)
+        return self._object(endpoint, entry, request, media, _CREATED)
+
+    async def _update(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        options = write_options(request, "UpdateOptions")
+        write = self._begin(endpoint, request, options)
+        new = await self._decoded(endpoint.model, endpoint, request, options)
+        create = endpoint.strategy.create_on_update and not write.subresource
+        entry, created = await update_object(
+            write, request.info.name, lambda old, entry: new.copy_deep(), create=create
+        )
+        return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
+
+    async def _patch(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        kind = patch_type(request.header("content-type"))
+        options = write_options(request, "PatchOptions", apply=kind == APPLY_PATCH)
+        write = self._begin(endpoint, request, options)
+        body = await request.body(self.api.max_request_bytes)
+        create = kind == APPLY_PATCH and not write.subresource
+        entry, created = await update_object(write, request.info.name, transformer(write, kind, body), create=create)
+        return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
+
+    async def _delete_options(self, request: Request) -> DeleteOptions:
+        body = await request.body(self.api.max_request_bytes)
+        if not body.strip():
+            return delete_options(None, request)
+        options, _ = decode_request(
+            DeleteOptions, body, request.header("content-type"), "Ignore", kind="DeleteOptions", version="v1"
+        )
+        return delete_options(options, request)
+
+    async def _delete(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        options = await self._delete_options(request)
+        dry_run = bool(options.dryRun) or "All" in request.query_list.get("dryRun", [])
+        write = self._begin(endpoint, request, WriteOptions(dry_run=dry_run))
+        entry, gone = await delete_object(write, request.info.name, options)
+        if not gone or endpoint.strategy.returns_deleted:
+            return self._object(endpoint, entry, request, media)
+        resource = endpoint.resource
+        uid = orjson.loads(entry.body)["metadata"]["uid"]
+        details: dict[str, Any] = {
+            "name": request.info.name,
+            "group": resource.group,
+            "kind": resource.plural,
+            "uid": uid,
+        }
+        return Answer(document=_success({k: v for k, v in details.items() if v}))
+
+    async def _delete_collection(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        options = await self._delete_options(request)
+        selection = list_options(request.query, endpoint.strategy.selectable_field_names())
+        write = self._begin(endpoint, request, WriteOptions(dry_run=bool(options.dryRun)))
+        page = await list_page(self.api.cache, endpoint.prefix, write.namespace, selection)
+        await delete_objects(write, page.entries, options)
+        return self._page(endpoint, page, request, media)
+
+    # --- subresources ----------------------------------------------------------------------------
+
+    async def _subresource(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        info = request.info
+        part = endpoint.subresources.get(info.subresource)
+        if part is None:
+            action = _ACTIONS.get((endpoint.model, info.subresource))
+            if action is None:
+                raise NotFound("the server could not find the requested resource", StatusDetails())
+            if info.verb != "create":
+                raise _not_allowed()
+            return await action(self, endpoint, request)
+        if info.verb not in part.verbs:
+            raise _not_allowed()
+        if isinstance(part, Subresource):
+            handlers = {"get": self._get, "update": self._update, "patch": self._patch}
+            return await handlers[info.verb](endpoint, request, media)
+        return await self._scale(endpoint, part, request)
+
+    async def _scale(self, endpoint: Endpoint, part: Scale, request: Request) -> Answer:
+        info = request.info
+        if info.verb == "get":
+            entry = endpoint.find(info.namespace, info.name)
+            return Answer(document=scale_document(endpoint, part, entry))
+        if info.verb == "update":
+            options = write_options(request, "UpdateOptions")
+            scale = await self._decoded(ScaleObject, endpoint, request, options)
+            make: Callable[[dict[str, Any]], ScaleObject] = lambda current: scale.copy_deep()  # noqa: E731
+        else:
+            kind = patch_type(request.header("content-type"))
+            options = write_options(request, "PatchOptions", apply=kind == APPLY_PATCH)
+            body = await request.body(self.api.max_request_bytes)
+            make = _scale_patch(kind, body)
+        entry = await write_scale(self._begin(endpoint, request, options), part, info.name, make)
+        return Answer(document=scale_document(endpoint, part, entry))
+
+    async def bind(self, endpoint: Endpoint, request: Request) -> Answer:
+        options = write_options(request, "CreateOptions")
+        binding = await self._decoded(Binding, endpoint, request, options)
+        await pod_subresources.bind(self._begin(endpoint, request, options), request.info.name, binding)
+        return Answer(_CREATED, document=_success(None))
+
+    async def issue_token(self, endpoint: Endpoint, request: Request) -> Answer:
+        options = write_options(request, "CreateOptions")
+        account = endpoint.decode(endpoint.find(request.info.namespace, request.info.name))
+        asked = await self._decoded(TokenRequest, endpoint, request, options)
+        asked.status = self.api.tokens.issue(account, asked.spec)
+        asked.spec.audiences = asked.spec.audiences or [ISSUER]
+        asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600
+        asked.metadata.name, asked.metadata.namespace = request.info.name, request.info.namespace
+        asked.metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
+        asked.kind, asked.apiVersion = "TokenRequest", "authentication.k8s.io/v1"
+        return Answer(_CREATED, document=asked.to_dict())
+
+    async def evict(self, endpoint: Endpoint, request: Request) -> Answer:
+        options = write_options(request, "CreateOptions")
+        eviction = await self._decoded(Eviction, endpoint, request, options)
+        await pod_subresources.evict(self._begin(endpoint, request, options), request.info.name, eviction)
+        return Answer(_CREATED, document=_success(None))
+
+
+def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObject]:
+    try:
+        patch = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        import yaml
+
+        patch = yaml.safe_load(body)
+
+    def make(current: dict[str, Any]) -> ScaleObject:
+        changed = json_patch.apply(current, patch) if isinstance(patch, list) else merge_patch.apply(current, patch)
+        return ScaleObject.from_dict(changed)
+
+    return make
+
+
+_ACTIONS: dict[tuple[type[Any], str], Callable[[Dispatcher, Endpoint, Request], Awaitable[Answer]]] = {
+    (Pod, "binding"): Dispatcher.bind,
+    (Pod, "eviction"): Dispatcher.evict,
+    (ServiceAccount, "token"): Dispatcher.issue_token,
+}
+
+
+def _success(details: dict[str, Any] | None) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if details is None:
+        return {**document, "code": _CREATED}
+    return {**document, "details": details}
+
+
+def _not_allowed() -> MethodNotAllowed:
+    return MethodNotAllowed("the server does not allow this method on the requested resource", StatusDetails())

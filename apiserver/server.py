@@ -1,0 +1,267 @@
+"""The running server: opens the store, puts the parts together, serves until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import uvicorn
+
+from api.clock import SystemClock
+from api.errors import AlreadyExists
+from apiserver import bootstrap
+from apiserver.admission.table import default_plugins
+from apiserver.app import Application, plain_endpoints, with_filters
+from apiserver.discovery import Discovery
+from apiserver.dispatch import Dispatcher
+from apiserver.endpoint import API, Endpoint
+from apiserver.filters.authentication import (
+    AuthenticationFilter,
+    Authenticator,
+    ClientCertificates,
+    StaticTokens,
+)
+from apiserver.filters.authorization import AuthorizationFilter
+from apiserver.filters.metrics import Metrics
+from apiserver.flags import Options
+from apiserver.handlers.connect import KubeletClient
+from apiserver.handlers.create import create_object
+from apiserver.handlers.options import WriteOptions
+from apiserver.handlers.write import Write
+from apiserver.health import Health
+from apiserver.openapi import Documents
+from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
+from apiserver.registry.strategy import Options as RegistryOptions
+from apiserver.registry.table import Registry
+from apiserver.request import ASGI, User
+from apiserver.retention import expire_events
+from apiserver.service_account_tokens import ServiceAccountTokens
+from apiserver.storage.compactor import compact_regularly
+from apiserver.storage.sqlite import SqliteStore
+from apiserver.storage.watch_cache import WatchCache
+from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
+
+log = logging.getLogger("apiserver")
+SELF = User("system:apiserver", groups=("system:masters",))
+_DRAIN = 5  # seconds that requests get to finish in after SIGTERM
+
+
+class StartError(Exception):
+    """The server cannot start; the message says what to do about it."""
+
+
+class Server:
+    """One API server over one data folder."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.clock = SystemClock()
+        self.stopping = False
+        self.metrics = Metrics()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT.  Raises StartError, StoreError, PKIError, TokenFileError."""
+        options = self.options
+        sock = _listen(options.bind_address, options.secure_port)
+        try:
+            store = SqliteStore(options.data_dir / "state.db")
+            await store.open()
+            try:
+                await self._serve(sock, store)
+            finally:
+                await store.close()
+        finally:
+            sock.close()
+
+    async def _serve(self, sock: socket.socket, store: SqliteStore) -> None:
+        options = self.options
+        authority = Authority(options.data_dir / "pki", self.clock.now())
+        serving = self._serving_pair(authority)
+        kubelet_pair = authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"])
+        cache = WatchCache(store)
+        api, app = self._assemble(cache, authority, kubelet_pair)
+        await cache.start()
+        await self._create_built_in_objects(api)
+        host = options.external_hostname or options.advertised
+        port = sock.getsockname()[1]
+        issue_kubeconfigs(
+            authority, options.data_dir, f"https://{_bracketed(host)}:{port}", options.issue_kubeconfig_for
+        )
+        client_ca = options.client_ca_file or authority.pair.certificate
+        config = uvicorn.Config(
+            app,
+            http=HTTPProtocol,
+            ws=WebSocketProtocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN,
+            timeout_keep_alive=120,
+            ws_max_size=64 * 1024 * 1024,
+            ws_ping_interval=None,
+            ws_per_message_deflate=False,
+        )
+        config.load()
+        config.ssl = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        server = uvicorn.Server(config)
+        self._keep(expire_events(cache, self.clock, options.event_ttl))
+        self._keep(compact_regularly(store, self.clock))
+        self._watch_signals(server, cache)
+        ready = asyncio.create_task(self._announce(server, port))
+        try:
+            # uvicorn's own serve() takes over signals; its parts do the same without.
+            await server._serve([sock])
+        finally:
+            ready.cancel()
+            for task in self._background:
+                task.cancel()
+            await asyncio.gather(*self._background, return_exceptions=True)
+            await cache.stop()
+
+    def _serving_pair(self, authority: Authority) -> KeyPair:
+        options = self.options
+        if options.tls_cert_file and options.tls_private_key_file:
+            return KeyPair(options.tls_cert_file, options.tls_private_key_file)
+        names = {
+            "localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local", str(options.service_networks[0].network_address + 1),
+            options.advertised, *options.tls_san,
+        }  # fmt: skip
+        if options.bind_address not in ("0.0.0.0", "::"):
+            names.add(options.bind_address)
+        if options.external_hostname:
+            names.add(options.external_hostname)
+        return authority.issue("apiserver", "kube-apiserver", [], names, client=False)
+
+    def _assemble(self, cache: WatchCache, authority: Authority, kubelet_pair: KeyPair) -> tuple[API, ASGI]:
+        options = self.options
+        endpoints = [
+            Endpoint(strategy, cache)
+            for strategy in Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
+        ]
+        for endpoint in endpoints:
+            if endpoint.owns_storage:
+                cache.register(endpoint.prefix, endpoint.strategy.selectable_fields)
+        authenticators: list[Authenticator] = [ClientCertificates()]
+        if options.token_auth_file:
+            authenticators.append(StaticTokens.from_file(options.token_auth_file))
+        tokens = ServiceAccountTokens(
+            options.data_dir / "pki/sa.key", self.clock, lambda model, ns, name: api.get_object(model, ns, name)
+        )
+        authenticators.append(tokens)
+        authorization = AuthorizationFilter(_nothing, options.authorization_mode)
+        authentication = AuthenticationFilter(_nothing, authenticators, anonymous=options.anonymous_auth)
+        api = API(
+            cache=cache,
+            clock=self.clock,
+            endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
+            by_model={e.model: e for e in endpoints},
+            admission=default_plugins(),
+            authenticate=authentication.authenticate,
+            allows=authorization.allows,
+            tokens=tokens,
+            max_request_bytes=options.max_request_bytes,
+        )
+        kubelet = KubeletClient.create(
+            str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
+        )
+        discovery = Discovery(endpoints, f"{options.advertised}:{options.secure_port}")
+        plain = plain_endpoints(discovery, Documents(endpoints), self._health(cache), self.metrics)
+        self.metrics.gauges.append(lambda: _object_counts(endpoints))
+        app = with_filters(
+            Application(plain, Dispatcher(api, kubelet)),
+            self.metrics,
+            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
+            lambda inner: AuthorizationFilter(inner, options.authorization_mode),
+        )
+        return api, app
+
+    def _health(self, cache: WatchCache) -> Health:
+        return Health(
+            {
+                "ping": lambda: "",
+                "log": lambda: "",
+                "etcd": lambda: str(cache.failure or ""),
+                "informer-sync": lambda: "" if cache.revision else "the watch cache is not loaded",
+                "shutdown": lambda: "shutting down" if self.stopping else "",
+            }
+        )
+
+    async def _create_built_in_objects(self, api: API) -> None:
+        """The namespaces and the `kubernetes` Service, where they do not exist yet."""
+        options = self.options
+        for obj in bootstrap.objects(options.advertised, options.secure_port, options.service_cluster_ip_range):
+            endpoint = api.by_model[type(obj)]
+            write = Write(api, endpoint, SELF, WriteOptions(manager="kube-apiserver"), obj.metadata.namespace, [])
+            key = endpoint.key(obj.metadata.namespace, obj.metadata.name)
+            if api.cache.get(key) is None:
+                try:
+                    await create_object(write, obj)
+                except AlreadyExists:
+                    continue
+
+    def _keep(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _watch_signals(self, server: uvicorn.Server, cache: WatchCache) -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if self.stopping:
+                server.force_exit = True
+            self.stopping = True
+            server.should_exit = True
+            cache.end_watches()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+
+    async def _announce(self, server: uvicorn.Server, port: int) -> None:
+        while not server.started:
+            await self.clock.sleep(0.002)
+        log.info("serving on https://%s:%d", self.options.bind_address, port)
+        if self.options.ready_fd is not None:
+            os.write(self.options.ready_fd, b"\n")
+            os.close(self.options.ready_fd)
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:
+    """Stands behind a filter that is only asked, not passed through."""
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    """Raises StartError when the address is taken or not this machine's."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((address, port))
+        sock.listen(1024)
+    except (OSError, OverflowError) as error:
+        sock.close()
+        reason = getattr(error, "strerror", None) or error
+        raise StartError(
+            f"cannot listen on {address} port {port}: {reason}; choose another with --secure-port"
+        ) from None
+    return sock
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
+    yield "# TYPE apiserver_storage_objects gauge"
+    for endpoint in endpoints:
+        if endpoint.owns_storage:
+            count = endpoint.cache.count(endpoint.prefix)
+            yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'

@@ -1,0 +1,57 @@
+"""HTTPS, and who is at the other end: uvicorn's HTTP protocol with the client certificate's user in the scope."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from apiserver.filters.authentication import user_of_certificate
+
+
+def server_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
+    """TLS 1.2 or newer; a client may show a certificate, which then must be of `client_ca`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(client_ca)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _peer(transport: Any) -> Any:
+    """The user of a connection's client certificate, worked out once per connection."""
+    return user_of_certificate(transport.get_extra_info("peercert"))
+
+
+class HTTPProtocol(HttpToolsProtocol):
+    """Adds `client_user` to every request's scope."""
+
+    _client_user: Any = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._client_user = _peer(transport)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        scope = cast(dict[str, Any], self.scope)
+        scope["client_user"] = self._client_user
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """The same for WebSockets: the scope is made in the base class, so the application is wrapped."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        user, app = _peer(transport), self.app
+
+        async def with_user(scope: Any, receive: Any, send: Any) -> None:
+            scope["client_user"] = user
+            await app(scope, receive, send)
+
+        self.app = with_user

@@ -1,0 +1,144 @@
+"""Which processes make up a cluster, and the flags each is started with."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from client.cluster.address_ranges import Network, node_range
+from client.cluster.data_dir import DataDir, Settings
+
+FIRST_KUBELET_PORT = 10250
+
+
+@dataclass(frozen=True)
+class Component:
+    """One process: `main(arguments)` of `<module>.__main__`.
+
+    `cleanup` are the arguments of a second, short run after the cluster's end, which takes away what the
+    component leaves for a successor on purpose: pods, interfaces, rules.
+    """
+
+    name: str
+    module: str
+    arguments: Sequence[str]
+    cleanup: Sequence[str] = ()
+    ready_flag: str = ""
+    needs_api: bool = True
+    preload: Sequence[str] = field(default=())
+
+
+def node_names(count: int) -> list[str]:
+    return [f"node-{number}" for number in range(1, count + 1)]
+
+
+def components_of(data: DataDir, settings: Settings, privileged: bool | None = None) -> list[Component]:
+    """All components of a cluster, in the order in which they start."""
+    if privileged is None:
+        privileged = os.geteuid() == 0
+    names = node_names(settings.nodes)
+    found = [_apiserver(data, settings, names), *_kubelets(data, settings, names)]
+    if settings.runtime == "process":
+        found.append(_proxy(data, settings, privileged))
+    found.append(
+        Component(
+            "scheduler",
+            "scheduler",
+            ("--kubeconfig", str(data.kubeconfig_of("scheduler")), "--leader-elect=false"),
+        )
+    )
+    found.append(
+        Component(
+            "controller-manager",
+            "controller_manager",
+            (
+                *("--kubeconfig", str(data.kubeconfig_of("controller-manager"))),
+                *("--root-ca-file", str(data.root / "pki" / "ca.crt")),
+                "--leader-elect=false",
+            ),
+        )
+    )
+    return found
+
+
+def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component:
+    arguments = [
+        *("--bind-address", settings.bind_address),
+        *("--secure-port", str(settings.port)),
+        *("--data-dir", str(data.root)),
+        *("--service-cluster-ip-range", settings.service_range),
+        *("--authorization-mode", "Node,RBAC"),
+    ]
+    if settings.token_auth_file:
+        arguments += ["--token-auth-file", settings.token_auth_file]
+    for node in nodes:
+        arguments += ["--issue-kubeconfig-for", node]
+    return Component("apiserver", "apiserver", arguments, ready_flag="--ready-fd", needs_api=False)
+
+
+def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Component]:
+    pods = Network(settings.pod_range)
+    ports = free_ports(FIRST_KUBELET_PORT)
+    if settings.runtime == "sim":
+        arguments = [
+            *("--kubeconfig", str(data.kubeconfig_of(nodes[0]))),
+            *("--nodes", ",".join(nodes)),
+            *("--root-dir", str(data.node("sim"))),
+            *("--container-runtime", "sim"),
+            *("--pod-cidr", str(pods)),
+            *("--port", str(ports())),
+        ]
+        return [Component("kubelet", "kubelet", arguments)]
+    found = []
+    for index, node in enumerate(nodes):
+        place = ["--hostname-override", node, "--root-dir", str(data.node(node)), "--container-runtime", "process"]
+        place += ["--pod-cidr", str(node_range(pods, index, len(nodes)))]
+        arguments = ["--kubeconfig", str(data.kubeconfig_of(node)), *place, "--port", str(ports())]
+        found.append(Component(f"kubelet-{node}", "kubelet", arguments, cleanup=[*place, "--cleanup"]))
+    return found
+
+
+def _proxy(data: DataDir, settings: Settings, privileged: bool) -> Component:
+    mode = ["--proxy-mode", "iptables" if privileged else "userspace", "--cluster-cidr", settings.pod_range]
+    arguments = ["--kubeconfig", str(data.kubeconfig_of("proxy")), "--hostname-override", "node-1", *mode]
+    return Component("proxy", "proxy", arguments, cleanup=[*mode, "--cleanup"] if privileged else ())
+
+
+def free_ports(first: int) -> Callable[[], int]:
+    """A function that gives a port nobody listens on, another one each time, from `first` upwards."""
+    last = first - 1
+
+    def following() -> int:
+        nonlocal last
+        while True:
+            last += 1
+            if port_is_free("0.0.0.0", last):
+                return last
+
+    return following
+
+
+def port_is_free(address: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def last_line(path: Path, since: int) -> str:
+    """The last line that says something in a log, read from the byte `since`."""
+    try:
+        with path.open("rb") as file:
+            file.seek(since)
+            text = file.read()[-65536:].decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

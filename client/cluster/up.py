@@ -1,0 +1,216 @@
+"""`nanokube up`: from a folder, new or used, to a running cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from api.clock import Clock, SystemClock
+from client.cluster.address_ranges import Claim, claim_again, claim_free
+from client.cluster.components import Component, components_of, node_names, port_is_free
+from client.cluster.data_dir import DataDir, Settings
+from client.cluster.errors import ClusterError
+from client.cluster.report import Console, Pipe, Report, relay
+from client.cluster.supervisor import Supervisor
+
+RUNTIMES = ("process", "sim")
+MOST_NODES = 5000
+SHARED = (
+    "api.scheme",
+    "client.component",
+    "client.controller",
+    "client.events",
+    "client.informer",
+    "client.rest",
+    "client.cluster.readiness",
+)
+_LOG_LIMIT = 10 * 2**20
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for; None: as at the cluster's last start, or the default."""
+
+    data_dir: Path
+    nodes: int | None = None
+    runtime: str | None = None
+    port: int | None = None
+    bind_address: str | None = None
+    token_auth_file: Path | None = None
+    timeout: float = 60.0
+    component_flags: tuple[tuple[str, str], ...] = ()
+    """Further flags as (component, flag), for experiments; not kept for the next start."""
+
+
+def wait_for_nodes(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], int]:
+    """See `client.cluster.readiness.wait_body`."""
+    from client.cluster.readiness import wait_body
+
+    return wait_body(kubeconfig, nodes, report)
+
+
+def import_shared() -> None:
+    """Import what most components need, before they are forked: once in time and once in memory."""
+    for module in SHARED:
+        importlib.import_module(module)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a cluster consists of.  Tests put others in their place."""
+
+    plan: Callable[[DataDir, Settings], list[Component]] = components_of
+    wait: Callable[[Path, list[str], int], Callable[[], int]] = wait_for_nodes
+    preload: Callable[[], None] = import_shared
+
+
+def up(wishes: Wishes, *, detach: bool, parts: Parts | None = None) -> int:
+    """Start a cluster; returns the exit code.  In the foreground it returns when the cluster has ended."""
+    clock = SystemClock()
+    parts = parts or Parts()
+    if not detach:
+        return _launch(wishes, Console(), clock, parts, detached=False)
+    receiving, sending = os.pipe()
+    sys.stdout.flush()
+    if os.fork():
+        os.close(sending)
+        return relay(receiving, Console())
+    os.close(receiving)
+    os.setsid()
+    report = Pipe(sending)
+    code = 1
+    try:
+        code = _launch(wishes, report, clock, parts, detached=True)
+    except Exception as error:
+        traceback.print_exc()
+        report.failed(f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(code)
+
+
+def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detached: bool) -> int:
+    began = clock.monotonic()
+    data = DataDir(wishes.data_dir)
+    try:
+        settings, claim = prepare(wishes, data)
+    except ClusterError as error:
+        report.failed(str(error))
+        data.unlock()
+        return 1
+    if detached:
+        _detach_output(data.log("launcher"))
+    report.progress(
+        f"{settings.nodes} node{'s' * (settings.nodes != 1)}, {settings.runtime} runtime, data in {data.root}"
+    )
+
+    def log(line: str) -> None:
+        print(f"{clock.now():%Y-%m-%dT%H:%M:%S.%fZ} launcher: {line}", file=sys.stderr, flush=True)
+
+    def on_ready(_: float) -> None:
+        seconds = clock.monotonic() - began
+        log(f"the cluster is up after {seconds:.2f} s")
+        report.ready(_summary(data, seconds, detached))
+
+    supervisor = Supervisor(
+        data,
+        with_flags(parts.plan(data, settings), wishes.component_flags),
+        report,
+        clock,
+        wait=partial(parts.wait, data.kubeconfig, node_names(settings.nodes)),
+        preload=parts.preload,
+        timeout=wishes.timeout,
+        log=log,
+    )
+    try:
+        return supervisor.run(on_ready)
+    except ClusterError as error:
+        log(str(error))
+        report.failed(str(error))
+        return 1
+    finally:
+        claim.close()
+        data.unlock()
+
+
+def prepare(wishes: Wishes, data: DataDir) -> tuple[Settings, Claim]:
+    """Take the folder and decide everything a start needs.  Raises ClusterError."""
+    if wishes.token_auth_file is not None and not os.access(wishes.token_auth_file, os.R_OK):
+        raise ClusterError(f"the token file {wishes.token_auth_file} cannot be read")
+    data.create()
+    data.lock()
+    settings = Settings.load(data.settings) or Settings()
+    token_file = None if wishes.token_auth_file is None else str(wishes.token_auth_file.absolute())
+    settings = replace(
+        settings,
+        nodes=settings.nodes if wishes.nodes is None else wishes.nodes,
+        runtime=wishes.runtime or settings.runtime,
+        port=wishes.port or settings.port,
+        bind_address=wishes.bind_address or settings.bind_address,
+        token_auth_file=token_file or settings.token_auth_file,
+    )
+    if settings.runtime not in RUNTIMES:
+        raise ClusterError(f"there is no runtime {settings.runtime!r}: choose one of {', '.join(RUNTIMES)}")
+    if not 0 <= settings.nodes <= MOST_NODES:
+        raise ClusterError(f"{settings.nodes} nodes are not possible: choose 0 to {MOST_NODES}")
+    if not port_is_free(settings.bind_address, settings.port):
+        raise ClusterError(
+            f"port {settings.port} on {settings.bind_address} is taken or not allowed: choose another with --port"
+        )
+    privileged = os.geteuid() == 0
+    if settings.pod_range:
+        claim = claim_again(settings.pod_range, settings.service_range, privileged)
+    else:
+        claim = claim_free(privileged, str(data.root))
+        settings = replace(settings, pod_range=str(claim.pods), service_range=str(claim.services))
+    try:
+        settings.save(data.settings)
+        for log in data.logs.glob("*.log"):
+            if log.stat().st_size > _LOG_LIMIT:
+                log.replace(log.with_suffix(".log.1"))
+    except OSError as error:
+        raise ClusterError(f"the data folder {data.root} cannot be written: {error.strerror}") from error
+    return settings, claim
+
+
+def with_flags(components: list[Component], flags: Sequence[tuple[str, str]]) -> list[Component]:
+    """The components with further flags; "kubelet" means every node's."""
+    return [
+        replace(
+            component,
+            arguments=[
+                *component.arguments,
+                *(flag for name, flag in flags if name in (component.name, component.module)),
+            ],
+        )
+        for component in components
+    ]
+
+
+def _summary(data: DataDir, seconds: float, detached: bool) -> str:
+    kubeconfig = data.kubeconfig
+    lines = [
+        f"The cluster is up after {seconds:.2f} s.",
+        f"  kubeconfig: {kubeconfig}",
+        f"  try:        kubectl --kubeconfig {kubeconfig} get nodes",
+    ]
+    lines.append(f"  end it:     nanokube down --data-dir {data.root}" if detached else "  end it:     Ctrl-C")
+    return "\n".join(lines)
+
+
+def _detach_output(log: Path) -> None:
+    with contextlib.ExitStack() as opened:
+        for path, flags, targets in (
+            (os.devnull, os.O_RDONLY, (0,)),
+            (str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, (1, 2)),
+        ):
+            handle = os.open(path, flags, 0o644)
+            opened.callback(os.close, handle)
+            for target in targets:
+                os.dup2(handle, target)

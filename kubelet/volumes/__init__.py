@@ -1,0 +1,1 @@
+"""What pods mount: one file per kind of volume."""

@@ -1,0 +1,362 @@
+"""The scheduling framework: the extension points a plugin can have, and the order they run in.
+
+Kubernetes' own framework (https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-framework/)
+in Python's shape: a plugin is any object with a `name` and the methods of the points it takes part in; the
+Protocols below say which.  Methods up to `reserve` run without awaiting, on one consistent picture of the
+cluster; those from `permit` on are coroutines that run while the next pods are being decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol, runtime_checkable
+
+from scheduler.cluster_event import ClusterEvent
+from scheduler.node_info import NodeInfo
+from scheduler.pod_info import PodInfo
+
+MAX_SCORE = 100
+
+
+class Code(Enum):
+    ERROR = "Error"
+    """Something went wrong inside; try again later."""
+    UNSCHEDULABLE = "Unschedulable"
+    """Not here as things are; removing other pods could help."""
+    UNRESOLVABLE = "UnschedulableAndUnresolvable"
+    """Not here, and removing pods would not change that."""
+    SKIP = "Skip"
+    """The plugin has nothing to say about this pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Why a plugin did not simply say yes.  None stands for success everywhere."""
+
+    code: Code
+    reasons: tuple[str, ...] = ()
+    plugin: str = ""
+
+    @property
+    def message(self) -> str:
+        return ", ".join(self.reasons)
+
+    @property
+    def rejected(self) -> bool:
+        return self.code in (Code.UNSCHEDULABLE, Code.UNRESOLVABLE)
+
+
+SKIP = Status(Code.SKIP)
+
+
+def unschedulable(*reasons: str) -> Status:
+    return Status(Code.UNSCHEDULABLE, reasons)
+
+
+def unresolvable(*reasons: str) -> Status:
+    return Status(Code.UNRESOLVABLE, reasons)
+
+
+class CycleState(dict[str, Any]):
+    """What plugins remember from one extension point to the next during one pod's cycle, by plugin name."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyNodes:
+    """A pre-filter's answer that only these nodes come into question."""
+
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PostFilterResult:
+    """What to do so that a pod can be scheduled later."""
+
+    status: Status | None = None
+    nominated_node: str = ""
+    action: Callable[[], Awaitable[None]] | None = None
+    """Run after the cycle: deletes victims, for example."""
+
+
+class Plugin(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+@runtime_checkable
+class PreFilterPlugin(Protocol):
+    def pre_filter(self, state: CycleState, pod: PodInfo) -> OnlyNodes | Status | None:
+        """Look at the pod once before the nodes.  SKIP leaves this plugin's filter out for the pod."""
+        ...
+
+
+@runtime_checkable
+class FilterPlugin(Protocol):
+    def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
+        """Whether the pod can run on the node: None if it can, otherwise why not."""
+        ...
+
+
+@runtime_checkable
+class PostFilterPlugin(Protocol):
+    def post_filter(
+        self, state: CycleState, pod: PodInfo, statuses: Mapping[str, Status]
+    ) -> PostFilterResult | Status | None:
+        """No node passed; `statuses` says why, by node name.  May make room."""
+        ...
+
+
+@runtime_checkable
+class PreScorePlugin(Protocol):
+    def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
+        """Look at all feasible nodes before scoring.  SKIP leaves this plugin's score out for the pod."""
+        ...
+
+
+@runtime_checkable
+class ScorePlugin(Protocol):
+    def score(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
+        """How good the node is for the pod: 0 to 100, or anything that `normalize` brings there."""
+        ...
+
+
+@runtime_checkable
+class ScoreAllPlugin(Protocol):
+    def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        """All scores in one call, 0 to 100: for plugins that save work that way."""
+        ...
+
+
+@runtime_checkable
+class NormalizePlugin(Protocol):
+    def normalize(self, state: CycleState, pod: PodInfo, scores: list[int]) -> list[int]:
+        """Bring raw scores into 0 to 100."""
+        ...
+
+
+@runtime_checkable
+class ReservePlugin(Protocol):
+    def reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        """The node is chosen: claim what the pod needs there."""
+        ...
+
+    def unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
+        """Give it back.  Called for every plugin when any later step fails; must not fail."""
+        ...
+
+
+@runtime_checkable
+class PermitPlugin(Protocol):
+    async def permit(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        """May hold the pod back by waiting, and refuse it."""
+        ...
+
+
+@runtime_checkable
+class PreBindPlugin(Protocol):
+    async def pre_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        """Prepare what must exist before the pod is bound."""
+        ...
+
+
+@runtime_checkable
+class BindPlugin(Protocol):
+    async def bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        """Write the decision.  SKIP hands the pod on to the next bind plugin."""
+        ...
+
+
+@runtime_checkable
+class PostBindPlugin(Protocol):
+    def post_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
+        """The pod is bound."""
+        ...
+
+
+@runtime_checkable
+class PreEnqueuePlugin(Protocol):
+    def pre_enqueue(self, pod: PodInfo) -> Status | None:
+        """Whether the pod may wait among those to be scheduled at all."""
+        ...
+
+
+@runtime_checkable
+class HintingPlugin(Protocol):
+    def helps(self, event: ClusterEvent, pod: PodInfo) -> bool:
+        """Whether an event may make a pod schedulable that this plugin turned down (KEP-4247).
+
+        A plugin without this method has its pods tried again after every event.
+        """
+        ...
+
+
+Scorer = Callable[[CycleState, PodInfo, Sequence[NodeInfo]], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A plugin in a profile; the weight counts where it scores."""
+
+    plugin: Plugin
+    weight: int = 1
+
+
+@dataclass
+class Framework:
+    """One profile: the plugins for pods of one schedulerName, sorted by extension point."""
+
+    plugins: Sequence[Weighted]
+    scheduler_name: str = "default-scheduler"
+    _skip_filter: str = field(default="framework/skip-filter", init=False)
+    _skip_score: str = field(default="framework/skip-score", init=False)
+
+    def __post_init__(self) -> None:
+        every = [w.plugin for w in self.plugins]
+        self.by_name: dict[str, Plugin] = {p.name: p for p in every}
+        self._pre_enqueue = [(p.name, p) for p in every if isinstance(p, PreEnqueuePlugin)]
+        self._pre_filter = [(p.name, p) for p in every if isinstance(p, PreFilterPlugin)]
+        self._filter = [(p.name, p) for p in every if isinstance(p, FilterPlugin)]
+        self._post_filter = [(p.name, p) for p in every if isinstance(p, PostFilterPlugin)]
+        self._pre_score = [(p.name, p) for p in every if isinstance(p, PreScorePlugin)]
+        self._score = [
+            (w.plugin.name, _scorer(w.plugin), w.weight)
+            for w in self.plugins
+            if isinstance(w.plugin, ScorePlugin | ScoreAllPlugin)
+        ]
+        self._reserve = [(p.name, p) for p in every if isinstance(p, ReservePlugin)]
+        self._permit = [(p.name, p) for p in every if isinstance(p, PermitPlugin)]
+        self._pre_bind = [(p.name, p) for p in every if isinstance(p, PreBindPlugin)]
+        self._bind = [(p.name, p) for p in every if isinstance(p, BindPlugin)]
+        self._post_bind = [p for p in every if isinstance(p, PostBindPlugin)]
+
+    def gate(self, pod: PodInfo) -> Status | None:
+        """The first plugin's reason to keep the pod out of the queue, if any."""
+        for name, plugin in self._pre_enqueue:
+            status = plugin.pre_enqueue(pod)
+            if status is not None:
+                return _signed(status, name)
+        return None
+
+    def run_pre_filter(self, state: CycleState, pod: PodInfo) -> tuple[frozenset[str] | None, list[str], Status | None]:
+        """Returns the nodes that come into question (None: all), which plugins said so, and a refusal, if any."""
+        skip: set[str] = set()
+        names: frozenset[str] | None = None
+        narrowed: list[str] = []
+        for name, plugin in self._pre_filter:
+            answer = plugin.pre_filter(state, pod)
+            if answer is None:
+                continue
+            if isinstance(answer, OnlyNodes):
+                names = answer.names if names is None else names & answer.names
+                narrowed.append(name)
+            elif answer.code is Code.SKIP:
+                skip.add(name)
+            else:
+                return None, [], _signed(answer, name)
+        state[self._skip_filter] = skip
+        return names, narrowed, None
+
+    def filters(self, state: CycleState) -> list[tuple[str, Callable[[CycleState, PodInfo, NodeInfo], Status | None]]]:
+        """The filters that have something to say about this pod, in order."""
+        skip = state.get(self._skip_filter, ())
+        return [(name, plugin.filter) for name, plugin in self._filter if name not in skip]
+
+    def run_filters(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
+        """The first objection to a node, if any."""
+        for name, check in self.filters(state):
+            status = check(state, pod, node)
+            if status is not None:
+                return _signed(status, name)
+        return None
+
+    def run_post_filter(self, state: CycleState, pod: PodInfo, statuses: Mapping[str, Status]) -> PostFilterResult:
+        """Ask until one plugin makes room; otherwise what they all said."""
+        said: list[str] = []
+        for _, plugin in self._post_filter:
+            answer = plugin.post_filter(state, pod, statuses)
+            if answer is None:
+                return PostFilterResult()
+            if isinstance(answer, PostFilterResult):
+                if answer.status is None:
+                    return answer
+                said.extend(answer.status.reasons)
+            else:
+                said.extend(answer.reasons)
+        return PostFilterResult(unschedulable(*said))
+
+    def run_scores(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        """The weighted sum of all plugins' scores, one for each node."""
+        skip = {
+            name
+            for name, plugin in self._pre_score
+            if (status := plugin.pre_score(state, pod, nodes)) is not None and status.code is Code.SKIP
+        }
+        total = [0] * len(nodes)
+        for name, scorer, weight in self._score:
+            if name not in skip:
+                scores = scorer(state, pod, nodes)
+                total = [t + weight * s for t, s in zip(total, scores, strict=True)]
+        return total
+
+    def run_reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        """The first refusal, if any; then everything reserved has been given back."""
+        for name, plugin in self._reserve:
+            status = plugin.reserve(state, pod, node_name)
+            if status is not None:
+                self.run_unreserve(state, pod, node_name)
+                return _signed(status, name)
+        return None
+
+    def run_unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
+        for _, plugin in reversed(self._reserve):
+            plugin.unreserve(state, pod, node_name)
+
+    async def run_binding(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        """Permit, pre-bind, bind, post-bind.  Raises what the plugins raise."""
+        for name, permit in self._permit:
+            status = await permit.permit(state, pod, node_name)
+            if status is not None:
+                return _signed(status, name)
+        for name, prepare in self._pre_bind:
+            status = await prepare.pre_bind(state, pod, node_name)
+            if status is not None:
+                return _signed(status, name)
+        for name, binder in self._bind:
+            status = await binder.bind(state, pod, node_name)
+            if status is not None and status.code is Code.SKIP:
+                continue
+            if status is not None:
+                return _signed(status, name)
+            for listener in self._post_bind:
+                listener.post_bind(state, pod, node_name)
+            return None
+        return Status(Code.ERROR, ("no bind plugin took the pod",))
+
+
+def _signed(status: Status, plugin: str) -> Status:
+    return status if status.plugin else Status(status.code, status.reasons, plugin)
+
+
+def _scorer(plugin: ScorePlugin | ScoreAllPlugin) -> Scorer:
+    """All scores at once, however the plugin gives them."""
+    if isinstance(plugin, ScoreAllPlugin):
+        return plugin.score_all
+    normalize = plugin.normalize if isinstance(plugin, NormalizePlugin) else None
+
+    def each(state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        scores = [plugin.score(state, pod, node) for node in nodes]
+        return scores if normalize is None else normalize(state, pod, scores)
+
+    return each
+
+
+def normalized(scores: list[int], *, reverse: bool = False) -> list[int]:
+    """Scale so that the highest becomes 100; reversed, so that the highest becomes 0."""
+    highest = max(scores, default=0)
+    if highest == 0:
+        return [MAX_SCORE] * len(scores) if reverse else scores
+    if reverse:
+        return [MAX_SCORE - score * MAX_SCORE // highest for score in scores]
+    return [score * MAX_SCORE // highest for score in scores]

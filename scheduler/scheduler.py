@@ -1,0 +1,237 @@
+"""The loop: take the next pod, choose its node, count it there at once, and bind it in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
+
+from api.clock import Clock
+from api.core_v1 import Pod, PodCondition
+from api.errors import Conflict, NotFound, StatusError
+from scheduler.algorithm import Algorithm, Nominations
+from scheduler.cache import Cache
+from scheduler.cluster_event import Change, ClusterEvent
+from scheduler.diagnosis import NoNodesAvailable, Unfit
+from scheduler.framework import Code, CycleState, Framework, Status
+from scheduler.metrics import SchedulerMetrics
+from scheduler.pod_info import PodInfo
+from scheduler.queue import QueuedPod, SchedulingQueue
+
+log = logging.getLogger(__name__)
+
+_IN_FLIGHT = 64
+"""Bindings and status updates under way at once; beyond that the loop waits."""
+
+
+class PodWriter(Protocol):
+    """What the scheduler writes to a pod besides its binding."""
+
+    async def patch_status(self, pod: Pod, status: Mapping[str, Any]) -> None:
+        """Strategic merge into the pod's status.  Raises StatusError."""
+        ...
+
+    def event(self, pod: Pod, type: str, reason: str, message: str) -> None: ...
+
+
+class Scheduler:
+    """Decides for the pods of its profiles' schedulerNames; `run` works until cancelled."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        queue: SchedulingQueue,
+        algorithm: Algorithm,
+        nominations: Nominations,
+        profiles: Mapping[str, Framework],
+        writer: PodWriter,
+        clock: Clock,
+        metrics: SchedulerMetrics,
+    ) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._algorithm = algorithm
+        self._nominations = nominations
+        self._profiles = profiles
+        self._writer = writer
+        self._clock = clock
+        self._metrics = metrics
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+
+    async def run(self) -> None:
+        try:
+            while True:
+                queued = await self._queue.pop()
+                await self.schedule_one(queued)
+                await asyncio.sleep(0)  # let bindings and the watch go on between two pods
+        finally:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Wait for the bindings under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def schedule_one(self, queued: QueuedPod) -> None:
+        """One scheduling cycle.  Returns when it is decided; the binding goes on in the background."""
+        pod = queued.info
+        if pod.terminating or self._cache.pod(pod.uid) is not None:
+            self._queue.delete(pod.uid)
+            return
+        for late in self._cache.expire_assumed():
+            log.warning("the binding of %s to %s was never seen; taken back", late.key, late.node_name)
+        framework = self._profiles[pod.pod.spec.schedulerName or "default-scheduler"]
+        state = CycleState()
+        started = self._clock.monotonic()
+        try:
+            choice = self._algorithm.schedule(framework, state, pod)
+        except NoNodesAvailable as problem:
+            self._metrics.attempt("unschedulable", self._clock.monotonic() - started)
+            self._turn_down(queued, str(problem), set())
+            return
+        except Unfit as problem:
+            self._make_room(framework, state, queued, problem)
+            self._metrics.attempt("unschedulable", self._clock.monotonic() - started)
+            return
+        except Exception as problem:
+            log.exception("scheduling %s", pod.key)
+            self._metrics.attempt("error", self._clock.monotonic() - started)
+            self._failed(queued, str(problem) or type(problem).__name__)
+            return
+        self._cache.assume(pod, choice.node_name)
+        refusal = framework.run_reserve(state, pod, choice.node_name)
+        if refusal is not None:
+            self._cache.forget(pod)
+            self._after_refusal(queued, refusal)
+            return
+        self._metrics.algorithm(self._clock.monotonic() - started)
+        await self._start(self._bind(framework, state, queued, choice.node_name, started))
+
+    # --- binding ------------------------------------------------------------------------------------
+
+    async def _bind(
+        self, framework: Framework, state: CycleState, queued: QueuedPod, node_name: str, started: float
+    ) -> None:
+        pod = queued.info
+        problem: Status | None
+        try:
+            problem = await framework.run_binding(state, pod, node_name)
+        except (StatusError, OSError) as error:
+            problem = Status(Code.ERROR, (f"binding rejected: {error}",))
+            if isinstance(error, NotFound | Conflict):
+                log.info("binding %s: %s", pod.key, error)
+            else:
+                log.warning("binding %s: %s", pod.key, error)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("binding %s", pod.key)
+            problem = Status(Code.ERROR, (str(error) or type(error).__name__,))
+        if problem is None:
+            self._cache.binding_finished(pod.uid)
+            self._queue.delete(pod.uid)
+            self._nominations.drop(pod.uid)
+            now = self._clock.monotonic()
+            self._metrics.attempt("scheduled", now - started)
+            self._metrics.scheduled(queued.attempts, now - (queued.first_try or now))
+            self._writer.event(pod.pod, "Normal", "Scheduled", f"Successfully assigned {pod.key} to {node_name}")
+            return
+        framework.run_unreserve(state, pod, node_name)
+        was_assumed = self._cache.is_assumed(pod.uid)
+        self._cache.forget(pod)
+        if was_assumed:  # the room it took is free again
+            self._queue.move(ClusterEvent(Change.POD_DELETED, pod=pod.pod))
+        self._metrics.attempt("unschedulable" if problem.rejected else "error", self._clock.monotonic() - started)
+        self._after_refusal(queued, problem)
+
+    async def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        await self._slots.acquire()
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("in the background: %s", error, exc_info=error)
+
+    # --- failure ------------------------------------------------------------------------------------
+
+    def _make_room(self, framework: Framework, state: CycleState, queued: QueuedPod, problem: Unfit) -> None:
+        result = framework.run_post_filter(state, queued.info, problem.statuses)
+        if result.status is not None:
+            problem.post_filter = result.status.message
+        if result.nominated_node:
+            self._nominations.set(queued.info, result.nominated_node)
+        self._turn_down(queued, str(problem), problem.plugins, nominated=result.nominated_node)
+        if result.action is not None:
+            self._spawn(_awaited(result.action()))
+
+    def _after_refusal(self, queued: QueuedPod, status: Status) -> None:
+        if status.rejected:
+            self._turn_down(queued, status.message, {status.plugin} if status.plugin else set())
+        else:
+            self._failed(queued, status.message)
+
+    def _turn_down(self, queued: QueuedPod, message: str, plugins: set[str], nominated: str = "") -> None:
+        self._queue.turn_down(queued, plugins)
+        self._report(queued.info, "Unschedulable", message, nominated)
+
+    def _failed(self, queued: QueuedPod, message: str) -> None:
+        self._queue.failed(queued)
+        self._report(queued.info, "SchedulerError", message, "")
+
+    def _report(self, pod: PodInfo, reason: str, message: str, nominated: str) -> None:
+        if self._queue.get(pod.uid) is None:
+            return  # gone, or bound by someone else meanwhile
+        self._writer.event(pod.pod, "Warning", "FailedScheduling", message[:1024])
+        patch = failure_patch(pod.pod, reason, message, nominated, self._clock)
+        if patch:
+            self._spawn(self._patch(pod.pod, patch))
+
+    async def _patch(self, pod: Pod, patch: Mapping[str, Any]) -> None:
+        async with self._slots:
+            try:
+                await self._writer.patch_status(pod, patch)
+            except NotFound:
+                pass
+            except (StatusError, OSError) as error:
+                log.warning("status of %s/%s: %s", pod.metadata.namespace, pod.metadata.name, error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Like `_start`, from code that cannot wait."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("in the background: %s", error, exc_info=error)
+
+
+async def _awaited(work: Any) -> None:
+    await work
+
+
+def failure_patch(pod: Pod, reason: str, message: str, nominated: str, clock: Clock) -> dict[str, Any]:
+    """What to change in the pod's status so that it says why the pod waits; empty if it says so already."""
+    known = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
+    patch: dict[str, Any] = {}
+    if nominated and nominated != pod.status.nominatedNodeName:
+        patch["nominatedNodeName"] = nominated
+    if known is not None and (known.status, known.reason, known.message) == ("False", reason, message):
+        return patch
+    condition = PodCondition(
+        type="PodScheduled",
+        status="False",
+        reason=reason,
+        message=message,
+        lastTransitionTime=clock.now() if known is None or known.status != "False" else known.lastTransitionTime,
+        observedGeneration=pod.metadata.generation,
+    )
+    patch["conditions"] = [condition.to_dict() | {"lastProbeTime": None}]
+    return patch

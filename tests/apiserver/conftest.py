@@ -1,0 +1,135 @@
+"""A real API server in a process of its own, on a free port, with its data in a temporary folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+TOKENS = 'admintoken,admin,admin-uid,system:masters\nalicetoken,alice,alice-uid\nbobtoken,bob,bob-uid,"devs,testers"\n'
+START_DEADLINE = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class ApiServer:
+    """`python -m apiserver` over a folder; started and killed at will."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.flags = flags
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "apiserver.log"
+        (folder / "tokens.csv").write_text(TOKENS)
+
+    def start(self) -> None:
+        """Return when it serves; fail with its log when it ends before."""
+        reader, writer = os.pipe()
+        command = [
+            sys.executable, "-m", "apiserver", "--secure-port", str(self.port), "--data-dir", str(self.folder / "data"),
+            "--token-auth-file", str(self.folder / "tokens.csv"), "--service-cluster-ip-range", "10.96.0.0/16",
+            "--authorization-mode", "Node,RBAC", "--ready-fd", str(writer), *self.flags,
+        ]  # fmt: skip
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, pass_fds=[writer], stdout=log, stderr=log)
+        os.close(writer)
+        try:
+            readable, _, _ = select.select([reader], [], [], START_DEADLINE)
+            ready = bool(readable) and os.read(reader, 1) == b"\n"
+        finally:
+            os.close(reader)
+        assert ready, f"the server did not start:\n{self.log.read_text()}"
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end; its exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def client(self, token: str = "admintoken") -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, headers=headers, verify=self.trust(), timeout=30)
+
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.folder / "data/pki/ca.crt"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One server for all tests that only need namespaces of their own."""
+    running = ApiServer(tmp_path_factory.mktemp("apiserver"))
+    running.start()
+    yield running
+    assert running.stop() == 0
+    assert "Traceback" not in running.log.read_text()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[ApiServer]:
+    """A server of the test's own, to kill and start again."""
+    running = ApiServer(tmp_path)
+    running.start()
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture
+def admin(server: ApiServer) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def namespace(admin: httpx.Client) -> str:
+    """A namespace nobody else uses, with its default service account."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    assert admin.post("/api/v1/namespaces", json={"metadata": {"name": name}}).status_code == 201
+    account = {"metadata": {"name": "default"}}
+    assert admin.post(f"/api/v1/namespaces/{name}/serviceaccounts", json=account).status_code == 201
+    return name
+
+
+class Watch:
+    """An open watch; `until` reads events up to one that satisfies a condition."""
+
+    def __init__(self, client: httpx.Client, path: str, **parameters: Any) -> None:
+        self._context = client.stream("GET", path, params={"watch": "1", **parameters}, timeout=httpx.Timeout(10))
+        self.response = self._context.__enter__()
+        self._lines = self.response.iter_lines()
+
+    def next(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(next(self._lines))
+        return event
+
+    def take(self, count: int) -> list[dict[str, Any]]:
+        return [self.next() for _ in range(count)]
+
+    def close(self) -> None:
+        self._context.__exit__(None, None, None)

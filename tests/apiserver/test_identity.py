@@ -1,0 +1,72 @@
+"""Who may ask: certificates, tokens, nobody in particular."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from tests.apiserver.conftest import ApiServer
+
+
+def test_wrong_token_is_unauthorized(server: ApiServer) -> None:
+    with server.client("wrong") as client:
+        answer = client.get("/api/v1/namespaces")
+    assert (answer.status_code, answer.json()["reason"]) == (401, "Unauthorized")
+
+
+def test_without_credentials_only_the_public_is_served(server: ApiServer) -> None:
+    with server.client("") as client:
+        answer = client.get("/api/v1/namespaces")
+        assert answer.status_code == 403
+        assert 'User "system:anonymous" cannot list resource "namespaces"' in answer.json()["message"]
+        assert client.get("/healthz").text == "ok"
+        assert client.get("/version").json()["minor"] == "36"
+
+
+def test_known_user_without_rights_is_forbidden(server: ApiServer) -> None:
+    with server.client("alicetoken") as client:
+        answer = client.get("/api/v1/namespaces/default/secrets/x")
+        assert (answer.status_code, answer.json()["reason"]) == (403, "Forbidden")
+        assert client.get("/api").status_code == 200
+
+
+def test_admin_certificate_of_the_kubeconfig_may_do_everything(server: ApiServer, tmp_path: Path) -> None:
+    config = yaml.safe_load((server.folder / "data/kubeconfig").read_text())
+    user = config["users"][0]["user"]
+    for name, key in (("crt", "client-certificate-data"), ("key", "client-key-data")):
+        (tmp_path / name).write_bytes(base64.b64decode(user[key]))
+    context = ssl.create_default_context(
+        cadata=base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+    )
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    with httpx.Client(verify=context) as client:
+        review = client.post(
+            f"{config['clusters'][0]['cluster']['server']}/apis/authentication.k8s.io/v1/selfsubjectreviews", json={}
+        )
+    assert review.status_code == 201, review.text
+    info = review.json()["status"]["userInfo"]
+    assert info["username"] == "kubernetes-admin"
+    assert "system:masters" in info["groups"]
+
+
+def test_keys_are_readable_by_their_owner_only(server: ApiServer) -> None:
+    data = server.folder / "data"
+    for path in [data / "kubeconfig", *(data / "pki").glob("*.key"), *(data / "kubeconfigs").iterdir()]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.parametrize(
+    ("token", "verb", "resource", "allowed"),
+    [("admintoken", "delete", "nodes", True), ("alicetoken", "get", "pods", False)],
+)
+def test_can_i(server: ApiServer, token: str, verb: str, resource: str, allowed: bool) -> None:
+    body = {"spec": {"resourceAttributes": {"verb": verb, "resource": resource, "namespace": "default"}}}
+    with server.client(token) as client:
+        answer = client.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=body)
+    assert answer.status_code == 201
+    assert answer.json()["status"]["allowed"] is allowed

@@ -1,0 +1,209 @@
+"""Create, read, update, patch, delete: what any client relies on."""
+
+from __future__ import annotations
+
+import uuid
+
+import httpx
+import pytest
+
+APPLY = {"Content-Type": "application/apply-patch+yaml"}
+MERGE = {"Content-Type": "application/merge-patch+json"}
+STRATEGIC = {"Content-Type": "application/strategic-merge-patch+json"}
+JSON_PATCH = {"Content-Type": "application/json-patch+json"}
+
+
+@pytest.fixture
+def maps(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps"
+
+
+def config_map(name: str, **data: str) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def test_created_object_carries_what_the_server_adds(admin: httpx.Client, maps: str) -> None:
+    answer = admin.post(maps, json=config_map("a", k="v"))
+    assert answer.status_code == 201
+    metadata = answer.json()["metadata"]
+    assert metadata["uid"]
+    assert metadata["resourceVersion"]
+    assert metadata["creationTimestamp"].endswith("Z")
+    assert metadata["managedFields"][0]["operation"] == "Update"
+    assert admin.get(f"{maps}/a").json() == answer.json()
+
+
+def test_second_create_of_a_name_conflicts(admin: httpx.Client, maps: str) -> None:
+    assert admin.post(maps, json=config_map("a")).status_code == 201
+    answer = admin.post(maps, json=config_map("a"))
+    assert (answer.status_code, answer.json()["reason"]) == (409, "AlreadyExists")
+    assert answer.json()["message"] == 'configmaps "a" already exists'
+
+
+def test_generated_names_differ(admin: httpx.Client, maps: str) -> None:
+    body = {"metadata": {"generateName": "gen-"}}
+    names = {admin.post(maps, json=body).json()["metadata"]["name"] for _ in range(3)}
+    assert len(names) == 3
+    assert all(name.startswith("gen-") and len(name) == 9 for name in names)
+
+
+def test_update_with_an_old_version_conflicts_and_changes_nothing(admin: httpx.Client, maps: str) -> None:
+    first = admin.post(maps, json=config_map("a", k="1")).json()
+    second = admin.put(f"{maps}/a", json={**first, "data": {"k": "2"}})
+    assert second.status_code == 200
+    stale = admin.put(f"{maps}/a", json={**first, "data": {"k": "3"}})
+    assert (stale.status_code, stale.json()["reason"]) == (409, "Conflict")
+    assert admin.get(f"{maps}/a").json()["data"] == {"k": "2"}
+
+
+def test_update_that_changes_nothing_writes_nothing(admin: httpx.Client, maps: str) -> None:
+    created = admin.post(maps, json=config_map("a", k="1")).json()
+    again = admin.put(f"{maps}/a", json=created).json()
+    assert again["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "patch"),
+    [
+        (MERGE, {"data": {"new": "x", "k": None}}),
+        (STRATEGIC, {"data": {"new": "x", "k": None}}),
+        (JSON_PATCH, [{"op": "remove", "path": "/data/k"}, {"op": "add", "path": "/data/new", "value": "x"}]),
+    ],
+    ids=["merge", "strategic", "json"],
+)
+def test_patch_formats(admin: httpx.Client, maps: str, headers: dict[str, str], patch: object) -> None:
+    admin.post(maps, json=config_map("a", k="1"))
+    answer = admin.patch(f"{maps}/a", json=patch, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"] == {"new": "x"}
+
+
+def test_unknown_patch_format_is_refused(admin: httpx.Client, maps: str) -> None:
+    admin.post(maps, json=config_map("a"))
+    assert admin.patch(f"{maps}/a", json={}).status_code == 415
+
+
+def test_apply_creates_owns_and_conflicts(admin: httpx.Client, maps: str) -> None:
+    first = admin.patch(f"{maps}/a", params={"fieldManager": "one"}, json=config_map("a", k="1"), headers=APPLY)
+    assert first.status_code == 201, first.text
+    other = admin.patch(f"{maps}/a", params={"fieldManager": "two"}, json=config_map("a", k="2"), headers=APPLY)
+    assert (other.status_code, other.json()["reason"]) == (409, "Conflict")
+    forced = {"fieldManager": "two", "force": "true"}
+    taken = admin.patch(f"{maps}/a", params=forced, json=config_map("a", k="2"), headers=APPLY)
+    assert taken.status_code == 200
+    assert taken.json()["data"] == {"k": "2"}
+
+
+def test_dry_run_stores_nothing(admin: httpx.Client, maps: str) -> None:
+    answer = admin.post(maps, params={"dryRun": "All"}, json=config_map("a"))
+    assert answer.status_code == 201
+    assert admin.get(f"{maps}/a").status_code == 404
+
+
+def test_unknown_fields_warn_or_are_refused(admin: httpx.Client, maps: str) -> None:
+    body = {**config_map("a"), "nope": 1}
+    strict = admin.post(maps, params={"fieldValidation": "Strict"}, json=body)
+    assert strict.status_code == 400
+    assert 'unknown field "nope"' in strict.json()["message"]
+    warned = admin.post(maps, json=body)
+    assert warned.status_code == 201
+    assert warned.headers["warning"] == '299 - "unknown field \\"nope\\""'
+
+
+def test_delete_waits_for_finalizers(admin: httpx.Client, maps: str) -> None:
+    body = config_map("a")
+    body["metadata"] = {"name": "a", "finalizers": ["example.com/hold"]}
+    admin.post(maps, json=body)
+    assert "deletionTimestamp" in admin.delete(f"{maps}/a").json()["metadata"]
+    assert admin.get(f"{maps}/a").status_code == 200
+    admin.patch(f"{maps}/a", json={"metadata": {"finalizers": None}}, headers=MERGE)
+    assert admin.get(f"{maps}/a").status_code == 404
+
+
+def test_delete_collection_follows_the_selector(admin: httpx.Client, maps: str) -> None:
+    for name, team in (("a", "x"), ("b", "x"), ("c", "y")):
+        admin.post(maps, json={"metadata": {"name": name, "labels": {"team": team}}})
+    assert admin.delete(maps, params={"labelSelector": "team=x"}).status_code == 200
+    assert [item["metadata"]["name"] for item in admin.get(maps).json()["items"]] == ["c"]
+
+
+def test_scale_changes_replicas_only(admin: httpx.Client, namespace: str) -> None:
+    url = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    assert admin.post(url, json={"metadata": {"name": "d"}, "spec": spec}).status_code == 201
+    scale = admin.get(f"{url}/d/scale").json()
+    assert (scale["kind"], scale["spec"], scale["status"]["selector"]) == ("Scale", {"replicas": 2}, "a=b")
+    scale["spec"]["replicas"] = 5
+    assert admin.put(f"{url}/d/scale", json=scale).json()["spec"]["replicas"] == 5
+    deployment = admin.get(f"{url}/d").json()
+    assert (deployment["spec"]["replicas"], deployment["metadata"]["generation"]) == (5, 2)
+
+
+def test_status_and_spec_are_written_apart(admin: httpx.Client, namespace: str) -> None:
+    url = f"/api/v1/namespaces/{namespace}/pods"
+    body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    pod = admin.post(url, json={**body, "status": {"phase": "Failed"}}).json()
+    assert pod["status"]["phase"] == "Pending"
+    pod["status"]["phase"] = "Running"
+    assert admin.put(f"{url}/p", json=pod).json()["status"]["phase"] == "Pending"
+    assert admin.put(f"{url}/p/status", json=pod).json()["status"]["phase"] == "Running"
+
+
+def test_bind_puts_a_pod_on_a_node_once(admin: httpx.Client, namespace: str) -> None:
+    url = f"/api/v1/namespaces/{namespace}/pods"
+    admin.post(url, json={"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+    binding = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}}
+    assert admin.post(f"{url}/p/binding", json=binding).status_code == 201
+    assert admin.get(f"{url}/p").json()["spec"]["nodeName"] == "n1"
+    again = admin.post(f"{url}/p/binding", json=binding)
+    assert (again.status_code, "already assigned" in again.json()["message"]) == (409, True)
+
+
+def test_pods_show_as_a_table(admin: httpx.Client, namespace: str) -> None:
+    url = f"/api/v1/namespaces/{namespace}/pods"
+    admin.post(url, json={"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+    table = admin.get(url, headers={"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}).json()
+    names = [column["name"] for column in table["columnDefinitions"]]
+    assert names[:5] == ["Name", "Ready", "Status", "Restarts", "Age"]
+    assert table["rows"][0]["cells"][:4] == ["p", "0/1", "Pending", "0"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/nopes", 404),
+        ("GET", "/nothing", 404),
+        ("GET", "/apis/apps/v2", 404),
+        ("POST", "/api/v1/pods", 405),
+        ("PUT", "/api/v1/namespaces/default/configmaps", 405),
+    ],
+)
+def test_unknown_urls_and_methods(admin: httpx.Client, method: str, path: str, status: int) -> None:
+    answer = admin.request(method, path, json={})
+    assert answer.status_code == status
+    assert answer.json()["kind"] == "Status"
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[]", b'"x"', b"", b"[" * 5000, b'{"metadata":{"name":5}}'])
+def test_malformed_bodies_are_refused(admin: httpx.Client, maps: str, body: bytes) -> None:
+    answer = admin.post(maps, content=body, headers={"Content-Type": "application/json"})
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.json()["kind"] == "Status"
+
+
+def test_too_large_a_body_is_refused(admin: httpx.Client, maps: str) -> None:
+    answer = admin.post(maps, json=config_map("big", k="x" * 4_000_000))
+    assert answer.status_code == 413
+
+
+def test_yaml_in_and_out(admin: httpx.Client, maps: str) -> None:
+    text = b"metadata:\n  name: y\ndata:\n  k: 'on'\n"
+    name = f"y{uuid.uuid4().hex[:4]}"
+    created = admin.post(
+        maps, content=text.replace(b"name: y", f"name: {name}".encode()), headers={"Content-Type": "application/yaml"}
+    )
+    assert created.status_code == 201, created.text
+    shown = admin.get(f"{maps}/{name}", headers={"Accept": "application/yaml"})
+    assert "kind: ConfigMap" in shown.text
+    assert "k: 'on'" in shown.text or 'k: "on"' in shown.text

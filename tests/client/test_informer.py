@@ -1,0 +1,146 @@
+"""Informers: what they know, what they tell, and how they survive the server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from api.core_v1 import ConfigMap
+from api.errors import ServiceUnavailable
+from api.meta_v1 import ObjectMeta
+from client.informer import Informer
+from client.rest import RestClient
+from tests.client.api_double import ApiDouble
+from tests.client.waiting import eventually
+
+
+def config_map(name: str, namespace: str = "default", **data: str) -> ConfigMap:
+    return ConfigMap(metadata=ObjectMeta(name=name, namespace=namespace), data=data)
+
+
+@asynccontextmanager
+async def running(informer: Informer[ConfigMap]) -> AsyncIterator[None]:
+    task = asyncio.create_task(informer.run())
+    try:
+        await informer.synced()
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Told:
+    def __init__(self, informer: Informer[ConfigMap]) -> None:
+        self.changes: list[tuple[str, str]] = []
+        informer.on_change(self)
+
+    def __call__(self, old: ConfigMap | None, new: ConfigMap | None) -> None:
+        kind = "added" if old is None else "removed" if new is None else "changed"
+        obj = new or old
+        assert obj is not None
+        self.changes.append((kind, obj.metadata.name))
+
+
+async def test_knows_what_is_there_and_what_comes(client: RestClient) -> None:
+    await client.create(config_map("a"))
+    informer = Informer(client, ConfigMap, indexers={"size": lambda obj: [str(len(obj.data))]})
+    told = Told(informer)
+    async with running(informer):
+        assert told.changes == [("added", "a")]
+        await client.create(config_map("b", "other", x="1"))
+        await eventually(lambda: informer.store.get("other/b"))
+        await client.patch(ConfigMap, "a", "default", {"data": {"y": "2"}})
+        await eventually(lambda: len(informer.store.by_index("size", "1")) == 2)
+        assert [o.metadata.name for o in informer.store.in_namespace("other")] == ["b"]
+        await client.delete(ConfigMap, "a", "default")
+        await eventually(lambda: informer.store.get("default/a") is None)
+        assert told.changes == [("added", "a"), ("added", "b"), ("changed", "a"), ("removed", "a")]
+        assert informer.store.by_index("size", "0") == []
+
+
+async def test_a_late_listener_hears_what_is_already_known(client: RestClient) -> None:
+    await client.create(config_map("a"))
+    informer = Informer(client, ConfigMap)
+    async with running(informer):
+        assert Told(informer).changes == [("added", "a")]
+
+
+async def test_resumes_where_it_was_after_the_server_went_away(server: ApiDouble, client: RestClient) -> None:
+    informer = Informer(client, ConfigMap)
+    told = Told(informer)
+    async with running(informer):
+        await eventually(lambda: server.watches == 1)
+        await server.stop()
+        await server.write(
+            "ADDED",
+            ("configmaps", "default", "late"),
+            {"metadata": {"name": "late", "namespace": "default", "uid": "1"}},
+        )
+        server.requests.clear()
+        await server.start()
+        await eventually(lambda: informer.store.get("default/late"))
+        assert told.changes == [("added", "late")]
+        assert all("watch=true" in request for request in server.requests), "it need not list again"
+
+
+async def test_lists_again_when_its_revision_is_forgotten(server: ApiDouble, client: RestClient) -> None:
+    for name in ("stays", "goes", "changes"):
+        await client.create(config_map(name))
+    informer = Informer(client, ConfigMap)
+    told = Told(informer)
+    async with running(informer):
+        told.changes.clear()
+        await server.stop()
+        document = server.objects["configmaps", "default", "goes"]
+        await server.write("DELETED", ("configmaps", "default", "goes"), document)
+        document = server.objects["configmaps", "default", "changes"]
+        await server.write("MODIFIED", ("configmaps", "default", "changes"), {**document, "data": {"x": "1"}})
+        server.compact()
+        await server.start()
+        await eventually(lambda: informer.store.get("default/goes") is None)
+        assert told.changes == [("changed", "changes"), ("removed", "goes")]
+
+
+async def test_an_object_made_anew_under_its_old_name_is_removed_and_added(
+    server: ApiDouble, client: RestClient
+) -> None:
+    await client.create(config_map("a"))
+    informer = Informer(client, ConfigMap)
+    told = Told(informer)
+    async with running(informer):
+        await eventually(lambda: server.watches == 1)
+        await server.stop()
+        key = ("configmaps", "default", "a")
+        document = server.objects[key]
+        await server.write("DELETED", key, document)
+        await server.write("ADDED", key, {"metadata": {**document["metadata"], "uid": "another"}})
+        server.compact()
+        await server.start()
+        await eventually(lambda: len(told.changes) == 3)
+        assert told.changes[1:] == [("removed", "a"), ("added", "a")]
+
+
+async def test_starts_before_the_server_does(server: ApiDouble, client: RestClient) -> None:
+    await server.stop()
+    informer = Informer(client, ConfigMap)
+    task = asyncio.create_task(informer.run())
+    await asyncio.sleep(0)
+    assert not informer.has_synced
+    server.refuse = lambda method, path: ServiceUnavailable("starting") if len(server.requests) < 3 else None
+    await server.start()
+    await informer.synced()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_listener_that_fails_stops_nothing(client: RestClient) -> None:
+    informer = Informer(client, ConfigMap)
+
+    def broken(old: ConfigMap | None, new: ConfigMap | None) -> None:
+        raise RuntimeError("broken listener")
+
+    informer.on_change(broken)
+    told = Told(informer)
+    async with running(informer):
+        await client.create(config_map("a"))
+        await client.create(config_map("b"))
+        await eventually(lambda: len(told.changes) == 2)

@@ -1,0 +1,108 @@
+"""Which of several nodes a pod gets."""
+
+from __future__ import annotations
+
+from api.core_v1 import Service
+from scheduler.plugins.image_locality import normalized_name
+from tests.scheduler.world import World, make_node, make_pod
+
+ZONE = "topology.kubernetes.io/zone"
+
+
+async def test_the_emptier_node_is_better() -> None:
+    world = World(make_node("a"), make_node("b"))
+    world.add(make_pod(cpu="2", memory="4Gi", nodeName="a"))
+    assert await world.schedule(make_pod(cpu="100m", memory="100Mi")) == ["b"]
+
+
+async def test_pods_without_requests_spread_too() -> None:
+    world = World(*(make_node(f"n{i}") for i in range(4)))
+    assert sorted(p or "" for p in await world.schedule(*(make_pod() for _ in range(4)))) == ["n0", "n1", "n2", "n3"]
+
+
+async def test_balance_between_cpu_and_memory_decides_between_equally_full_nodes() -> None:
+    world = World(make_node("cpu-heavy"), make_node("even"))
+    world.add(make_pod(cpu="2", nodeName="cpu-heavy", memory="0"))
+    world.add(make_pod(cpu="1", nodeName="even", memory="2Gi"))
+    assert await world.schedule(make_pod(cpu="1", memory="1Gi")) == ["even"]
+
+
+async def test_taints_that_ask_to_stay_away_are_obeyed_if_possible() -> None:
+    world = World(make_node("a", taints=["busy=:PreferNoSchedule"]), make_node("b"))
+    world.add(make_pod(cpu="1", memory="1Gi", nodeName="b"))
+    assert await world.schedule(make_pod(cpu="100m")) == ["b"]
+    assert await world.schedule(make_pod(cpu="3500m")) == ["a"]
+
+
+async def test_preferred_node_affinity() -> None:
+    world = World(make_node("a"), make_node("b", labels={"disk": "ssd"}))
+    world.add(make_pod(cpu="1", memory="1Gi", nodeName="b"))
+    term = {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}
+    preferred = [{"weight": 50, "preference": term}]
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    assert await world.schedule(make_pod(cpu="100m", affinity=affinity)) == ["b"]
+
+
+async def test_preferred_pod_affinity_and_anti_affinity() -> None:
+    world = World(make_node("a"), make_node("b"))
+    world.add(make_pod(labels={"app": "db"}, cpu="1", memory="2Gi", nodeName="a"))
+
+    def preferring(kind: str) -> dict[str, object]:
+        term = {"labelSelector": {"matchLabels": {"app": "db"}}, "topologyKey": "kubernetes.io/hostname"}
+        return {kind: {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}}
+
+    assert await world.schedule(make_pod(affinity=preferring("podAffinity"))) == ["a"]
+    assert await world.schedule(make_pod(affinity=preferring("podAntiAffinity"))) == ["b"]
+
+
+async def test_what_existing_pods_prefer_counts_too() -> None:
+    world = World(make_node("a"), make_node("b"))
+    term = {"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": "kubernetes.io/hostname"}
+    preferred = [{"weight": 100, "podAffinityTerm": term}]
+    affinity = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    world.add(make_pod(nodeName="a", affinity=affinity))
+    world.add(make_pod(nodeName="b", cpu="1", memory="1Gi"))
+    assert await world.schedule(make_pod(labels={"app": "web"})) == ["b"]
+
+
+async def test_pods_of_a_service_spread_over_hosts_and_zones_by_default() -> None:
+    world = World(*(make_node(f"n{i}", labels={ZONE: f"z{i // 2}"}, cpu=str(4 + 4 * (i == 0))) for i in range(4)))
+    service = Service.from_dict(
+        {"metadata": {"name": "web", "namespace": "default"}, "spec": {"selector": {"app": "web"}}}
+    )
+    world.watching.service(None, service)
+    places = await world.schedule(*(make_pod(labels={"app": "web"}, cpu="10m") for _ in range(4)))
+    assert len(set(places)) == 4
+    assert {int(str(p)[1:]) // 2 for p in places[:2]} == {0, 1}
+
+
+async def test_soft_spread_constraints() -> None:
+    world = World(*(make_node(f"n{i}", labels={ZONE: f"z{i % 2}"}) for i in range(2)))
+    world.add(make_pod(labels={"app": "web"}, nodeName="n0"))
+    world.add(make_pod(cpu="1", memory="1Gi", nodeName="n1"))
+    constraint = {
+        "topologyKey": ZONE,
+        "maxSkew": 1,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"app": "web"}},
+    }
+    assert await world.schedule(make_pod(labels={"app": "web"}, topologySpreadConstraints=[constraint])) == ["n1"]
+
+
+async def test_a_node_that_has_the_image_is_better() -> None:
+    image = {"names": ["app:latest"], "sizeBytes": 900 * 1024 * 1024}
+    world = World(make_node("a", images=[image]), make_node("b"))
+    world.add(make_pod(cpu="200m", memory="200Mi", nodeName="a"))
+    assert await world.schedule(make_pod(cpu="100m", memory="100Mi")) == ["a"]
+    assert normalized_name("host:5000/app") == "host:5000/app:latest"
+
+
+def test_large_clusters_score_a_part_of_their_nodes() -> None:
+    world = World()
+    assert [world.algorithm.wanted(n) for n in (5, 99, 100, 1000, 6000)] == [5, 99, 100, 420, 300]
+
+
+async def test_a_part_of_the_nodes_still_reaches_all_in_turn() -> None:
+    world = World(*(make_node(f"n{i}", pods="1") for i in range(250)))
+    places = await world.schedule(*(make_pod() for _ in range(250)))
+    assert len(set(places)) == 250
