@@ -37,7 +37,7 @@ from apiserver.health import Health
 from apiserver.openapi import Documents
 from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
-from apiserver.registry.table import strategies
+from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
 from apiserver.service_account_tokens import ServiceAccountTokens
@@ -144,7 +144,7 @@ class Server:
         options = self.options
         endpoints = [
             Endpoint(strategy, cache)
-            for strategy in strategies(RegistryOptions(options.service_networks, options.service_node_port_range))
+            for strategy in Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
         ]
         for endpoint in endpoints:
             if endpoint.owns_storage:

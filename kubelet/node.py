@@ -191,6 +191,10 @@ class NodeReporter:
         await self._client.patch(Node, self.facts.name, "", patch, type="strategic")
         await self._write()
 
+    async def refresh(self) -> None:
+        """See what others wrote into the object.  Raises StatusError, Unreachable."""
+        self.node = await self._client.get(Node, self.facts.name)
+
     async def report(self, *, force: bool = False) -> None:
         """Write the status if it changed, if it was not written for five minutes, or if told to.
 

@@ -136,9 +136,7 @@ class FilePreparation:
         return ContainerConfig(
             name=container.name,
             image=container.image,
-            command=[expand(word, values) for word in [*container.command, *container.args]]
-            if container.command
-            else [],
+            command=[expand(word, values) for word in container.command],
             args=[expand(word, values) for word in container.args],
             attempt=attempt,
             environment=values,

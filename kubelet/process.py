@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,19 +24,54 @@ from kubelet.lease import NodeLease
 from kubelet.metrics import KubeletMetrics
 from kubelet.node import NodeFacts, NodeReporter
 from kubelet.options import NodePlace, labels, node_places, root_directory, taints
+from kubelet.pod_view import is_running
 from kubelet.preparation import FilePreparation, PreparationOptions
 from kubelet.runtime.protocol import Runtime
 from kubelet.runtime.sim import SimRuntime
 from kubelet.sim_preparation import SimPreparation
 from kubelet.timers import Timers
+from kubelet.volumes.empty_dir import EmptyDirVolume
 from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.plugin import VolumeContext
 from kubelet.volumes.service_account_token import TokenCache
 
 log = logging.getLogger(__name__)
 
+_CLEAN_UP_GRACE = 2.0
 _SIM_CAPACITY = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "hugepages-1Gi": "0", "hugepages-2Mi": "0"}
 _SIM_LOG = "{time} stdout F the sim runtime only pretends to run containers: there is no output\n"
+
+
+def make_runtime(root: Path) -> Runtime:
+    """The runtime of real processes, with its state below the kubelet's folder."""
+    from kubelet.runtime.process.runtime import ProcessRuntime
+
+    return ProcessRuntime(root / "runtime", hidden=[root])
+
+
+def clean_up(options: argparse.Namespace) -> int:
+    """End all that runs on behalf of a kubelet's folder and remove it with its volumes and logs; the exit code."""
+    root = root_directory(options)
+    if options.container_runtime == "process" and (root / "runtime").is_dir():
+        asyncio.run(_clean_up(root))
+    for path in (root / "pods").glob("*/volumes/kubernetes.io~empty-dir/*"):
+        EmptyDirVolume().tear_down(path)
+    for folder in ("pods", "logs", "runtime"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+    return 0
+
+
+async def _clean_up(root: Path) -> None:
+    from kubelet.runtime.process.runtime import ProcessRuntime
+
+    runtime = ProcessRuntime(root / "runtime", hidden=[root])
+    await runtime.start()
+    try:
+        running = [run for run in await runtime.list_containers() if is_running(run)]
+        await asyncio.gather(*(runtime.stop_container(run.id, _CLEAN_UP_GRACE) for run in running))
+        await runtime.cleanup()
+    finally:
+        await runtime.close()
 
 
 class KubeletProcess:
@@ -52,13 +88,7 @@ class KubeletProcess:
         self._kubelets: dict[str, Kubelet] = {}
         self._configurations: list[WatchedConfiguration] = []
         # What the process runtime forks from must be forked before there are threads and connections.
-        self._process_runtime = None if self._sim else self._make_runtime(self._root, self._places[0].pod_cidr)
-
-    @staticmethod
-    def _make_runtime(root: Path, pod_cidr: str) -> Runtime:
-        from kubelet.runtime.process.runtime import ProcessRuntime
-
-        return ProcessRuntime(root, pod_cidr)
+        self._process_runtime = None if self._sim else make_runtime(self._root)
 
     async def run(self, component: Component) -> None:
         """Work until cancelled."""
@@ -103,11 +133,15 @@ class KubeletProcess:
                 await kubelet.host.runtime.close()
 
     async def _serve(self, kubelets: Sequence[Kubelet]) -> None:
-        if self._options.port:
+        options = self._options
+        if options.port:
             backend = KubeletBackend(kubelets, self._component.metrics)
-            from kubelet.serving import serve
+            from kubelet.serving import serve, serving_files
 
-            await serve(self._options, self._root, self._component.client.config, backend, kubelets)
+            config = self._component.client.config
+            names = [place.name for place in self._places]
+            files = serving_files(options, self._root, config, names, kubelets[0].host.host_ips)
+            await serve(files, options.address, options.port, backend, kubelets[0].host.runtime)
 
     def _route(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old

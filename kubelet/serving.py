@@ -26,7 +26,7 @@ class ServingFiles:
 def serving_files(
     options: argparse.Namespace, root: Path, config: ClientConfig, names: Sequence[str], ips: Sequence[str]
 ) -> ServingFiles:
-    """The files of the flags; what is not given is made (a self-signed certificate) or taken from the kubeconfig."""
+    """The files of the flags; what is not given is taken from the kubeconfig, or made (self-signed)."""
     folder = root / "pki"
     folder.mkdir(mode=0o700, exist_ok=True)
     client_ca = Path(options.client_ca_file) if options.client_ca_file else folder / "client-ca.crt"
@@ -35,7 +35,11 @@ def serving_files(
     if options.tls_cert_file:
         return ServingFiles(Path(options.tls_cert_file), Path(options.tls_private_key_file), client_ca)
     certificate, key = folder / "kubelet.crt", folder / "kubelet.key"
-    if not certificate.exists() or not key.exists():
+    if config.client_cert_data:  # made by the cluster's CA to serve as well
+        certificate.write_bytes(config.client_cert_data)
+        with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(config.client_key_data)
+    elif not certificate.exists() or not key.exists():
         self_signed(certificate, key, names, ips)
     return ServingFiles(certificate, key, client_ca)
 

@@ -55,7 +55,8 @@ class NodeLifecycleController(Controller):
 
     def _node_changed(self, old: Node | None, new: Node | None) -> Iterable[Key]:
         if new is None:
-            self.heartbeats.pop((old or Node()).metadata.name, None)
+            if old is not None:
+                self.heartbeats.pop(old.metadata.name, None)
             return
         self._observe(new)
         if old is None or old.status.conditions != new.status.conditions or old.spec != new.spec:

@@ -27,7 +27,8 @@ class TaintEvictionController(Controller):
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
         if new is None:
-            self._since.pop((old or Pod()).metadata.uid, None)
+            if old is not None:
+                self._since.pop(old.metadata.uid, None)
         elif new.spec.nodeName and (
             old is None or old.spec.nodeName != new.spec.nodeName or old.spec.tolerations != new.spec.tolerations
         ):

@@ -26,8 +26,10 @@ def observe(known: Heartbeat | None, node: Node, lease: Lease | None, now: float
     renewed = lease.metadata.resourceVersion if lease is not None else ""
     if known is None:
         return Heartbeat(now, status, renewed)
-    if renewed != known.lease or (status != known.status and not _is_unknown(node)):
+    if renewed != known.lease:
         return Heartbeat(now, status, renewed)
+    if status != known.status:  # it may be we who wrote that nothing is known
+        return Heartbeat(known.seen_at if _is_unknown(node) else now, status, renewed)
     return known
 
 

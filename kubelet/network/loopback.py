@@ -38,10 +38,11 @@ class LoopbackNetwork:
     def __init__(self) -> None:
         self._pool: AddressPool | None = None
 
-    async def start(self, pod_cidr: str, existing: Mapping[str, PodAddress]) -> None:
+    async def start(self, pod_cidr: str, existing: Mapping[str, PodAddress]) -> set[str]:
         self._pool = AddressPool(loopback_range(pod_cidr))
         for sandbox_id, address in existing.items():
             self._pool.reserve(address.ip, sandbox_id)
+        return set()
 
     async def add(self, sandbox_id: str) -> PodAddress:
         if self._pool is None:

@@ -31,9 +31,9 @@ class PodNetwork(Protocol):
     @property
     def limit(self) -> str: ...
 
-    async def start(self, pod_cidr: str, existing: Mapping[str, PodAddress]) -> None:
+    async def start(self, pod_cidr: str, existing: Mapping[str, PodAddress]) -> set[str]:
         """Take over the sandboxes of an earlier kubelet (by id) and sweep away what belongs to none of them.
-        Raises NetworkFailure."""
+        Returns those whose network is no more (a reboot).  Raises NetworkFailure."""
         ...
 
     async def add(self, sandbox_id: str) -> PodAddress:

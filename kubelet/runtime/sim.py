@@ -85,6 +85,9 @@ class SimRuntime:
     async def close(self) -> None:
         """Nothing to let go of."""
 
+    async def update_pod_cidr(self, pod_cidr: str) -> None:
+        """Known from the start."""
+
     def adopt(self, pod: Pod) -> tuple[list[Sandbox], list[ContainerStatus]]:
         """Take over a pod that an earlier kubelet left running, as its status describes it; nothing for others."""
         status, meta = pod.status, pod.metadata

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -68,7 +68,7 @@ class StoreMachine(RuleBasedStateMachine):
         seen = dict(self.states[-1])
 
         async def write(verb: str, key: str, value: bytes) -> int:
-            revision = seen.get(key, (b"", 7))[1]
+            revision = seen.get(key, (b"", 1_000_000))[1]
             if verb == "create":
                 return await self.store.create(key, value)
             if verb == "update":
@@ -187,7 +187,13 @@ class SqliteMachine(StoreMachine):
         raise AssertionError("two servers opened one database")
 
 
-_SETTINGS = settings(deadline=None, stateful_step_count=25, suppress_health_check=list(HealthCheck), derandomize=True)
+_SETTINGS = settings(
+    deadline=None,
+    derandomize=True,
+    stateful_step_count=25,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],  # explaining a failure traces every line: minutes
+)
 TestMemory = StoreMachine.TestCase
 TestMemory.settings = settings(_SETTINGS, max_examples=60)
 TestSqlite = SqliteMachine.TestCase

@@ -51,15 +51,18 @@ _VERSION = "0.1.0"
 class ProcessRuntime:
     """A `Runtime` whose containers are processes of this machine.
 
-    `state_dir` belongs to one runtime at a time.  `network` defaults to the best this user may have.  `hidden` are
-    directories of the host that containers see empty (the cluster's own data).  `abilities` overrides what is found
-    by trying.
+    `state_dir` belongs to one runtime at a time.  `pod_cidr` may be told later (update_pod_cidr); pods of
+    `cluster_cidr` are reached under their own addresses.  `network` defaults to the best this user may have.
+    `hidden` are directories of the host that containers see empty (the cluster's own data).  `abilities` overrides
+    what is found by trying.
     """
 
     def __init__(
         self,
         state_dir: Path,
+        pod_cidr: str = "",
         *,
+        cluster_cidr: str = "",
         network: PodNetwork | None = None,
         clock: Clock | None = None,
         hidden: Sequence[Path] = (),
@@ -70,6 +73,8 @@ class ProcessRuntime:
         self._hidden = [str(path.absolute()) for path in (*hidden, self._state_dir)]
         self._abilities = abilities
         self._network = network
+        self._pod_cidr = pod_cidr
+        self._cluster_cidr = cluster_cidr
         self._network_range = ""
         self._network_lock = asyncio.Lock()
         self._zygote = Zygote()
@@ -121,13 +126,14 @@ class ProcessRuntime:
             self._abilities = await self._probe()
         if self._network is None:
             self._network = self._default_network()
+        await self.update_pod_cidr(self._pod_cidr)
 
     def _default_network(self) -> PodNetwork:
         if not self.abilities.network_namespace:
             return LoopbackNetwork()
         from kubelet.network.routed import RoutedNetwork
 
-        return RoutedNetwork(str(self._state_dir))
+        return RoutedNetwork(str(self._state_dir), self._cluster_cidr)
 
     async def _probe(self) -> HostAbilities:
         directory = self._state_dir / "probe"
@@ -169,9 +175,11 @@ class ProcessRuntime:
                 if record.sandbox.ips
             }
             try:
-                await self._network.start(pod_cidr, existing)
+                lost = await self._network.start(pod_cidr, existing)
             except NetworkFailure as error:
                 raise RuntimeFailure(str(error)) from error
+            for sandbox_id in lost:
+                self._give_up(self._sandboxes[sandbox_id])
             self._network_range = pod_cidr
 
     # --- images ---
@@ -214,9 +222,12 @@ class ProcessRuntime:
         if record.sandbox.state is SandboxState.READY:
             if record.sandbox.ips and self._network is not None:
                 await self._network.remove(sandbox_id, PodAddress(record.sandbox.ips[0], record.network_namespace))
-            record.sandbox = replace(record.sandbox, state=SandboxState.NOT_READY, ips=())
-            record.network_namespace = ""
-            records.save_sandbox(self._state_dir, record)
+            self._give_up(record)
+
+    def _give_up(self, record: SandboxRecord) -> None:
+        record.sandbox = replace(record.sandbox, state=SandboxState.NOT_READY, ips=())
+        record.network_namespace = ""
+        records.save_sandbox(self._state_dir, record)
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         await self.stop_sandbox(sandbox_id)
