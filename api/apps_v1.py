@@ -25,7 +25,7 @@ class DeploymentSpec(Model):
     revisionHistoryLimit: Int32 | None = None
     selector: Annotated[LabelSelector | None, Required()] = None
     strategy: Annotated[DeploymentStrategy, Merge(strategy="retainKeys")] = struct()
-    template: PodTemplateSpec = struct()
+    template: Annotated[PodTemplateSpec, Required()] = struct()
 
 
 class DeploymentCondition(Model):

@@ -69,6 +69,12 @@ class LabelSelector(Model):
     matchLabels: dict[str, str] = {}
 
 
+class FieldSelectorRequirement(Model):
+    key: str
+    operator: str
+    values: list[str] = []
+
+
 class Condition(Model):
     lastTransitionTime: Annotated[Time | None, Required()] = None
     message: str

@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
@@ -32,6 +32,7 @@ from api.quantity import canonical
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _ModelType = TypeVar("_ModelType", bound="type[Model]")
 _ATOMIC: set[type[Model]] = set()
+_UNIONS: dict[type[Model], tuple[str, tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,22 @@ def atomic(model: _ModelType) -> _ModelType:
     return model
 
 
+def union(*members: str, discriminator: str = "") -> Callable[[_ModelType], _ModelType]:
+    """Marks a type of which one member is set, which one being said by the `discriminator`
+    (`x-kubernetes-unions`)."""
+
+    def mark(model: _ModelType) -> _ModelType:
+        _UNIONS[model] = (discriminator, members)
+        return model
+
+    return mark
+
+
+def union_of(model: type[Model]) -> tuple[str, tuple[str, ...]] | None:
+    """The discriminator and the members of a type marked with `@union`."""
+    return _UNIONS.get(model)
+
+
 def is_atomic(model: type[Model]) -> bool:
     """Whether the type is marked with `@atomic`."""
     return model in _ATOMIC
@@ -87,6 +104,11 @@ class Enum:
 @dataclass(frozen=True, slots=True)
 class Required:
     """`required` in the published schema although it can be absent on the wire (a nil pointer in Go)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRequired:
+    """Not `required` in the published schema although it is always present on the wire."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,21 @@ from api.core_v1.references import LocalObjectReference, ObjectReference
 from api.core_v1.scheduling import Affinity, PodSchedulingGate, Toleration, TopologySpreadConstraint
 from api.core_v1.volumes import Volume
 from api.meta_v1 import ObjectMeta
-from api.model import Atomic, Enum, Int32, Int64, ListMap, ListSet, Merge, Model, Quantity, Time, struct
+from api.model import (
+    Atomic,
+    Enum,
+    Int32,
+    Int64,
+    ListMap,
+    ListSet,
+    Merge,
+    Model,
+    Quantity,
+    Required,
+    Time,
+    struct,
+    union,
+)
 
 
 class PodDNSConfigOption(Model):
@@ -48,6 +62,7 @@ class PodResourceClaim(Model):
     resourceClaimTemplateName: str | None = None
 
 
+@union("podGroupName")
 class PodSchedulingGroup(Model):
     podGroupName: str | None = None
 
@@ -177,7 +192,7 @@ class ContainerUser(Model):
 
 
 class ImageVolumeStatus(Model):
-    imageRef: str
+    imageRef: Annotated[str, Required()] = ""
 
 
 class VolumeStatus(Model):
@@ -352,4 +367,4 @@ class Binding(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    target: ObjectReference = struct()
+    target: Annotated[ObjectReference, Required()] = struct()
