@@ -30,6 +30,8 @@ SHARED = (
     "client.informer",
     "client.rest",
     "client.cluster.readiness",
+    "uvloop",
+    "yaml",
 )
 _LOG_LIMIT = 10 * 2**20
 
@@ -60,6 +62,11 @@ def import_shared() -> None:
     """Import what most components need, before they are forked: once in time and once in memory."""
     for module in SHARED:
         importlib.import_module(module)
+
+    from api.scheme import RESOURCES
+
+    for resource in RESOURCES:
+        resource.model.model_rebuild()  # builds the validator, which is otherwise done on first use, by each
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from api.authentication_v1 import TokenRequest, TokenRequestStatus
@@ -26,6 +26,7 @@ class FakeApi:
         self.fail: list[Exception] = []
         self._revision = itertools.count(1)
         self._now = "0"
+        self.on_delete: Callable[[Any], object] = lambda obj: None
         self._watchers: list[tuple[type, str, str, asyncio.Queue[WatchEvent[Any]]]] = []
 
     # --- what RestClient offers ------------------------------------------------------------------
@@ -121,6 +122,7 @@ class FakeApi:
 
     def remove(self, obj: Any) -> None:
         """Delete an object at once."""
+        self.on_delete(obj)
         del self.objects[type(obj), obj.metadata.namespace, obj.metadata.name]
         self._tell("DELETED", obj)
 

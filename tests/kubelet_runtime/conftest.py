@@ -36,7 +36,7 @@ def processes_of(directory: Path) -> list[str]:
 async def until(condition: Callable[[], object], what: str, seconds: float = 10) -> None:
     """Wait for a condition that no event announces."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 

@@ -52,9 +52,9 @@ class ProcessRuntime:
     """A `Runtime` whose containers are processes of this machine.
 
     `state_dir` belongs to one runtime at a time.  `pod_cidr` may be told later (update_pod_cidr); pods of
-    `cluster_cidr` are reached under their own addresses.  `network` defaults to the best this user may have.  `hidden` are
-    directories of the host that containers see empty (the cluster's own data).  `abilities` overrides what is found
-    by trying.
+    `cluster_cidr` are reached under their own addresses.  `network` defaults to the best this user may have.
+    `hidden` are directories of the host that containers see empty (the cluster's own data).  `abilities` overrides
+    what is found by trying.
     """
 
     def __init__(

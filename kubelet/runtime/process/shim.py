@@ -80,7 +80,7 @@ class Shim:
             os.close(fd)
         error = "the container's process ended before its program was started"
         while True:
-            message, fds, _, _ = socket.recv_fds(ours, _MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
+            message, fds = linux.receive(ours, _MESSAGE, 1)
             if not message:
                 break
             news = json.loads(message)
@@ -280,7 +280,7 @@ class Shim:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(connection, _MESSAGE, 4, socket.MSG_CMSG_CLOEXEC)
+            data, fds = linux.receive(connection, _MESSAGE, 4)
         except BlockingIOError:
             return
         except OSError:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from kubelet.runtime.process import linux
 from kubelet.runtime.protocol import ExecFailed, NotRunning
 
 
@@ -68,7 +69,7 @@ class ShimConnection:
     def _receive(self) -> None:
         while not self._closed:
             try:
-                data, fds, _, _ = socket.recv_fds(self._connection, 1 << 16, 4, socket.MSG_CMSG_CLOEXEC)
+                data, fds = linux.receive(self._connection, 1 << 16, 4)
             except BlockingIOError:
                 return
             except OSError:

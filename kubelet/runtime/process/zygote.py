@@ -35,7 +35,7 @@ def main(control_fd: int) -> None:
     gc.freeze()  # pages shared with the shims stay shared
     os.chdir("/")
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 65536, 1, socket.MSG_CMSG_CLOEXEC)
+        message, fds = linux.receive(control, 65536, 1)
         if not message:
             return
         request = json.loads(message)
