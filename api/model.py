@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from pydantic_core import PydanticUndefined
 
 from api.quantity import canonical
 
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _ModelType = TypeVar("_ModelType", bound="type[Model]")
 _ATOMIC: set[type[Model]] = set()
 
@@ -111,7 +113,17 @@ def _microseconds(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _with_microseconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _MICRO_TIME.fullmatch(value):
+        raise ValueError("not an RFC 3339 time with six digits after the second")
+    return datetime.fromisoformat(value)
+
+
 def _is_base64(value: str) -> str:
+    if "\n" in value or "\r" in value:  # line breaks are let through and not kept
+        value = value.replace("\n", "").replace("\r", "")
     try:
         base64.b64decode(value, validate=True)
     except binascii.Error as error:
@@ -122,7 +134,7 @@ def _is_base64(value: str) -> str:
 Time = Annotated[datetime, AfterValidator(_to_second)]
 """RFC 3339 with seconds, always in UTC."""
 
-MicroTime = Annotated[datetime, PlainSerializer(_microseconds, return_type=str)]
+MicroTime = Annotated[datetime, BeforeValidator(_with_microseconds), PlainSerializer(_microseconds, return_type=str)]
 """RFC 3339 with exactly six digits of microseconds, always in UTC."""
 
 Quantity = Annotated[str, BeforeValidator(canonical)]
@@ -156,6 +168,8 @@ class Model(pydantic.BaseModel):
                 field.default, field.default_factory = PydanticUndefined, list
             elif field.default == {} and not field.validate_default:
                 field.default, field.default_factory = PydanticUndefined, dict
+            elif field.default == {}:
+                field.default = _empty_members(bare(field.annotation))
 
     @classmethod
     def decode(cls, data: bytes | str, *, unknown_fields: bool = True) -> Self:
@@ -211,6 +225,21 @@ class Model(pydantic.BaseModel):
 _EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}
 
 
+def _empty_members(model: type[Model]) -> dict[str, Any]:
+    """What an always-present object holds when nothing is known of it: the empty value of each required field."""
+    return {name: _empty(field.annotation) for name, field in model.model_fields.items() if field.is_required()}
+
+
+def _empty(kind: Any) -> Any:
+    kind = bare(kind)
+    origin = getattr(kind, "__origin__", None)
+    if origin in (list, dict):
+        return origin()
+    if isinstance(kind, type) and issubclass(kind, Model):
+        return {}
+    return _EMPTY.get(kind, 0 if kind == IntOrString else "")
+
+
 def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...]) -> None:
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
@@ -224,14 +253,7 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
         kind = bare(kind)
     kind = bare(kind)
     last = location[-1]
-    wanted = bare(field_type(kind, str(last)))
-    origin = getattr(wanted, "__origin__", None)
-    if origin in (list, dict):
-        document[last] = origin()
-    elif isinstance(wanted, type) and issubclass(wanted, Model):
-        document[last] = {}
-    else:
-        document[last] = _EMPTY.get(wanted, 0 if wanted == IntOrString else "")
+    document[last] = _empty(field_type(kind, str(last)))
 
 
 def field_type(model: Any, name: str) -> Any:

@@ -31,8 +31,7 @@ from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.negotiation import MediaType, negotiate
-from apiserver.patch.json_patch import apply_json_patch
-from apiserver.patch.merge_patch import apply_merge_patch
+from apiserver.patch import json_patch, merge_patch
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, Scope, Send, request_of
 from apiserver.service_account_tokens import ISSUER
@@ -96,11 +95,8 @@ class Dispatcher:
             "delete": self._delete,
             "deletecollection": self._delete_collection,
         }
-        if (
-            info.verb not in handlers
-            or info.verb not in endpoint.strategy.verbs
-            or (info.verb == "create" and info.name)
-        ):
+        fits = bool(info.name) == (info.verb in ("get", "update", "patch", "delete"))
+        if not fits or info.verb not in handlers or info.verb not in endpoint.strategy.verbs:
             raise _not_allowed()
         return await handlers[info.verb](endpoint, request, media)
 
@@ -287,7 +283,7 @@ def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObje
         patch = yaml.safe_load(body)
 
     def make(current: dict[str, Any]) -> ScaleObject:
-        changed = apply_json_patch(current, patch) if isinstance(patch, list) else apply_merge_patch(current, patch)
+        changed = json_patch.apply(current, patch) if isinstance(patch, list) else merge_patch.apply(current, patch)
         return ScaleObject.from_dict(changed)
 
     return make

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from api.clock import Clock
 from api.errors import not_found
 from api.model import Model
@@ -31,6 +33,7 @@ class Endpoint:
         self.cache = cache
         self.namespaced = self.resource.namespaced
         self.prefix = f"/{strategy.storage_key or self.resource.group_resource}/"
+        self._shown = {stored: shown for shown, stored in strategy.storage_fields.items()}
         self.owns_storage = not strategy.storage_key
         """False where another resource's objects are shown in another form."""
         self.head = b'{"kind":"%s","apiVersion":"%s",' % (
@@ -55,15 +58,25 @@ class Endpoint:
 
     def decode(self, entry: Entry) -> Any:
         """A typed, independent copy of a stored object; kind and apiVersion are left empty, as in the store."""
-        return self.model.decode(entry.body)
+        return self.model.decode(self.body(entry))
 
     def body(self, entry: Entry) -> bytes:
         """A stored object as an item of a list: without kind and apiVersion."""
-        return entry.body
+        if self.owns_storage:
+            return entry.body
+        return orjson.dumps({self._shown.get(name, name): value for name, value in entry.document.items()})
 
     def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
         return self.head + self.body(entry)[1:]
+
+    def stored_bytes(self, document: dict[str, Any]) -> bytes:
+        """The bytes of an object for the store: metadata first, without kind, apiVersion and resourceVersion."""
+        metadata = document["metadata"]
+        metadata.pop("resourceVersion", None)
+        names = self.strategy.storage_fields
+        rest = {names.get(k, k): v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
+        return orjson.dumps({"metadata": metadata, **rest})
 
 
 @dataclass

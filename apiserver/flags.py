@@ -44,8 +44,8 @@ class Options:
         return "127.0.0.1" if self.bind_address in ("0.0.0.0", "::") else self.bind_address
 
     @property
-    def service_network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-        return ipaddress.ip_network(self.service_cluster_ip_range.split(",")[0])
+    def service_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        return tuple(ipaddress.ip_network(part) for part in self.service_cluster_ip_range.split(","))
 
 
 def _port_range(text: str) -> range:

@@ -36,17 +36,18 @@ from apiserver.handlers.write import Write
 from apiserver.health import Health
 from apiserver.openapi import Documents
 from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
-from apiserver.registry.table import strategies
+from apiserver.registry.strategy import Options as RegistryOptions
+from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
-from apiserver.retention import compact_history, expire_events
+from apiserver.retention import expire_events
 from apiserver.service_account_tokens import ServiceAccountTokens
+from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
-_COMPACT_EVERY = 300.0  # seconds
 _DRAIN = 5  # seconds that requests get to finish in after SIGTERM
 
 
@@ -111,7 +112,7 @@ class Server:
         config.ssl = server_context(str(serving.certificate), str(serving.key), str(client_ca))
         server = uvicorn.Server(config)
         self._keep(expire_events(cache, self.clock, options.event_ttl))
-        self._keep(compact_history(store, self.clock, _COMPACT_EVERY))
+        self._keep(compact_regularly(store, self.clock))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -130,7 +131,7 @@ class Server:
             return KeyPair(options.tls_cert_file, options.tls_private_key_file)
         names = {
             "localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
-            "kubernetes.default.svc.cluster.local", str(options.service_network.network_address + 1),
+            "kubernetes.default.svc.cluster.local", str(options.service_networks[0].network_address + 1),
             options.advertised, *options.tls_san,
         }  # fmt: skip
         if options.bind_address not in ("0.0.0.0", "::"):
@@ -143,7 +144,7 @@ class Server:
         options = self.options
         endpoints = [
             Endpoint(strategy, cache)
-            for strategy in strategies(options.service_cluster_ip_range, options.service_node_port_range)
+            for strategy in Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
         ]
         for endpoint in endpoints:
             if endpoint.owns_storage:

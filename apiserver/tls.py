@@ -54,4 +54,4 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             scope["client_user"] = user
             await app(scope, receive, send)
 
-        self.app = with_user  # type: ignore[assignment]
+        self.app = with_user

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from api.clock import Clock
@@ -37,6 +38,10 @@ class Preparation(Protocol):
 
     async def refresh(self, pod: Pod) -> None:
         """Bring mounted data up to date.  Raises VolumeError."""
+        ...
+
+    def renew_at(self, pod: Pod) -> datetime | None:
+        """When mounted data has to be brought up to date although no object changes (tokens expire)."""
         ...
 
     async def release(self, uid: str) -> None:

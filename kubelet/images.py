@@ -22,7 +22,6 @@ async def ensure_image(host: Host, pod: Pod, container: Container, reported: Wai
     `reported` is what the container already waits for: the same back-off is not told twice.
     """
     name = container.image
-    command = [*container.command, *container.args]
     present = await host.runtime.image_status(name) if container.command or container.imagePullPolicy == NEVER else None
     if present is not None and container.imagePullPolicy != ALWAYS:
         message = f'Container image "{name}" already present on machine and can be accessed by the pod'
@@ -39,7 +38,9 @@ async def ensure_image(host: Host, pod: Pod, container: Container, reported: Wai
         return _back_off(host, pod, container, reported)
     host.tell(pod, "Normal", "Pulling", f'Pulling image "{name}"', container.name)
     try:
-        image = await host.runtime.pull_image(name, command=command, always=container.imagePullPolicy == ALWAYS)
+        image = await host.runtime.pull_image(
+            name, command=container.command, always=container.imagePullPolicy == ALWAYS
+        )
     except ImageCannotRun as error:
         host.image_retries.next(key, now)
         host.tell(pod, "Warning", "Failed", f'Failed to pull image "{name}": {error.message}', container.name)

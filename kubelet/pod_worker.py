@@ -72,6 +72,8 @@ class PodWorker:
         self._reported_start = False
         self._removed = False
         self._released = False
+        self._mounted = False
+        self._stale = False
         self._dirty = False
         self._task: asyncio.Task[None] | None = None
         self._timers: dict[str, Timer] = {}
@@ -86,7 +88,10 @@ class PodWorker:
         """The object changed (perhaps only by our own write)."""
         if _not_newer(pod, self.pod):
             return
-        self.pod = self.entry.pod = pod
+        before, self.pod = self.pod.metadata, pod
+        self.entry.pod = pod
+        if before.labels != pod.metadata.labels or before.annotations != pod.metadata.annotations:
+            self.refresh_volumes()
         if pod.metadata.deletionTimestamp is not None:
             self.ending.set()
         self.wake()
@@ -244,7 +249,8 @@ class PodWorker:
         self._watch_probes()
         for container_id, why in actions.kill.items():
             self._killer.kill(self.runs[container_id], why)
-        if not actions.start and not actions.create_sandbox:
+        await self._refresh_volumes()
+        if not actions.start and not actions.create_sandbox and self._mounted:
             return
         if not await self._prepared(create_sandbox=actions.create_sandbox):
             return
@@ -276,7 +282,35 @@ class PodWorker:
         if any(results):
             self.wake_after("retry", _RETRY)
             return False
+        self._mounted = True
+        self._renew_later()
         return True
+
+    def refresh_volumes(self) -> None:
+        """Something that the pod mounts has changed."""
+        if self._mounted:
+            self._stale = True
+            self.wake()
+
+    async def _refresh_volumes(self) -> None:
+        if not self._stale:
+            return
+        self._stale = False
+        try:
+            await self.host.preparation.refresh(self.pod)
+        except VolumeError as error:
+            log.info("pod %s/%s: %s", self.pod.metadata.namespace, self.pod.metadata.name, error)
+            self.host.timers.call_after(_RETRY * 5, self.refresh_volumes)
+        self._renew_later()
+
+    def _renew_later(self) -> None:
+        moment = self.host.preparation.renew_at(self.pod)
+        if moment is None:
+            return
+        if "renew" in self._timers:
+            self._timers["renew"].cancel()
+        seconds = max(1.0, (moment - self.host.clock.now()).total_seconds())
+        self._timers["renew"] = self.host.timers.call_after(seconds, self.refresh_volumes)
 
     async def _make_sandbox(self) -> None:
         attempt = 0

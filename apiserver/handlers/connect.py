@@ -157,7 +157,7 @@ async def relay_websocket(
             ping_interval=None, open_timeout=10, proxy=None,
         )  # fmt: skip
     except InvalidStatus as error:
-        raise from_answer(error.response.status_code, error.response.body or b"") from None
+        raise from_answer(error.response.status_code, bytes(error.response.body or b"")) from None
     except (OSError, TimeoutError) as error:
         raise ServiceUnavailable(f"error dialing backend: {error}") from None
     async with upstream:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from api.errors import AlreadyExists, BadRequest, Invalid, invalid, required
+from api.errors import AlreadyExists, BadRequest, invalid, required
 from api.meta_v1 import StatusDetails
-from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.write import Write, check_names
 from apiserver.registry import object_meta
 from apiserver.storage.entry import Entry
 
-# Kubernetes' alphabet for generated names: no vowels and no look-alikes, so that no words appear.
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-_SUFFIX = 5
-_LONGEST_BASE = 63 - _SUFFIX
 _TRIES = 8
 
 
@@ -39,7 +34,7 @@ async def create_object(write: Write, new: Any) -> Entry:
     for attempt in range(_TRIES):
         if pristine is not None:
             new = pristine.copy_deep() if attempt else new
-            new.metadata.name = generated_name(write.api, metadata.generateName)
+            new.metadata.name = object_meta.generate_name(metadata.generateName)
         try:
             return await _create_once(write, new)
         except AlreadyExists as error:
@@ -51,11 +46,6 @@ async def create_object(write: Write, new: Any) -> Entry:
         f"{last.message}, the server was not able to generate a unique name for the object",
         StatusDetails(name=metadata.generateName, group=resource.group, kind=resource.plural),
     )
-
-
-def generated_name(api: API, base: str) -> str:
-    """`base` cut to fit, with five random characters."""
-    return base[:_LONGEST_BASE] + "".join(api.random.choices(_ALPHABET, k=_SUFFIX))
 
 
 async def _create_once(write: Write, new: Any) -> Entry:
@@ -70,16 +60,17 @@ async def _create_once(write: Write, new: Any) -> Entry:
     metadata.generation = 0
     strategy.default(new)
     strategy.prepare_for_create(new, context)
+    managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)
     write.mutate(request)
-    errors = list(object_meta.validate(metadata, strategy, namespaced=endpoint.namespaced))
+    errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
     errors += strategy.validate(new)
     write.refuse(metadata.name, errors)
     write.admit(request)
     write.warnings += strategy.warnings(new, None)
     finish = strategy.begin_create(new, context)
     try:
-        document = write.document(new, None)
+        document = write.document(new, managers)
         entry = await write.store_new(document, metadata.namespace, metadata.name)
     except BaseException:
         if finish:
@@ -88,19 +79,3 @@ async def _create_once(write: Write, new: Any) -> Entry:
     if finish:
         finish(not write.options.dry_run)
     return entry
-
-
-def wrong_kind(endpoint: Endpoint, kind: str, api_version: str) -> Invalid | BadRequest | None:
-    """The refusal for a body that names another kind than the URL serves; None when it fits."""
-    resource = endpoint.resource
-    if kind and kind != resource.kind:
-        return BadRequest(
-            f'{kind} in version "{api_version or resource.group_version.version}" cannot be handled as a '
-            f'{resource.kind}: no kind "{kind}" is registered for version "{api_version or resource.api_version}"'
-        )
-    if api_version and api_version != resource.api_version:
-        return BadRequest(
-            f"the API version in the data ({api_version}) does not match the expected API version "
-            f"({resource.api_version})"
-        )
-    return None

@@ -14,7 +14,7 @@ import orjson
 
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
-from apiserver.handlers.write import Write, stored_bytes
+from apiserver.handlers.write import Write
 from apiserver.request import Request
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyMissing, RevisionMismatch
@@ -88,7 +88,7 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
             if write.options.dry_run:
                 return current, True
             new.metadata.deletionGracePeriodSeconds = 0 if new.metadata.deletionTimestamp else None
-            entry = await api.cache.delete(key, stored_bytes(orjson.loads(new.encode())), current.revision)
+            entry = await api.cache.delete(key, endpoint.stored_bytes(orjson.loads(new.encode())), current.revision)
         except (RevisionMismatch, KeyMissing):
             continue
         strategy.after_delete(old)

@@ -9,14 +9,12 @@ from typing import Any
 
 import orjson
 
-from api.errors import BadRequest, StatusError, UnsupportedMediaType, invalid, invalid_value
+from api.errors import BadRequest, UnsupportedMediaType
 from apiserver.decoding import decode_request, parse_document
 from apiserver.handlers.update import Transform
 from apiserver.handlers.write import Write
+from apiserver.patch import json_patch, merge_patch, strategic_merge
 from apiserver.patch.apply import apply
-from apiserver.patch.json_patch import apply_json_patch
-from apiserver.patch.merge_patch import apply_merge_patch
-from apiserver.patch.strategic_merge import apply_strategic_merge_patch
 from apiserver.storage.entry import Entry
 
 JSON_PATCH = "application/json-patch+json"
@@ -45,15 +43,12 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
 
     def transform(old: Any, entry: Entry) -> Any:
         document = current_document(write, entry)
-        try:
-            if kind == JSON_PATCH:
-                changed = apply_json_patch(document, patch)
-            elif kind == MERGE_PATCH:
-                changed = apply_merge_patch(document, patch)
-            else:
-                changed = apply_strategic_merge_patch(write.endpoint.schema, document, patch)
-        except StatusError:
-            raise
+        if kind == JSON_PATCH:
+            changed = json_patch.apply(document, patch)
+        elif kind == MERGE_PATCH:
+            changed = merge_patch.apply(document, patch)
+        else:
+            changed = strategic_merge.apply(document, patch, write.endpoint.schema)
         return _decoded(write, changed)
 
     return transform
@@ -61,7 +56,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
 
 def current_document(write: Write, entry: Entry) -> dict[str, Any]:
     """The stored object as a client sees it, which is what patches are written against."""
-    document: dict[str, Any] = orjson.loads(entry.body)
+    document: dict[str, Any] = orjson.loads(write.endpoint.body(entry))
     resource = write.endpoint.resource
     return {"kind": resource.kind, "apiVersion": resource.api_version, **document}
 
@@ -105,6 +100,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             write.api.clock.now(),
             write.subresource,
         )
+        write.applied = merged
         return _decoded(write, merged)
 
     return transform
@@ -122,6 +118,3 @@ def _check_applied(write: Write, applied: dict[str, Any]) -> None:
     metadata = applied.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
-
-
-__all__ = ["invalid", "invalid_value", "patch_type", "transformer"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from api.selectors import LabelSelectorParser
 
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.autoscaling_v1 import ScaleSpec, ScaleStatus

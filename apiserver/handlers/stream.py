@@ -68,6 +68,8 @@ class _Frames:
 
     def frame(self, item: WatchItem) -> bytes:
         if not self._media.transform or item.error is not None:
+            if item.entry is not None and not self._endpoint.owns_storage:
+                return b'{"type":"%s","object":%s}\n' % (item.type.encode(), self._endpoint.wire(item.entry))
             return item.frame(self._endpoint.head)
         if item.entry is None:
             return self._bookmark(item)

@@ -9,7 +9,7 @@ import orjson
 
 from api.errors import invalid, invalid_value
 from apiserver.handlers.create import create_object
-from apiserver.handlers.write import Write, check_names, stored_bytes
+from apiserver.handlers.write import Write, check_names
 from apiserver.registry import object_meta
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.storage.entry import Entry
@@ -82,14 +82,16 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
     context = write.context()
     _keep_system_fields(new, old)
     strategy.default(new)
-    part = endpoint.subresources.get(write.subresource)
+    part = write.part or endpoint.subresources.get(write.subresource)
     if isinstance(part, Subresource):
         part.prepare_for_update(new, old)
     else:
         strategy.prepare_for_update(new, old, context)
+    before = orjson.loads(endpoint.body(current))
+    managers = write.managers(new, before)
     request = write.admission_request("UPDATE", new, old, current.name)
     write.mutate(request)
-    errors = list(object_meta.validate_update(new.metadata, old.metadata))
+    errors = list(object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced))
     if isinstance(part, Subresource):
         errors += part.validate_update(new, old)
     else:
@@ -100,10 +102,10 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     try:
-        document = write.document(new, orjson.loads(current.body))
+        document = write.document(new, managers)
         if ready_to_go(new, strategy.pending_finalizers(new)):
             entry = await _remove(write, document, current)
-        elif unchanged(document, current):
+        elif unchanged(document, before):
             entry = current
         else:
             entry = await write.store_changed(document, current)
@@ -116,12 +118,9 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
     return entry
 
 
-def unchanged(document: dict[str, Any], current: Entry) -> bool:
-    """Whether storing the document would change nothing, not counting when a manager last wrote."""
-    before: dict[str, Any] = orjson.loads(current.body)
-    before["metadata"].pop("resourceVersion", None)
-    after = {k: v for k, v in document.items() if k not in ("kind", "apiVersion")}
-    return _without_times(before) == _without_times(after)
+def unchanged(after: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether storing the new state would change nothing, not counting when a manager last wrote."""
+    return _without_times(after) == _without_times(before)
 
 
 def _without_times(document: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +148,7 @@ async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Ent
     """The last finalizer is gone: this update is the object's end."""
     if write.options.dry_run:
         return await write.store_changed(document, current)
-    entry = await write.api.cache.delete(current.key, stored_bytes(document), current.revision)
+    entry = await write.api.cache.delete(current.key, write.endpoint.stored_bytes(document), current.revision)
     write.endpoint.strategy.after_delete(write.endpoint.decode(entry))
     return entry
 

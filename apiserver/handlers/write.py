@@ -19,8 +19,8 @@ from api.errors import (
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.options import WriteOptions
-from apiserver.patch.managed_fields import update_managers
-from apiserver.registry.strategy import Context
+from apiserver.patch.managed_fields import managers_of, update_managers
+from apiserver.registry.strategy import Context, Subresource
 from apiserver.request import User
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
@@ -37,6 +37,10 @@ class Write:
     namespace: str
     warnings: list[str]
     subresource: str = ""
+    part: Subresource | None = None
+    """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
+    applied: dict[str, Any] | None = None
+    """For server-side apply: the merged object, whose managedFields stand."""
 
     def context(self) -> Context:
         return self.api.context(self.user)
@@ -70,19 +74,28 @@ class Write:
             resource = self.endpoint.resource
             raise invalid(resource.group, resource.kind, name, errors)
 
-    def document(self, obj: Any, old: dict[str, Any] | None) -> dict[str, Any]:
-        """The object as it is stored, with the ownership of its fields brought up to date."""
-        document: dict[str, Any] = orjson.loads(obj.encode())
-        resource = self.endpoint.resource
-        managers = update_managers(
+    def managers(self, new: Any, old: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """The ownership of fields after this write.
+
+        To be asked before admission and allocation: what those fill in is nobody's
+        (https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers).
+        """
+        if self.applied:
+            return managers_of(self.applied)
+        return update_managers(
             self.endpoint.schema,
             old,
-            document,
+            new.to_dict(),
             self.options.manager,
-            resource.api_version,
+            self.endpoint.resource.api_version,
             self.api.clock.now(),
             self.subresource,
         )
+
+    @staticmethod
+    def document(obj: Any, managers: list[dict[str, Any]]) -> dict[str, Any]:
+        """The object as it is stored."""
+        document: dict[str, Any] = orjson.loads(obj.encode())
         if managers:
             document["metadata"]["managedFields"] = managers
         else:
@@ -95,18 +108,18 @@ class Write:
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
-            return Entry(key, namespace, name, 0, stored_bytes(document), {}, {})
+            return Entry(key, namespace, name, 0, self.endpoint.stored_bytes(document), {}, {})
         try:
-            return await self.api.cache.create(key, stored_bytes(document))
+            return await self.api.cache.create(key, self.endpoint.stored_bytes(document))
         except KeyExists:
             raise already_exists(resource.group, resource.plural, name) from None
 
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
         if self.options.dry_run:
-            return Entry.from_value(current.key, stored_bytes(document), current.revision, None)
+            return Entry.from_value(current.key, self.endpoint.stored_bytes(document), current.revision, None)
         try:
-            return await self.api.cache.update(current.key, stored_bytes(document), current.revision)
+            return await self.api.cache.update(current.key, self.endpoint.stored_bytes(document), current.revision)
         except KeyMissing:
             raise RevisionMismatch(current.key, 0) from None
 
@@ -117,14 +130,6 @@ class Write:
     def missing(self, name: str) -> Exception:
         resource = self.endpoint.resource
         return not_found(resource.group, resource.plural, name)
-
-
-def stored_bytes(document: dict[str, Any]) -> bytes:
-    """The bytes of an object for the store: metadata first, without kind, apiVersion and resourceVersion."""
-    metadata = document["metadata"]
-    metadata.pop("resourceVersion", None)
-    rest = {k: v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
-    return orjson.dumps({"metadata": metadata, **rest})
 
 
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:

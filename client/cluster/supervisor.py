@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import selectors
 import signal
@@ -106,16 +107,21 @@ class Supervisor:
         deadline = begin + self._timeout
         first = [component for component in self.components if not component.needs_api]
         later = [component for component in self.components if component.needs_api]
+        gc.disable()  # until all is imported: nothing of that is garbage
+        importlib.import_module("api.scheme")  # what the first component needs as well
         serving_read, serving_write = os.pipe()
         gate_read, gate_write = os.pipe()
         for component in first:
             self._spawn(component, ready=serving_write)
         os.close(serving_write)
         self._preload()
-        gc.collect()
+        for component in later:
+            for module in component.modules:
+                importlib.import_module(module)
         gc.freeze()
         for component in later:
             self._spawn(component, gate=gate_read)
+        gc.enable()
         os.close(gate_read)
 
         with contextlib.ExitStack() as gate:
@@ -220,7 +226,7 @@ class Supervisor:
         log_start = log.stat().st_size if log.exists() else 0
         pid = fork_child(
             component.name,
-            component_body(component.module, arguments, gate),
+            component_body(component.modules, arguments, gate),
             log,
             keep=[handle for handle in (ready, gate) if handle is not None],
         )
@@ -266,7 +272,7 @@ class Supervisor:
         for component in self.components:
             if component.cleanup:
                 log = self.data.log(component.name)
-                body = component_body(component.module, list(component.cleanup))
+                body = component_body(component.modules, list(component.cleanup))
                 pid = fork_child(component.name, body, log, dies_with_parent=False)
                 children.append(_Child(component, pid, self._clock.monotonic(), 0))
                 self._children[pid] = children[-1]

@@ -336,6 +336,11 @@ class Runtime(Protocol):
         """Let go of everything and leave all containers running."""
         ...
 
+    async def update_pod_cidr(self, pod_cidr: str) -> None:
+        """The node's range of pod addresses ("10.244.1.0/24", from --pod-cidr or node.spec.podCIDR).  Until it is
+        known, sandboxes without host_network fail.  Telling it again is fine; changing it is not."""
+        ...
+
     async def pull_image(self, image: str, *, command: Sequence[str], always: bool = False) -> Image:
         """Make the image available, to be run with `command` (what the pod says; may be empty).
         `always` asks the registry again even if the image is there.  Raises ImageCannotRun."""

@@ -6,8 +6,10 @@ Every function raises OSError with the kernel's errno.
 
 from __future__ import annotations
 
+import array
 import ctypes
 import os
+import socket
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -108,3 +110,14 @@ def set_process_name(name: str) -> None:
     """What `ps -o comm` shows; at most 15 bytes count."""
     buffer = ctypes.create_string_buffer(name.encode()[:15])
     _libc.prctl(_PR_SET_NAME, ctypes.cast(buffer, ctypes.c_void_p).value or 0, 0, 0, 0)
+
+
+def receive(connection: socket.socket, size: int, most_fds: int) -> tuple[bytes, list[int]]:
+    """One message with its file descriptors, which no exec inherits (socket.recv_fds drops the flag for that)."""
+    room = socket.CMSG_LEN(most_fds * 4)
+    message, ancillary, _, _ = connection.recvmsg(size, room, socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % 4])
+    return message, list(fds)

@@ -31,6 +31,7 @@ from typing import Any
 
 from kubelet.runtime.process import launch, linux
 from kubelet.runtime.process.log_writer import LogWriter
+from kubelet.runtime.process.process_tree import descendants, start_time
 
 _CHUNK = 65536
 _MESSAGE = 1 << 18
@@ -79,7 +80,7 @@ class Shim:
             os.close(fd)
         error = "the container's process ended before its program was started"
         while True:
-            message, fds, _, _ = socket.recv_fds(ours, _MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
+            message, fds = linux.receive(ours, _MESSAGE, 1)
             if not message:
                 break
             news = json.loads(message)
@@ -95,7 +96,7 @@ class Shim:
             os.waitpid(self.main_pid, 0)
             self._write_state({"state": "exited", "exit_code": 128, "reason": "StartError", "message": error})
             return str(error)
-        self._write_state({"state": "running", "pid": self.host_pid})
+        self._write_state({"state": "running", "pid": self.host_pid, "start_time": start_time(self.host_pid)})
         return ""
 
     def _open_streams(self) -> list[int]:
@@ -213,7 +214,7 @@ class Shim:
                 return
             return
         while True:
-            found = _descendants(os.getpid())
+            found = descendants(os.getpid())
             if not found:
                 return
             for pid in found:
@@ -279,7 +280,7 @@ class Shim:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(connection, _MESSAGE, 4, socket.MSG_CMSG_CLOEXEC)
+            data, fds = linux.receive(connection, _MESSAGE, 4)
         except BlockingIOError:
             return
         except OSError:
@@ -325,7 +326,9 @@ class Shim:
     def _kill_exec(self, number: int) -> None:
         for pid, (_, known) in self.commands.items():
             if known == number:
-                for target in {pid, *_descendants(pid)}:
+                # In a process namespace our numbers are not those of the /proc we see: its session must do.
+                own_numbers = self.spec["namespaces"]["pid"]
+                for target in (-pid,) if own_numbers else (-pid, pid, *descendants(pid)):
                     try:
                         os.kill(target, signal.SIGKILL)
                     except OSError:
@@ -342,22 +345,6 @@ class Shim:
 def _exit_code(status: int) -> int:
     code = os.waitstatus_to_exitcode(status)
     return 128 - code if code < 0 else code
-
-
-def _descendants(pid: int) -> list[int]:
-    """Process ids of a tree, as the /proc at hand counts them."""
-    found = []
-    waiting = [pid]
-    while waiting:
-        parent = waiting.pop()
-        try:
-            with open(f"/proc/{parent}/task/{parent}/children") as file:
-                children = [int(child) for child in file.read().split()]
-        except OSError:
-            continue
-        found += children
-        waiting += children
-    return found
 
 
 def run(work_dir: str, result: socket.socket) -> None:

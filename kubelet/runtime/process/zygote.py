@@ -19,6 +19,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Callable
 
 from kubelet.runtime.process import launch, linux, root_view, shim
 
@@ -34,7 +35,7 @@ def main(control_fd: int) -> None:
     gc.freeze()  # pages shared with the shims stay shared
     os.chdir("/")
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 65536, 1, socket.MSG_CMSG_CLOEXEC)
+        message, fds = linux.receive(control, 65536, 1)
         if not message:
             return
         request = json.loads(message)
@@ -86,8 +87,7 @@ def _can_make_view(work_dir: str, *, user: bool, pid: bool) -> bool:
     return _in_child(attempt)
 
 
-def _in_child(attempt: object) -> bool:
-    assert callable(attempt)
+def _in_child(attempt: Callable[[], None]) -> bool:
     pid = os.fork()
     if pid == 0:
         try:

@@ -1,0 +1,81 @@
+"""The kubelet's end of the zygote: starts it, asks it for shims, starts another one when it has died."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from kubelet.runtime.process.readiness import readable
+from kubelet.runtime.protocol import RuntimeFailure
+
+_ROOT = str(Path(__file__).parents[3])
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from kubelet.runtime.process.zygote import main; main({})"
+
+
+class Zygote:
+    """`start` first; `close` ends it and leaves the shims."""
+
+    def __init__(self) -> None:
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            # Nothing of ours may be held open by a process that outlives us: not a terminal, not a pipe someone
+            # reads to its end.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _PROGRAM.format(theirs.fileno()), _ROOT],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+                cwd="/",
+            )
+        self._control = ours
+
+    def close(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    async def ask(self, operation: str, directory: Path) -> dict[str, Any]:
+        """Send one request and wait for the answer.  Raises RuntimeFailure when there is none."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            with theirs:
+                await self._send(orjson.dumps({"op": operation, "dir": str(directory)}), theirs.fileno())
+            ours.setblocking(False)
+            await readable(ours.fileno())
+            answer = ours.recv(65536)
+        if not answer:
+            raise RuntimeFailure("the shim ended before it could answer")
+        value: dict[str, Any] = orjson.loads(answer)
+        return value
+
+    async def _send(self, message: bytes, fd: int) -> None:
+        for _ in range(2):
+            if self._control is None:
+                self.start()
+            assert self._control is not None
+            try:
+                socket.send_fds(self._control, [message], [fd])
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                await asyncio.to_thread(self.close)  # it was killed
+        raise RuntimeFailure("the process that starts containers cannot be started")
