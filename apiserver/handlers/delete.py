@@ -88,13 +88,24 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
             if write.options.dry_run:
                 return current, True
             if grace is not None:
-                _stamp(new.metadata, 0, api.clock.now())
+                _mark_gone(new.metadata, api.clock.now().replace(microsecond=0))
+            elif new.metadata.deletionTimestamp:
+                new.metadata.deletionGracePeriodSeconds = 0
             entry = await api.cache.delete(key, endpoint.stored_bytes(orjson.loads(new.encode())), current.revision)
         except (RevisionMismatch, KeyMissing):
             continue
         strategy.after_delete(old)
         return entry, True
     raise write.conflict(name)
+
+
+def _mark_gone(metadata: ObjectMeta, now: datetime) -> None:
+    """The last state of an object of a kind with grace periods shows that its own was over."""
+    if metadata.deletionTimestamp is None:
+        metadata.deletionTimestamp = now
+        if metadata.generation:
+            metadata.generation += 1
+    metadata.deletionGracePeriodSeconds = 0
 
 
 def _check_preconditions(write: Write, old: Any, options: DeleteOptions) -> None:

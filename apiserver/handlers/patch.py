@@ -105,6 +105,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             resource.api_version,
             write.api.clock.now(),
             write.subresource,
+            ignored=dict(write.unowned or {}),
         )
         write.applied = merged
         return _decoded(write, merged)
