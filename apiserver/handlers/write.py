@@ -82,10 +82,13 @@ class Write:
         """
         if self.applied:
             return managers_of(self.applied)
+        document = new.to_dict()
+        if "managedFields" in new.metadata.model_fields_set and not new.metadata.managedFields:
+            document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
         return update_managers(
             self.endpoint.schema,
             old,
-            new.to_dict(),
+            document,
             self.options.manager,
             self.endpoint.resource.api_version,
             self.api.clock.now(),
