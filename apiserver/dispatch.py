@@ -13,6 +13,7 @@ from api.core_v1 import Binding, Pod, ServiceAccount
 from api.errors import BadRequest, MethodNotAllowed, NotFound
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.policy_v1 import Eviction
+from api.schema import schema_of
 from apiserver import tables
 from apiserver.answer import Answer
 from apiserver.decoding import decode_request

@@ -13,6 +13,7 @@ import orjson
 import pydantic
 
 from api.errors import BadRequest, Invalid, UnsupportedMediaType, invalid, invalid_value
+from api.meta_v1 import StatusDetails
 from api.model import Model
 from api.schema import ANY, Schema, schema_of
 from api.scheme import GroupVersion, resource_of_kind
@@ -33,13 +34,11 @@ M = TypeVar("M", bound=Model)
 _OPERATION_FIELDS = ("op", "path", "from", "value")
 
 
-def patch_type(content_type: str, supported: tuple[str, ...] = SUPPORTED) -> str:
-    """The kind of patch.  Raises UnsupportedMediaType naming those there are."""
+def patch_type(content_type: str) -> str:
+    """The kind of patch.  Raises UnsupportedMediaType for any that there is not."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind not in supported:
-        raise UnsupportedMediaType(
-            f"the body of the request was in an unknown format - accepted media types include: {', '.join(supported)}"
-        )
+    if kind not in SUPPORTED:
+        raise UnsupportedMediaType("415: Unsupported Media Type", StatusDetails())
     return kind
 
 
