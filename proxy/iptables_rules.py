@@ -125,12 +125,12 @@ def render(services: ServiceMap, settings: Settings) -> Ruleset:
         note = _comment(f"{check.namespace}/{check.name} health check node port")
         accept = f"{note} -p tcp -m tcp --dport {check.port} -j ACCEPT"
         rules.filter[settings.chain("NODEPORTS")].append(accept)
-    services, nodeports = rules.nat[settings.chain("SERVICES")], settings.chain("NODEPORTS")
+    portals, nodeports = rules.nat[settings.chain("SERVICES")], settings.chain("NODEPORTS")
     note = _comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
     if settings.nodeport_addresses:
-        services += [f"{note} -d {a} -m addrtype --dst-type LOCAL -j {nodeports}" for a in settings.nodeport_addresses]
+        portals += [f"{note} -d {a} -m addrtype --dst-type LOCAL -j {nodeports}" for a in settings.nodeport_addresses]
     else:
-        services.append(f"{note} -m addrtype --dst-type LOCAL -j {nodeports}")
+        portals.append(f"{note} -m addrtype --dst-type LOCAL -j {nodeports}")
     return rules
 
 

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from api.core_v1 import ObjectReference, Service
 from api.discovery_v1 import EndpointSlice
@@ -122,7 +122,7 @@ def make_mode(component: Component, options: argparse.Namespace) -> Mode:
     return iptables_mode(options)
 
 
-def iptables_mode(options: argparse.Namespace) -> Any:
+def iptables_mode(options: argparse.Namespace) -> Mode:
     """The iptables mode as the flags describe it."""
     from proxy.iptables import Iptables
     from proxy.iptables_rules import Settings

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
+import struct
 from typing import cast
 
 from proxy.balancer import Balancer
@@ -44,7 +47,7 @@ class Side(asyncio.Protocol):
             if error is None:
                 peer.transport.close()
             else:
-                peer.transport.abort()  # a reset stays a reset
+                reset(peer.transport)
 
     def pause_writing(self) -> None:
         if self.peer is not None and self.peer.transport is not None and not self.peer.transport.is_closing():
@@ -109,13 +112,13 @@ class TcpRelays:
                 continue
             if transport.is_closing():
                 if side.transport is not None:
-                    side.transport.abort()
+                    reset(side.transport)
                 return
             client.peer, side.peer = side, client
             self._balancer.chosen(address, endpoint)
             transport.resume_reading()
             return
-        transport.abort()
+        reset(transport)
 
     def abort(self) -> None:
         """End every connection at once."""
@@ -123,4 +126,13 @@ class TcpRelays:
             task.cancel()
         for client in list(self._open):
             if client.transport is not None:
-                client.transport.abort()
+                reset(client.transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close so that the other end sees a reset, not an orderly end."""
+    found = transport.get_extra_info("socket")
+    if found is not None and not transport.is_closing():
+        with contextlib.suppress(OSError):
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

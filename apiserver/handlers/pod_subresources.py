@@ -14,7 +14,15 @@ from api.policy_v1 import Eviction
 from apiserver.handlers.delete import delete_object
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
+from apiserver.registry.strategy import Subresource
 from apiserver.storage.entry import Entry
+
+
+class Assignment(Subresource):
+    """A binding changes what nobody else may: the rules of updates do not hold for it."""
+
+    def prepare_for_update(self, new: Pod, old: Pod) -> None:
+        """Everything stands: `bind` made it."""
 
 
 async def bind(write: Write, name: str, binding: Binding) -> None:
@@ -56,6 +64,7 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
         )
         return new
 
+    write.part = Assignment("binding")
     await update_object(write, name, transform)
 
 

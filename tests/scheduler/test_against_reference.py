@@ -188,7 +188,12 @@ def near_and_away(pod: Pod, node: Node, placed: list[tuple[Pod, Node]]) -> bool:
 # --- the comparison -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(nodes(), st.lists(pods(), min_size=1, max_size=10), st.lists(st.integers(0, 9), max_size=4))
 def test_every_verdict_is_the_same(all_nodes: list[Node], all_pods: list[Pod], leaving: list[int]) -> None:
     asyncio.run(compare(all_nodes, all_pods, leaving))
