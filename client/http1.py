@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
         self._answer: Answer | None = None
-        self._complete = False
+        self._complete = self._stays_open = False
         self._untouched = True
         self._paused = False
 
@@ -97,6 +97,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._complete = self._answer is not None
+        self._stays_open = self._parser.should_keep_alive()  # llhttp knows it only now
 
     # --- for the pool's users --------------------------------------------------------------------
 
@@ -137,7 +138,7 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """The answer has ended and the server keeps the connection open."""
-        return self._complete and self._lost is None and self._parser.should_keep_alive()
+        return self._complete and self._lost is None and self._stays_open
 
     def abort(self) -> None:
         """Drop the connection now."""

@@ -150,3 +150,11 @@ async def test_streams_are_read_as_httpx_responses(client: RestClient) -> None:
             break
     answer = await client.raw("GET", "/api/v1/configmaps/x", params={"a": "b c"})
     assert (answer.status_code, answer.json()["reason"]) == (404, "NotFound")
+
+
+async def test_calls_share_connections(client: RestClient, server: ApiDouble) -> None:
+    for number in range(10):
+        await client.create(config_map(f"m{number}"))
+    assert server.connections == 1
+    await asyncio.gather(*(client.get(ConfigMap, f"m{number % 10}", "default") for number in range(100)))
+    assert server.connections <= 24
