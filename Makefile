@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-VENV := .venv
+VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 FLAGS ?=
 TESTS ?= tests
 # What the tests use of Debian; only looked for with root, and only what is missing is installed.
-DEBIAN := iptables:iptables ip:iproute2 conntrack:conntrack
+DEBIAN := iptables:iptables ip:iproute2 conntrack:conntrack curl:curl dockerd:docker.io docker-compose:docker-compose
 
 .PHONY: help install up down status test test-needs lint bench clean
 

@@ -7,7 +7,7 @@ the client raises the same ones again from the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -234,12 +234,14 @@ def invalid_value(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", field, value, detail)
 
 
-def duplicate(field: str, value: Any) -> FieldError:
-    return FieldError("FieldValueDuplicate", field, value)
+def duplicate(field: str, value: Any, detail: str = "") -> FieldError:
+    return FieldError("FieldValueDuplicate", field, value, detail)
 
 
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
-    quoted = ", ".join(f'"{choice}"' for choice in sorted(supported))
+    """`supported` is named in its own order, sets in alphabetical order."""
+    choices = sorted(supported) if isinstance(supported, Set) else supported
+    quoted = ", ".join(f'"{choice}"' for choice in choices)
     return FieldError("FieldValueNotSupported", field, value, f"supported values: {quoted}" if quoted else "")
 
 
@@ -247,8 +249,8 @@ def forbidden(field: str, detail: str) -> FieldError:
     return FieldError("FieldValueForbidden", field, "", detail)
 
 
-def not_found_value(field: str, value: Any) -> FieldError:
-    return FieldError("FieldValueNotFound", field, value)
+def not_found_value(field: str, value: Any, detail: str = "") -> FieldError:
+    return FieldError("FieldValueNotFound", field, value, detail)
 
 
 def too_long(field: str, limit: int) -> FieldError:

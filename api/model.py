@@ -16,20 +16,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
 
 import orjson
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
-from pydantic_core import PydanticUndefined
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from api.quantity import canonical
 
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _ModelType = TypeVar("_ModelType", bound="type[Model]")
 _ATOMIC: set[type[Model]] = set()
+_UNIONS: dict[type[Model], tuple[str, tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,22 @@ def atomic(model: _ModelType) -> _ModelType:
     (`x-kubernetes-map-type: atomic` on the type itself)."""
     _ATOMIC.add(model)
     return model
+
+
+def union(*members: str, discriminator: str = "") -> Callable[[_ModelType], _ModelType]:
+    """Marks a type of which one member is set, which one being said by the `discriminator`
+    (`x-kubernetes-unions`)."""
+
+    def mark(model: _ModelType) -> _ModelType:
+        _UNIONS[model] = (discriminator, members)
+        return model
+
+    return mark
+
+
+def union_of(model: type[Model]) -> tuple[str, tuple[str, ...]] | None:
+    """The discriminator and the members of a type marked with `@union`."""
+    return _UNIONS.get(model)
 
 
 def is_atomic(model: type[Model]) -> bool:
@@ -88,6 +107,11 @@ class Required:
 
 
 @dataclass(frozen=True, slots=True)
+class NotRequired:
+    """Not `required` in the published schema although it is always present on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
 class Default:
     """The default the published schema names; the apiserver's defaulting fills it in."""
 
@@ -111,7 +135,17 @@ def _microseconds(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _with_microseconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _MICRO_TIME.fullmatch(value):
+        raise ValueError("not an RFC 3339 time with six digits after the second")
+    return datetime.fromisoformat(value)
+
+
 def _is_base64(value: str) -> str:
+    if "\n" in value or "\r" in value:  # line breaks are let through and not kept
+        value = value.replace("\n", "").replace("\r", "")
     try:
         base64.b64decode(value, validate=True)
     except binascii.Error as error:
@@ -122,7 +156,7 @@ def _is_base64(value: str) -> str:
 Time = Annotated[datetime, AfterValidator(_to_second)]
 """RFC 3339 with seconds, always in UTC."""
 
-MicroTime = Annotated[datetime, PlainSerializer(_microseconds, return_type=str)]
+MicroTime = Annotated[datetime, BeforeValidator(_with_microseconds), PlainSerializer(_microseconds, return_type=str)]
 """RFC 3339 with exactly six digits of microseconds, always in UTC."""
 
 Quantity = Annotated[str, BeforeValidator(canonical)]
@@ -130,6 +164,36 @@ Quantity = Annotated[str, BeforeValidator(canonical)]
 
 Base64 = Annotated[str, AfterValidator(_is_base64)]
 """Bytes, kept in their base64 encoding."""
+
+_UNSET = "\0unset"
+
+
+class _AlwaysPresent:
+    """Lets a field take the stand-in for "unset" as its default and turns it into None.
+
+    Default and value then differ, so that `exclude_defaults` keeps the field and null is written.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        unset = core_schema.no_info_after_validator_function(_nothing, core_schema.literal_schema([_UNSET]))
+        return core_schema.union_schema([handler(source), unset], mode="left_to_right")
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+ZeroTime = Annotated[Time | None, _AlwaysPresent()]
+"""A time that is null on the wire when unset (a Go struct, not a pointer); declared with `= null()`."""
+
+ZeroMicroTime = Annotated[MicroTime | None, _AlwaysPresent()]
+"""The same with microseconds."""
+
+
+def null() -> Any:
+    """The default of a field that is written as null when unset."""
+    return Field(default=_UNSET, validate_default=True)
+
 
 IntOrString = int | str
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
@@ -156,6 +220,8 @@ class Model(pydantic.BaseModel):
                 field.default, field.default_factory = PydanticUndefined, list
             elif field.default == {} and not field.validate_default:
                 field.default, field.default_factory = PydanticUndefined, dict
+            elif field.default == {}:
+                field.default = _empty_members(bare(field.annotation))
 
     @classmethod
     def decode(cls, data: bytes | str, *, unknown_fields: bool = True) -> Self:
@@ -211,6 +277,21 @@ class Model(pydantic.BaseModel):
 _EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}
 
 
+def _empty_members(model: type[Model]) -> dict[str, Any]:
+    """What an always-present object holds when nothing is known of it: the empty value of each required field."""
+    return {name: _empty(field.annotation) for name, field in model.model_fields.items() if field.is_required()}
+
+
+def _empty(kind: Any) -> Any:
+    kind = bare(kind)
+    origin = getattr(kind, "__origin__", None)
+    if origin in (list, dict):
+        return origin()
+    if isinstance(kind, type) and issubclass(kind, Model):
+        return {}
+    return _EMPTY.get(kind, 0 if kind == IntOrString else "")
+
+
 def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...]) -> None:
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
@@ -224,14 +305,7 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
         kind = bare(kind)
     kind = bare(kind)
     last = location[-1]
-    wanted = bare(field_type(kind, str(last)))
-    origin = getattr(wanted, "__origin__", None)
-    if origin in (list, dict):
-        document[last] = origin()
-    elif isinstance(wanted, type) and issubclass(wanted, Model):
-        document[last] = {}
-    else:
-        document[last] = _EMPTY.get(wanted, 0 if wanted == IntOrString else "")
+    document[last] = _empty(field_type(kind, str(last)))
 
 
 def field_type(model: Any, name: str) -> Any:

@@ -95,11 +95,8 @@ class Dispatcher:
             "delete": self._delete,
             "deletecollection": self._delete_collection,
         }
-        if (
-            info.verb not in handlers
-            or info.verb not in endpoint.strategy.verbs
-            or (info.verb == "create" and info.name)
-        ):
+        fits = bool(info.name) == (info.verb in ("get", "update", "patch", "delete"))
+        if not fits or info.verb not in handlers or info.verb not in endpoint.strategy.verbs:
             raise _not_allowed()
         return await handlers[info.verb](endpoint, request, media)
 

@@ -1,8 +1,4 @@
-"""What does not stay: Events are news and go after a while (`--event-ttl`); history is compacted.
-
-As in Kubernetes, history is kept for five minutes: a watch that lost its connection resumes, one that was away
-for longer lists again.
-"""
+"""Events are news and not records: they go after a while (`--event-ttl`)."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from api.clock import Clock
-from apiserver.storage.protocol import KeyMissing, RevisionMismatch, Store, StoreError
+from apiserver.storage.protocol import KeyMissing, RevisionMismatch, StoreError
 from apiserver.storage.watch_cache import WatchCache
 
 EVENTS = "/events/"
@@ -48,16 +44,3 @@ def _last_written(document: dict[str, object]) -> datetime:
     times += [manager.get("time") for manager in metadata.get("managedFields", [])]
     known = [datetime.fromisoformat(str(time).replace("Z", "+00:00")) for time in times if time]
     return max(known, default=datetime.max.replace(tzinfo=UTC))
-
-
-async def compact_history(store: Store, clock: Clock, every: float) -> None:
-    """Forget, every so many seconds, what was history at the time before; for ever."""
-    before = store.revision
-    while True:
-        await clock.sleep(every)
-        now = store.revision
-        try:
-            await store.compact(before)
-        except StoreError as error:
-            log.warning("the store could not be compacted: %s", error)
-        before = now

@@ -37,17 +37,17 @@ from apiserver.health import Health
 from apiserver.openapi import Documents
 from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
-from apiserver.registry.table import strategies
+from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
-from apiserver.retention import compact_history, expire_events
+from apiserver.retention import expire_events
 from apiserver.service_account_tokens import ServiceAccountTokens
+from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
-_COMPACT_EVERY = 300.0  # seconds
 _DRAIN = 5  # seconds that requests get to finish in after SIGTERM
 
 
@@ -112,7 +112,7 @@ class Server:
         config.ssl = server_context(str(serving.certificate), str(serving.key), str(client_ca))
         server = uvicorn.Server(config)
         self._keep(expire_events(cache, self.clock, options.event_ttl))
-        self._keep(compact_history(store, self.clock, _COMPACT_EVERY))
+        self._keep(compact_regularly(store, self.clock))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -144,7 +144,7 @@ class Server:
         options = self.options
         endpoints = [
             Endpoint(strategy, cache)
-            for strategy in strategies(RegistryOptions(options.service_networks, options.service_node_port_range))
+            for strategy in Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
         ]
         for endpoint in endpoints:
             if endpoint.owns_storage:

@@ -38,6 +38,10 @@ Enqueue = Callable[[Any, Any], Iterable[Key]]
 """From a change (old object or None, new object or None) to the keys to reconcile."""
 
 
+class NotYet(Exception):
+    """Raised by `reconcile`: nothing is wrong, but look again, after longer and longer waits."""
+
+
 class SharedInformers:
     """At most one informer, so one watch and one copy in memory, for each collection a process is interested in."""
 
@@ -130,6 +134,12 @@ class Watches:
 
     def __init__(self, informers: SharedInformers, queue: WorkQueue) -> None:
         self._informers, self._queue = informers, queue
+        self.opened: list[Informer[Any]] = []
+
+    async def synced(self) -> None:
+        """Return when all collections opened through this are there in full."""
+        for informer in self.opened:
+            await informer.synced()
 
     def __call__(
         self,
@@ -147,6 +157,7 @@ class Watches:
         informer = self._informers.of(
             model, namespace=namespace, label_selector=label_selector, field_selector=field_selector, resource=resource
         )
+        self.opened.append(informer)
         for name, function in (indexers or {}).items():
             informer.store.add_index(name, function)
         if enqueue is not nothing:
@@ -180,7 +191,8 @@ class Controller:
         self.informers = informers
         self.reconciles = 0
         self.failures = 0
-        self.setup(Watches(informers, self.queue))
+        self._watches = Watches(informers, self.queue)
+        self.setup(self._watches)
 
     def setup(self, watch: Watches) -> None:
         """Open what the controller watches.  Called once, before anything runs."""
@@ -192,7 +204,7 @@ class Controller:
 
     async def run(self) -> None:
         """Work until cancelled; reconciles under way are cancelled too."""
-        await self.informers.synced()
+        await self._watches.synced()
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(self.workers):
@@ -219,7 +231,9 @@ class Controller:
         except Exception as error:
             self.failures += 1
             expected = isinstance(error, Conflict | Unreachable)
-            if isinstance(error, StatusError | Unreachable):
+            if isinstance(error, NotYet):
+                log.debug("%s: %s: %s", self.name, key, error)
+            elif isinstance(error, StatusError | Unreachable):
                 log.log(logging.DEBUG if expected else logging.WARNING, "%s: %s: %s", self.name, key, error)
             else:
                 log.exception("%s: %s", self.name, key)

@@ -23,8 +23,8 @@ from kubelet.volumes.plugin import VolumeError
 if TYPE_CHECKING:
     from kubelet.pod_worker import PodWorker
 
-_RETRY = 5.0
-_LEAST = 0.01
+_FIRST_RETRY, _LAST_RETRY = 1.0, 10.0
+_AT_ONCE = 0.01
 
 
 class ContainerStarter:
@@ -33,6 +33,7 @@ class ContainerStarter:
     def __init__(self, worker: PodWorker) -> None:
         self._worker = worker
         self._told: dict[str, str] = {}
+        self._failures: dict[str, int] = {}
 
     async def start(self, container: Container) -> None:
         """Try once; afterwards the container runs or `worker.waiting` says why not, with a timer set to try again."""
@@ -43,7 +44,7 @@ class ContainerStarter:
         image = await ensure_image(worker.host, worker.pod, container, worker.waiting.get(container.name))
         if isinstance(image, Waiting):
             key = f"{worker.pod.metadata.uid}_{container.image}"
-            self._wait(container, image, worker.host.image_retries.waiting(key) or _RETRY)
+            self._wait(container, image, worker.host.image_retries.waiting(key) or _LAST_RETRY)
             return
         try:
             config = await worker.host.preparation.container_config(
@@ -68,7 +69,8 @@ class ContainerStarter:
             await runtime.start_container(container_id)
         except StartContainerFailed as error:
             await worker.refresh(container_id)
-            self._fail(container, "RunContainerError", error.message, _LEAST)
+            await self._forget_old(container)
+            self._fail(container, "RunContainerError", error.message, _AT_ONCE)
             return
         await self._started(container, container_id)
 
@@ -78,6 +80,7 @@ class ContainerStarter:
         is_init = any(c.name == container.name for c in worker.pod.spec.initContainers)
         worker.host.metrics.started.inc("init_container" if is_init else "container")
         worker.waiting.pop(container.name, None)
+        self._failures.pop(container.name, None)
         await worker.refresh(container_id)
         await self._forget_old(container)
         handler = container.lifecycle.postStart if container.lifecycle is not None else None
@@ -95,7 +98,7 @@ class ContainerStarter:
             worker.host.tell(worker.pod, "Normal", "Killing", "FailedPostStartHook", container.name)
             await worker.host.runtime.stop_container(container_id, worker.pod.spec.terminationGracePeriodSeconds or 30)
             await worker.refresh(container_id)
-            self._wait(container, Waiting("PostStartHookError", message), _LEAST)
+            self._wait(container, Waiting("PostStartHookError", message), _AT_ONCE)
         finally:
             hook.cancel()
             ending.cancel()
@@ -148,8 +151,11 @@ class ContainerStarter:
             worker.runs.pop(run.id, None)
             worker.messages.pop(run.id, None)
 
-    def _fail(self, container: Container, reason: str, message: str, retry: float = _RETRY) -> None:
+    def _fail(self, container: Container, reason: str, message: str, retry: float = 0.0) -> None:
+        """Wait after an error; what is missing may appear at any moment, so the first retries come soon."""
         worker = self._worker
+        failures = self._failures[container.name] = self._failures.get(container.name, 0) + 1
+        retry = retry or min(_FIRST_RETRY * 2 ** min(failures - 1, 10), _LAST_RETRY)
         worker.host.metrics.start_errors.inc(reason)
         worker.host.tell(worker.pod, "Warning", "Failed", f"Error: {message}", container.name)
         self._wait(container, Waiting(reason, message), retry)

@@ -43,7 +43,10 @@ class Kubelet:
         self._found: dict[str, tuple[list[Sandbox], list[ContainerStatus]]] = {}
         self._early: list[tuple[Pod | None, Pod | None]] | None = []
         self._healthy = False
+        self._pod_cidr = ""
         self._orphans: set[asyncio.Task[None]] = set()
+        self.listeners: set[asyncio.Event] = set()
+        """Set whenever a container started or ended."""
 
     @property
     def healthy(self) -> bool:
@@ -62,9 +65,18 @@ class Kubelet:
         for run in await runtime.list_containers():
             self._found.setdefault(run.pod_uid, ([], []))[1].append(run)
         self._healthy = True
+        await self._learn_pod_cidr()
         early, self._early = self._early or [], None
         for old, new in early:
             self.pod_changed(old, new)
+
+    async def _learn_pod_cidr(self) -> None:
+        """Tell the runtime the range of pod addresses, from the flags or as a controller gave it to the node."""
+        spec = self.node.node.spec if self.node.node is not None else None
+        cidr = self.node.facts.pod_cidr or (spec.podCIDR if spec is not None else "")
+        if cidr and cidr != self._pod_cidr:
+            await self.host.runtime.update_pod_cidr(cidr)
+            self._pod_cidr = cidr
 
     async def run(self, synced: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Work until cancelled.  `synced` is awaited before pods nobody knows are ended."""
@@ -155,6 +167,8 @@ class Kubelet:
             worker = self.workers.get(event.pod_uid)
             if worker is not None:
                 worker.runtime_event(event)
+            for listener in self.listeners:
+                listener.set()
 
     async def _heartbeats(self) -> None:
         clock = self.host.clock
@@ -165,9 +179,12 @@ class Kubelet:
             try:
                 await self._lease.renew()
                 now = clock.monotonic()
+                if not self._pod_cidr:
+                    await self.node.refresh()
+                    await self._learn_pod_cidr()
                 await self.node.report(force=now - last > _LEASE_LOST)
                 last, complained = now, False
-            except (StatusError, Unreachable) as error:
+            except (StatusError, Unreachable, RuntimeFailure) as error:
                 if not complained:
                     log.info("heartbeat of node %s: %s", self.node.facts.name, error)
                 complained = True

@@ -37,7 +37,7 @@ _LIMITS = "nanokube.io/runtime-limits"
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What does not change while the kubelet runs."""
+    """What does not change while the kubelet runs; `limits` (what the runtime cannot do) once it has started."""
 
     name: str
     ips: tuple[str, ...]
@@ -48,14 +48,15 @@ class NodeFacts:
     info: NodeSystemInfo
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Taint] = ()
-    limits: Sequence[str] = ()
+    limits: Callable[[], Sequence[str]] = tuple
 
 
 def new_node(facts: NodeFacts, conditions: list[NodeCondition]) -> Node:
     """The object to register."""
     annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
-    if facts.limits:
-        annotations[_LIMITS] = "; ".join(facts.limits)
+    limits = facts.limits()
+    if limits:
+        annotations[_LIMITS] = "; ".join(limits)
     spec = NodeSpec(taints=[*facts.taints])
     if facts.pod_cidr:
         spec.podCIDR, spec.podCIDRs = facts.pod_cidr, [facts.pod_cidr]
@@ -183,12 +184,16 @@ class NodeReporter:
         existing = await self._client.get(Node, self.facts.name)
         self._conditions = self._now_conditions(existing.status.conditions)
         patch: dict[str, Any] = {"metadata": {"labels": node.metadata.labels, "annotations": node.metadata.annotations}}
-        if not self.facts.limits:
+        if not self.facts.limits():
             patch["metadata"]["annotations"] = node.metadata.annotations | {_LIMITS: None}
         if self.facts.pod_cidr and not existing.spec.podCIDR:
             patch["spec"] = {"podCIDR": self.facts.pod_cidr, "podCIDRs": [self.facts.pod_cidr]}
         await self._client.patch(Node, self.facts.name, "", patch, type="strategic")
         await self._write()
+
+    async def refresh(self) -> None:
+        """See what others wrote into the object.  Raises StatusError, Unreachable."""
+        self.node = await self._client.get(Node, self.facts.name)
 
     async def report(self, *, force: bool = False) -> None:
         """Write the status if it changed, if it was not written for five minutes, or if told to.
@@ -203,7 +208,7 @@ class NodeReporter:
             await self._write()
 
     def _now_conditions(self, before: Sequence[NodeCondition]) -> list[NodeCondition]:
-        return node_conditions(self._pressure(), self._healthy(), self.facts.limits, before, self._clock.now())
+        return node_conditions(self._pressure(), self._healthy(), self.facts.limits(), before, self._clock.now())
 
     async def _write(self) -> None:
         self._reported = float("-inf")

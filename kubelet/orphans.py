@@ -6,9 +6,9 @@ import asyncio
 
 from api.core_v1 import Pod
 from api.meta_v1 import ObjectMeta
+from kubelet.annotations import GRACE
 from kubelet.host import Host
 from kubelet.pod_view import is_running
-from kubelet.preparation import GRACE
 from kubelet.runtime.protocol import ContainerStatus, Sandbox
 
 _DEFAULT_GRACE = 30.0

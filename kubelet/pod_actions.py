@@ -10,11 +10,10 @@ import hashlib
 from dataclasses import dataclass, field
 
 from api.core_v1 import Container
+from kubelet.annotations import HASH
 from kubelet.pod_view import PodView, has_ended, is_initialized, is_over, is_running
 from kubelet.restart import is_sidecar, should_restart
 from kubelet.runtime.protocol import ContainerState, ContainerStatus
-
-HASH = "nanokube.io/container-hash"
 
 
 @dataclass(slots=True)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from api import quantity
 from api.core_v1 import Container, Pod, Service, VolumeMount
+from kubelet.annotations import GRACE, HASH, IMAGE_ID
 from kubelet.configuration import WatchedConfiguration
 from kubelet.environment import ConfigurationError, environment, expand
 from kubelet.etc_hosts import etc_hosts
-from kubelet.pod_actions import HASH, container_hash
+from kubelet.pod_actions import container_hash
 from kubelet.resolv_conf import resolv_conf
 from kubelet.runtime.protocol import (
     ContainerConfig,
@@ -26,11 +27,9 @@ from kubelet.runtime.protocol import (
     SandboxConfig,
 )
 from kubelet.security import security_config
-from kubelet.status import IMAGE_ID
 from kubelet.volumes.manager import READ_ONLY_KINDS, VolumeManager, kind_of
 from kubelet.volumes.service_account_token import TokenCache
 
-GRACE = "nanokube.io/termination-grace-period-seconds"
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TERMINATION_LOG = "/dev/termination-log"
 _MESSAGE_LIMIT = 4096
@@ -57,7 +56,7 @@ class FilePreparation:
         volumes: VolumeManager,
         configuration: WatchedConfiguration,
         tokens: TokenCache,
-        services: Callable[[], Iterable[Service]],
+        services: Callable[[], Awaitable[Iterable[Service]]],
         features: Callable[[], RuntimeFeatures],
         allocatable: Mapping[str, str],
         host_ips: tuple[str, ...],
@@ -129,7 +128,7 @@ class FilePreparation:
     ) -> ContainerConfig:
         """Raises ConfigurationError."""
         values = await environment(
-            pod, container, self._configuration, self._services(), self._allocatable, pod_ips, self._host_ips
+            pod, container, self._configuration, await self._services(), self._allocatable, pod_ips, self._host_ips
         )
         logs = self.log_directory(pod) / container.name
         logs.mkdir(parents=True, exist_ok=True)
@@ -137,9 +136,7 @@ class FilePreparation:
         return ContainerConfig(
             name=container.name,
             image=container.image,
-            command=[expand(word, values) for word in [*container.command, *container.args]]
-            if container.command
-            else [],
+            command=[expand(word, values) for word in container.command],
             args=[expand(word, values) for word in container.args],
             attempt=attempt,
             environment=values,

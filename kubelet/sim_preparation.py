@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from api.core_v1 import Container, Pod
-from kubelet.pod_actions import HASH, container_hash
+from kubelet.annotations import HASH, IMAGE_ID
+from kubelet.pod_actions import container_hash
 from kubelet.runtime.protocol import ContainerConfig, ContainerStatus, Image, SandboxConfig
-from kubelet.status import IMAGE_ID
 
 
 class SimPreparation:

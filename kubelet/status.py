@@ -24,6 +24,7 @@ from api.core_v1 import (
     ResourceRequirements,
     VolumeMountStatus,
 )
+from kubelet.annotations import IMAGE_ID
 from kubelet.conditions import pod_conditions
 from kubelet.phase import pod_phase
 from kubelet.pod_view import PodView, Waiting, has_ended, is_initialized, is_running
@@ -31,7 +32,6 @@ from kubelet.restart import is_sidecar, should_restart
 from kubelet.runtime.protocol import ContainerState as RunState
 from kubelet.runtime.protocol import ContainerStatus as Run
 
-IMAGE_ID = "nanokube.io/image-id"
 _UNKNOWN_EXIT = 137
 
 

@@ -14,7 +14,15 @@ from api.policy_v1 import Eviction
 from apiserver.handlers.delete import delete_object
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
+from apiserver.registry.strategy import Subresource
 from apiserver.storage.entry import Entry
+
+
+class Assignment(Subresource):
+    """A binding changes what nobody else may: the rules of updates do not hold for it."""
+
+    def prepare_for_update(self, new: Pod, old: Pod) -> None:
+        """Everything stands: `bind` made it."""
 
 
 async def bind(write: Write, name: str, binding: Binding) -> None:
@@ -22,6 +30,8 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
 
     Raises Conflict when it has a node already or is being deleted, Invalid for a binding to something else.
     """
+    if binding.metadata.name and binding.metadata.name != name:
+        raise BadRequest("name in URL does not match name in Binding object")
     errors = []
     if binding.target is None or not binding.target.name:
         errors.append(required("target.name"))
@@ -48,14 +58,12 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
         new = old.copy_deep()
         new.spec.nodeName = node
         new.metadata.annotations.update(binding.metadata.annotations)
+        new.metadata.labels.update(binding.metadata.labels)
         new.status.conditions = [c for c in new.status.conditions if c.type != "PodScheduled"]
-        new.status.conditions.append(
-            PodCondition(
-                type="PodScheduled", status="True", lastTransitionTime=now, observedGeneration=old.metadata.generation
-            )
-        )
+        new.status.conditions.append(PodCondition(type="PodScheduled", status="True", lastTransitionTime=now))
         return new
 
+    write.part = Assignment("binding")
     await update_object(write, name, transform)
 
 

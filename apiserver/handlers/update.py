@@ -82,7 +82,7 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
     context = write.context()
     _keep_system_fields(new, old)
     strategy.default(new)
-    part = endpoint.subresources.get(write.subresource)
+    part = write.part or endpoint.subresources.get(write.subresource)
     if isinstance(part, Subresource):
         part.prepare_for_update(new, old)
     else:

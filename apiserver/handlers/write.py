@@ -20,7 +20,7 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.options import WriteOptions
 from apiserver.patch.managed_fields import managers_of, update_managers
-from apiserver.registry.strategy import Context
+from apiserver.registry.strategy import Context, Subresource
 from apiserver.request import User
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
@@ -37,6 +37,8 @@ class Write:
     namespace: str
     warnings: list[str]
     subresource: str = ""
+    part: Subresource | None = None
+    """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
     """For server-side apply: the merged object, whose managedFields stand."""
 

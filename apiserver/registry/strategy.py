@@ -11,6 +11,7 @@ The order in which a handler asks is Kubernetes' own:
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from api.errors import FieldError
 from api.meta_v1 import DeleteOptions, ObjectMeta
 from api.model import Model
 from api.scheme import Resource
+from apiserver.registry.names import dns_subdomain
 
 
 class APIObject(Protocol):
@@ -28,6 +30,7 @@ class APIObject(Protocol):
     metadata: ObjectMeta
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 M = TypeVar("M", bound=Model)
 Finish = Callable[[bool], None]
 """Called once after a write with whether it succeeded: keeps or gives back what was allocated for it."""
@@ -108,6 +111,21 @@ class Context:
     list: Callable[[type[Model], str], list[Any]]
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the server's flags decide about the kinds."""
+
+    service_cluster_ip_ranges: tuple[Network, ...] = (ipaddress.ip_network("10.0.0.0/24"),)
+    """`--service-cluster-ip-range`: one network, or one of each family; the first is the primary."""
+    service_node_ports: range = range(30000, 32768)
+    """`--service-node-port-range`."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the cluster lives on the loopback of one machine, as one without root does."""
+        return any(network.is_loopback for network in self.service_cluster_ip_ranges)
+
+
 class Strategy(Generic[M]):
     """The rules of one kind.  Every method has a default that suits a kind with nothing special."""
 
@@ -119,12 +137,19 @@ class Strategy(Generic[M]):
     )
     create_on_update: ClassVar[bool] = False
     """Whether PUT of a name that does not exist creates it."""
+    deprecation: ClassVar[str] = ""
+    """Sent as a `Warning` with every answer, whatever the verb, where the whole resource is on its way out."""
     unconditional_update: ClassVar[bool] = True
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
     """Whether DELETE answers with the object that is gone instead of a Status."""
     storage_key: ClassVar[str] = ""
     """The key prefix in the store; another than the resource's own where two groups show the same objects."""
+    storage_fields: ClassVar[Mapping[str, str]] = {}
+    """Where `storage_key` names another resource: what each differing top-level field is called there."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
 
     def default(self, obj: M) -> None:
         """Fill in what the client left out, as Kubernetes' defaulting functions do.  Runs on every decode of a
@@ -150,8 +175,6 @@ class Strategy(Generic[M]):
 
     def validate_name(self, name: str, prefix: bool = False) -> Iterable[str]:
         """Complaints about metadata.name (`prefix`: about generateName); a DNS subdomain unless overridden."""
-        from apiserver.registry.names import dns_subdomain
-
         return dns_subdomain(name, prefix)
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
@@ -163,6 +186,12 @@ class Strategy(Generic[M]):
         """The names `selectable_fields` returns; any other is refused with 400."""
         return frozenset(self.selectable_fields({}))
 
+    def unknown_field(self, name: str) -> str:
+        """The refusal of a `fieldSelector` that asks for something else (400)."""
+        if type(self).selectable_fields is not Strategy.selectable_fields:
+            return f"field label not supported: {name}"
+        return f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
     def begin_create(self, new: M, context: Context) -> Finish | None:
         """Allocate what the object needs (addresses, ports); called after validation."""
         return None
@@ -172,6 +201,14 @@ class Strategy(Generic[M]):
 
     def after_delete(self, old: M) -> None:
         """Give back what was allocated; the object is gone from the store."""
+
+    def cells(self, obj: M, now: datetime) -> list[Any]:
+        """One row of the table: the value of each of `columns`."""
+        return [column.value(obj, now) for column in self.columns]
+
+    def row_conditions(self, obj: M) -> list[dict[str, str]]:
+        """Conditions of the object's row in a table (TableRowCondition); few kinds have any."""
+        return []
 
     def grace_period(self, obj: M, options: DeleteOptions) -> int | None:
         """Seconds the object lives on after DELETE with a deletionTimestamp; None or 0 deletes at once."""

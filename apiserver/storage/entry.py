@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from sys import intern
 from typing import Any, Literal
 
 import orjson
@@ -66,7 +67,7 @@ class Entry:
         fields["metadata.name"] = name
         fields["metadata.namespace"] = namespace
         labels = document["metadata"].get("labels") or _NONE
-        return cls(key, namespace, name, revision, with_revision(value, revision), labels, fields)
+        return cls(key, intern(namespace), name, revision, with_revision(value, revision), labels, fields)
 
     @classmethod
     def detached(cls, key: str, namespace: str, name: str, value: bytes, revision: Revision) -> Entry:

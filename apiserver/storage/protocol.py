@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Revision = int
 """Position in the one global order of writes.  An empty store is at 1; each write gets the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyValue:
+class KeyValue(NamedTuple):
     """What one key holds; `revision` is that of the write that put it there."""
 
     key: str
@@ -32,8 +31,7 @@ class Snapshot:
     items: list[KeyValue]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One change.  `previous` is what the key held before: None for a creation.
 
     For a deletion `value` is the state the key is remembered by: what `delete` was given, or else the last one.

@@ -151,7 +151,7 @@ class SqliteStore:
             raise FutureRevision(revision, self.revision)
         rows = await self._read(_LIST, (prefix, prefix + "\U0010ffff", revision))
         self._check_compacted(revision)
-        return Snapshot(revision, [KeyValue(key, value, at) for key, value, at in rows])
+        return Snapshot(revision, [KeyValue._make(row) for row in rows])
 
     def watch(self, prefix: str, since: Revision, *, until: Revision | None = None) -> AsyncGenerator[Event, None]:
         return self._feed.watch(prefix, since, until)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,12 @@ _CURRENT = (
     "SELECT l.key, l.revision, l.deleted, l.value FROM json_each(?) AS k CROSS JOIN log AS l"
     " ON l.revision = (SELECT revision FROM log WHERE key = k.value ORDER BY revision DESC LIMIT 1)"
 )
-_INSERT = "INSERT INTO log (revision, key, deleted, previous, value) VALUES (?, ?, ?, ?, ?)"
+_ROW = "(?, ?, ?, ?, ?)"
+# Every step of a statement gives up the interpreter lock and waits to get it back: many rows to a statement.
+_INSERTS = tuple(
+    (rows, "INSERT INTO log (revision, key, deleted, previous, value) VALUES " + ", ".join([_ROW] * rows))
+    for rows in (64, 16, 4, 1)
+)
 _SWEEP_SUPERSEDED = (
     "DELETE FROM log WHERE revision IN (SELECT previous FROM log WHERE revision > ? AND revision <= ? AND previous > 0)"
 )
@@ -152,7 +158,7 @@ class Writer(threading.Thread):
                 for key, at, deleted, value in connection.exec_driver_sql(_CURRENT, (keys,))
                 if not deleted
             }
-            rows: list[tuple[Revision, str, int, Revision, bytes | None]] = []
+            rows: list[tuple[Any, ...]] = []
             outcomes = []
             for write in writes:
                 found = current.get(write.key)
@@ -173,10 +179,9 @@ class Writer(threading.Thread):
                     current[write.key] = KeyValue(write.key, value, revision)
                 events.append(Event(revision, write.key, value, write.deleted, found))
                 outcomes.append((write.done, revision))
-            if rows:
-                connection.exec_driver_sql(_INSERT, rows)
+            self._insert(connection, rows)
             connection.exec_driver_sql("COMMIT")
-            self._stats.statements += 4
+            self._stats.statements += 3
             if rows:
                 self._stats.commits += 1
                 self._stats.writes += len(rows)
@@ -186,6 +191,14 @@ class Writer(threading.Thread):
             refusal = StoreError(f"cannot write to {self._path}: {getattr(error, 'orig', None) or error}")
             events, outcomes = [], [(write.done, refusal) for write in writes]
         self._deliver(events, self._revision, outcomes)
+
+    def _insert(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+        start = 0
+        for count, statement in _INSERTS:
+            while len(rows) - start >= count:
+                connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows[start : start + count])))
+                self._stats.statements += 1
+                start += count
 
     def _compact(self, connection: Connection, compaction: Compaction) -> None:
         outcome: Revision | StoreError

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -87,9 +88,15 @@ class WatchCache:
         self.revision = snapshot.revision
         for collection in self._collections.values():
             collection.ring_start = snapshot.revision
-        for item in snapshot.items:
-            collection = self._collection(_prefix_of(item.key))
-            collection.put(Entry.from_value(item.key, item.value, item.revision, collection.fields_of))
+        collecting = gc.isenabled()
+        gc.disable()  # it would look again and again for cycles among objects that have none
+        try:
+            for item in snapshot.items:
+                collection = self._collection(_prefix_of(item.key))
+                collection.put(Entry.from_value(item.key, item.value, item.revision, collection.fields_of))
+        finally:
+            if collecting:
+                gc.enable()
         self._feeder = asyncio.create_task(self._follow(), name="watch-cache")
 
     async def stop(self) -> None:

@@ -30,11 +30,25 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--bind-address", metavar="IP", help="where the API server listens (127.0.0.1)")
     parser.add_argument("--token-auth-file", type=Path, metavar="FILE", help='csv of token,user,uid,"group,group"')
     parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="give up after that many seconds (60)")
+    parser.add_argument(
+        "--component-flag",
+        action="append",
+        default=[],
+        metavar="NAME=FLAG",
+        help="a further flag for a component, as in controller-manager=--node-monitor-grace-period=20s",
+    )
     flags = parser.parse_args(arguments)
 
     from client.cluster.up import Wishes, up
 
     wishes = Wishes(
-        flags.data_dir, flags.nodes, flags.runtime, flags.port, flags.bind_address, flags.token_auth_file, flags.timeout
+        flags.data_dir,
+        nodes=flags.nodes,
+        runtime=flags.runtime,
+        port=flags.port,
+        bind_address=flags.bind_address,
+        token_auth_file=flags.token_auth_file,
+        timeout=flags.timeout,
+        component_flags=tuple(tuple(text.split("=", 1)) for text in flags.component_flag if "=" in text),
     )
     return up(wishes, detach=flags.detach)

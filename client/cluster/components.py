@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from client.cluster.address_ranges import Network, node_range
@@ -19,7 +20,8 @@ class Component:
     """One process: `main(arguments)` of `<module>.__main__`.
 
     `cleanup` are the arguments of a second, short run after the cluster's end, which takes away what the
-    component leaves for a successor on purpose: pods, interfaces, rules.
+    component leaves for a successor on purpose: pods, interfaces, rules.  `preload` are modules that it needs at
+    once but imports late, so that they can be there before it is forked.
     """
 
     name: str
@@ -28,7 +30,12 @@ class Component:
     cleanup: Sequence[str] = ()
     ready_flag: str = ""
     needs_api: bool = True
-    preload: Sequence[str] = field(default=())
+    preload: Sequence[str] = ()
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What to import before `main` of the first of them is called."""
+        return (f"{self.module}.__main__", *self.preload)
 
 
 def node_names(count: int) -> list[str]:
@@ -48,6 +55,7 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
             "scheduler",
             "scheduler",
             ("--kubeconfig", str(data.kubeconfig_of("scheduler")), "--leader-elect=false"),
+            preload=("scheduler.server",),
         )
     )
     found.append(
@@ -76,7 +84,9 @@ def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component
         arguments += ["--token-auth-file", settings.token_auth_file]
     for node in nodes:
         arguments += ["--issue-kubeconfig-for", node]
-    return Component("apiserver", "apiserver", arguments, ready_flag="--ready-fd", needs_api=False)
+    return Component(
+        "apiserver", "apiserver", arguments, ready_flag="--ready-fd", needs_api=False, preload=("apiserver.server",)
+    )
 
 
 def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Component]:
@@ -91,19 +101,26 @@ def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Compo
             *("--pod-cidr", str(pods)),
             *("--port", str(ports())),
         ]
-        return [Component("kubelet", "kubelet", arguments)]
+        preload = ("kubelet.process", "kubelet.runtime.sim", "kubelet.serving")
+        return [Component("kubelet", "kubelet", arguments, preload=preload)]
     found = []
     for index, node in enumerate(nodes):
         place = ["--hostname-override", node, "--root-dir", str(data.node(node)), "--container-runtime", "process"]
         place += ["--pod-cidr", str(node_range(pods, index, len(nodes)))]
         arguments = ["--kubeconfig", str(data.kubeconfig_of(node)), *place, "--port", str(ports())]
-        found.append(Component(f"kubelet-{node}", "kubelet", arguments, cleanup=[*place, "--cleanup"]))
+        preload = ("kubelet.process", "kubelet.runtime.process.runtime", "kubelet.serving")
+        found.append(Component(f"kubelet-{node}", "kubelet", arguments, cleanup=[*place, "--cleanup"], preload=preload))
     return found
 
 
 def _proxy(data: DataDir, settings: Settings, privileged: bool) -> Component:
+    """One proxy for the machine, whatever the number of nodes on it."""
+    # Several clusters may run side by side: each proxy's rules carry a name of its own.
+    instance = hashlib.sha256(str(data.root.resolve()).encode()).hexdigest()[:6]
     mode = ["--proxy-mode", "iptables" if privileged else "userspace", "--cluster-cidr", settings.pod_range]
-    arguments = ["--kubeconfig", str(data.kubeconfig_of("proxy")), "--hostname-override", "node-1", *mode]
+    mode += ["--instance", instance]
+    arguments = ["--kubeconfig", str(data.kubeconfig_of("proxy"))]
+    arguments += ["--hostname-override", ",".join(node_names(settings.nodes)), "--healthz-bind-address", "", *mode]
     return Component("proxy", "proxy", arguments, cleanup=[*mode, "--cleanup"] if privileged else ())
 
 
@@ -140,5 +157,5 @@ def last_line(path: Path, since: int) -> str:
             text = file.read()[-65536:].decode(errors="replace")
     except OSError:
         return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    lines = [line.strip(" |+-") for line in text.splitlines()]  # exception groups are framed
+    return next((line for line in reversed(lines) if line), "")

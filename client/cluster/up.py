@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,8 @@ SHARED = (
     "client.informer",
     "client.rest",
     "client.cluster.readiness",
+    "uvloop",
+    "yaml",
 )
 _LOG_LIMIT = 10 * 2**20
 
@@ -45,6 +47,8 @@ class Wishes:
     bind_address: str | None = None
     token_auth_file: Path | None = None
     timeout: float = 60.0
+    component_flags: tuple[tuple[str, str], ...] = ()
+    """Further flags as (component, flag), for experiments; not kept for the next start."""
 
 
 def wait_for_nodes(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], int]:
@@ -58,6 +62,11 @@ def import_shared() -> None:
     """Import what most components need, before they are forked: once in time and once in memory."""
     for module in SHARED:
         importlib.import_module(module)
+
+    from api.scheme import RESOURCES
+
+    for resource in RESOURCES:
+        resource.model.model_rebuild()  # builds the validator, which is otherwise done on first use, by each
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
 
     supervisor = Supervisor(
         data,
-        parts.plan(data, settings),
+        with_flags(parts.plan(data, settings), wishes.component_flags),
         report,
         clock,
         wait=partial(parts.wait, data.kubeconfig, node_names(settings.nodes)),
@@ -130,6 +139,8 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
         return supervisor.run(on_ready)
     except ClusterError as error:
         log(str(error))
+        if not (data.root / "pki").exists():  # the API server refused the folder: it is not a cluster's
+            data.settings.unlink(missing_ok=True)
         report.failed(str(error))
         return 1
     finally:
@@ -175,6 +186,20 @@ def prepare(wishes: Wishes, data: DataDir) -> tuple[Settings, Claim]:
     except OSError as error:
         raise ClusterError(f"the data folder {data.root} cannot be written: {error.strerror}") from error
     return settings, claim
+
+
+def with_flags(components: list[Component], flags: Sequence[tuple[str, str]]) -> list[Component]:
+    """The components with further flags; "kubelet" means every node's."""
+    return [
+        replace(
+            component,
+            arguments=[
+                *component.arguments,
+                *(flag for name, flag in flags if name in (component.name, component.module)),
+            ],
+        )
+        for component in components
+    ]
 
 
 def _summary(data: DataDir, seconds: float, detached: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from api.apps_v1 import Deployment, ReplicaSet, ReplicaSetSpec
+from api.apps_v1 import Deployment, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus
 from api.meta_v1 import LabelSelector, ObjectMeta
 from controller_manager.deployment.sizes import max_surge, new_size, wanted
 from controller_manager.pod_template import HASH_LABEL, controller_reference, same_template, template_hash
@@ -67,6 +67,7 @@ def make_new(deployment: Deployment, replica_sets: Sequence[ReplicaSet]) -> Repl
         spec=ReplicaSetSpec(
             replicas=0, minReadySeconds=deployment.spec.minReadySeconds, selector=selector, template=template
         ),
+        status=ReplicaSetStatus(replicas=0),
     )
     made.spec.replicas = new_size(deployment, [*replica_sets, made], made)
     made.metadata.annotations = annotations_for(deployment, made, next_revision(replica_sets), is_new=True)

@@ -16,12 +16,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import itertools
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from api.clock import Clock
 from api.core_v1 import Pod
+from kubelet.annotations import IMAGE_ID
 from kubelet.runtime.protocol import (
     ContainerConfig,
     ContainerEvent,
@@ -53,8 +55,9 @@ _NOTHING_RUNS = "the sim runtime only pretends to run containers: there is nothi
 class SimRuntime:
     """One node's pretended containers.  See `kubelet.runtime.protocol` for what the methods promise."""
 
-    def __init__(self, clock: Clock, timers: Timers, pod_cidr: str) -> None:
-        """`pod_cidr` is where pod addresses come from, each used by one sandbox at a time."""
+    def __init__(self, clock: Clock, timers: Timers, pod_cidr: str, log_path: str = "") -> None:
+        """`pod_cidr` is where pod addresses come from, each used by one sandbox at a time; adopted
+        containers get `log_path` as their log."""
         self._clock, self._timers = clock, timers
         self._network = ipaddress.ip_network(pod_cidr)
         self._next_host = itertools.cycle(range(2, max(3, self._network.num_addresses - 1)))
@@ -64,6 +67,8 @@ class SimRuntime:
         self._members: dict[str, list[str]] = {}
         self._listeners: list[asyncio.Queue[ContainerEvent]] = []
         self._ids = itertools.count(1)
+        self._epoch = secrets.token_hex(4)
+        self._log_path = log_path
 
     @property
     def version(self) -> RuntimeVersion:
@@ -79,6 +84,9 @@ class SimRuntime:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+    async def update_pod_cidr(self, pod_cidr: str) -> None:
+        """Known from the start."""
 
     def adopt(self, pod: Pod) -> tuple[list[Sandbox], list[ContainerStatus]]:
         """Take over a pod that an earlier kubelet left running, as its status describes it; nothing for others."""
@@ -99,7 +107,14 @@ class SimRuntime:
                 id=known.containerID.partition("://")[2] or self._new_id(),
                 sandbox_id=sandbox.id,
                 pod_uid=meta.uid,
-                config=ContainerConfig(known.name, known.image, (), attempt=known.restartCount),
+                config=ContainerConfig(
+                    known.name,
+                    known.image,
+                    (),
+                    attempt=known.restartCount,
+                    log_path=self._log_path,
+                    annotations={IMAGE_ID: known.imageID},
+                ),
                 state=ContainerState.RUNNING if running else ContainerState.EXITED,
                 created_at=now,
                 started_at=running.startedAt if running else ended.startedAt if ended else now,
@@ -286,4 +301,4 @@ class SimRuntime:
         raise NoSuchObject("the sim runtime only pretends to run containers: no port is open")
 
     def _new_id(self) -> str:
-        return f"{next(self._ids):016x}"
+        return f"{self._epoch}{next(self._ids):08x}"

@@ -9,7 +9,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from api.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
+from api.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec, TokenRequestStatus
 from api.clock import Clock
 from api.core_v1 import Pod, ServiceAccount, ServiceAccountTokenProjection
 from kubelet.volumes.plugin import PayloadFile, VolumeContext
@@ -74,7 +74,8 @@ class TokenCache:
                 apiVersion="v1", kind="Pod", name=pod.metadata.name, uid=pod.metadata.uid
             ),
         )
-        body = TokenRequest(apiVersion="authentication.k8s.io/v1", kind="TokenRequest", spec=spec)
+        status = TokenRequestStatus(token="")
+        body = TokenRequest(apiVersion="authentication.k8s.io/v1", kind="TokenRequest", spec=spec, status=status)
         account = pod.spec.serviceAccountName or "default"
         answer: TokenRequest = await self._client.create_subresource(
             ServiceAccount, account, pod.metadata.namespace, "token", body

@@ -132,6 +132,9 @@ class ApiDouble:
         await writer.drain()
 
     def _parse(self, path: str) -> tuple[Resource, str, str, str]:
+        own = re.match(r"^/api/v1/namespaces/([^/]+)/(status|finalize)$", path)
+        if own:
+            return next(r for r in self.resources if r.plural == "namespaces"), "", own[1], own[2]
         found = _PATH.match(path)
         if found:
             for resource in self.resources:

@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-TOOLS = ("dockerd", "docker", "unshare", "nsenter", "dpkg", "apt-cache", "pip")
+ROOT = Path(__file__).parent.parent.parent
+TOOLS = ("dockerd", "docker", "unshare", "nsenter", "dpkg", "apt-cache")
 PACKAGES = (
     *("python3", "python3-venv", "bash", "dash", "coreutils", "sed", "grep", "procps", "base-files"),
     *("iptables", "iproute2", "conntrack", "ca-certificates"),
@@ -28,7 +29,7 @@ def why_not() -> str:
     """Why an engine cannot be had here; "" when it can."""
     if os.geteuid() != 0:
         return "a Docker engine needs root"
-    missing = [tool for tool in TOOLS[:-1] if shutil.which(tool) is None]
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if not compose_command():
         missing.append("docker-compose")
     if missing:
@@ -60,6 +61,17 @@ class Engine:
     def compose(self, *arguments: str, timeout: float = 60, **environment: str) -> str:
         return self._run([*compose_command(), *arguments], timeout, environment)
 
+    def shell(self, line: str, folder: Path, **environment: str) -> str:
+        """A line for a shell on the engine's host, as the documentation has it; the project's own compose file."""
+        line = line.replace("docker compose", " ".join(compose_command()))
+        settings = self.environment(COMPOSE_FILE=str(ROOT / "docker-compose.yml"), **environment)
+        entering = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", "bash", "-o", "pipefail", "-c", line]
+        done = subprocess.run(
+            entering, capture_output=True, text=True, timeout=180, check=False, env=settings, cwd=folder
+        )
+        assert done.returncode == 0, f"{line}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout
+
     def inside(self, command: Sequence[str], timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """A command on the engine's host: where the published ports are."""
         entering = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *command]
@@ -73,7 +85,7 @@ class Engine:
             timeout=timeout,
             check=False,
             env=self.environment(**environment),
-            cwd=Path(__file__).parent.parent.parent,
+            cwd=ROOT,
         )
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout
@@ -116,11 +128,10 @@ def running_engine(folder: Path) -> Iterator[Engine]:
 
 def build_base(engine: Engine, python: str, folder: Path) -> None:
     """Import an image with Debian's Python, made of this machine's own files, and the wheels to install from."""
-    root = Path(__file__).parent.parent.parent
     wheels = folder / "wheels"
     fetch = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(wheels)]
     fetch += ["--python-version", debian_python(), "--only-binary=:all:"]
-    names = [*requirements(root / "pyproject.toml"), "hatchling"]
+    names = [*requirements(ROOT / "pyproject.toml"), "hatchling"]
     subprocess.run([*fetch, *names], check=True, capture_output=True, timeout=120)
     archive = folder / "base.tar"
     with tarfile.open(archive, "w") as tar:

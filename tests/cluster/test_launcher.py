@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cluster.support import alive, environment, free_port, needs_linux, until
+
 SCRIPT = Path(__file__).parent / "fake_cluster.py"
-ROOT = SCRIPT.parent.parent.parent
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the launcher needs Linux")
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Return when the condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        select.select([], [], [], 0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+pytestmark = needs_linux
 
 
 class Cluster:
@@ -59,17 +44,6 @@ class Cluster:
 
     def journal(self) -> list[str]:
         return (self.root / "journal").read_text().splitlines()
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.fixture

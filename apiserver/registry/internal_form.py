@@ -1,0 +1,190 @@
+"""How Kubernetes quotes objects in messages: in its internal form, with every field, empty ones too.
+
+Some messages quote a whole structure, or the difference between two.  The internal types have no JSON
+names: fields are called as in Go and come in the order of their declaration.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from difflib import unified_diff
+from typing import Any
+
+import orjson
+
+from api.model import Model
+
+_ORDER: dict[str, str] = {
+    "PodSpec": (
+        "volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds "
+        "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName automountServiceAccountToken nodeName "
+        "securityContext imagePullSecrets hostname subdomain setHostnameAsFQDN affinity schedulerName tolerations "
+        "hostAliases priorityClassName priority preemptionPolicy dnsConfig readinessGates runtimeClassName overhead "
+        "enableServiceLinks topologySpreadConstraints os schedulingGates resourceClaims resources hostnameOverride "
+        "schedulingGroup"
+    ),
+    "PodSecurityContext": (
+        "hostNetwork hostPID hostIPC shareProcessNamespace hostUsers seLinuxOptions windowsOptions runAsUser "
+        "runAsGroup runAsNonRoot supplementalGroups supplementalGroupsPolicy fsGroup fsGroupChangePolicy sysctls "
+        "seccompProfile appArmorProfile seLinuxChangePolicy"
+    ),
+    "Container": (
+        "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy "
+        "restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle "
+        "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
+    ),
+    "EphemeralContainer": (
+        "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy "
+        "restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle "
+        "terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty "
+        "targetContainerName"
+    ),
+    "ContainerPort": "name hostPort containerPort protocol hostIP",
+    "EnvVar": "name value valueFrom",
+    "EnvVarSource": "fieldRef resourceFieldRef configMapKeyRef secretKeyRef fileKeyRef",
+    "ObjectFieldSelector": "apiVersion fieldPath",
+    "ResourceFieldSelector": "containerName resource divisor",
+    "ConfigMapKeySelector": "name key optional",
+    "SecretKeySelector": "name key optional",
+    "FileKeySelector": "volumeName path key optional",
+    "EnvFromSource": "prefix configMapRef secretRef",
+    "ResourceRequirements": "limits requests claims",
+    "ContainerResizePolicy": "resourceName restartPolicy",
+    "VolumeMount": "name readOnly recursiveReadOnly mountPath subPath mountPropagation subPathExpr",
+    "VolumeDevice": "name devicePath",
+    "Probe": (
+        "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
+        "failureThreshold terminationGracePeriodSeconds"
+    ),
+    "HTTPGetAction": "path port host scheme httpHeaders",
+    "TCPSocketAction": "port host",
+    "GRPCAction": "port service",
+    "Lifecycle": "postStart preStop stopSignal",
+    "LifecycleHandler": "exec httpGet tcpSocket sleep",
+    "SecurityContext": (
+        "capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot "
+        "readOnlyRootFilesystem allowPrivilegeEscalation procMount seccompProfile appArmorProfile"
+    ),
+    "SeccompProfile": "type localhostProfile",
+    "AppArmorProfile": "type localhostProfile",
+    "SELinuxOptions": "user role type level",
+    "Affinity": "nodeAffinity podAffinity podAntiAffinity",
+    "NodeAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
+    "PodAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
+    "PodAntiAffinity": "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
+    "PreferredSchedulingTerm": "weight preference",
+    "WeightedPodAffinityTerm": "weight podAffinityTerm",
+    "PodAffinityTerm": "labelSelector namespaces topologyKey namespaceSelector matchLabelKeys mismatchLabelKeys",
+    "Toleration": "key operator value effect tolerationSeconds",
+    "TopologySpreadConstraint": (
+        "maxSkew topologyKey whenUnsatisfiable labelSelector minDomains nodeAffinityPolicy nodeTaintsPolicy "
+        "matchLabelKeys"
+    ),
+    "HostAlias": "ip hostnames",
+    "PodDNSConfig": "nameservers searches options",
+    "PodResourceClaim": "name resourceClaimName resourceClaimTemplateName",
+    "Volume": (
+        "name hostPath emptyDir gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi glusterfs "
+        "persistentVolumeClaim rbd quobyte flexVolume cinder cephfs flocker downwardAPI fc azureFile configMap "
+        "vsphereVolume azureDisk photonPersistentDisk projected portworxVolume scaleIO storageos csi ephemeral image"
+    ),
+    "ConfigMapVolumeSource": "name items defaultMode optional",
+    "SecretVolumeSource": "secretName items defaultMode optional",
+    "ProjectedVolumeSource": "sources defaultMode",
+    "HostPathVolumeSource": "path type",
+    "EmptyDirVolumeSource": "medium sizeLimit",
+    "Taint": "key value effect timeAdded",
+    "ServicePort": "name protocol appProtocol port targetPort nodePort",
+}
+
+_NAMES = {
+    "awsElasticBlockStore": "AWSElasticBlockStore",
+    "cephfs": "CephFS",
+    "csi": "CSI",
+    "dnsConfig": "DNSConfig",
+    "dnsPolicy": "DNSPolicy",
+    "fc": "FC",
+    "fsGroup": "FSGroup",
+    "fsGroupChangePolicy": "FSGroupChangePolicy",
+    "fsType": "FSType",
+    "gcePersistentDisk": "GCEPersistentDisk",
+    "grpc": "GRPC",
+    "httpGet": "HTTPGet",
+    "httpHeaders": "HTTPHeaders",
+    "ip": "IP",
+    "iqn": "IQN",
+    "iscsi": "ISCSI",
+    "iscsiInterface": "ISCSIInterface",
+    "nfs": "NFS",
+    "os": "OS",
+    "pdName": "PDName",
+    "rbd": "RBD",
+    "seLinuxChangePolicy": "SELinuxChangePolicy",
+    "seLinuxOptions": "SELinuxOptions",
+    "storageos": "StorageOS",
+    "tcpSocket": "TCPSocket",
+    "tty": "TTY",
+    "volumeID": "VolumeID",
+    "wwids": "WWIDs",
+}
+
+# Strings that are pointers in the internal form: unset is null, not "".
+_POINTERS = {("Container", "restartPolicy"), ("EphemeralContainer", "restartPolicy")}
+# Fields that the internal form keeps in the pod's security context.
+_HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
+# Types of meta/v1 are the same inside: they keep their JSON names, and leave out what is empty.
+_META = {"LabelSelector", "LabelSelectorRequirement"}
+
+
+def _go_name(name: str) -> str:
+    return _NAMES.get(name) or name[0].upper() + name[1:]
+
+
+def internal(value: Any) -> Any:
+    """The internal form of a model, as JSON-shaped dictionaries and lists."""
+    if isinstance(value, Model):
+        return _internal_model(value)
+    if isinstance(value, list):
+        return [internal(item) for item in value] or None
+    if isinstance(value, dict):
+        return {key: value[key] for key in sorted(value)} or None
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value
+
+
+def _internal_model(model: Model) -> dict[str, Any]:
+    kind = type(model).__name__
+    if kind in _META:
+        return model.to_dict()
+    fields = _ORDER[kind].split() if kind in _ORDER else list(type(model).model_fields)
+    shown: dict[str, Any] = {}
+    for field in fields:
+        value = getattr(model, field, None)
+        if value == "" and (kind, field) in _POINTERS:
+            value = None
+        if kind == "PodSpec" and field == "securityContext" and value is not None:
+            shown["SecurityContext"] = _security_context(model, value)
+            continue
+        shown[_go_name(field)] = internal(value)
+    return shown
+
+
+def _security_context(spec: Model, context: Model) -> dict[str, Any]:
+    shown = {_go_name(name): getattr(spec, name) for name in _HOST}
+    for field in _ORDER["PodSecurityContext"].split():
+        if field not in _HOST:
+            shown[_go_name(field)] = internal(getattr(context, field))
+    return shown
+
+
+def difference(old: Model, new: Model) -> str:
+    """A unified diff of the internal forms, with three lines of context and no file names."""
+    found = list(unified_diff(_lines(old), _lines(new), lineterm="", n=3))[2:]
+    return "".join(line + "\n" for line in found)
+
+
+def _lines(model: Model) -> list[str]:
+    text = orjson.dumps(internal(model), option=orjson.OPT_INDENT_2).decode()
+    # Go indents by one space here.
+    return [" " * ((len(line) - len(line.lstrip(" "))) // 2) + line.lstrip(" ") for line in text.split("\n")]

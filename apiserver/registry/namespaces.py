@@ -1,0 +1,96 @@
+"""Namespaces, and the finalizer that keeps one until everything in it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.core_v1 import Namespace
+from api.errors import FieldError, invalid_value
+from api.scheme import resource_of
+from apiserver.registry.columns import AGE, NAME
+from apiserver.registry.names import Complaints, dns_label, qualified
+from apiserver.registry.strategy import Column, Context, Status, Strategy, Subresource
+
+_NAME_LABEL = "kubernetes.io/metadata.name"
+_STANDARD = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+
+
+@dataclass(frozen=True)
+class NamespaceStatus(Status):
+    """`/status` of namespaces: the phase follows from whether deletion has begun."""
+
+    def prepare_for_update(self, new: Namespace, old: Namespace) -> None:
+        super().prepare_for_update(new, old)
+
+    def validate_update(self, new: Namespace, old: Namespace) -> Iterable[FieldError]:
+        phase = new.status.phase
+        if new.metadata.deletionTimestamp is None:
+            if phase != "Active":
+                yield invalid_value("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")
+        elif phase != "Terminating":
+            detail = "may only be 'Terminating' if `deletionTimestamp` is not empty"
+            yield invalid_value("status.Phase", phase, detail)
+
+
+@dataclass(frozen=True)
+class Finalize(Subresource):
+    """`/finalize`: the only way to change spec.finalizers."""
+
+    name: str = "finalize"
+
+    def prepare_for_update(self, new: Namespace, old: Namespace) -> None:
+        new.status = old.status
+
+    def validate_update(self, new: Namespace, old: Namespace) -> Iterable[FieldError]:
+        for index, finalizer in enumerate(new.spec.finalizers):
+            for complaint in _finalizer(finalizer):
+                yield invalid_value(f"spec.finalizers[{index}]", finalizer, complaint)
+
+
+def _finalizer(name: str) -> Complaints:
+    complaints = qualified(name)
+    if not complaints and "/" not in name and name not in _STANDARD:
+        return ("name is neither a standard finalizer name nor is it fully qualified",)
+    return complaints
+
+
+class Namespaces(Strategy[Namespace]):
+    resource = resource_of(Namespace)
+    subresources = (NamespaceStatus(), Finalize())
+    verbs = frozenset({"create", "delete", "get", "list", "patch", "update", "watch"})
+    columns = (
+        NAME,
+        Column("Status", lambda n, now: n.status.phase, description="Active, or Terminating while it is emptied."),
+        AGE,
+    )
+
+    def validate_name(self, name: str, prefix: bool = False) -> Iterable[str]:
+        return dns_label(name, prefix)
+
+    def default(self, obj: Namespace) -> None:
+        # A selector on this label finds a namespace by its name (KEP-2161).
+        if obj.metadata.name and obj.metadata.labels.get(_NAME_LABEL) is None:
+            obj.metadata.labels[_NAME_LABEL] = obj.metadata.name
+
+    def prepare_for_create(self, new: Namespace, context: Context) -> None:
+        new.status = type(new.status)(phase="Active")
+        if "kubernetes" not in new.spec.finalizers:
+            new.spec.finalizers = [*new.spec.finalizers, "kubernetes"]
+
+    def prepare_for_update(self, new: Namespace, old: Namespace, context: Context) -> None:
+        new.spec.finalizers = list(old.spec.finalizers)
+        new.status = old.status
+
+    def validate(self, new: Namespace) -> Iterator[FieldError]:
+        for index, finalizer in enumerate(new.spec.finalizers):
+            for complaint in _finalizer(finalizer):
+                yield invalid_value(f"spec.finalizers[{index}]", finalizer, complaint)
+
+    def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
+        status = document.get("status") or {}
+        return {"status.phase": status.get("phase", ""), "name": (document.get("metadata") or {}).get("name", "")}
+
+    def pending_finalizers(self, obj: Namespace) -> list[str]:
+        return list(obj.spec.finalizers)

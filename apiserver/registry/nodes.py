@@ -1,0 +1,184 @@
+"""Nodes: the machines that pods run on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from api.core_v1 import Node, Taint
+from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
+from api.quantity import parse
+from api.scheme import resource_of
+from apiserver.registry.addresses import network, parse_network
+from apiserver.registry.columns import AGE, NAME
+from apiserver.registry.names import label_value, qualified
+from apiserver.registry.resources import is_extended
+from apiserver.registry.strategy import Column, Context, Status, Strategy
+
+_ROLE_PREFIX = "node-role.kubernetes.io/"
+_ROLE = "kubernetes.io/role"
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+
+@dataclass(frozen=True)
+class NodeStatus(Status):
+    """`/status` of nodes: what the kubelet reports."""
+
+    def prepare_for_update(self, new: Node, old: Node) -> None:
+        super().prepare_for_update(new, old)
+        default_allocatable(new)
+
+    def validate_update(self, new: Node, old: Node) -> Iterable[FieldError]:
+        return _validate_status(new)
+
+
+def default_allocatable(node: Node) -> None:
+    """A node that does not say what pods may use lets them use everything."""
+    if not node.status.allocatable and node.status.capacity:
+        node.status.allocatable = dict(node.status.capacity)
+
+
+class Nodes(Strategy[Node]):
+    resource = resource_of(Node)
+    subresources = (NodeStatus(),)
+
+    def default(self, obj: Node) -> None:
+        # podCIDR is the older field for the first of podCIDRs, and wins.
+        spec = obj.spec
+        if spec.podCIDR and (not spec.podCIDRs or spec.podCIDRs[0] != spec.podCIDR):
+            spec.podCIDRs = [spec.podCIDR]
+        elif spec.podCIDRs and not spec.podCIDR:
+            spec.podCIDR = spec.podCIDRs[0]
+        default_allocatable(obj)
+
+    def prepare_for_update(self, new: Node, old: Node, context: Context) -> None:
+        new.status = old.status
+
+    def validate(self, new: Node) -> Iterator[FieldError]:
+        yield from validate_taints(new.spec.taints, "metadata.taints")
+        yield from _validate_status(new)
+        cidrs = new.spec.podCIDRs
+        for index, cidr in enumerate(cidrs):
+            for complaint in network(cidr):
+                yield invalid_value(f"spec.podCIDRs[{index}]", cidr, complaint)
+        if len(cidrs) > 1:
+            families = [found.version for found in map(parse_network, cidrs) if found is not None]
+            if len(cidrs) > 2 or len(set(families)) != len(families):
+                detail = "may specify no more than one CIDR for each IP family"
+                yield invalid_value("spec.podCIDRs", list(cidrs), detail)
+
+    def validate_update(self, new: Node, old: Node) -> Iterator[FieldError]:
+        if old.spec.podCIDRs and new.spec.podCIDRs != old.spec.podCIDRs:
+            yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
+        if old.spec.providerID and new.spec.providerID != old.spec.providerID:
+            yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
+
+    def warnings(self, new: Node, old: Node | None) -> Iterable[str]:
+        if new.spec.configSource is not None:
+            yield "spec.configSource: the feature is removed"
+        if new.spec.externalID:
+            yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+
+    def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
+        unschedulable = (document.get("spec") or {}).get("unschedulable", False)
+        return {"spec.unschedulable": "true" if unschedulable else "false"}
+
+    columns = (
+        NAME,
+        Column("Status", lambda n, now: _status(n), description="Whether it is ready, and takes new pods."),
+        Column("Roles", lambda n, now: _roles(n), description="The roles its labels give it."),
+        AGE,
+        Column("Version", lambda n, now: n.status.nodeInfo.kubeletVersion, description="The kubelet's version."),
+        Column("Internal-IP", lambda n, now: _address(n, "InternalIP"), description="Its address inside.", priority=1),
+        Column("External-IP", lambda n, now: _address(n, "ExternalIP"), description="Its address outside.", priority=1),
+        Column(
+            "OS-Image",
+            lambda n, now: n.status.nodeInfo.osImage or "<unknown>",
+            description="The operating system.",
+            priority=1,
+        ),
+        Column(
+            "Kernel-Version",
+            lambda n, now: n.status.nodeInfo.kernelVersion or "<unknown>",
+            description="The kernel.",
+            priority=1,
+        ),
+        Column(
+            "Container-Runtime",
+            lambda n, now: n.status.nodeInfo.containerRuntimeVersion or "<unknown>",
+            description="What runs the containers.",
+            priority=1,
+        ),
+    )
+
+
+def validate_taints(taints: list[Taint], path: str) -> Iterator[FieldError]:
+    """Complaints about taints, each unique by key and effect."""
+    seen: set[tuple[str, str]] = set()
+    for index, taint in enumerate(taints):
+        where = f"{path}[{index}]"
+        for complaint in qualified(taint.key):
+            yield invalid_value(f"{where}.key", taint.key, complaint)
+        for complaint in label_value(taint.value):
+            yield invalid_value(f"{where}.value", taint.value, complaint)
+        if not taint.effect:
+            yield required(f"{where}.effect")
+        elif taint.effect not in _EFFECTS:
+            yield not_supported(f"{where}.effect", taint.effect, _EFFECTS)
+        if (taint.key, taint.effect) in seen:
+            shown = {
+                "Key": taint.key,
+                "Value": taint.value,
+                "Effect": taint.effect,
+                "TimeAdded": _time(taint.timeAdded),
+            }
+            yield duplicate(where, shown, "taints must be unique by key and effect pair")
+        seen.add((taint.key, taint.effect))
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _validate_status(node: Node) -> Iterator[FieldError]:
+    seen: set[tuple[str, str]] = set()
+    for index, address in enumerate(node.status.addresses):
+        if (address.type, address.address) in seen:
+            shown = {"Type": address.type, "Address": address.address}
+            yield duplicate(f"status.addresses[{index}]", shown)
+        seen.add((address.type, address.address))
+    for part in ("capacity", "allocatable"):
+        for name, amount in sorted(getattr(node.status, part).items()):
+            where = f"status.{part}.{name}"
+            value = parse(amount)
+            if value < 0:
+                yield invalid_value(where, amount, "must be greater than or equal to 0")
+            if is_extended(name) and value != value.to_integral_value():
+                yield invalid_value(where, amount, "must be an integer")
+
+
+def _status(node: Node) -> str:
+    words = []
+    for condition in node.status.conditions:
+        if condition.type == "Ready":
+            words.append("Ready" if condition.status == "True" else "NotReady")
+    words = words or ["Unknown"]
+    if node.spec.unschedulable:
+        words.append("SchedulingDisabled")
+    return ",".join(words)
+
+
+def _roles(node: Node) -> str:
+    roles = set()
+    for key, value in node.metadata.labels.items():
+        if key.startswith(_ROLE_PREFIX) and len(key) > len(_ROLE_PREFIX):
+            roles.add(key.removeprefix(_ROLE_PREFIX))
+        elif key == _ROLE and value:
+            roles.add(value)
+    return ",".join(sorted(roles)) or "<none>"
+
+
+def _address(node: Node, kind: str) -> str:
+    return next((a.address for a in node.status.addresses if a.type == kind), "<none>")

@@ -1,0 +1,119 @@
+"""What a user should know about a pod that is valid all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from api.core_v1 import Container, EphemeralContainer, PodAffinityTerm, PodSpec, PodTemplateSpec
+from api.quantity import parse
+
+_RENAMED_LABELS = {
+    "beta.kubernetes.io/arch": ("v1.14", "kubernetes.io/arch"),
+    "beta.kubernetes.io/os": ("v1.14", "kubernetes.io/os"),
+    "failure-domain.beta.kubernetes.io/region": ("v1.17", "topology.kubernetes.io/region"),
+    "failure-domain.beta.kubernetes.io/zone": ("v1.17", "topology.kubernetes.io/zone"),
+    "beta.kubernetes.io/instance-type": ("v1.17", "node.kubernetes.io/instance-type"),
+}
+_IN_BYTES = ("memory", "ephemeral-storage")
+
+
+def template_warnings(template: PodTemplateSpec, old: PodTemplateSpec | None) -> Iterable[str]:
+    """Warnings about the template of a workload; none when it did not change."""
+    if old is not None and old.spec == template.spec:
+        return ()
+    return pod_warnings(template.spec, "spec.template.spec")
+
+
+def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
+    """Warnings about a new or changed pod spec."""
+    yield from _labels(spec.nodeSelector, f"{path}.nodeSelector")
+    if spec.affinity is not None:
+        yield from _affinity(spec, f"{path}.affinity")
+    for index, constraint in enumerate(spec.topologySpreadConstraints):
+        where = f"{path}.topologySpreadConstraints[{index}]"
+        if constraint.topologyKey in _RENAMED_LABELS:
+            yield f"{where}.topologyKey: {constraint.topologyKey} is {_renamed(constraint.topologyKey)}"
+        if constraint.labelSelector is None:
+            yield f"{where}.labelSelector: a null labelSelector results in matching no pod"
+    addresses: set[str] = set()
+    for index, alias in enumerate(spec.hostAliases):
+        if alias.ip in addresses:
+            yield f'{path}.hostAliases[{index}].ip: duplicate ip "{alias.ip}"'
+        addresses.add(alias.ip)
+    names: set[str] = set()
+    for index, secret in enumerate(spec.imagePullSecrets):
+        where = f"{path}.imagePullSecrets[{index}].name"
+        if not secret.name:
+            yield f'{where}: invalid empty name ""'
+        elif secret.name in names:
+            yield f'{where}: duplicate name "{secret.name}"'
+        names.add(secret.name)
+    for kind in ("containers", "initContainers", "ephemeralContainers"):
+        for index, container in enumerate(getattr(spec, kind)):
+            yield from _container(container, f"{path}.{kind}[{index}]")
+    seconds = spec.terminationGracePeriodSeconds
+    if seconds is not None and seconds < 0:
+        where = f"{path}.terminationGracePeriodSeconds"
+        yield f"{where}: must be >= 0; negative values are invalid and will be treated as 1"
+
+
+def _renamed(label: str) -> str:
+    since, now = _RENAMED_LABELS[label]
+    return f'deprecated since {since}; use "{now}" instead'
+
+
+def _labels(labels: Mapping[str, str], path: str) -> Iterator[str]:
+    for name in sorted(labels):
+        if name in _RENAMED_LABELS:
+            yield f"{path}[{name}]: {_renamed(name)}"
+
+
+def _affinity(spec: PodSpec, path: str) -> Iterator[str]:
+    affinity = spec.affinity
+    assert affinity is not None
+    for kind in ("podAffinity", "podAntiAffinity"):
+        part = getattr(affinity, kind)
+        if part is None:
+            continue
+        must = part.requiredDuringSchedulingIgnoredDuringExecution
+        for index, term in enumerate(must):
+            yield from _null_selector(term, f"{path}.{kind}.requiredDuringSchedulingIgnoredDuringExecution[{index}]")
+        preferred = part.preferredDuringSchedulingIgnoredDuringExecution
+        for index, weighted in enumerate(preferred):
+            where = f"{path}.{kind}.preferredDuringSchedulingIgnoredDuringExecution[{index}].podAffinityTerm"
+            yield from _null_selector(weighted.podAffinityTerm, where)
+
+
+def _null_selector(term: PodAffinityTerm, path: str) -> Iterator[str]:
+    if term.labelSelector is None:
+        yield f"{path}.labelSelector: a null labelSelector results in matching no pod"
+
+
+def _container(container: Container | EphemeralContainer, path: str) -> Iterator[str]:
+    variables: set[str] = set()
+    for index, variable in enumerate(container.env):
+        if variable.name in variables:
+            yield (
+                f'{path}.env[{index}]: hides previous definition of "{variable.name}", '
+                "which may be dropped when using apply"
+            )
+        variables.add(variable.name)
+    for part in ("limits", "requests"):
+        amounts: dict[str, str] = getattr(container.resources, part)
+        for name in _IN_BYTES:
+            amount = amounts.get(name)
+            if amount is not None and not amount.isdigit() and parse(amount) % 1:
+                where = f"{path}.resources.{part}[{name}]"
+                yield f'{where}: fractional byte value "{amount}" is invalid, must be an integer'
+    seen: dict[tuple[int, str, int, str], int] = {}
+    for index, port in enumerate(container.ports):
+        key = (port.containerPort, port.protocol, port.hostPort, port.hostIP)
+        if key in seen:
+            yield f"{path}.ports[{index}]: duplicate port definition with {path}.ports[{seen[key]}]"
+        seen.setdefault(key, index)
+        if port.hostIP and not port.hostPort:
+            shown = (
+                f"{{Name:{port.name} HostPort:{port.hostPort} ContainerPort:{port.containerPort} "
+                f"Protocol:{port.protocol} HostIP:{port.hostIP}}}"
+            )
+            yield f"{path}.ports[{index}]: hostIP set without hostPort: {shown}"

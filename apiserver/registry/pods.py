@@ -1,0 +1,148 @@
+"""Pods.  https://kubernetes.io/docs/concepts/workloads/pods/"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from api.core_v1 import Pod, PodAffinityTerm, PodCondition, PodStatus, TopologySpreadConstraint
+from api.errors import FieldError, forbidden
+from api.meta_v1 import DeleteOptions, LabelSelectorRequirement
+from api.scheme import resource_of
+from apiserver.registry.containers import validate_image_spaces
+from apiserver.registry.pod_columns import COLUMNS, PodSummary, row_conditions
+from apiserver.registry.pod_defaults import default_pod, default_pod_spec
+from apiserver.registry.pod_spec import validate_pod_spec
+from apiserver.registry.pod_subresources import EphemeralContainers, Resize, synchronise_pod_ips
+from apiserver.registry.pod_subresources import PodStatus as PodStatusUpdate
+from apiserver.registry.pod_update import validate_pod_update
+from apiserver.registry.pod_warnings import pod_warnings
+from apiserver.registry.resources import quality_of_service
+from apiserver.registry.strategy import Context, Strategy
+
+_FINISHED = ("Succeeded", "Failed")
+_DEFAULT_GRACE = 30
+
+
+class Pods(Strategy[Pod]):
+    resource = resource_of(Pod)
+    returns_deleted = True
+    subresources = (PodStatusUpdate(), EphemeralContainers(), Resize())
+    columns = COLUMNS
+
+    def default(self, obj: Pod) -> None:
+        default_pod_spec(obj.spec)
+        default_pod(obj.spec)
+        synchronise_pod_ips(obj)
+
+    def prepare_for_create(self, new: Pod, context: Context) -> None:
+        new.metadata.generation = 1
+        new.status = PodStatus(phase="Pending", qosClass=quality_of_service(new.spec))
+        if new.spec.schedulingGates:
+            message = "Scheduling is blocked due to non-empty scheduling gates"
+            condition = PodCondition(type="PodScheduled", status="False", reason="SchedulingGated", message=message)
+            new.status.conditions = [condition]
+        _apply_match_label_keys(new)
+
+    def prepare_for_update(self, new: Pod, old: Pod, context: Context) -> None:
+        new.status = old.status
+        if old.spec.schedulingGates and not new.spec.schedulingGates:
+            kept = [c for c in old.status.conditions if c.type != "PodScheduled" or c.reason != "SchedulingGated"]
+            new.status = old.status.model_copy(update={"conditions": kept})
+        new.metadata.generation = old.metadata.generation + (new.spec != old.spec)
+
+    def validate(self, new: Pod) -> Iterator[FieldError]:
+        spec = new.spec
+        yield from validate_pod_spec(spec, "spec", new.metadata)
+        if not spec.serviceAccountName:
+            yield from _validate_no_tokens(new)
+        for kind in ("containers", "initContainers"):
+            for index, container in enumerate(getattr(spec, kind)):
+                yield from validate_image_spaces(container, f"spec.{kind}[{index}]")
+        if not new.metadata.resourceVersion:
+            yield from _validate_new(new)
+
+    def validate_update(self, new: Pod, old: Pod) -> Iterator[FieldError]:
+        return validate_pod_update(new, old)
+
+    def warnings(self, new: Pod, old: Pod | None) -> Iterable[str]:
+        if old is not None and new.spec == old.spec:
+            return ()
+        return pod_warnings(new.spec)
+
+    def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
+        spec, status = document.get("spec") or {}, document.get("status") or {}
+        addresses = status.get("podIPs") or ()
+        return {
+            "spec.nodeName": spec.get("nodeName", ""),
+            "spec.restartPolicy": spec.get("restartPolicy", ""),
+            "spec.schedulerName": spec.get("schedulerName", ""),
+            "spec.serviceAccountName": spec.get("serviceAccountName", ""),
+            "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
+            "status.phase": status.get("phase", ""),
+            "status.podIP": addresses[0]["ip"] if addresses else status.get("podIP", ""),
+            "status.podIPs": addresses[0]["ip"] if addresses else "",
+            "status.nominatedNodeName": status.get("nominatedNodeName", ""),
+        }
+
+    def cells(self, obj: Pod, now: datetime) -> list[Any]:
+        return PodSummary(obj).cells(now)
+
+    def row_conditions(self, obj: Pod) -> list[dict[str, str]]:
+        return row_conditions(obj)
+
+    def grace_period(self, obj: Pod, options: DeleteOptions) -> int | None:
+        """What the client asks for or else the pod says; nothing for a pod that does not run.
+
+        See https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination.
+        """
+        if not obj.spec.nodeName or obj.status.phase in _FINISHED:
+            return 0
+        seconds = options.gracePeriodSeconds
+        if seconds is None:
+            seconds = obj.spec.terminationGracePeriodSeconds
+        if seconds is None:
+            seconds = _DEFAULT_GRACE
+        return 1 if seconds < 0 else seconds
+
+
+def _validate_new(pod: Pod) -> Iterator[FieldError]:
+    if pod.spec.ephemeralContainers:
+        yield forbidden("spec.ephemeralContainers", "cannot be set on create")
+    if pod.spec.nodeName and pod.spec.schedulingGates:
+        yield forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
+
+
+def _validate_no_tokens(pod: Pod) -> Iterator[FieldError]:
+    for index, volume in enumerate(pod.spec.volumes):
+        if volume.projected is None:
+            continue
+        for position, source in enumerate(volume.projected.sources):
+            if source.serviceAccountToken is not None:
+                where = f"spec.volumes[{index}].projected.sources[{position}].serviceAccountToken"
+                yield forbidden(where, "must not be specified when serviceAccountName is not set")
+
+
+def _apply_match_label_keys(pod: Pod) -> None:
+    """Turn matchLabelKeys into requirements on the values this pod has (KEP-3633, KEP-3243)."""
+    affinity = pod.spec.affinity
+    terms: list[PodAffinityTerm | TopologySpreadConstraint] = list(pod.spec.topologySpreadConstraints)
+    if affinity is not None:
+        for part in (affinity.podAffinity, affinity.podAntiAffinity):
+            if part is not None:
+                terms += part.requiredDuringSchedulingIgnoredDuringExecution
+                terms += [each.podAffinityTerm for each in part.preferredDuringSchedulingIgnoredDuringExecution]
+    labels = pod.metadata.labels
+    for term in terms:
+        selector = term.labelSelector
+        if selector is None:
+            continue
+        wanted = [(key, "In") for key in term.matchLabelKeys]
+        if isinstance(term, PodAffinityTerm):
+            wanted += [(key, "NotIn") for key in term.mismatchLabelKeys]
+        for key, operator in wanted:
+            if key in labels:
+                requirement = LabelSelectorRequirement(key=key, operator=operator, values=[labels[key]])
+                if requirement not in selector.matchExpressions:
+                    selector.matchExpressions = [*selector.matchExpressions, requirement]

@@ -1,0 +1,92 @@
+"""What controllers of pods have in common: a selector and a pod template, replicas, status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from api.core_v1 import PodTemplateSpec
+from api.errors import FieldError, forbidden, invalid_value, not_supported, required
+from api.meta_v1 import LabelSelector
+from apiserver.registry.labels import matches, validate_labels, validate_selector
+from apiserver.registry.object_meta import validate_annotations
+from apiserver.registry.pod_spec import validate_pod_spec
+
+_PERCENT = re.compile("[0-9]+%").fullmatch
+_BAD_PERCENT = (
+    "a valid percent string must be a numeric string followed by an ending '%' "
+    "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
+)
+
+
+def nonnegative(value: int | None, path: str) -> Iterator[FieldError]:
+    if value is not None and value < 0:
+        yield invalid_value(path, value, "must be greater than or equal to 0")
+
+
+def selector_shown(selector: LabelSelector | None) -> dict[str, Any] | None:
+    """A selector as error messages quote it."""
+    if selector is None:
+        return None
+    document = selector.to_dict()
+    return {name: document[name] for name in ("matchLabels", "matchExpressions") if name in document}
+
+
+def validate_workload_selector(selector: LabelSelector | None, path: str) -> Iterator[FieldError]:
+    """A selector that must choose something: an empty one would claim every pod."""
+    if selector is None:
+        yield required(path)
+        return
+    yield from validate_selector(selector, path)
+    if not selector.matchLabels and not selector.matchExpressions:
+        yield invalid_value(path, selector_shown(selector), "empty selector is invalid for deployment")
+
+
+def validate_pod_template(template: PodTemplateSpec, path: str) -> Iterator[FieldError]:
+    yield from validate_labels(template.metadata.labels, f"{path}.metadata.labels")
+    yield from validate_annotations(template.metadata.annotations, f"{path}.metadata.annotations")
+    yield from validate_pod_spec(template.spec, f"{path}.spec", template.metadata)
+    if template.spec.ephemeralContainers:
+        yield forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
+
+
+def validate_replicated_template(
+    template: PodTemplateSpec, selector: LabelSelector | None, path: str
+) -> Iterator[FieldError]:
+    """The template of pods that are kept running: they restart always, and the selector finds them."""
+    empty = selector is None or not (selector.matchLabels or selector.matchExpressions)
+    if selector is not None and not empty and not matches(selector, template.metadata.labels):
+        labels = dict(sorted(template.metadata.labels.items())) or None
+        yield invalid_value(f"{path}.metadata.labels", labels, "`selector` does not match template `labels`")
+    yield from validate_pod_template(template, path)
+    if template.spec.restartPolicy != "Always":
+        yield not_supported(f"{path}.spec.restartPolicy", template.spec.restartPolicy, ("Always",))
+    if template.spec.activeDeadlineSeconds is not None:
+        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        yield forbidden(f"{path}.spec.activeDeadlineSeconds", detail)
+
+
+def validate_int_or_percent(value: int | str | None, path: str) -> Iterator[FieldError]:
+    if isinstance(value, str):
+        if not _PERCENT(value):
+            yield invalid_value(path, value, _BAD_PERCENT)
+    else:
+        yield from nonnegative(value, path)
+
+
+def as_number(value: int | str | None) -> int:
+    """The number in a count or a percentage."""
+    if isinstance(value, str):
+        return int(value[:-1]) if _PERCENT(value) else 0
+    return value or 0
+
+
+def validate_replica_counts(status: Any, counts: tuple[str, ...], path: str = "status") -> Iterator[FieldError]:
+    """Counts of a subset of the replicas cannot exceed them all, nor available ones the ready ones."""
+    for name in counts:
+        if getattr(status, name) > status.replicas:
+            yield invalid_value(f"{path}.{name}", getattr(status, name), "cannot be greater than status.replicas")
+    if status.availableReplicas > status.readyReplicas:
+        detail = "cannot be greater than readyReplicas"
+        yield invalid_value(f"{path}.availableReplicas", status.availableReplicas, detail)

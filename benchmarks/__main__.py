@@ -1,0 +1,39 @@
+"""python -m benchmarks [NAME…]: run the benchmarks (all, or those named) and print their figures beside the goals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from benchmarks.apiserver_start import apiserver_start
+from benchmarks.figures import Figure, table
+from benchmarks.first_pod import first_pod
+from benchmarks.idle import idle
+from benchmarks.sim_scale import sim_scale
+
+BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
+    "apiserver_start": apiserver_start,
+    "first_pod": first_pod,
+    "sim_scale": sim_scale,
+    "idle": idle,
+}
+
+
+def main(names: list[str]) -> int:
+    """Returns 0 when every figure is within its goal, 1 when one is not, 2 for an unknown name."""
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        print(
+            f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}", file=sys.stderr
+        )
+        return 2
+    figures: list[Figure] = []
+    for name in names or BENCHMARKS:
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        figures += BENCHMARKS[name]()
+    print(table(figures))
+    return 0 if all(figure.good for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,83 @@
+"""Which resources a server has (https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from api.errors import StatusError
+from api.scheme import GroupVersion, Resource
+from client.metadata import PartialObjectMetadata
+from client.rest import RestClient
+
+
+@dataclass(frozen=True)
+class ServedResource:
+    """A collection and what can be done with it.  `resource` reads it as PartialObjectMetadata."""
+
+    resource: Resource
+    verbs: frozenset[str]
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """(group, plural): the same in every version of the group."""
+        return self.resource.group, self.resource.plural
+
+
+@dataclass
+class Discovery:
+    """Everything served, in the preferred version of each group, and why a group could not be asked."""
+
+    resources: list[ServedResource] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def with_verbs(self, *verbs: str) -> list[ServedResource]:
+        return [served for served in self.resources if served.verbs.issuperset(verbs)]
+
+    def kind(self, api_version: str, kind: str) -> Resource | None:
+        """Where objects of a kind are served: in that very version, else in another of its group."""
+        group = GroupVersion.parse(api_version).group
+        found = [s.resource for s in self.resources if s.resource.group == group and s.resource.kind == kind]
+        return next((r for r in found if r.api_version == api_version), found[0] if found else None)
+
+
+async def discover(client: RestClient) -> Discovery:
+    """Ask the server.  A group that fails is noted, not raised; raises StatusError or Unreachable when the server
+    cannot even say which groups there are."""
+    result = Discovery()
+    core = await client.get_json("/api")
+    paths = [f"/api/{version}" for version in core.get("versions", ())]
+    groups = await client.get_json("/apis")
+    for group in groups.get("groups", ()):
+        preferred = group.get("preferredVersion", {}).get("groupVersion")
+        versions = sorted((v["groupVersion"] for v in group["versions"]), key=lambda version: version != preferred)
+        paths += [f"/apis/{version}" for version in versions]
+    seen: set[tuple[str, str]] = set()
+    for path in paths:
+        try:
+            document = await client.get_json(path)
+        except StatusError as error:
+            result.failures[path.removeprefix("/apis/").removeprefix("/api/")] = str(error)
+            continue
+        for entry in document.get("resources") or ():
+            served = _served(document["groupVersion"], entry)
+            if served is not None and served.identity not in seen:
+                seen.add(served.identity)
+                result.resources.append(served)
+    return result
+
+
+def _served(group_version: str, entry: dict[str, Any]) -> ServedResource | None:
+    if "/" in entry["name"]:
+        return None  # a subresource
+    resource = Resource(
+        GroupVersion.parse(group_version),
+        entry["name"],
+        PartialObjectMetadata,
+        namespaced=entry["namespaced"],
+        singular=entry.get("singularName", ""),
+        kind=entry["kind"],
+        short_names=tuple(entry.get("shortNames") or ()),
+        categories=tuple(entry.get("categories") or ()),
+    )
+    return ServedResource(resource, frozenset(entry.get("verbs") or ()))

@@ -1,0 +1,101 @@
+"""`python -m controller_manager`: kube-controller-manager's flags, and all controllers in one process.
+
+https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from client.component import Component, duration, flag_parser, run
+from client.controller import Controller, SharedInformers
+from controller_manager.table import CONTROLLERS, chosen
+
+NAME = "kube-controller-manager"
+
+
+def parser() -> argparse.ArgumentParser:
+    flags = flag_parser(NAME, "runs the controllers that keep the cluster as it is asked to be", leader_election=True)
+    flags.add_argument(
+        "--controllers", default="*", help=f"which to run: '*', 'name', '-name'.  {', '.join(CONTROLLERS)}"
+    )
+    flags.add_argument("--root-ca-file", default="", help="CA to publish in every namespace; default: the kubeconfig's")
+    flags.add_argument("--max-endpoints-per-slice", type=int, default=100, help="default 100")
+    flags.add_argument("--node-monitor-period", type=duration, default=5.0, help="between looks at nodes; default 5s")
+    flags.add_argument("--node-monitor-grace-period", type=duration, default=50.0, help="silence allowed; default 50s")
+    flags.add_argument("--node-startup-grace-period", type=duration, default=60.0, help="for new nodes; default 1m")
+    flags.add_argument("--node-eviction-rate", type=float, default=0.1, help="nodes a second; default 0.1")
+    flags.add_argument("--secondary-node-eviction-rate", type=float, default=0.01, help="in disrupted zones")
+    flags.add_argument("--unhealthy-zone-threshold", type=float, default=0.55, help="share of nodes; default 0.55")
+    flags.add_argument("--large-cluster-size-threshold", type=int, default=50, help="nodes; default 50")
+    flags.add_argument("--terminated-pod-gc-threshold", type=int, default=12500, help="finished pods kept")
+    flags.add_argument("--pod-gc-period", type=duration, default=20.0, help="between rounds; default 20s")
+    flags.add_argument(
+        "--pod-gc-quarantine", type=duration, default=40.0, help="for pods of missing nodes; default 40s"
+    )
+    return flags
+
+
+async def work(component: Component) -> None:
+    """Run the chosen controllers, as long as this process leads, until cancelled."""
+    options = component.options
+
+    async def lead() -> None:
+        informers = SharedInformers(component.client, component.clock)
+        common = (component.client, component.clock, informers, component.events)
+        controllers = [CONTROLLERS[name].make(options, *common) for name in chosen(options.controllers)]
+        _measure(component, controllers)
+        component.readiness["informers"] = lambda: informers.have_synced
+        informers.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for controller in controllers:
+                    group.create_task(controller.run(), name=controller.name)
+                group.create_task(_announce(component, informers))
+        finally:
+            await informers.stop()
+
+    await component.lead(lead)
+
+
+async def _announce(component: Component, informers: SharedInformers) -> None:
+    await informers.synced()
+    component.ready()
+
+
+def _measure(component: Component, controllers: list[Controller]) -> None:
+    metrics = component.metrics
+    metrics.gauge(
+        "workqueue_depth",
+        "Current depth of workqueue",
+        ("name",),
+        lambda: [((c.name,), float(len(c.queue))) for c in controllers],
+    )
+    metrics.gauge(
+        "workqueue_adds_total",
+        "Total number of adds handled by workqueue",
+        ("name",),
+        lambda: [((c.name,), float(c.queue.adds)) for c in controllers],
+    ).kind = "counter"
+    metrics.gauge(
+        "workqueue_retries_total",
+        "Total number of retries handled by workqueue",
+        ("name",),
+        lambda: [((c.name,), float(c.failures)) for c in controllers],
+    ).kind = "counter"
+
+
+def main(argv: list[str] | None = None) -> int:
+    flags = parser()
+    options = flags.parse_args(argv)
+    try:
+        chosen(options.controllers)
+    except ValueError as error:
+        flags.error(str(error))
+    return run(NAME, options, work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Keeps the older Endpoints object of every Service with a selector in step with its pods.
+
+https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoints-v1/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from api.core_v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service
+from api.errors import AlreadyExists, NotFound
+from api.meta_v1 import ObjectMeta
+from client.controller import Controller, Key, Watches
+from client.store import key_of, split_key
+from controller_manager.endpoint_slice.controller import last_change
+from controller_manager.endpoint_slice.endpoints import (
+    CHANGE_TIME,
+    HEADLESS_LABEL,
+    addresses,
+    families,
+    has_endpoints,
+    hostname,
+    inherited_labels,
+    is_headless,
+    matters,
+    pod_reference,
+    selected_pods,
+    services_of,
+    target_port,
+)
+from controller_manager.pod_state import is_ready
+from controller_manager.replica_set import namespace_is_ending
+
+MANAGED_BY = "endpoints.kubernetes.io/managed-by"
+MANAGER = "endpoint-controller"
+OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
+_CAPACITY = 1000
+_COALESCE = 0.05
+
+
+class EndpointsController(Controller):
+    name = "endpoints-controller"
+
+    def setup(self, watch: Watches) -> None:
+        self.services = watch(Service)
+        self.pods = watch(Pod, enqueue=self._pod_changed, delay=_COALESCE)
+        self.endpoints = watch(Endpoints, enqueue=self._endpoints_changed)
+        self._written: dict[str, str] = {}
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
+        if old is not None and new is not None and not matters(old, new):
+            return
+        services = self.services.in_namespace((new or old).metadata.namespace)  # type: ignore[union-attr]
+        yield from {key_of(s) for pod in (old, new) if pod is not None for s in services_of(pod, services)}
+
+    def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> Iterable[Key]:
+        if new is None or self._written.get(key_of(new)) != new.metadata.resourceVersion:
+            yield key_of(new or old)
+
+    async def reconcile(self, key: Key) -> None:
+        service, existing = self.services.get(key), self.endpoints.get(key)
+        if service is None:
+            self._written.pop(key, None)
+            if existing is not None and existing.metadata.labels.get(MANAGED_BY) == MANAGER:
+                await self._delete(key, existing)
+            return
+        if service.metadata.deletionTimestamp is not None or not has_endpoints(service):
+            return
+        pods = selected_pods(service, self.pods)
+        wanted = endpoints_of(service, pods)
+        if existing is None:
+            await self._create(wanted)
+        elif existing.subsets != wanted.subsets or existing.metadata.labels != wanted.metadata.labels:
+            meta = existing.metadata.model_copy(
+                update={"labels": wanted.metadata.labels, "annotations": wanted.metadata.annotations}
+            )
+            self._note(await self.client.update(wanted.model_copy(update={"metadata": meta})))
+
+    async def _create(self, wanted: Endpoints) -> None:
+        try:
+            self._note(await self.client.create(wanted))
+        except AlreadyExists:
+            return  # its event is on the way
+        except Exception as error:
+            if not namespace_is_ending(error):
+                raise
+
+    async def _delete(self, key: Key, existing: Endpoints) -> None:
+        namespace, name = split_key(key)
+        try:
+            await self.client.delete(Endpoints, name, namespace, uid=existing.metadata.uid)
+        except NotFound:
+            return
+
+    def _note(self, endpoints: Endpoints) -> None:
+        self._written[key_of(endpoints)] = endpoints.metadata.resourceVersion
+
+
+def endpoints_of(service: Service, pods: list[Pod]) -> Endpoints:
+    """All addresses of the first family, the ready apart from the others, at most 1000 of them."""
+    family = families(service)[0]
+    listed = [
+        pod
+        for pod in pods
+        if addresses(pod, family) and (pod.metadata.deletionTimestamp is None or service.spec.publishNotReadyAddresses)
+    ]
+    labels = {**inherited_labels(service, (MANAGED_BY,)), MANAGED_BY: MANAGER}
+    if is_headless(service):
+        labels[HEADLESS_LABEL] = ""
+    last = last_change(service, pods)
+    annotations = {CHANGE_TIME: last.strftime("%Y-%m-%dT%H:%M:%SZ")} if last else {}
+    if len(listed) > _CAPACITY:
+        annotations[OVER_CAPACITY] = "truncated"
+        listed = sorted(listed, key=lambda pod: not is_ready(pod))[:_CAPACITY]
+    return Endpoints(
+        metadata=ObjectMeta(
+            name=service.metadata.name, namespace=service.metadata.namespace, labels=labels, annotations=annotations
+        ),
+        subsets=subsets_of(service, listed, family),
+    )
+
+
+def subsets_of(service: Service, pods: list[Pod], family: str) -> list[EndpointSubset]:
+    """Pods with the same ports share a subset; subsets and addresses are in a fixed order."""
+    by_ports: dict[tuple[bytes, ...], EndpointSubset] = {}
+    for pod in pods:
+        ports = [
+            EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol)
+            for port in service.spec.ports
+            if (number := target_port(pod, port)) is not None
+        ]
+        if service.spec.ports and not ports:
+            continue
+        ports.sort(key=lambda port: (port.name, port.port, port.protocol))
+        subset = by_ports.setdefault(tuple(port.encode() for port in ports), EndpointSubset(ports=ports))
+        ready = is_ready(pod) or service.spec.publishNotReadyAddresses
+        (subset.addresses if ready else subset.notReadyAddresses).append(_address(pod, service, family))
+    for subset in by_ports.values():
+        subset.addresses.sort(key=lambda address: address.ip)
+        subset.notReadyAddresses.sort(key=lambda address: address.ip)
+    return [by_ports[key] for key in sorted(by_ports)]
+
+
+def _address(pod: Pod, service: Service, family: str) -> EndpointAddress:
+    return EndpointAddress(
+        ip=addresses(pod, family)[0],
+        hostname=hostname(pod, service),
+        nodeName=pod.spec.nodeName or None,
+        targetRef=pod_reference(pod),
+    )

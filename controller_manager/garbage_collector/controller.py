@@ -1,0 +1,279 @@
+"""Watches the metadata of every kind and acts on what the graph says.
+
+The work queue's keys are UIDs.  An event only updates the graph and enqueues; every decision is taken again in
+`reconcile`, from the live object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from api.errors import Conflict, NotFound, StatusError
+from api.meta_v1 import ObjectMeta, OwnerReference
+from api.scheme import RESOURCES, Resource
+from client.controller import Controller, Key, NotYet, Watches
+from client.discovery import Discovery, discover
+from client.informer import Informer
+from client.metadata import PartialObjectMetadata
+from client.rest import Unreachable
+from controller_manager.garbage_collector.graph import FOREGROUND, ORPHAN, Graph, GraphNode
+
+_SYNC_PATIENCE = 30.0
+_IGNORED = {("", "events"), ("events.k8s.io", "events")}
+_TYPED = {("", "pods"), ("apps", "replicasets"), ("apps", "deployments"), ("discovery.k8s.io", "endpointslices")}
+"""Collections that other controllers of this process hold with all their fields: no second copy of those."""
+
+
+class GarbageCollector(Controller):
+    name = "garbage-collector-controller"
+    workers = 20
+
+    def __init__(self, *common: Any, discovery_period: float = 30.0) -> None:
+        """`discovery_period`: seconds between looks for new kinds."""
+        self.graph = Graph()
+        self.discovery = Discovery()
+        self.absent: set[str] = set()
+        self._period = discovery_period
+        self._watched: dict[tuple[str, str], Informer[Any]] = {}
+        super().__init__(*common)
+
+    def setup(self, watch: Watches) -> None:
+        """What there is to watch is found out when running."""
+
+    async def run(self) -> None:
+        await self._watch_new_kinds()
+        with contextlib.suppress(TimeoutError):  # a kind that cannot be read must not stop the others' collection
+            async with asyncio.timeout(_SYNC_PATIENCE):
+                for informer in [*self._watched.values()]:
+                    await informer.synced()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_discovering())
+            group.create_task(super().run())
+
+    async def _keep_discovering(self) -> None:
+        while True:
+            await self.clock.sleep(self._period)
+            try:
+                await self._watch_new_kinds()
+            except (StatusError, Unreachable):
+                continue  # next time
+
+    async def _watch_new_kinds(self) -> None:
+        while True:
+            try:
+                self.discovery = await discover(self.client)
+                break
+            except (StatusError, Unreachable):
+                if self._watched:
+                    raise
+                await self.clock.sleep(0.05)
+        served = {s.identity: s.resource for s in self.discovery.with_verbs("list", "watch", "delete")}
+        new = {identity: r for identity, r in served.items() if identity not in self._watched}
+        for identity, resource in new.items():
+            if identity in _IGNORED:
+                continue
+            typed = next((r for r in RESOURCES if (r.group, r.plural) == identity), None)
+            informer: Informer[Any]
+            if identity in _TYPED and typed is not None:
+                informer = self.informers.of(typed.model)
+            else:
+                informer = self.informers.of(PartialObjectMetadata, resource=resource)
+            self._watched[identity] = informer
+            informer.on_change(partial(self._changed, resource))
+        self.informers.start()
+
+    # --- events ----------------------------------------------------------------------------------
+
+    def _changed(self, resource: Resource, old: Any, new: Any) -> None:
+        if new is None:
+            self._gone(old.metadata.uid)
+            return
+        meta: ObjectMeta = new.metadata
+        if old is not None and not _interesting(old.metadata, meta):
+            return
+        self.absent.discard(meta.uid)
+        node = self.graph.observe(resource, meta)
+        if node.orphans_dependents:
+            self.queue.add(node.uid)
+        elif node.deletes_dependents:
+            self._enqueue([node, *node.dependents])
+        elif node.owners:
+            self.queue.add(node.uid)
+
+    def _gone(self, uid: str) -> None:
+        node = self.graph.forget(uid)
+        if node is None:
+            return
+        self.absent.add(uid)
+        if len(self.absent) > 2000:
+            self.absent.pop()
+        self._enqueue(node.dependents)
+        for reference in node.owners:
+            owner = self.graph.get(reference.uid)
+            if owner is not None and owner.deletes_dependents:
+                self.queue.add(owner.uid)
+
+    def _enqueue(self, nodes: Iterable[GraphNode]) -> None:
+        for node in nodes:
+            self.queue.add(node.uid)
+
+    # --- decisions -------------------------------------------------------------------------------
+
+    async def reconcile(self, key: Key) -> None:
+        node = self.graph.get(key)
+        if node is None or node.is_virtual:
+            return
+        if node.orphans_dependents:
+            await self._orphan(node)
+        elif node.deletes_dependents:
+            await self._delete_dependents(node)
+        elif node.owners and not node.deleting:
+            await self._check_owners(node)
+
+    async def _check_owners(self, node: GraphNode) -> None:
+        """Delete the object if none of its owners is left, else drop references to those that are gone."""
+        solid, dangling, waiting = await self._sorted_owners(node, node.owners)
+        if solid and not dangling and not waiting:
+            return
+        live = await self._live(node)
+        if live is None:
+            self._gone(node.uid)
+            return
+        if not _same_owners(live.ownerReferences, node.owners):
+            raise NotYet(f"{node}: its owners changed")
+        if solid:
+            gone = {r.uid for r in (*dangling, *waiting)}
+            keep = [r for r in live.ownerReferences if r.uid not in gone]
+            await self._patch(node, live, {"ownerReferences": [r.to_dict() for r in keep] or None})
+        elif waiting and node.dependents:
+            for dependent in node.dependents:
+                if dependent.deletes_dependents:  # a circle: let go of it
+                    unblocked = [r.model_copy(update={"blockOwnerDeletion": False}) for r in live.ownerReferences]
+                    await self._patch(node, live, {"ownerReferences": [r.to_dict() for r in unblocked]})
+                    live = await self._live(node)
+                    break
+            if live is not None:
+                await self._delete(node, live, "Foreground")
+        else:
+            policy = "Orphan" if ORPHAN in live.finalizers else "Background"
+            await self._delete(node, live, "Foreground" if FOREGROUND in live.finalizers else policy)
+
+    async def _sorted_owners(
+        self, node: GraphNode, references: list[OwnerReference]
+    ) -> tuple[list[OwnerReference], list[OwnerReference], list[OwnerReference]]:
+        """(those there, those gone, those waiting for their dependents to go)"""
+        solid: list[OwnerReference] = []
+        dangling: list[OwnerReference] = []
+        waiting: list[OwnerReference] = []
+        for reference in references:
+            owner = self.graph.get(reference.uid)
+            if (
+                owner is not None
+                and not owner.is_virtual
+                and (not owner.namespace or owner.namespace == node.namespace)
+            ):
+                (waiting if owner.deletes_dependents else solid).append(reference)
+            elif reference.uid in self.absent or not await self._exists(node, reference):
+                dangling.append(reference)
+            else:
+                solid.append(reference)
+        return solid, dangling, waiting
+
+    async def _exists(self, node: GraphNode, reference: OwnerReference) -> bool:
+        """Ask the server: the graph may not have seen the owner yet, or not watch its kind."""
+        resource = self.discovery.kind(reference.apiVersion, reference.kind)
+        if resource is None:
+            raise NotYet(f"{node}: nobody serves its owner {reference.apiVersion} {reference.kind}")
+        if resource.namespaced and not node.namespace:
+            return False  # a cluster-wide object cannot have an owner in a namespace
+        namespace = node.namespace if resource.namespaced else ""
+        try:
+            found = await self.client.get(PartialObjectMetadata, reference.name, namespace, resource=resource)
+        except NotFound:
+            self.absent.add(reference.uid)
+            return False
+        if found.metadata.uid != reference.uid:
+            self.absent.add(reference.uid)
+            return False
+        return True
+
+    async def _delete_dependents(self, node: GraphNode) -> None:
+        """Foreground deletion: the object goes when nothing that blocks it is left."""
+        blocking = [dependent for dependent in node.dependents if dependent.blocks(node)]
+        if not blocking:
+            await self._remove_finalizer(node, FOREGROUND)
+            return
+        self._enqueue(dependent for dependent in blocking if not dependent.deleting)
+
+    async def _orphan(self, node: GraphNode) -> None:
+        """Dependents stay: they lose their reference, then the object may go."""
+
+        async def release(dependent: GraphNode) -> None:
+            live = await self._live(dependent)
+            if live is not None:
+                keep = [r.to_dict() for r in live.ownerReferences if r.uid != node.uid]
+                if len(keep) != len(live.ownerReferences):
+                    await self._patch(dependent, live, {"ownerReferences": keep or None})
+
+        await asyncio.gather(*(release(dependent) for dependent in [*node.dependents]))
+        await self._remove_finalizer(node, ORPHAN)
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    async def _live(self, node: GraphNode) -> ObjectMeta | None:
+        """The object's metadata now; None when it is gone (or another has its name)."""
+        assert node.resource is not None
+        try:
+            found = await self.client.get(PartialObjectMetadata, node.name, node.namespace, resource=node.resource)
+        except NotFound:
+            return None
+        return found.metadata if found.metadata.uid == node.uid else None
+
+    async def _remove_finalizer(self, node: GraphNode, finalizer: str) -> None:
+        live = await self._live(node)
+        if live is None:
+            self._gone(node.uid)
+        elif finalizer in live.finalizers:
+            await self._patch(node, live, {"finalizers": [f for f in live.finalizers if f != finalizer] or None})
+
+    async def _patch(self, node: GraphNode, live: ObjectMeta, metadata: dict[str, Any]) -> None:
+        assert node.resource is not None
+        body = {"metadata": {"resourceVersion": live.resourceVersion, "uid": live.uid, **metadata}}
+        try:
+            await self.client.patch(PartialObjectMetadata, node.name, node.namespace, body, resource=node.resource)
+        except NotFound:
+            self._gone(node.uid)
+
+    async def _delete(self, node: GraphNode, live: ObjectMeta, policy: str) -> None:
+        assert node.resource is not None
+        try:
+            await self.client.delete(
+                PartialObjectMetadata,
+                node.name,
+                node.namespace,
+                uid=live.uid,
+                resource_version=live.resourceVersion,
+                propagation=policy,
+                resource=node.resource,
+            )
+        except NotFound:
+            self._gone(node.uid)
+        except Conflict as error:
+            raise NotYet(f"{node}: {error}") from error
+
+
+def _interesting(old: ObjectMeta, new: ObjectMeta) -> bool:
+    """Whether a change can change what the graph says or asks for."""
+    return (
+        old.ownerReferences != new.ownerReferences
+        or (old.deletionTimestamp is None) != (new.deletionTimestamp is None)
+        or old.finalizers != new.finalizers
+    )
+
+
+def _same_owners(one: list[OwnerReference], other: list[OwnerReference]) -> bool:
+    return {r.uid for r in one} == {r.uid for r in other}

@@ -1,0 +1,109 @@
+"""Every controller there is, by the name `--controllers` knows it by."""
+
+from __future__ import annotations
+
+from argparse import Namespace as Options
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from client.controller import Controller
+from client.rest import RestClient
+from controller_manager.deployment.controller import DeploymentController
+from controller_manager.endpoint_slice.controller import EndpointSliceController
+from controller_manager.endpoints import EndpointsController
+from controller_manager.garbage_collector.controller import GarbageCollector
+from controller_manager.namespace import NamespaceController
+from controller_manager.node_lifecycle.controller import NodeLifecycleController
+from controller_manager.node_lifecycle.eviction import TaintEvictionController
+from controller_manager.node_lifecycle.zones import Limits
+from controller_manager.pod_garbage_collector import PodGarbageCollector
+from controller_manager.replica_set import ReplicaSetController
+from controller_manager.root_ca import RootCaPublisher
+from controller_manager.service_account import ServiceAccountController
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`make(options, *common)` makes the controller; `common` is what every one needs (see `Controller`)."""
+
+    make: Callable[..., Controller]
+    aliases: tuple[str, ...] = ()
+
+
+def _plain(controller: type[Controller]) -> Callable[..., Controller]:
+    def make(options: Options, *common: Any) -> Controller:
+        return controller(*common)
+
+    return make
+
+
+def _endpoint_slice(options: Options, *common: Any) -> Controller:
+    controller = EndpointSliceController(*common)
+    controller.max_endpoints = options.max_endpoints_per_slice
+    return controller
+
+
+def _root_ca(options: Options, client: RestClient, *common: Any) -> Controller:
+    authority = Path(options.root_ca_file).read_text() if options.root_ca_file else client.config.ca_data.decode()
+    return RootCaPublisher(client, *common, root_ca=authority)
+
+
+def _pod_gc(options: Options, *common: Any) -> Controller:
+    return PodGarbageCollector(
+        *common,
+        threshold=options.terminated_pod_gc_threshold,
+        period=options.pod_gc_period,
+        quarantine=options.pod_gc_quarantine,
+    )
+
+
+def _node_lifecycle(options: Options, *common: Any) -> Controller:
+    return NodeLifecycleController(
+        *common,
+        monitor_period=options.node_monitor_period,
+        grace_period=options.node_monitor_grace_period,
+        startup_grace_period=options.node_startup_grace_period,
+        limits=Limits(
+            options.node_eviction_rate,
+            options.secondary_node_eviction_rate,
+            options.unhealthy_zone_threshold,
+            options.large_cluster_size_threshold,
+        ),
+    )
+
+
+CONTROLLERS: dict[str, Entry] = {
+    "deployment-controller": Entry(_plain(DeploymentController), ("deployment",)),
+    "replicaset-controller": Entry(_plain(ReplicaSetController), ("replicaset",)),
+    "endpointslice-controller": Entry(_endpoint_slice, ("endpointslice",)),
+    "endpoints-controller": Entry(_plain(EndpointsController), ("endpoint",)),
+    "namespace-controller": Entry(_plain(NamespaceController), ("namespace",)),
+    "serviceaccount-controller": Entry(_plain(ServiceAccountController), ("serviceaccount",)),
+    "root-ca-certificate-publisher-controller": Entry(_root_ca, ("root-ca-cert-publisher",)),
+    "garbage-collector-controller": Entry(_plain(GarbageCollector), ("garbagecollector",)),
+    "pod-garbage-collector-controller": Entry(_pod_gc, ("podgc",)),
+    "node-lifecycle-controller": Entry(_node_lifecycle, ("nodelifecycle",)),
+    "taint-eviction-controller": Entry(_plain(TaintEvictionController)),
+}
+
+
+def chosen(wanted: str) -> list[str]:
+    """Names selected by a `--controllers` list: "*" is all that are on by default, "-name" takes one away.
+
+    Raises ValueError for a name that does not exist.
+    """
+    canonical = {alias: name for name, entry in CONTROLLERS.items() for alias in (name, *entry.aliases)}
+    on: set[str] = set()
+    off: set[str] = set()
+    for item in filter(None, (part.strip() for part in wanted.split(","))):
+        if item == "*":
+            on |= set(CONTROLLERS)
+        elif item.removeprefix("-") not in canonical:
+            raise ValueError(f"{item.removeprefix('-')!r} is not in the list of known controllers")
+        elif item.startswith("-"):
+            off.add(canonical[item[1:]])
+        else:
+            on.add(canonical[item])
+    return [name for name in CONTROLLERS if name in on - off]

@@ -1,0 +1,240 @@
+"""A kubelet process: its nodes with what they share, assembled."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from api import quantity
+from api.core_v1 import Pod, Service
+from client.component import Component
+from client.events import EventRecorder
+from client.informer import Informer
+from kubelet import machine
+from kubelet.backend import KubeletBackend
+from kubelet.backoff import Backoff
+from kubelet.configuration import WatchedConfiguration
+from kubelet.host import Host, Preparation
+from kubelet.kubelet import Kubelet
+from kubelet.lease import NodeLease
+from kubelet.metrics import KubeletMetrics
+from kubelet.node import NodeFacts, NodeReporter
+from kubelet.options import NodePlace, labels, node_places, root_directory, taints
+from kubelet.pod_view import is_running
+from kubelet.preparation import FilePreparation, PreparationOptions
+from kubelet.runtime.protocol import Runtime
+from kubelet.runtime.sim import SimRuntime
+from kubelet.sim_preparation import SimPreparation
+from kubelet.timers import Timers
+from kubelet.volumes.empty_dir import EmptyDirVolume
+from kubelet.volumes.manager import VolumeManager
+from kubelet.volumes.plugin import VolumeContext
+from kubelet.volumes.service_account_token import TokenCache
+
+log = logging.getLogger(__name__)
+
+_CLEAN_UP_GRACE = 2.0
+_SIM_CAPACITY = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "hugepages-1Gi": "0", "hugepages-2Mi": "0"}
+_SIM_LOG = "{time} stdout F the sim runtime only pretends to run containers: there is no output\n"
+
+
+def make_runtime(root: Path) -> Runtime:
+    """The runtime of real processes, with its state below the kubelet's folder."""
+    from kubelet.runtime.process.runtime import ProcessRuntime
+
+    return ProcessRuntime(root / "runtime", hidden=[root])
+
+
+def clean_up(options: argparse.Namespace) -> int:
+    """End all that runs on behalf of a kubelet's folder and remove it with its volumes and logs; the exit code."""
+    root = root_directory(options)
+    if options.container_runtime == "process" and (root / "runtime").is_dir():
+        asyncio.run(_clean_up(root))
+    for path in (root / "pods").glob("*/volumes/kubernetes.io~empty-dir/*"):
+        EmptyDirVolume().tear_down(path)
+    for folder in ("pods", "logs", "runtime"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+    return 0
+
+
+async def _clean_up(root: Path) -> None:
+    from kubelet.runtime.process.runtime import ProcessRuntime
+
+    runtime = ProcessRuntime(root / "runtime", hidden=[root])
+    await runtime.start()
+    try:
+        running = [run for run in await runtime.list_containers() if is_running(run)]
+        await asyncio.gather(*(runtime.stop_container(run.id, _CLEAN_UP_GRACE) for run in running))
+        await runtime.cleanup()
+    finally:
+        await runtime.close()
+
+
+class KubeletProcess:
+    """Everything of one process.  Making it checks the flags; nothing is opened before `run`."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Raises OptionError."""
+        self._options = options
+        self._places = node_places(options)
+        self._labels = labels(options.node_labels)
+        self._taints = taints(options.register_with_taints)
+        self._root = root_directory(options)
+        self._sim = options.container_runtime == "sim"
+        self._kubelets: dict[str, Kubelet] = {}
+        self._configurations: list[WatchedConfiguration] = []
+        # What the process runtime forks from must be forked before there are threads and connections.
+        self._process_runtime = None if self._sim else make_runtime(self._root)
+
+    async def run(self, component: Component) -> None:
+        """Work until cancelled."""
+        self._component = component
+        self._timers = Timers(component.clock)
+        self._metrics = KubeletMetrics(component.metrics)
+        names = [place.name for place in self._places]
+        selector = f"spec.nodeName={names[0]}" if len(names) == 1 else "spec.nodeName!="
+        pods = Informer(component.client, Pod, field_selector=selector, clock=component.clock)
+        self._services = Informer(component.client, Service, clock=component.clock)
+        ip = self._options.node_ip or machine.default_ip()
+        for place in self._places:
+            self._kubelets[place.name] = self._kubelet(place, ip)
+        pods.on_change(self._route)
+        component.health["runtime"] = lambda: all(k.healthy for k in self._kubelets.values())
+        kubelets = [*self._kubelets.values()]
+        component.metrics.gauge(
+            "kubelet_running_pods",
+            "Pods that have a worker.",
+            read=lambda: [((), float(sum(len(k.workers) for k in kubelets)))],
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._timers.run())
+                server = group.create_task(self._serve(kubelets))
+                for kubelet in kubelets:
+                    await kubelet.start()
+                group.create_task(pods.run())
+                if not self._sim:
+                    group.create_task(self._services.run())
+                await asyncio.gather(*(kubelet.node.register() for kubelet in kubelets))
+                for kubelet in kubelets:
+                    group.create_task(kubelet.run(pods.synced))
+                await pods.synced()
+                component.readiness["node"] = lambda: True
+                component.ready()
+                del server
+        finally:
+            for configuration in self._configurations:
+                configuration.stop()
+            for kubelet in kubelets:
+                await kubelet.host.runtime.close()
+
+    async def _serve(self, kubelets: Sequence[Kubelet]) -> None:
+        options = self._options
+        if options.port:
+            backend = KubeletBackend(kubelets, self._component.metrics)
+            from kubelet.serving import serve, serving_files
+
+            config = self._component.client.config
+            names = [place.name for place in self._places]
+            files = serving_files(options, self._root, config, names, kubelets[0].host.host_ips)
+            await serve(files, options.address, options.port, backend, kubelets[0].host.runtime)
+
+    def _route(self, old: Pod | None, new: Pod | None) -> None:
+        pod = new or old
+        kubelet = self._kubelets.get(pod.spec.nodeName) if pod is not None else None
+        if kubelet is not None:
+            kubelet.pod_changed(old, new)
+
+    # --- assembling ------------------------------------------------------------------------------
+
+    def _kubelet(self, place: NodePlace, ip: str) -> Kubelet:
+        component, options = self._component, self._options
+        client, clock, timers = component.client, component.clock, self._timers
+        if self._process_runtime is not None:
+            runtime: Runtime = self._process_runtime
+            capacity = machine.capacity(self._root, options.max_pods)
+            allocatable = machine.allocatable(capacity)
+        else:
+            runtime = SimRuntime(clock, timers, place.pod_cidr, str(self._sim_log()))
+            capacity = allocatable = _SIM_CAPACITY | {"pods": str(options.max_pods)}
+        host = Host(
+            node_name=place.name,
+            client=client,
+            clock=clock,
+            timers=timers,
+            runtime=runtime,
+            events=EventRecorder(client, "kubelet", clock, host=place.name),
+            preparation=self._preparation(runtime, allocatable, ip),
+            metrics=self._metrics,
+            restarts=Backoff(clock),
+            image_retries=Backoff(clock),
+            host_ips=(ip,),
+            allocatable=allocatable,
+            quiet=self._sim,
+        )
+        facts = NodeFacts(
+            name=place.name,
+            ips=(ip,),
+            pod_cidr=place.pod_cidr,
+            port=options.port,
+            capacity=capacity,
+            allocatable=allocatable,
+            info=machine.system_info(runtime.version),
+            labels=self._labels,
+            taints=self._taints,
+            limits=lambda: runtime.features.limits,
+        )
+        reporter = NodeReporter(
+            client,
+            clock,
+            facts,
+            pressure=self._pressure,
+            healthy=lambda: self._kubelets[place.name].healthy,
+            register=options.register_node,
+        )
+        return Kubelet(host, reporter, NodeLease(client, clock, place.name), options.node_status_update_frequency)
+
+    def _pressure(self) -> machine.Pressure:
+        return machine.Pressure(False, False, False) if self._sim else machine.pressure(self._root)
+
+    def _preparation(self, runtime: Runtime, allocatable: dict[str, str], ip: str) -> Preparation:
+        if self._sim:
+            return SimPreparation(str(self._root / "sim.log"))
+        client, clock, options = self._component.client, self._component.clock, self._options
+        name = self._places[0].name
+        configuration = WatchedConfiguration(client, clock, lambda uid: self._kubelets[name].volumes_changed(uid))
+        self._configurations.append(configuration)
+        tokens = TokenCache(client, clock)
+        volumes = VolumeManager(self._root, VolumeContext(configuration, tokens, allocatable, (ip,)))
+        return FilePreparation(
+            PreparationOptions(
+                root=self._root,
+                cluster_dns=tuple(filter(None, options.cluster_dns.split(","))),
+                cluster_domain=options.cluster_domain,
+                log_max_bytes=quantity.whole(options.container_log_max_size),
+                log_max_files=options.container_log_max_files,
+            ),
+            volumes,
+            configuration,
+            tokens,
+            self._known_services,
+            lambda: runtime.features,
+            allocatable,
+            (ip,),
+        )
+
+    async def _known_services(self) -> Iterable[Service]:
+        await self._services.synced()  # a container must not start without what is known of services
+        return self._services.store.list()
+
+    def _sim_log(self) -> Path:
+        path = self._root / "sim.log"
+        if path.exists():
+            return path
+        time = self._component.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        path.write_text(_SIM_LOG.format(time=time))
+        return path

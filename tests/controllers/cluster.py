@@ -1,0 +1,166 @@
+"""Controllers at work on a server, with pretend nodes that run every pod at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from api.apps_v1 import (
+    Deployment,
+    DeploymentSpec,
+    DeploymentStrategy,
+    ReplicaSet,
+    ReplicaSetSpec,
+    ReplicaSetStatus,
+    RollingUpdateDeployment,
+)
+from api.clock import Clock, SystemClock
+from api.core_v1 import Container, Node, Pod, PodCondition, PodSpec, PodTemplateSpec
+from api.errors import StatusError
+from api.meta_v1 import LabelSelector, ObjectMeta
+from client.controller import Controller, SharedInformers
+from client.events import EventRecorder
+from client.informer import Informer
+from client.rest import RestClient, Unreachable
+from tests.client.api_double import ApiDouble, api_double
+from tests.client.waiting import eventually
+
+
+class Cluster:
+    """A server, a client, and whatever controllers a test starts."""
+
+    def __init__(self, server: ApiDouble, client: RestClient, clock: Clock) -> None:
+        self.server, self.client, self.clock = server, client, clock
+        self.informers = SharedInformers(client, clock)
+        self.events = EventRecorder(client, "controllers", clock)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def run(self, *kinds: type[Controller] | Callable[..., Controller]) -> list[Any]:
+        """Start controllers and wait until they have read everything."""
+        made = [kind(self.client, self.clock, self.informers, self.events) for kind in kinds]
+        self.informers.start()
+        for controller in made:
+            self.tasks.append(asyncio.create_task(controller.run()))
+        await self.informers.synced()
+        return made
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.informers.stop()
+        await self.events.close()
+
+    async def nodes(self, count: int = 1, *, broken: Callable[[Pod], bool] = lambda pod: False) -> None:
+        """Pretend nodes: pods get a node and an address, become ready unless `broken`, and end when deleted."""
+        informer = Informer(self.client, Pod, clock=self.clock)
+        number = 0
+
+        def changed(old: Pod | None, new: Pod | None) -> None:
+            nonlocal number
+            if new is None:
+                return
+            if new.metadata.deletionTimestamp is not None:
+                act = self._end(new)
+            elif not new.status.phase:
+                number += 1
+                act = self._start(
+                    new.copy_deep(), f"node-{number % count}", f"10.0.{number // 250}.{number % 250}", broken
+                )
+            else:
+                return
+            self.tasks.append(asyncio.create_task(act))
+
+        informer.on_change(changed)
+        self.tasks.append(asyncio.create_task(informer.run()))
+        await informer.synced()
+
+    async def _start(self, pod: Pod, node: str, address: str, broken: Callable[[Pod], bool]) -> None:
+        pod.spec.nodeName = node
+        pod = await self._persist(lambda: self.client.update(pod)) or pod
+        pod.status.phase, pod.status.podIP = "Running", address
+        ready = "False" if broken(pod) else "True"
+        now = self.clock.now().replace(microsecond=0)
+        pod.status.conditions = [PodCondition(type="Ready", status=ready, lastTransitionTime=now)]
+        await self._persist(lambda: self.client.update(pod, subresource="status"))
+
+    async def _end(self, pod: Pod) -> None:
+        meta = pod.metadata
+        await self._persist(lambda: self.client.delete(Pod, meta.name, meta.namespace, grace_period=0))
+
+    async def _persist(self, act: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        while True:
+            try:
+                return await act()
+            except StatusError:
+                return None
+            except Unreachable:
+                await asyncio.sleep(0.01)
+
+    async def pods(self, namespace: str = "default") -> list[Pod]:
+        return (await self.client.list(Pod, namespace)).items
+
+    async def replica_sets(self) -> dict[str, int]:
+        """spec.replicas by name."""
+        found = (await self.client.list(ReplicaSet, "default")).items
+        return {rs.metadata.name: rs.spec.replicas or 0 for rs in found}
+
+    async def event_messages(self, name: str) -> list[str]:
+        await self.events.flush()
+        return [
+            document["message"]
+            for key, document in self.server.objects.items()
+            if key[0] == "events" and document["involvedObject"]["name"] == name
+        ]
+
+
+@asynccontextmanager
+async def cluster(clock: Clock | None = None) -> AsyncIterator[Cluster]:
+    async with api_double() as server:
+        chosen = clock or SystemClock()
+        server.clock = chosen.now
+        async with RestClient(server.config, clock=chosen) as client:
+            running = Cluster(server, client, chosen)
+            try:
+                yield running
+            finally:
+                await running.stop()
+
+
+def template(image: str = "one", app: str = "web") -> PodTemplateSpec:
+    return PodTemplateSpec(
+        metadata=ObjectMeta(labels={"app": app}),
+        spec=PodSpec(containers=[Container(name="c", image=image)], terminationGracePeriodSeconds=1),
+    )
+
+
+def replica_set(name: str = "web", replicas: int = 3, app: str = "web") -> ReplicaSet:
+    return ReplicaSet(
+        metadata=ObjectMeta(name=name, namespace="default"),
+        spec=ReplicaSetSpec(
+            replicas=replicas, selector=LabelSelector(matchLabels={"app": app}), template=template(app=app)
+        ),
+        status=ReplicaSetStatus(replicas=0),
+    )
+
+
+ROLLING = DeploymentStrategy(
+    type="RollingUpdate", rollingUpdate=RollingUpdateDeployment(maxSurge="25%", maxUnavailable="25%")
+)
+
+
+def deployment(name: str = "web", replicas: int = 3, image: str = "one", **spec: Any) -> Deployment:
+    return Deployment(
+        metadata=ObjectMeta(name=name, namespace="default"),
+        spec=DeploymentSpec(
+            replicas=replicas,
+            selector=LabelSelector(matchLabels={"app": "web"}),
+            template=template(image),
+            **{"progressDeadlineSeconds": 600, "revisionHistoryLimit": 10, "strategy": ROLLING, **spec},
+        ),
+    )
+
+
+__all__ = ["Cluster", "Node", "cluster", "deployment", "eventually", "replica_set", "template"]

@@ -1,0 +1,155 @@
+"""Garbage collection: background, foreground, orphan, and owners that never were."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from api.core_v1 import ConfigMap, Node
+from api.meta_v1 import ObjectMeta, OwnerReference
+from api.scheme import resource_of
+from controller_manager.garbage_collector.controller import GarbageCollector
+from controller_manager.garbage_collector.graph import Graph
+from tests.controllers.cluster import Cluster, eventually
+
+
+def owned(name: str, owners: Iterable[ConfigMap] = (), *, blocking: bool = False) -> ConfigMap:
+    references = [
+        OwnerReference(
+            apiVersion="v1",
+            kind="ConfigMap",
+            name=owner.metadata.name,
+            uid=owner.metadata.uid,
+            blockOwnerDeletion=blocking or None,
+        )
+        for owner in owners
+    ]
+    return ConfigMap(metadata=ObjectMeta(name=name, namespace="default", ownerReferences=references))
+
+
+async def left(cluster: Cluster) -> set[str]:
+    return {o.metadata.name for o in (await cluster.client.list(ConfigMap, "default")).items}
+
+
+async def until_left(cluster: Cluster, *names: str) -> None:
+    async def only() -> bool:
+        return await left(cluster) == set(names)
+
+    await eventually(only)
+
+
+async def family(cluster: Cluster, *, blocking: bool = False) -> ConfigMap:
+    """A parent with two children and a grandchild, and somebody unrelated."""
+    parent = await cluster.client.create(owned("parent"))
+    child = await cluster.client.create(owned("child", [parent], blocking=blocking))
+    await cluster.client.create(owned("second", [parent], blocking=blocking))
+    await cluster.client.create(owned("grandchild", [child], blocking=blocking))
+    await cluster.client.create(owned("unrelated"))
+    return parent
+
+
+async def running(cluster: Cluster) -> GarbageCollector:
+    (collector,) = await cluster.run(GarbageCollector)
+    await eventually(lambda: collector._watched and cluster.informers.have_synced)
+    found: GarbageCollector = collector
+    return found
+
+
+async def test_dependents_go_after_their_owner(cluster: Cluster) -> None:
+    await running(cluster)
+    await family(cluster)
+    await cluster.client.delete(ConfigMap, "parent", "default", propagation="Background")
+    await until_left(cluster, "unrelated")
+
+
+async def test_dependents_go_before_their_owner(cluster: Cluster) -> None:
+    await running(cluster)
+    await family(cluster, blocking=True)
+    await cluster.client.delete(ConfigMap, "parent", "default", propagation="Foreground")
+    await until_left(cluster, "unrelated")
+    gone = [key[2] for _, kind, key, _ in cluster.server.log if kind == "DELETED"]
+    assert gone.index("grandchild") < gone.index("child") < gone.index("parent")
+    assert gone.index("second") < gone.index("parent")
+
+
+async def test_orphans_stay_without_their_reference(cluster: Cluster) -> None:
+    await running(cluster)
+    await family(cluster)
+    await cluster.client.delete(ConfigMap, "parent", "default", propagation="Orphan")
+    await until_left(cluster, "child", "second", "grandchild", "unrelated")
+    assert (await cluster.client.get(ConfigMap, "child", "default")).metadata.ownerReferences == []
+    assert (await cluster.client.get(ConfigMap, "grandchild", "default")).metadata.ownerReferences
+
+
+async def test_one_of_two_owners_is_enough(cluster: Cluster) -> None:
+    await running(cluster)
+    first = await cluster.client.create(owned("first"))
+    second = await cluster.client.create(owned("second"))
+    await cluster.client.create(owned("shared", [first, second]))
+    await cluster.client.delete(ConfigMap, "first", "default")
+
+    async def released() -> bool:
+        references = (await cluster.client.get(ConfigMap, "shared", "default")).metadata.ownerReferences
+        return [r.name for r in references] == ["second"]
+
+    await eventually(released)
+    await cluster.client.delete(ConfigMap, "second", "default")
+    await until_left(cluster)
+
+
+@pytest.mark.parametrize("uid", ["", "somebody-else"])
+async def test_an_owner_that_does_not_exist_is_as_good_as_gone(cluster: Cluster, uid: str) -> None:
+    """Also when another object bears its name now."""
+    await running(cluster)
+    present = await cluster.client.create(owned("present"))
+    made = owned("child", [present])
+    reference = made.metadata.ownerReferences[0]
+    reference.uid = uid or "nobody"
+    reference.name = "present" if uid else "absent"
+    await cluster.client.create(made)
+    await until_left(cluster, "present")
+
+
+async def test_what_was_lost_while_nobody_looked_is_found_at_the_start(cluster: Cluster) -> None:
+    await family(cluster)
+    await cluster.client.delete(ConfigMap, "parent", "default", propagation="Background")
+    assert "child" in await left(cluster)
+    await running(cluster)
+    await until_left(cluster, "unrelated")
+
+
+async def test_cluster_wide_owners_count_in_every_namespace(cluster: Cluster) -> None:
+    await running(cluster)
+    node = await cluster.client.create(Node.from_dict({"metadata": {"name": "n"}}))
+    made = owned("child")
+    reference = OwnerReference(apiVersion="v1", kind="Node", name="n", uid=node.metadata.uid)
+    made.metadata.ownerReferences = [reference]
+    await cluster.client.create(made)
+    await cluster.client.create(owned("stays"))
+    await cluster.client.delete(Node, "n")
+    await until_left(cluster, "stays")
+
+
+async def test_survives_circles(cluster: Cluster) -> None:
+    await running(cluster)
+    one = await cluster.client.create(owned("one"))
+    two = await cluster.client.create(owned("two", [one], blocking=True))
+    references = [r.to_dict() for r in owned("", [two], blocking=True).metadata.ownerReferences]
+    await cluster.client.patch(ConfigMap, "one", "default", {"metadata": {"ownerReferences": references}})
+    await cluster.client.delete(ConfigMap, "one", "default", propagation="Foreground")
+    await until_left(cluster)
+
+
+def test_the_graph_forgets_what_nobody_refers_to() -> None:
+    graph, where = Graph(), resource_of(ConfigMap)
+    owner = OwnerReference(apiVersion="v1", kind="ConfigMap", name="o", uid="o")
+    node = graph.observe(where, ObjectMeta(uid="d", name="d", namespace="n", ownerReferences=[owner]))
+    virtual = graph.get("o")
+    assert virtual is not None
+    assert virtual.is_virtual
+    assert virtual.dependents == {node}
+    graph.observe(where, ObjectMeta(uid="o", name="o", namespace="n"))
+    assert not virtual.is_virtual
+    graph.forget("o")
+    assert graph.get("o") is not None, "still referred to"
+    graph.forget("d")
+    assert len(graph) == 0

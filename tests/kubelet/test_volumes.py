@@ -1,0 +1,158 @@
+"""Volumes that show data of the API, or places on the node."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.clock import ManualClock
+from api.core_v1 import ConfigMap, Pod, Secret
+from api.errors import NotFound
+from kubelet.volumes import atomic_writer
+from kubelet.volumes.manager import VolumeManager
+from kubelet.volumes.plugin import PayloadFile, VolumeContext, VolumeError
+from kubelet.volumes.service_account_token import TokenCache
+from tests.kubelet.fake_api import FakeApi
+from tests.kubelet.support import pod
+
+
+class Objects:
+    def __init__(self) -> None:
+        self.data = {"a.conf": "one", "b.conf": "two"}
+
+    async def config_map(self, namespace: str, name: str) -> ConfigMap:
+        if name != "settings":
+            raise NotFound(f'configmap "{name}" not found')
+        return ConfigMap.from_dict({"data": self.data, "binaryData": {"bin": base64.b64encode(b"\x00\xff").decode()}})
+
+    async def secret(self, namespace: str, name: str) -> Secret:
+        return Secret.from_dict({"data": {"password": base64.b64encode(b"s3cret").decode()}})
+
+
+@pytest.fixture
+def objects() -> Objects:
+    return Objects()
+
+
+@pytest.fixture
+def manager(tmp_path: Path, objects: Objects) -> VolumeManager:
+    clock = ManualClock()
+    tokens = TokenCache(FakeApi(clock), clock)
+    return VolumeManager(tmp_path, VolumeContext(objects, tokens, {"cpu": "4"}, ("192.168.0.1",)))
+
+
+def with_volume(**source: Any) -> Pod:
+    return pod("web", volumes=[{"name": "v", **source}])
+
+
+def shown(path: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(path)): p.read_bytes()
+        for p in path.rglob("*")
+        if p.is_file() and not str(p.relative_to(path)).startswith("..")
+    }
+
+
+async def test_a_config_map_is_shown_as_files(manager: VolumeManager) -> None:
+    path = (await manager.set_up(with_volume(configMap={"name": "settings"})))["v"]
+    assert shown(path) == {"a.conf": b"one", "b.conf": b"two", "bin": b"\x00\xff"}
+    assert path.joinpath("a.conf").is_symlink()
+    assert (path / "a.conf").stat().st_mode & 0o777 == 0o644
+
+
+async def test_items_choose_paths_and_modes(manager: VolumeManager) -> None:
+    source = {"name": "settings", "defaultMode": 0o400, "items": [{"key": "a.conf", "path": "deep/x"}]}
+    source["items"].append({"key": "b.conf", "path": "y", "mode": 0o600})  # type: ignore[attr-defined]
+    path = (await manager.set_up(with_volume(configMap=source)))["v"]
+    assert shown(path.resolve() / "..data") == {"deep/x": b"one", "y": b"two"}
+    assert (path / "deep/x").stat().st_mode & 0o777 == 0o400
+    assert (path / "y").stat().st_mode & 0o777 == 0o600
+
+
+async def test_changes_appear_at_once_and_old_files_go(manager: VolumeManager, objects: Objects) -> None:
+    subject = with_volume(configMap={"name": "settings"})
+    path = (await manager.set_up(subject))["v"]
+    before = (path / "..data").readlink()
+    await manager.set_up(subject)
+    assert (path / "..data").readlink() == before
+    objects.data = {"b.conf": "new", "c.conf": "three"}
+    await manager.set_up(subject)
+    assert shown(path) == {"b.conf": b"new", "c.conf": b"three", "bin": b"\x00\xff"}
+    assert not (path / "a.conf").is_symlink()
+    assert not (path / before).exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"configMap": {"name": "gone"}}, 'configmap "gone" not found'),
+        (
+            {"configMap": {"name": "settings", "items": [{"key": "no", "path": "x"}]}},
+            "references non-existent config key: no",
+        ),
+        (
+            {"hostPath": {"path": "/no/such", "type": "Directory"}},
+            "hostPath type check failed: /no/such is not a directory",
+        ),
+        ({"nfs": {"server": "s", "path": "/"}}, "volumes of the kind nfs are not supported by this kubelet"),
+    ],
+)
+async def test_what_is_wrong_is_said(manager: VolumeManager, source: dict[str, Any], message: str) -> None:
+    with pytest.raises(VolumeError) as raised:
+        await manager.set_up(with_volume(**source))
+    assert str(raised.value) == f'MountVolume.SetUp failed for volume "v" : {message}'
+
+
+async def test_optional_sources_may_be_missing(manager: VolumeManager) -> None:
+    path = (await manager.set_up(with_volume(configMap={"name": "gone", "optional": True})))["v"]
+    assert shown(path) == {}
+
+
+async def test_a_projected_volume_joins_its_sources(manager: VolumeManager) -> None:
+    sources: list[dict[str, Any]] = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "settings", "items": [{"key": "a.conf", "path": "conf"}]}},
+        {"secret": {"name": "keys"}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+    ]
+    subject = with_volume(projected={"sources": sources})
+    path = (await manager.set_up(subject))["v"]
+    found = shown(path)
+    assert found.pop("token").startswith(b"token-")
+    assert found == {"conf": b"one", "password": b"s3cret", "namespace": b"default"}
+    renewal = manager.renew_at("uid-web")
+    assert renewal is not None
+    assert (renewal - ManualClock().now()).total_seconds() == pytest.approx(3607 * 0.8, abs=1)
+
+
+async def test_the_downward_api_shows_labels(manager: VolumeManager) -> None:
+    items = [
+        {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
+        {"path": "cpu", "resourceFieldRef": {"containerName": "main", "resource": "limits.cpu"}},
+    ]
+    subject = with_volume(downwardAPI={"items": items})
+    subject.metadata.labels = {"b": 'say "hi"', "a": "1"}
+    path = (await manager.set_up(subject))["v"]
+    assert shown(path) == {"labels": b'a="1"\nb="say \\"hi\\""', "cpu": b"4"}
+
+
+async def test_an_empty_dir_is_everyones_and_goes_with_the_pod(manager: VolumeManager) -> None:
+    path = (await manager.set_up(with_volume(emptyDir={})))["v"]
+    assert path.stat().st_mode & 0o777 == 0o777
+    manager.tear_down("uid-web")
+
+
+async def test_host_paths_are_made_if_asked(manager: VolumeManager, tmp_path: Path) -> None:
+    wanted = tmp_path / "a" / "b"
+    source = {"path": str(wanted), "type": "DirectoryOrCreate"}
+    assert (await manager.set_up(with_volume(hostPath=source)))["v"] == wanted
+    assert wanted.is_dir()
+
+
+@pytest.mark.parametrize("path", ["../x", "/x", "a/../../b", "..data"])
+def test_paths_cannot_leave_the_volume(tmp_path: Path, path: str) -> None:
+    with pytest.raises(ValueError, match="invalid path"):
+        atomic_writer.write(tmp_path, {path: PayloadFile(b"", 0o644)})
