@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from api import quantity
 from api.core_v1 import Pod, Service
@@ -35,6 +36,9 @@ from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.plugin import VolumeContext
 from kubelet.volumes.service_account_token import TokenCache
 
+if TYPE_CHECKING:
+    from kubelet.runtime.process.runtime import ProcessRuntime
+
 log = logging.getLogger(__name__)
 
 _CLEAN_UP_GRACE = 2.0
@@ -42,18 +46,18 @@ _SIM_CAPACITY = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "hu
 _SIM_LOG = "{time} stdout F the sim runtime only pretends to run containers: there is no output\n"
 
 
-def make_runtime(root: Path) -> Runtime:
+def make_runtime(root: Path, pod_cidr: str, cluster_cidr: str) -> ProcessRuntime:
     """The runtime of real processes, with its state below the kubelet's folder."""
     from kubelet.runtime.process.runtime import ProcessRuntime
 
-    return ProcessRuntime(root / "runtime", hidden=[root])
+    return ProcessRuntime(root / "runtime", pod_cidr, cluster_cidr=cluster_cidr, hidden=[root])
 
 
 def clean_up(options: argparse.Namespace) -> int:
     """End all that runs on behalf of a kubelet's folder and remove it with its volumes and logs; the exit code."""
     root = root_directory(options)
     if options.container_runtime == "process" and (root / "runtime").is_dir():
-        asyncio.run(_clean_up(root))
+        asyncio.run(_clean_up(make_runtime(root, options.pod_cidr, options.cluster_cidr)))
     for path in (root / "pods").glob("*/volumes/kubernetes.io~empty-dir/*"):
         EmptyDirVolume().tear_down(path)
     for folder in ("pods", "logs", "runtime"):
@@ -61,10 +65,7 @@ def clean_up(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _clean_up(root: Path) -> None:
-    from kubelet.runtime.process.runtime import ProcessRuntime
-
-    runtime = ProcessRuntime(root / "runtime", hidden=[root])
+async def _clean_up(runtime: ProcessRuntime) -> None:
     await runtime.start()
     try:
         running = [run for run in await runtime.list_containers() if is_running(run)]
@@ -87,8 +88,9 @@ class KubeletProcess:
         self._sim = options.container_runtime == "sim"
         self._kubelets: dict[str, Kubelet] = {}
         self._configurations: list[WatchedConfiguration] = []
-        # What the process runtime forks from must be forked before there are threads and connections.
-        self._process_runtime = None if self._sim else make_runtime(self._root)
+        self._process_runtime = (
+            None if self._sim else make_runtime(self._root, self._places[0].pod_cidr, options.cluster_cidr)
+        )
 
     async def run(self, component: Component) -> None:
         """Work until cancelled."""
