@@ -87,6 +87,7 @@ class KubeletProcess:
         self._root = root_directory(options)
         self._sim = options.container_runtime == "sim"
         self._kubelets: dict[str, Kubelet] = {}
+        self._ready = False
         self._configurations: list[WatchedConfiguration] = []
         self._process_runtime = (
             None if self._sim else make_runtime(self._root, self._places[0].pod_cidr, options.cluster_cidr)
@@ -105,6 +106,7 @@ class KubeletProcess:
         for place in self._places:
             self._kubelets[place.name] = self._kubelet(place, ip)
         pods.on_change(self._route)
+        component.readiness["node"] = lambda: self._ready
         component.health["runtime"] = lambda: all(k.healthy for k in self._kubelets.values())
         kubelets = [*self._kubelets.values()]
         component.metrics.gauge(
@@ -115,7 +117,7 @@ class KubeletProcess:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._timers.run())
-                server = group.create_task(self._serve(kubelets))
+                group.create_task(self._serve(kubelets))
                 for kubelet in kubelets:
                     await kubelet.start()
                 group.create_task(pods.run())
@@ -125,14 +127,14 @@ class KubeletProcess:
                 for kubelet in kubelets:
                     group.create_task(kubelet.run(pods.synced))
                 await pods.synced()
-                component.readiness["node"] = lambda: True
+                self._ready = True
                 component.ready()
-                del server
         finally:
             for configuration in self._configurations:
                 configuration.stop()
             for kubelet in kubelets:
                 await kubelet.host.runtime.close()
+                await kubelet.host.events.close(0.2)
 
     async def _serve(self, kubelets: Sequence[Kubelet]) -> None:
         options = self._options
