@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from client.component import Component
 from client.events import EventRecorder
 from client.informer import Informer
 from kubelet import machine
-from kubelet.backend import KubeletBackend
 from kubelet.backoff import Backoff
 from kubelet.configuration import WatchedConfiguration
 from kubelet.host import Host, Preparation
@@ -117,7 +116,6 @@ class KubeletProcess:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._timers.run())
-                group.create_task(self._serve(kubelets))
                 for kubelet in kubelets:
                     await kubelet.start()
                 group.create_task(pods.run())
@@ -135,17 +133,6 @@ class KubeletProcess:
             for kubelet in kubelets:
                 await kubelet.host.runtime.close()
                 await kubelet.host.events.close(0.2)
-
-    async def _serve(self, kubelets: Sequence[Kubelet]) -> None:
-        options = self._options
-        if options.port:
-            backend = KubeletBackend(kubelets, self._component.metrics)
-            from kubelet.serving import serve, serving_files
-
-            config = self._component.client.config
-            names = [place.name for place in self._places]
-            files = serving_files(options, self._root, config, names, kubelets[0].host.host_ips)
-            await serve(files, options.address, options.port, backend, kubelets[0].host.runtime)
 
     def _route(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
