@@ -4,7 +4,7 @@ from typing import Annotated
 
 from api.core_v1 import PodTemplateSpec
 from api.meta_v1 import LabelSelector, ObjectMeta
-from api.model import Enum, Int32, Int64, IntOrString, ListMap, Merge, Model, Required, Time, struct
+from api.model import Enum, Int32, Int64, IntOrString, ListMap, Merge, Model, Required, ZeroTime, null, struct
 
 
 class RollingUpdateDeployment(Model):
@@ -25,12 +25,12 @@ class DeploymentSpec(Model):
     revisionHistoryLimit: Int32 | None = None
     selector: Annotated[LabelSelector | None, Required()] = None
     strategy: Annotated[DeploymentStrategy, Merge(strategy="retainKeys")] = struct()
-    template: PodTemplateSpec = struct()
+    template: Annotated[PodTemplateSpec, Required()] = struct()
 
 
 class DeploymentCondition(Model):
-    lastTransitionTime: Time | None = None
-    lastUpdateTime: Time | None = None
+    lastTransitionTime: ZeroTime = null()
+    lastUpdateTime: ZeroTime = null()
     message: str = ""
     reason: str = ""
     status: str
@@ -65,7 +65,7 @@ class ReplicaSetSpec(Model):
 
 
 class ReplicaSetCondition(Model):
-    lastTransitionTime: Time | None = None
+    lastTransitionTime: ZeroTime = null()
     message: str = ""
     reason: str = ""
     status: str

@@ -1,7 +1,9 @@
 """Who a caller is (authentication.k8s.io/v1)."""
 
+from typing import Annotated
+
 from api.meta_v1 import ObjectMeta
-from api.model import Int64, Model, Time, struct
+from api.model import Int64, Model, NotRequired, Required, ZeroTime, null, struct
 
 
 class BoundObjectReference(Model):
@@ -18,8 +20,8 @@ class TokenRequestSpec(Model):
 
 
 class TokenRequestStatus(Model):
-    expirationTimestamp: Time | None = None
-    token: str
+    expirationTimestamp: ZeroTime = null()
+    token: Annotated[str, NotRequired()]
 
 
 class TokenRequest(Model):
@@ -32,7 +34,7 @@ class TokenRequest(Model):
 
 class TokenReviewSpec(Model):
     audiences: list[str] = []
-    token: str
+    token: Annotated[str, Required()] = ""
 
 
 class UserInfo(Model):
@@ -53,7 +55,7 @@ class TokenReview(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    spec: TokenReviewSpec = struct()
+    spec: Annotated[TokenReviewSpec, Required()] = struct()
     status: TokenReviewStatus = struct()
 
 

@@ -1,18 +1,14 @@
 """What a caller may do (authorization.k8s.io/v1)."""
 
-from api.meta_v1 import LabelSelectorRequirement, ObjectMeta
-from api.model import Model, struct
+from typing import Annotated
+
+from api.meta_v1 import FieldSelectorRequirement, LabelSelectorRequirement, ObjectMeta
+from api.model import Model, Required, struct
 
 
 class NonResourceAttributes(Model):
     path: str = ""
     verb: str = ""
-
-
-class FieldSelectorRequirement(Model):
-    key: str
-    operator: str
-    values: list[str] = []
 
 
 class FieldSelectorAttributes(Model):
@@ -57,7 +53,7 @@ class SubjectAccessReview(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    spec: SubjectAccessReviewSpec = struct()
+    spec: Annotated[SubjectAccessReviewSpec, Required()] = struct()
     status: SubjectAccessReviewStatus = struct()
 
 
@@ -70,7 +66,7 @@ class SelfSubjectAccessReview(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    spec: SelfSubjectAccessReviewSpec = struct()
+    spec: Annotated[SelfSubjectAccessReviewSpec, Required()] = struct()
     status: SubjectAccessReviewStatus = struct()
 
 
@@ -101,7 +97,7 @@ class SelfSubjectRulesReview(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    spec: SelfSubjectRulesReviewSpec = struct()
+    spec: Annotated[SelfSubjectRulesReviewSpec, Required()] = struct()
     status: SubjectRulesReviewStatus = struct()
 
 
@@ -109,5 +105,5 @@ class LocalSubjectAccessReview(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    spec: SubjectAccessReviewSpec = struct()
+    spec: Annotated[SubjectAccessReviewSpec, Required()] = struct()
     status: SubjectAccessReviewStatus = struct()

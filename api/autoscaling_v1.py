@@ -1,11 +1,13 @@
 """The scale of anything that has replicas (autoscaling/v1)."""
 
+from typing import Annotated
+
 from api.meta_v1 import ObjectMeta
-from api.model import Int32, Model, struct
+from api.model import Default, Int32, Model, struct
 
 
 class ScaleSpec(Model):
-    replicas: Int32
+    replicas: Annotated[Int32, Default(0)] = 0
 
 
 class ScaleStatus(Model):

@@ -4,7 +4,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.model import Int32, Int64, JSONObject, ListMap, ListSet, Merge, Model, Required, Time, atomic, struct
+from api.model import (
+    Int32,
+    Int64,
+    JSONObject,
+    ListMap,
+    ListSet,
+    Merge,
+    Model,
+    Required,
+    Time,
+    ZeroTime,
+    atomic,
+    null,
+    struct,
+)
 
 
 class ManagedFieldsEntry(Model):
@@ -69,8 +83,14 @@ class LabelSelector(Model):
     matchLabels: dict[str, str] = {}
 
 
+class FieldSelectorRequirement(Model):
+    key: str
+    operator: str
+    values: list[str] = []
+
+
 class Condition(Model):
-    lastTransitionTime: Annotated[Time | None, Required()] = None
+    lastTransitionTime: Annotated[ZeroTime, Required()] = null()
     message: str
     observedGeneration: Int64 = 0
     reason: str

@@ -17,21 +17,22 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
 
 import orjson
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
-from pydantic_core import PydanticUndefined
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from api.quantity import canonical
 
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _ModelType = TypeVar("_ModelType", bound="type[Model]")
 _ATOMIC: set[type[Model]] = set()
+_UNIONS: dict[type[Model], tuple[str, tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,22 @@ def atomic(model: _ModelType) -> _ModelType:
     return model
 
 
+def union(*members: str, discriminator: str = "") -> Callable[[_ModelType], _ModelType]:
+    """Marks a type of which one member is set, which one being said by the `discriminator`
+    (`x-kubernetes-unions`)."""
+
+    def mark(model: _ModelType) -> _ModelType:
+        _UNIONS[model] = (discriminator, members)
+        return model
+
+    return mark
+
+
+def union_of(model: type[Model]) -> tuple[str, tuple[str, ...]] | None:
+    """The discriminator and the members of a type marked with `@union`."""
+    return _UNIONS.get(model)
+
+
 def is_atomic(model: type[Model]) -> bool:
     """Whether the type is marked with `@atomic`."""
     return model in _ATOMIC
@@ -87,6 +104,11 @@ class Enum:
 @dataclass(frozen=True, slots=True)
 class Required:
     """`required` in the published schema although it can be absent on the wire (a nil pointer in Go)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRequired:
+    """Not `required` in the published schema although it is always present on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +164,36 @@ Quantity = Annotated[str, BeforeValidator(canonical)]
 
 Base64 = Annotated[str, AfterValidator(_is_base64)]
 """Bytes, kept in their base64 encoding."""
+
+_UNSET = "\0unset"
+
+
+class _AlwaysPresent:
+    """Lets a field take the stand-in for "unset" as its default and turns it into None.
+
+    Default and value then differ, so that `exclude_defaults` keeps the field and null is written.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        unset = core_schema.no_info_after_validator_function(_nothing, core_schema.literal_schema([_UNSET]))
+        return core_schema.union_schema([handler(source), unset], mode="left_to_right")
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+ZeroTime = Annotated[Time | None, _AlwaysPresent()]
+"""A time that is null on the wire when unset (a Go struct, not a pointer); declared with `= null()`."""
+
+ZeroMicroTime = Annotated[MicroTime | None, _AlwaysPresent()]
+"""The same with microseconds."""
+
+
+def null() -> Any:
+    """The default of a field that is written as null when unset."""
+    return Field(default=_UNSET, validate_default=True)
+
 
 IntOrString = int | str
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]

@@ -34,6 +34,7 @@ from api.model import (
     Merge,
     MicroTime,
     Model,
+    NotRequired,
     Quantity,
     Required,
     Time,
@@ -148,11 +149,14 @@ def _fields(model: type[Model]) -> dict[str, Schema]:
 
 def _required(model: type[Model]) -> tuple[str, ...]:
     hints = model.model_fields
-    return tuple(
-        field.alias or name
-        for name, field in hints.items()
-        if field.is_required() or any(isinstance(marker, Required) for marker in field.metadata)
-    )
+    return tuple(field.alias or name for name, field in hints.items() if _is_required(field))
+
+
+def _is_required(field: FieldInfo) -> bool:
+    for marker in field.metadata:
+        if isinstance(marker, Required | NotRequired):
+            return isinstance(marker, Required)
+    return field.is_required()
 
 
 def _markers(kind: Any) -> typing.Iterator[Any]:
@@ -213,7 +217,9 @@ def _of_type(kind: Any) -> Schema:
         for known, schema in _SCALARS:
             if any(known.__metadata__[0] is marker for marker in kind.__metadata__):
                 return schema
-        return _of_type(kind.__origin__)
+        schema = _of_type(kind.__origin__)
+        choices = [marker.values for marker in kind.__metadata__ if isinstance(marker, Enum)]
+        return replace(schema, enum=choices[0]) if choices else schema
     if origin in (types.UnionType, typing.Union):
         if kind == IntOrString or set(kind.__args__) - {type(None)} == set(IntOrString.__args__):
             return _INT_OR_STRING

@@ -44,7 +44,8 @@ class Endpoint:
 
     @property
     def schema(self) -> Schema:
-        return schema_of(self.model)
+        model: type[Model] = self.model
+        return schema_of(model)
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name

@@ -9,7 +9,21 @@ from api.core_v1.references import (
     ResourceFieldSelector,
     SecretKeySelector,
 )
-from api.model import Default, Enum, Int32, Int64, IntOrString, ListMap, ListSet, Merge, Model, Quantity, struct
+from api.model import (
+    Default,
+    Enum,
+    Int32,
+    Int64,
+    IntOrString,
+    ListMap,
+    ListSet,
+    Merge,
+    Model,
+    Quantity,
+    Required,
+    struct,
+    union,
+)
 
 
 class EnvVarSource(Model):
@@ -27,12 +41,12 @@ class EnvVar(Model):
 
 
 class ConfigMapEnvSource(Model):
-    name: str
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
 class SecretEnvSource(Model):
-    name: str
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -152,7 +166,7 @@ class Lifecycle(Model):
 
 class GRPCAction(Model):
     port: Int32
-    service: str | None = None
+    service: Annotated[str | None, Default("")] = None
 
 
 class Probe(Model):
@@ -193,15 +207,16 @@ class ResourceRequirements(Model):
 
 
 class ContainerRestartRuleOnExitCodes(Model):
-    operator: str
+    operator: Annotated[str, Required()] = ""
     values: Annotated[list[Int32], ListSet()] = []
 
 
 class ContainerRestartRule(Model):
-    action: str
+    action: Annotated[str, Required()] = ""
     exitCodes: ContainerRestartRuleOnExitCodes | None = None
 
 
+@union("localhostProfile", discriminator="type")
 class AppArmorProfile(Model):
     localhostProfile: str | None = None
     type: Annotated[str, Enum("Localhost", "RuntimeDefault", "Unconfined")]
@@ -219,6 +234,7 @@ class SELinuxOptions(Model):
     user: str = ""
 
 
+@union("localhostProfile", discriminator="type")
 class SeccompProfile(Model):
     localhostProfile: str | None = None
     type: Annotated[str, Enum("Localhost", "RuntimeDefault", "Unconfined")]

@@ -15,7 +15,23 @@ from api.core_v1.references import LocalObjectReference, ObjectReference
 from api.core_v1.scheduling import Affinity, PodSchedulingGate, Toleration, TopologySpreadConstraint
 from api.core_v1.volumes import Volume
 from api.meta_v1 import ObjectMeta
-from api.model import Atomic, Enum, Int32, Int64, ListMap, ListSet, Merge, Model, Quantity, Time, struct
+from api.model import (
+    Atomic,
+    Enum,
+    Int32,
+    Int64,
+    ListMap,
+    ListSet,
+    Merge,
+    Model,
+    Quantity,
+    Required,
+    Time,
+    ZeroTime,
+    null,
+    struct,
+    union,
+)
 
 
 class PodDNSConfigOption(Model):
@@ -48,6 +64,7 @@ class PodResourceClaim(Model):
     resourceClaimTemplateName: str | None = None
 
 
+@union("podGroupName")
 class PodSchedulingGroup(Model):
     podGroupName: str | None = None
 
@@ -121,8 +138,8 @@ class PodSpec(Model):
 
 
 class PodCondition(Model):
-    lastProbeTime: Time | None = None
-    lastTransitionTime: Time | None = None
+    lastProbeTime: ZeroTime = null()
+    lastTransitionTime: ZeroTime = null()
     message: str = ""
     observedGeneration: Int64 = 0
     reason: str = ""
@@ -142,17 +159,17 @@ class ResourceStatus(Model):
 
 
 class ContainerStateRunning(Model):
-    startedAt: Time | None = None
+    startedAt: ZeroTime = null()
 
 
 class ContainerStateTerminated(Model):
     containerID: str = ""
     exitCode: Int32
-    finishedAt: Time | None = None
+    finishedAt: ZeroTime = null()
     message: str = ""
     reason: str = ""
     signal: Int32 = 0
-    startedAt: Time | None = None
+    startedAt: ZeroTime = null()
 
 
 class ContainerStateWaiting(Model):
@@ -177,7 +194,7 @@ class ContainerUser(Model):
 
 
 class ImageVolumeStatus(Model):
-    imageRef: str
+    imageRef: Annotated[str, Required()] = ""
 
 
 class VolumeStatus(Model):
@@ -352,4 +369,4 @@ class Binding(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    target: ObjectReference = struct()
+    target: Annotated[ObjectReference, Required()] = struct()

@@ -1,11 +1,13 @@
 """Pointers from one object to another, or into one."""
 
-from api.model import Int32, Model, Quantity, atomic
+from typing import Annotated
+
+from api.model import Default, Int32, Model, Quantity, atomic
 
 
 @atomic
 class LocalObjectReference(Model):
-    name: str
+    name: Annotated[str, Default("")] = ""
 
 
 @atomic
@@ -55,21 +57,21 @@ class ResourceFieldSelector(Model):
 @atomic
 class ConfigMapKeySelector(Model):
     key: str
-    name: str
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
 @atomic
 class SecretKeySelector(Model):
     key: str
-    name: str
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
 @atomic
 class FileKeySelector(Model):
     key: str
-    optional: bool | None = None
+    optional: Annotated[bool | None, Default(False)] = None
     path: str
     volumeName: str
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from api.meta_v1 import LabelSelector
-from api.model import Enum, Int32, Int64, Model, Time, atomic, struct
+from api.model import Enum, Int32, Int64, Model, Required, Time, atomic, struct
 
 
 class NodeSelectorRequirement(Model):
@@ -24,7 +24,7 @@ class NodeSelector(Model):
 
 
 class PreferredSchedulingTerm(Model):
-    preference: NodeSelectorTerm = struct()
+    preference: Annotated[NodeSelectorTerm, Required()] = struct()
     weight: Int32
 
 
@@ -43,7 +43,7 @@ class PodAffinityTerm(Model):
 
 
 class WeightedPodAffinityTerm(Model):
-    podAffinityTerm: PodAffinityTerm = struct()
+    podAffinityTerm: Annotated[PodAffinityTerm, Required()] = struct()
     weight: Int32
 
 

@@ -33,7 +33,7 @@ class ServiceSpec(Model):
     externalTrafficPolicy: Annotated[str, Enum("Cluster", "Local")] = ""
     healthCheckNodePort: Int32 = 0
     internalTrafficPolicy: Annotated[str | None, Enum("Cluster", "Local")] = None
-    ipFamilies: list[str] = []
+    ipFamilies: list[Annotated[str, Enum("", "IPv4", "IPv6")]] = []
     ipFamilyPolicy: Annotated[str | None, Enum("PreferDualStack", "RequireDualStack", "SingleStack")] = None
     loadBalancerClass: str | None = None
     loadBalancerIP: str = ""

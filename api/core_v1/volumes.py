@@ -27,7 +27,7 @@ class AzureDiskVolumeSource(Model):
     diskURI: str
     fsType: Annotated[str | None, Default("ext4")] = None
     kind: Annotated[str | None, Enum("Dedicated", "Managed", "Shared"), Default("Shared")] = None
-    readOnly: bool | None = None
+    readOnly: Annotated[bool | None, Default(False)] = None
 
 
 class AzureFileVolumeSource(Model):
@@ -55,7 +55,7 @@ class CinderVolumeSource(Model):
 class ConfigMapVolumeSource(Model):
     defaultMode: Int32 | None = None
     items: list[KeyToPath] = []
-    name: str | None = None
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -90,7 +90,7 @@ class VolumeResourceRequirements(Model):
 
 
 class PersistentVolumeClaimSpec(Model):
-    accessModes: list[str] = []
+    accessModes: list[Annotated[str, Enum("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")]] = []
     dataSource: TypedLocalObjectReference | None = None
     dataSourceRef: TypedObjectReference | None = None
     resources: VolumeResourceRequirements = struct()
@@ -103,7 +103,7 @@ class PersistentVolumeClaimSpec(Model):
 
 class PersistentVolumeClaimTemplate(Model):
     metadata: ObjectMeta = struct()
-    spec: PersistentVolumeClaimSpec = struct()
+    spec: Annotated[PersistentVolumeClaimSpec, Required()] = struct()
 
 
 class EphemeralVolumeSource(Model):
@@ -209,7 +209,7 @@ class ClusterTrustBundleProjection(Model):
 
 class ConfigMapProjection(Model):
     items: list[KeyToPath] = []
-    name: str
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -221,15 +221,15 @@ class PodCertificateProjection(Model):
     certificateChainPath: str = ""
     credentialBundlePath: str = ""
     keyPath: str = ""
-    keyType: str
+    keyType: Annotated[str, Required()] = ""
     maxExpirationSeconds: Int32 | None = None
-    signerName: str
+    signerName: Annotated[str, Required()] = ""
     userAnnotations: dict[str, str] = {}
 
 
 class SecretProjection(Model):
     items: list[KeyToPath] = []
-    name: str
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 

@@ -9,7 +9,7 @@ from api.errors import FieldError, duplicate, invalid_value, not_supported, requ
 from api.scheme import resource_of
 from apiserver.registry.addresses import address, family
 from apiserver.registry.columns import AGE, NAME
-from apiserver.registry.endpoints import PROTOCOLS, not_special
+from apiserver.registry.endpoints import PROTOCOLS, is_api_server, not_special
 from apiserver.registry.names import label, qualified, subdomain
 from apiserver.registry.strategy import Column, Context, Strategy
 
@@ -59,7 +59,7 @@ class EndpointSlices(Strategy[EndpointSlice]):
         if len(new.endpoints) > _MOST_ENDPOINTS:
             yield too_many("endpoints", len(new.endpoints), _MOST_ENDPOINTS)
         else:
-            yield from _validate_endpoints(new)
+            yield from _validate_endpoints(new, self.options.is_local or is_api_server(new.metadata))
         if len(new.ports) > _MOST_PORTS:
             yield too_many("ports", len(new.ports), _MOST_PORTS)
         else:
@@ -70,7 +70,7 @@ class EndpointSlices(Strategy[EndpointSlice]):
             yield invalid_value("addressType", new.addressType, "field is immutable")
 
 
-def _validate_endpoints(new: EndpointSlice) -> Iterator[FieldError]:
+def _validate_endpoints(new: EndpointSlice, local: bool) -> Iterator[FieldError]:
     for index, endpoint in enumerate(new.endpoints):
         where = f"endpoints[{index}]"
         if not endpoint.addresses:
@@ -78,7 +78,7 @@ def _validate_endpoints(new: EndpointSlice) -> Iterator[FieldError]:
         elif len(endpoint.addresses) > _MOST_ADDRESSES:
             yield too_many(f"{where}.addresses", len(endpoint.addresses), _MOST_ADDRESSES)
         for position, text in enumerate(endpoint.addresses):
-            yield from _validate_address(new.addressType, text, f"{where}.addresses[{position}]")
+            yield from _validate_address(new.addressType, text, f"{where}.addresses[{position}]", local)
         if endpoint.nodeName is not None:
             for complaint in subdomain(endpoint.nodeName):
                 yield invalid_value(f"{where}.nodeName", endpoint.nodeName, complaint)
@@ -99,7 +99,7 @@ def _validate_endpoints(new: EndpointSlice) -> Iterator[FieldError]:
                     yield invalid_value(place, zone.name, complaint)
 
 
-def _validate_address(kind: str, text: str, path: str) -> Iterator[FieldError]:
+def _validate_address(kind: str, text: str, path: str, local: bool) -> Iterator[FieldError]:
     if kind == "FQDN":
         for complaint in subdomain(text):
             yield invalid_value(path, text, complaint)
@@ -111,7 +111,7 @@ def _validate_address(kind: str, text: str, path: str) -> Iterator[FieldError]:
         return
     if kind in ("IPv4", "IPv6") and family(text) != kind:
         yield invalid_value(path, text, f"must be an {kind} address")
-    yield from not_special(text, path)
+    yield from not_special(text, path, local=local)
 
 
 def _validate_ports(new: EndpointSlice) -> Iterator[FieldError]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from api.core_v1 import Endpoints, EndpointSubset
 from api.errors import FieldError, invalid_value, not_supported, required
+from api.meta_v1 import ObjectMeta
 from api.scheme import resource_of
 from apiserver.registry.addresses import address, parse
 from apiserver.registry.columns import AGE, NAME
@@ -32,11 +33,12 @@ class EndpointsStrategy(Strategy[Endpoints]):
                     port.protocol = "TCP"
 
     def validate(self, new: Endpoints) -> Iterator[FieldError]:
+        local = self.options.is_local or is_api_server(new.metadata)
         for index, subset in enumerate(new.subsets):
-            yield from _validate_subset(subset, f"subsets[{index}]")
+            yield from _validate_subset(subset, f"subsets[{index}]", local)
 
 
-def _validate_subset(subset: EndpointSubset, path: str) -> Iterator[FieldError]:
+def _validate_subset(subset: EndpointSubset, path: str, local: bool) -> Iterator[FieldError]:
     if not subset.addresses and not subset.notReadyAddresses:
         yield required(path, "must specify `addresses` or `notReadyAddresses`")
     for part in ("addresses", "notReadyAddresses"):
@@ -50,7 +52,7 @@ def _validate_subset(subset: EndpointSubset, path: str) -> Iterator[FieldError]:
             if endpoint.nodeName is not None:
                 for complaint in subdomain(endpoint.nodeName):
                     yield invalid_value(f"{where}.nodeName", endpoint.nodeName, complaint)
-            yield from not_special(endpoint.ip, f"{where}.ip")
+            yield from not_special(endpoint.ip, f"{where}.ip", local=local)
     for index, port in enumerate(subset.ports):
         where = f"{path}.ports[{index}]"
         if not port.name:
@@ -70,15 +72,23 @@ def _validate_subset(subset: EndpointSubset, path: str) -> Iterator[FieldError]:
                 yield invalid_value(f"{where}.appProtocol", port.appProtocol, complaint)
 
 
-def not_special(text: str, path: str) -> Iterator[FieldError]:
-    """Addresses that would lead traffic back into the node or onto its link are no endpoints."""
+def is_api_server(meta: ObjectMeta) -> bool:
+    """Whether an object says where the API server itself is; that may be on this machine only."""
+    return meta.namespace == "default" and meta.name == "kubernetes"
+
+
+def not_special(text: str, path: str, *, local: bool = False) -> Iterator[FieldError]:
+    """Addresses that would lead traffic back into the node or onto its link are no endpoints.
+
+    In a `local` cluster, all of one machine, loopback addresses are like any others.
+    """
     found = parse(text)
     if found is None:
         yield invalid_value(path, text, "must be a valid IP address")
         return
     if found.is_unspecified:
         yield invalid_value(path, text, f"may not be unspecified ({text})")
-    if found.is_loopback:
+    if found.is_loopback and not local:
         yield invalid_value(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
     if found.is_link_local:
         yield invalid_value(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")

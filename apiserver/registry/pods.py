@@ -27,6 +27,7 @@ _DEFAULT_GRACE = 30
 
 class Pods(Strategy[Pod]):
     resource = resource_of(Pod)
+    returns_deleted = True
     subresources = (PodStatusUpdate(), EphemeralContainers(), Resize())
     columns = COLUMNS
 

@@ -10,4 +10,5 @@ from apiserver.registry.strategy import Strategy
 
 class ServiceAccounts(Strategy[ServiceAccount]):
     resource = resource_of(ServiceAccount)
+    returns_deleted = True
     columns = (NAME, AGE)

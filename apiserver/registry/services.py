@@ -43,6 +43,7 @@ class ServiceStatusUpdate(Status):
 
 class Services(Strategy[Service]):
     resource = resource_of(Service)
+    returns_deleted = True
     subresources = (ServiceStatusUpdate(),)
     columns = (
         NAME,

@@ -120,6 +120,11 @@ class Options:
     service_node_ports: range = range(30000, 32768)
     """`--service-node-port-range`."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the cluster lives on the loopback of one machine, as one without root does."""
+        return any(network.is_loopback for network in self.service_cluster_ip_ranges)
+
 
 class Strategy(Generic[M]):
     """The rules of one kind.  Every method has a default that suits a kind with nothing special."""

@@ -12,7 +12,7 @@ from client.cluster.errors import ClusterError
 
 _FILES = ("cluster.json", "run.json", "kubeconfig", "nanokube.pid")
 _FOLDERS = ("pki", "kubeconfigs", "logs", "nodes", "run")
-_DATABASES = ("*.db", "*.db-wal", "*.db-shm", "*.sqlite", "*.sqlite-wal", "*.sqlite-shm", "*.lock", ".*.json.*")
+_PATTERNS = ("state.db*", ".*.json.*")
 
 
 def reset(data_dir: Path) -> bool:
@@ -37,7 +37,7 @@ def reset(data_dir: Path) -> bool:
                 shutil.rmtree(data.root / name)
         for path in [data.root / name for name in _FILES]:
             path.unlink(missing_ok=True)
-        for pattern in _DATABASES:
+        for pattern in _PATTERNS:
             for path in data.root.glob(pattern):
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):

@@ -124,11 +124,15 @@ class Supervisor:
         gc.enable()
         os.close(gate_read)
 
-        with contextlib.ExitStack() as gate:
-            gate.callback(os.close, gate_write)
-            if first and not self._lines(serving_read, deadline, lambda line: None, f"the {first[0].name}"):
+        try:
+            if first and not self._serving(serving_read, deadline, first[0].name):
                 return
-            self._report.progress(f"{first[0].name} serves" if first else "no API server")
+        except BaseException:
+            self.stop()  # with the gate still closed: what waits behind it need not begin
+            raise
+        finally:
+            os.close(gate_write)
+        self._report.progress(f"{first[0].name} serves" if first else "no API server")
         report_read, report_write = os.pipe()
         waiter = fork_child(
             _WAITER,
@@ -143,6 +147,31 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(waiter, signal.SIGTERM)
 
+    def _serving(self, handle: int, deadline: float, name: str) -> bool:
+        """Wait for the byte that says that the API is served; False when the user asked to stop.
+
+        Raises ClusterError when the server ends instead.
+        """
+        self._selector.register(handle, selectors.EVENT_READ)
+        try:
+            while self._stop_requests == 0:
+                self._check(deadline, f"the {name}")
+                if handle in self._turn(deadline):
+                    if os.read(handle, 1):
+                        return True
+                    self._selector.unregister(handle)  # it has ended; `_turn` will find out and raise
+            return False
+        finally:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(handle)
+            os.close(handle)
+
+    def _check(self, deadline: float, what: str) -> None:
+        if self._clock.monotonic() > deadline:
+            raise ClusterError(
+                f"{what} did not become ready within {self._timeout:g} s; the logs are in {self.data.logs}"
+            )
+
     def _lines(self, handle: int, deadline: float, tell: Callable[[str], None], what: str) -> bool:
         """Pass on the lines that come through a pipe until its end; keep the cluster going meanwhile.
 
@@ -152,10 +181,7 @@ class Supervisor:
         rest = b""
         try:
             while self._stop_requests == 0:
-                if self._clock.monotonic() > deadline:
-                    raise ClusterError(
-                        f"{what} did not become ready within {self._timeout:g} s; the logs are in {self.data.logs}"
-                    )
+                self._check(deadline, what)
                 due = self._next_deadline()
                 if handle in self._turn(deadline if due is None else min(due, deadline)):
                     chunk = os.read(handle, 65536)
@@ -211,7 +237,7 @@ class Supervisor:
         why = last_line(self.data.log(name), child.log_start) if code > 0 else ""
         failures = 0 if now - child.started > LONG_ENOUGH else self._failures.get(name, 0)
         self._failures[name] = failures + 1
-        if not self._ready and code > 0 and (not child.component.needs_api or failures + 1 >= TOO_OFTEN):
+        if not self._ready and (not child.component.needs_api or (code > 0 and failures + 1 >= TOO_OFTEN)):
             raise ClusterError(why or f"{name} {how}; its log is {self.data.log(name)}")
         delay = 0.0 if failures == 0 else min(LONGEST_BACKOFF, 0.1 * 2.0**failures)
         self._log(f"{name} (process {child.pid}) {how}; starting it again" + (f" in {delay:g} s" if delay else ""))

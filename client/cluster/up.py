@@ -139,6 +139,8 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
         return supervisor.run(on_ready)
     except ClusterError as error:
         log(str(error))
+        if not (data.root / "pki").exists():  # the API server refused the folder: it is not a cluster's
+            data.settings.unlink(missing_ok=True)
         report.failed(str(error))
         return 1
     finally:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,12 +108,27 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(home: Path) -> AsyncIterator[Bench]:
-    runtime = ProcessRuntime(home / "state", network=LoopbackNetwork())
-    await runtime.start()
-    await runtime.update_pod_cidr("127.200.0.0/24")
-    bench = Bench(home, runtime)
+async def started(home: Path) -> AsyncIterator[Callable[[], Awaitable[Bench]]]:
+    """Starts runtimes, one after the other, on one state directory."""
+    benches: list[Bench] = []
+
+    async def start(**options: object) -> Bench:
+        values: dict[str, object] = {"network": LoopbackNetwork(), **options}
+        runtime = ProcessRuntime(home / "state", "127.200.0.0/24", **values)  # type: ignore[arg-type]
+        benches.append(Bench(home, runtime))
+        await runtime.start()
+        return benches[-1]
+
+    yield start
+    for bench in benches[:-1]:
+        await bench.runtime.close()
+    await benches[-1].finish()
+
+
+@pytest.fixture
+async def bench(started: Callable[[], Awaitable[Bench]], home: Path) -> AsyncIterator[Bench]:
+    bench = await started()
     yield bench
-    await bench.finish()
+    await bench.runtime.cleanup()
     assert not list((home / "state" / "containers").iterdir())
     assert not list((home / "state" / "sandboxes").iterdir())

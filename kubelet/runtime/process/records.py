@@ -121,8 +121,10 @@ def load_containers(state_dir: Path) -> dict[str, ContainerRecord]:
             remove_tree(directory)  # its creation was interrupted
             continue
         config = _known(ContainerConfig, value["config"])
-        config["mounts"] = [Mount(**_known(Mount, m)) for m in config["mounts"]]
-        config["security"] = SecurityConfig(**_known(SecurityConfig, config["security"]))
+        config["mounts"] = tuple(Mount(**_known(Mount, m)) for m in config["mounts"])
+        config["command"], config["args"] = tuple(config["command"]), tuple(config["args"])
+        security = _known(SecurityConfig, config["security"])
+        config["security"] = SecurityConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in security.items()})
         config["resources"] = Resources(**_known(Resources, config["resources"]))
         status = ContainerStatus(
             id=value["id"],

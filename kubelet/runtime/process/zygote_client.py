@@ -56,17 +56,19 @@ class Zygote:
 
     async def ask(self, operation: str, directory: Path) -> dict[str, Any]:
         """Send one request and wait for the answer.  Raises RuntimeFailure when there is none."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours:
-            with theirs:
-                await self._send(orjson.dumps({"op": operation, "dir": str(directory)}), theirs.fileno())
-            ours.setblocking(False)
-            await readable(ours.fileno())
-            answer = ours.recv(65536)
-        if not answer:
-            raise RuntimeFailure("the shim ended before it could answer")
-        value: dict[str, Any] = orjson.loads(answer)
-        return value
+        message = orjson.dumps({"op": operation, "dir": str(directory)})
+        for _ in range(2):  # a zygote that was killed may have taken a request with it
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with ours:
+                with theirs:
+                    await self._send(message, theirs.fileno())
+                ours.setblocking(False)
+                await readable(ours.fileno())
+                answer = ours.recv(65536)
+            if answer:
+                value: dict[str, Any] = orjson.loads(answer)
+                return value
+        raise RuntimeFailure("the container's shim ended before it could answer")
 
     async def _send(self, message: bytes, fd: int) -> None:
         for _ in range(2):

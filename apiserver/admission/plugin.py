@@ -1,0 +1,57 @@
+"""What an admission plugin is: it may change a write, then every plugin may refuse it.
+
+https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.errors import Forbidden
+from api.meta_v1 import StatusDetails
+from api.scheme import Resource
+from apiserver.registry.strategy import Context
+
+
+@dataclass(slots=True)
+class AdmissionRequest:
+    """One write that is asked for.
+
+    `operation` is CREATE, UPDATE, DELETE or CONNECT.  `object` is the new state, which mutating plugins
+    change in place; None when deleting.  `old_object` is the present state; None when creating.
+    `context` reads other objects from the watch cache.
+    """
+
+    operation: str
+    resource: Resource
+    subresource: str
+    namespace: str
+    name: str
+    object: Any
+    old_object: Any
+    user: str
+    groups: Sequence[str]
+    dry_run: bool
+    context: Context
+
+    def forbidden(self, why: str) -> Forbidden:
+        """The refusal that admission plugins answer with."""
+        resource = self.resource
+        return Forbidden(
+            f'{resource.group_resource} "{self.name}" is forbidden: {why}',
+            StatusDetails(name=self.name, group=resource.group, kind=resource.plural),
+        )
+
+
+class AdmissionPlugin:
+    """The base of plugins: what a plugin does not override, it has no opinion on."""
+
+    name: str
+
+    def mutate(self, request: AdmissionRequest) -> None:
+        """Change `request.object`, or raise a StatusError to refuse the write.  Runs before validation."""
+
+    def validate(self, request: AdmissionRequest) -> None:
+        """Raise a StatusError to refuse the write; change nothing.  Runs when the object is known to be valid."""

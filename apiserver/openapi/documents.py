@@ -1,0 +1,170 @@
+"""The documents a server publishes, made when first asked for and kept as bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import orjson
+
+from api import authentication_v1, authorization_v1, core_v1
+from api.autoscaling_v1 import Scale
+from api.core_v1 import Binding
+from api.meta_v1 import DeleteOptions, Status
+from api.policy_v1 import Eviction
+from api.schema import ModelClass
+from api.scheme import GroupVersion, Resource
+from apiserver.openapi.components import Components, Document
+from apiserver.openapi.paths import REVIEWED, Paths, Served
+from apiserver.openapi.swagger import swagger
+from apiserver.version import version
+
+Body = tuple[bytes, str]
+"""A document's bytes and its entity tag, in quotes."""
+
+_INFO: Document = {"title": "Kubernetes"}
+
+
+class StrategyLike(Protocol):
+    """What of a strategy its documents depend on."""
+
+    @property
+    def resource(self) -> Resource: ...
+    @property
+    def verbs(self) -> frozenset[str]: ...
+    @property
+    def subresources(self) -> tuple[Any, ...]: ...
+
+
+class EndpointLike(Protocol):
+    @property
+    def strategy(self) -> StrategyLike: ...
+
+
+class Documents:
+    """The published schemas of everything that is served.
+
+    Documents are the same for as long as the resources are: a change of these needs a new instance.
+    """
+
+    def __init__(self, endpoints: Iterable[EndpointLike]) -> None:
+        self._served: dict[GroupVersion, list[Served]] = {}
+        for endpoint in endpoints:
+            strategy = endpoint.strategy
+            resource = strategy.resource
+            parts = tuple(part.name for part in strategy.subresources)
+            served = Served(resource, strategy.verbs, parts)
+            self._served.setdefault(resource.group_version, []).append(served)
+        for group, _, _, _ in REVIEWED:
+            self._served.setdefault(GroupVersion(group, "v1"), [])
+        self._bodies: dict[str, Body] = {}
+        self._index: Body | None = None
+        self._v2: Body | None = None
+
+    def v3_index(self) -> Body:
+        """`/openapi/v3`: where each group version's document is, with a hash of its content in the URL."""
+        if self._index is None:
+            paths = {}
+            for name in self._names():
+                found = self.v3(name)
+                if found is not None:
+                    content = found[1].strip('"')
+                    paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={content}"}
+            self._index = _body({"paths": paths})
+        return self._index
+
+    def v3(self, path: str) -> Body | None:
+        """`/openapi/v3/<path>`: "api/v1", "apis/apps/v1"; None where nothing is."""
+        if path not in self._bodies:
+            version = self._version_of(path)
+            if version is None:
+                return None
+            components = Components(self._kinds())
+            paths = self._paths(version, components)
+            self._bodies[path] = _body(
+                {
+                    "openapi": "3.0.0",
+                    "info": self._info(),
+                    "paths": dict(sorted(paths.items())),
+                    "components": {"schemas": dict(sorted(components.documents.items())), **_SECURITY},
+                }
+            )
+        return self._bodies[path]
+
+    def v2(self) -> Body:
+        """`/openapi/v2`: everything in one document."""
+        if self._v2 is None:
+            components = Components(self._kinds())
+            paths: dict[str, Document] = {}
+            for served in self._served:
+                paths |= self._paths(served, components)
+            self._v2 = _body(swagger(self._info(), paths, components.documents))
+        return self._v2
+
+    # --- pieces ------------------------------------------------------------------------------
+
+    def _names(self) -> list[str]:
+        return sorted(f"apis/{each}" if each.group else f"api/{each}" for each in self._served)
+
+    def _version_of(self, path: str) -> GroupVersion | None:
+        return next((each for each in self._served if path == (f"apis/{each}" if each.group else f"api/{each}")), None)
+
+    @staticmethod
+    def _info() -> Document:
+        return {**_INFO, "version": str(version().get("gitVersion", "")) or "unversioned"}
+
+    def _paths(self, group_version: GroupVersion, components: Components) -> dict[str, Document]:
+        paths = Paths(components)
+        for served in sorted(self._served[group_version], key=lambda each: each.resource.plural):
+            paths.add(served)
+        for group, plural, kind, namespaced in REVIEWED:
+            if (group, "v1") == (group_version.group, group_version.version) and (model := _review(kind)):
+                paths.add_review(group_version, plural, model, namespaced)
+        return paths.items
+
+    def _kinds(self) -> dict[ModelClass, list[Document]]:
+        """The group, version and kind of every type that has one."""
+        kinds: dict[ModelClass, list[Document]] = {}
+        for group_version, resources in self._served.items():
+            for served in resources:
+                kinds[served.resource.model] = [_kind(group_version, served.resource.kind)]
+        for group, _, kind, _ in REVIEWED:
+            if model := _review(kind):
+                kinds[model] = [_kind(GroupVersion(group, "v1"), kind)]
+        kinds[Scale] = [_kind(GroupVersion("autoscaling", "v1"), "Scale")]
+        kinds[Eviction] = [_kind(GroupVersion("policy", "v1"), "Eviction")]
+        kinds[Binding] = [_kind(GroupVersion("", "v1"), "Binding")]
+        kinds[authentication_v1.TokenRequest] = [_kind(GroupVersion("authentication.k8s.io", "v1"), "TokenRequest")]
+        kinds[Status] = [_kind(GroupVersion("", "v1"), "Status")]
+        every = sorted({GroupVersion("", "v1"), *self._served}, key=str)
+        kinds[DeleteOptions] = [_kind(each, "DeleteOptions") for each in every]
+        return kinds
+
+
+_SECURITY: Document = {
+    "securitySchemes": {
+        "BearerToken": {"description": "Bearer token", "type": "apiKey", "name": "authorization", "in": "header"}
+    }
+}
+
+
+def _kind(version: GroupVersion, kind: str) -> Document:
+    return {"group": version.group, "kind": kind, "version": version.version}
+
+
+def _review(kind: str) -> ModelClass | None:
+    for module in _modules():
+        found: ModelClass | None = getattr(module, kind, None)
+        if found is not None:
+            return found
+    return None
+
+
+def _modules() -> Iterator[Any]:
+    yield from (authentication_v1, authorization_v1, core_v1)
+
+
+def _body(document: Document) -> Body:
+    body = orjson.dumps(document)
+    return body, f'"{hashlib.sha512(body).hexdigest().upper()}"'

@@ -1,0 +1,316 @@
+"""The operations of a resource, as OpenAPI v3 path items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from api.authentication_v1 import TokenRequest
+from api.autoscaling_v1 import Scale
+from api.core_v1 import Binding
+from api.meta_v1 import DeleteOptions, Status
+from api.policy_v1 import Eviction
+from api.schema import ModelClass
+from api.scheme import GroupVersion, Resource
+from apiserver.openapi.components import Components, Document
+from apiserver.openapi.names import META, operation_group, tag
+
+_JSON = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_STREAMS = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+_PATCHES = (
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
+
+_PARAMETERS: dict[str, tuple[str, str]] = {
+    "allowWatchBookmarks": ("boolean", "Whether a watch may send BOOKMARK events, which carry only a version."),
+    "command": ("string", "The command to run, one argument each time the parameter is given."),
+    "container": ("string", "The container; needed when the pod has more than one."),
+    "continue": ("string", "Where to go on with a list that was cut by `limit`."),
+    "dryRun": ("string", "With All the request is carried out in every respect but storing."),
+    "fieldManager": ("string", "The name that changed fields are recorded under; at most 128 printable characters."),
+    "fieldSelector": ("string", "Restricts the result to objects with these values of fields."),
+    "fieldValidation": ("string", "What to do about unknown and repeated fields: Ignore, Warn (default) or Strict."),
+    "follow": ("boolean", "Keep the answer open and send what is logged from now on."),
+    "force": ("boolean", "Take fields over from other managers; only for apply patches."),
+    "gracePeriodSeconds": ("integer", "Seconds the object has to end by itself; zero deletes at once."),
+    "ignoreStoreReadErrorWithClusterBreakingPotential": (
+        "boolean",
+        "Delete even an object that cannot be read back from the store.",
+    ),
+    "insecureSkipTLSVerifyBackend": ("boolean", "Do not verify the node's certificate."),
+    "labelSelector": ("string", "Restricts the result to objects with these labels."),
+    "limit": ("integer", "The most objects to return in one answer."),
+    "limitBytes": ("integer", "The most bytes to return."),
+    "name": ("string", "The name of the object."),
+    "namespace": ("string", "The namespace of the object."),
+    "orphanDependents": ("boolean", "Deprecated: use propagationPolicy."),
+    "path": ("string", "The part of the URL that is passed on."),
+    "ports": ("integer", "The ports to forward."),
+    "pretty": ("string", "With true the answer is indented."),
+    "previous": ("boolean", "The log of the container's last instance instead of the present one."),
+    "propagationPolicy": ("string", "What becomes of the objects this one owns: Orphan, Background or Foreground."),
+    "resourceVersion": ("string", "The version to read at or to watch from."),
+    "resourceVersionMatch": ("string", "How resourceVersion is meant: Exact or NotOlderThan."),
+    "sendInitialEvents": ("boolean", "Begin a watch with the objects that exist, ended by a bookmark."),
+    "shardSelector": ("string", "Restricts the result to one shard of all objects."),
+    "sinceSeconds": ("integer", "Only what was logged in the last so many seconds."),
+    "stderr": ("boolean", "Connect standard error."),
+    "stdin": ("boolean", "Connect standard input."),
+    "stdout": ("boolean", "Connect standard output."),
+    "stream": ("string", "Which output to return: All, Stdout or Stderr."),
+    "tailLines": ("integer", "Only the last so many lines."),
+    "timeoutSeconds": ("integer", "End the call after so many seconds."),
+    "timestamps": ("boolean", "Put the time in front of every line."),
+    "tty": ("boolean", "Give the command a terminal."),
+    "watch": ("boolean", "Stream changes instead of returning a list."),
+}
+_LIST = ("allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
+         "resourceVersionMatch", "sendInitialEvents", "shardSelector", "timeoutSeconds", "watch")  # fmt: skip
+_DELETE = ("dryRun", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents",
+           "propagationPolicy")  # fmt: skip
+_DELETE_ALL = ("continue", "dryRun", "fieldSelector", "gracePeriodSeconds",
+               "ignoreStoreReadErrorWithClusterBreakingPotential", "labelSelector", "limit", "orphanDependents",
+               "propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "shardSelector",
+               "timeoutSeconds")  # fmt: skip
+_WRITE = ("dryRun", "fieldManager", "fieldValidation")
+
+
+def parameter(name: str, path: str = "") -> Document:
+    """A parameter's declaration; one that the path holds is part of it and required."""
+    kind, about = _PARAMETERS[name]
+    inside = f"{{{name}}}" in path
+    document: Document = {"name": name, "in": "path" if inside else "query", "description": about}
+    if inside:
+        document["required"] = True
+    return {**document, "schema": {"type": kind, "uniqueItems": True}}
+
+
+@dataclass(frozen=True)
+class Served:
+    """One resource and what can be done with it."""
+
+    resource: Resource
+    verbs: frozenset[str]
+    parts: tuple[str, ...] = ()
+    """Subresources that are read and written like the object: status, scale, …"""
+
+
+@dataclass(frozen=True)
+class Action:
+    """A subresource that does something.  `body` is what is posted; without it the connection is passed on."""
+
+    name: str
+    kind: str
+    group_version: GroupVersion
+    body: ModelClass | None = None
+    parameters: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ("get", "post")
+
+
+_CORE = GroupVersion("", "v1")
+ACTIONS: dict[tuple[str, str], tuple[Action, ...]] = {
+    ("", "pods"): (
+        Action("attach", "PodAttachOptions", _CORE, None, ("container", "stderr", "stdin", "stdout", "tty")),
+        Action("binding", "Binding", _CORE, Binding),
+        Action("eviction", "Eviction", GroupVersion("policy", "v1"), Eviction),
+        Action("exec", "PodExecOptions", _CORE, None, ("command", "container", "stderr", "stdin", "stdout", "tty")),
+        Action(
+            "log", "Pod", _CORE, None,
+            ("container", "follow", "insecureSkipTLSVerifyBackend", "limitBytes", "pretty", "previous",
+             "sinceSeconds", "stream", "tailLines", "timestamps"), ("get",),
+        ),
+        Action("portforward", "PodPortForwardOptions", _CORE, None, ("ports",)),
+    ),
+    ("", "serviceaccounts"): (
+        Action("token", "TokenRequest", GroupVersion("authentication.k8s.io", "v1"), TokenRequest),
+    ),
+}  # fmt: skip
+
+
+class Paths:
+    """Writes the path items of a group version's resources, and collects the components they name."""
+
+    def __init__(self, components: Components) -> None:
+        self.components = components
+        self.items: dict[str, Document] = {}
+
+    def add(self, served: Served) -> None:
+        """All paths of a resource."""
+        resource = served.resource
+        base = f"{resource.root}/namespaces/{{namespace}}" if resource.namespaced else resource.root
+        collection = f"{base}/{resource.plural}"
+        if resource.namespaced and "list" in served.verbs:
+            everywhere = f"{resource.root}/{resource.plural}"
+            self._item(everywhere, (), {"get": self._list(served, "ForAllNamespaces")}, _LIST)
+        self._item(collection, self._shared(resource, ""), dict(self._of_collection(served)))
+        self._item(f"{collection}/{{name}}", self._shared(resource, "name"), dict(self._of_object(served)))
+        for part in served.parts:
+            self._item(
+                f"{collection}/{{name}}/{part}", self._shared(resource, "name"), dict(self._of_part(served, part))
+            )
+        for action in ACTIONS.get((resource.group, resource.plural), ()):
+            self._action(resource, f"{collection}/{{name}}/{action.name}", action)
+
+    def add_review(self, version: GroupVersion, plural: str, model: ModelClass, namespaced: bool) -> None:
+        """A resource that only takes a POST and keeps nothing."""
+        root = f"/apis/{version}" if version.group else f"/api/{version}"
+        path = f"{root}/namespaces/{{namespace}}/{plural}" if namespaced else f"{root}/{plural}"
+        kind, name = model.__name__, ("Namespaced" if namespaced else "") + model.__name__
+        post = self._operation(version, kind, "post", f"create{operation_group(version)}{name}", f"Create a {kind}.")
+        post |= self._body(model) | self._answers(self.components.refer(model), ("200", "201", "202"))
+        self._item(path, ("namespace",) if namespaced else (), {"post": post}, _WRITE)
+
+    # --- pieces ------------------------------------------------------------------------------
+
+    def _item(
+        self, path: str, shared: tuple[str, ...], operations: dict[str, Document], extra: tuple[str, ...] = ()
+    ) -> None:
+        if not operations:
+            return
+        names = sorted({*shared, *extra, "pretty"})
+        self.items[path] = {**operations, "parameters": [parameter(name, path) for name in names]}
+
+    @staticmethod
+    def _shared(resource: Resource, name: str) -> tuple[str, ...]:
+        return tuple(filter(None, (name, "namespace" if resource.namespaced else "")))
+
+    def _operation(self, version: GroupVersion, kind: str, action: str, operation: str, about: str) -> Document:
+        return {
+            "tags": [tag(version)],
+            "description": about,
+            "operationId": operation,
+            "x-kubernetes-action": action,
+            "x-kubernetes-group-version-kind": {"group": version.group, "version": version.version, "kind": kind},
+        }
+
+    def _verb(self, resource: Resource, action: str, word: str, suffix: str, about: str) -> Document:
+        scope = "Namespaced" if resource.namespaced else ""
+        name = f"{word}{operation_group(resource.group_version)}{scope}{resource.kind}{suffix}"
+        if word == "deleteCollection":
+            name = f"delete{operation_group(resource.group_version)}Collection{scope}{resource.kind}"
+        return self._operation(resource.group_version, resource.kind, action, name, about)
+
+    @staticmethod
+    def _with(names: tuple[str, ...]) -> Document:
+        return {"parameters": [parameter(name) for name in names]}
+
+    def _body(self, model: ModelClass, required: bool = True) -> Document:
+        body: Document = {"content": {"*/*": {"schema": self.components.refer(model)}}}
+        return {"requestBody": {**body, "required": True} if required else body}
+
+    @staticmethod
+    def _answers(schema: Document, codes: tuple[str, ...], media: tuple[str, ...] = _JSON) -> Document:
+        words = {"200": "OK", "201": "Created", "202": "Accepted"}
+        content = {kind: {"schema": schema} for kind in sorted(media)}
+        answers: Document = {code: {"description": words[code], "content": content} for code in codes}
+        return {"responses": {**answers, "401": {"description": "Unauthorized"}}}
+
+    def _list(self, served: Served, suffix: str = "") -> Document:
+        resource = served.resource
+        version = resource.group_version
+        kinds: list[Any] = [{"group": version.group, "kind": f"{resource.kind}List", "version": version.version}]
+        listed = self.components.refer_list(resource.model, kinds)
+        about = f"List or watch objects of kind {resource.kind}."
+        if suffix:
+            operation = self._operation(
+                version, resource.kind, "list", f"list{operation_group(version)}{resource.kind}{suffix}", about
+            )
+        else:
+            operation = self._verb(resource, "list", "list", "", about)
+        return operation | self._answers(listed, ("200",), _JSON + _STREAMS)
+
+    def _of_collection(self, served: Served) -> Iterator[tuple[str, Document]]:
+        resource, kind = served.resource, served.resource.kind
+        one = self.components.refer(resource.model)
+        if "list" in served.verbs:
+            yield "get", self._list(served) | self._with(_LIST)
+        if "create" in served.verbs:
+            post = self._verb(resource, "post", "create", "", f"Create a {kind}.")
+            yield (
+                "post",
+                post | self._with(_WRITE) | self._body(resource.model) | self._answers(one, ("200", "201", "202")),
+            )
+        if "deletecollection" in served.verbs:
+            delete = self._verb(resource, "deletecollection", "deleteCollection", "", f"Delete {kind} objects.")
+            status = self.components.refer(Status)
+            body = self._body(DeleteOptions, required=False)
+            yield "delete", delete | self._with(_DELETE_ALL) | body | self._answers(status, ("200",))
+
+    def _of_object(self, served: Served) -> Iterator[tuple[str, Document]]:
+        resource, kind = served.resource, served.resource.kind
+        one = self.components.refer(resource.model)
+        if "get" in served.verbs:
+            yield "get", self._verb(resource, "get", "read", "", f"Read a {kind}.") | self._answers(one, ("200",))
+        if "update" in served.verbs:
+            yield "put", self._put(resource, "", resource.model)
+        if "delete" in served.verbs:
+            delete = self._verb(resource, "delete", "delete", "", f"Delete a {kind}.")
+            status = self.components.refer(Status)
+            body = self._body(DeleteOptions, required=False)
+            yield "delete", delete | self._with(_DELETE) | body | self._answers(status, ("200", "202"))
+        if "patch" in served.verbs:
+            yield "patch", self._patch(resource, "", resource.model)
+
+    def _of_part(self, served: Served, part: str) -> Iterator[tuple[str, Document]]:
+        resource = served.resource
+        model: ModelClass = Scale if part == "scale" else resource.model
+        suffix = part[:1].upper() + part[1:]
+        read = self._verb(resource, "get", "read", suffix, f"Read the {part} of a {resource.kind}.")
+        yield "get", read | self._answers(self.components.refer(model), ("200",))
+        yield "put", self._put(resource, suffix, model)
+        yield "patch", self._patch(resource, suffix, model)
+
+    def _put(self, resource: Resource, suffix: str, model: ModelClass) -> Document:
+        about = f"Replace a {resource.kind}{'’s ' + suffix.lower() if suffix else ''}."
+        operation = self._verb(resource, "put", "replace", suffix, about) | self._with(_WRITE) | self._body(model)
+        return operation | self._answers(self.components.refer(model), ("200", "201"))
+
+    def _patch(self, resource: Resource, suffix: str, model: ModelClass) -> Document:
+        patch = self.components.extra(META + "Patch")
+        about = f"Change a part of a {resource.kind}{'’s ' + suffix.lower() if suffix else ''}."
+        operation = self._verb(resource, "patch", "patch", suffix, about) | self._with((*_WRITE, "force"))
+        operation["requestBody"] = {"content": {kind: {"schema": patch} for kind in _PATCHES}, "required": True}
+        return operation | self._answers(self.components.refer(model), ("200", "201"))
+
+    def _action(self, resource: Resource, path: str, action: Action) -> None:
+        version, suffix = resource.group_version, action.name[:1].upper() + action.name[1:]
+        scope = "Namespaced" if resource.namespaced else ""
+        subject = f"{operation_group(version)}{{}}{scope}{resource.kind}{suffix}"
+        operations: dict[str, Document] = {}
+        if action.body is not None:
+            post = self._operation(action.group_version, action.kind, "post", "create" + subject.format(""),
+                                   f"Create the {action.name} of a {resource.kind}.")  # fmt: skip
+            answer = self._answers(self.components.refer(action.body), ("200", "201", "202"))
+            operations["post"] = post | self._body(action.body) | answer
+            self._item(path, self._shared(resource, "name"), operations, _WRITE)
+            return
+        for method in action.methods:
+            if action.name == "log":
+                operation = self._operation(version, action.kind, "get", "read" + subject.format(""),
+                                            "Read what a container wrote.")  # fmt: skip
+                operation |= self._answers({"type": "string"}, ("200",), (*_JSON, "text/plain"))
+            else:
+                operation = self._operation(
+                    version, action.kind, "connect", "connect" + subject.format(method.capitalize()),
+                    f"Connect to the {action.name} of a {resource.kind}.",
+                )  # fmt: skip
+                operation |= self._answers({"type": "string"}, ("200",), ("*/*",))
+            operations[method] = operation
+        names = (*self._shared(resource, "name"), *action.parameters)
+        self.items[path] = {**operations, "parameters": [parameter(name, path) for name in sorted(names)]}
+
+
+REVIEWED: tuple[tuple[str, str, str, bool], ...] = (
+    ("", "bindings", "Binding", True),
+    ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", False),
+    ("authentication.k8s.io", "tokenreviews", "TokenReview", False),
+    ("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", True),
+    ("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
+    ("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False),
+    ("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", False),
+)
+"""Resources that only take a POST: group, plural, kind, namespaced; all are v1."""

@@ -1,0 +1,90 @@
+"""Leader election: one at a time, the next soon after."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from api.clock import ManualClock
+from api.coordination_v1 import Lease
+from client.leader_election import LeaderElector, LostLeadership
+from client.rest import RestClient
+from tests.client.api_double import ApiDouble
+from tests.client.waiting import eventually
+
+
+class Candidate:
+    def __init__(self, client: RestClient, name: str, clock: ManualClock) -> None:
+        self.elector = LeaderElector(client, "kube-system", "test", name, clock)
+        self.working = False
+        self.task = asyncio.create_task(self.elector.run(self._work))
+
+    async def _work(self) -> None:
+        self.working = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.working = False
+
+    async def end(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def until(clock: ManualClock, condition: Any, step: float = 0.5) -> None:
+    async def moved() -> bool:
+        await clock.advance(step)
+        return bool(condition())
+
+    await eventually(moved)
+
+
+async def test_only_one_leads_and_the_next_takes_over_at_once_when_it_leaves(client: RestClient) -> None:
+    clock = ManualClock()
+    first = Candidate(client, "first", clock)
+    await until(clock, lambda: first.working)
+    second = Candidate(client, "second", clock)
+    before = clock.monotonic()
+    await until(clock, lambda: clock.monotonic() > before + 60)
+    assert first.working
+    assert not second.working
+    lease = await client.get(Lease, "test", "kube-system")
+    assert (lease.spec.holderIdentity, lease.spec.leaseDurationSeconds, lease.spec.leaseTransitions) == ("first", 15, 0)
+    await first.end()
+    left = clock.monotonic()
+    await until(clock, lambda: second.working)
+    assert clock.monotonic() - left <= 5
+    assert (await client.get(Lease, "test", "kube-system")).spec.leaseTransitions == 1
+    await second.end()
+
+
+async def test_a_leader_that_died_is_succeeded_when_its_lease_runs_out(client: RestClient, server: ApiDouble) -> None:
+    clock = ManualClock()
+    first = Candidate(client, "first", clock)
+    await until(clock, lambda: first.working)
+    died = clock.monotonic()
+    first.elector._lease = None  # it cannot release any more
+    await first.end()
+    second = Candidate(client, "second", clock)
+    await until(clock, lambda: second.working)
+    assert 15 <= clock.monotonic() - died < 22
+    await second.end()
+
+
+async def test_a_leader_that_cannot_renew_stops(server: ApiDouble, client: RestClient) -> None:
+    clock = ManualClock()
+    first = Candidate(client, "first", clock)
+    await until(clock, lambda: first.working)
+    lost = clock.monotonic()
+    await server.stop()
+    await until(clock, first.task.done)
+    assert not first.working
+    assert clock.monotonic() - lost < 15
+    with pytest.raises(LostLeadership):
+        first.task.result()
+    await server.start()
+
+
+async def test_refuses_durations_that_cannot_work(client: RestClient) -> None:
+    with pytest.raises(ValueError, match="renew deadline"):
+        LeaderElector(client, "n", "l", "me", ManualClock(), renew_deadline=20)
