@@ -39,7 +39,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
     """The change a patch makes.  Raises BadRequest when the patch itself is malformed."""
     if kind == APPLY_PATCH:
         return _applying(write, body)
-    patch = _parsed(body)
+    patch = _parsed(body, kind)
 
     def transform(old: Any, entry: Entry) -> Any:
         document = current_document(write, entry)
@@ -61,11 +61,17 @@ def current_document(write: Write, entry: Entry) -> dict[str, Any]:
     return {"kind": resource.kind, "apiVersion": resource.api_version, **document}
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes, kind: str) -> Any:
     try:
-        return orjson.loads(body)
+        patch = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"error decoding patch: {error}") from None
+    if patch is None:
+        return [] if kind == JSON_PATCH else {}
+    wanted, name = (list, "list of operations") if kind == JSON_PATCH else (dict, "object")
+    if not isinstance(patch, wanted):
+        raise BadRequest(f"error decoding patch: {kind} wants a JSON {name}")
+    return patch
 
 
 def _decoded(write: Write, document: Any) -> Any:
@@ -99,6 +105,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             resource.api_version,
             write.api.clock.now(),
             write.subresource,
+            ignored=dict(write.unowned or {}),
         )
         write.applied = merged
         return _decoded(write, merged)
