@@ -177,7 +177,9 @@ class Dispatcher:
         write = self._begin(endpoint, request, options)
         body = await request.body(self.api.max_request_bytes)
         create = kind == APPLY_PATCH and not write.subresource
-        entry, created = await update_object(write, request.info.name, transformer(write, kind, body), create=create)
+        entry, created = await update_object(
+            write, request.info.name, transformer(write, kind, body), create=create, uid_is_condition=False
+        )
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _delete_options(self, request: Request) -> DeleteOptions:
