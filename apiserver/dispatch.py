@@ -65,6 +65,8 @@ class Dispatcher:
         if info.subresource in _CONNECT and endpoint.model is Pod:
             await self._connect(endpoint, request, scope, receive, send)
             return
+        if endpoint.strategy.deprecation:
+            request.warnings.append(endpoint.strategy.deprecation)
         media = negotiate(request.header("accept"))
         if info.subresource == "log" and endpoint.model is Pod:
             pod = endpoint.decode(endpoint.find(info.namespace, info.name))

@@ -62,6 +62,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             resource.api_version,
             write.api.clock.now(),
             write.subresource,
+            ignored=dict(write.unowned or {}),
         )
         write.applied = merged
         new, _ = PatchRequest(MERGE_PATCH, b"{}", "Ignore").decode(write.endpoint.model, merged, merged)
