@@ -305,9 +305,9 @@ class RestClient:
         answer = await self.transport.call(method, _target(path, params or {}), headers, body)
         return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
 
-    async def get_json(self, path: str) -> dict[str, Any]:
+    async def get_json(self, path: str, *, accept: str = _JSON) -> dict[str, Any]:
         """A document that is no object of a resource, such as discovery's.  Raises StatusError."""
-        return cast(dict[str, Any], orjson.loads(await self._checked("GET", path, {"Accept": _JSON}, None)))
+        return cast(dict[str, Any], orjson.loads(await self._checked("GET", path, {"Accept": accept}, None)))
 
     @asynccontextmanager
     async def stream(
