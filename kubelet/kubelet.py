@@ -195,6 +195,7 @@ class Kubelet:
     async def _end_orphans(self, synced: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """End what runs for pods that are gone: they were deleted while no kubelet watched."""
         await synced()
+        self.host.preparation.sweep(self.workers.keys() | self._found.keys())
         for uid, (sandboxes, runs) in [*self._found.items()]:
             log.info("pod %s is gone from the API: ending what runs of it", uid)
             del self._found[uid]
