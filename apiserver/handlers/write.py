@@ -98,10 +98,16 @@ class Write:
         """
         if self.applied:
             return managers_of(self.applied)
+        document = new.to_dict()
+        if "managedFields" in new.metadata.model_fields_set and not new.metadata.managedFields:
+            document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
+        new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
+        if self.subresource == "scale" and not document["spec"].get("replicas"):
+            document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
         return update_managers(
             self.endpoint.schema,
             old,
-            new.to_dict(),
+            document,
             self.options.manager,
             self.endpoint.resource.api_version,
             self.api.clock.now(),
