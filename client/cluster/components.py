@@ -106,7 +106,7 @@ def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Compo
     found = []
     for index, node in enumerate(nodes):
         place = ["--hostname-override", node, "--root-dir", str(data.node(node)), "--container-runtime", "process"]
-        place += ["--pod-cidr", str(node_range(pods, index, len(nodes)))]
+        place += ["--pod-cidr", str(node_range(pods, index, len(nodes))), "--cluster-cidr", str(pods)]
         arguments = ["--kubeconfig", str(data.kubeconfig_of(node)), *place, "--port", str(ports())]
         preload = ("kubelet.process", "kubelet.runtime.process.runtime", "kubelet.serving")
         found.append(Component(f"kubelet-{node}", "kubelet", arguments, cleanup=[*place, "--cleanup"], preload=preload))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.core_v1 import Node, Pod
+from scheduler.diagnosis import Unfit
 from scheduler.framework import CycleState
 from scheduler.pod_info import PodInfo
 from tests.scheduler.world import World, make_node, make_pod
@@ -212,6 +213,16 @@ async def compare(all_nodes: list[Node], all_pods: list[Pod], leaving: list[int]
             for node in all_nodes
         }
         assert verdicts == {node.metadata.name: fits(pod, node, all_nodes, placed) for node in all_nodes}
+        try:
+            feasible, statuses = world.algorithm._feasible(world.framework, CycleState(), info)
+        except Unfit as problem:
+            feasible, statuses = [], dict(problem.statuses)
+        assert {node.name for node in feasible} == {name for name, fit in verdicts.items() if fit}
+        assert statuses == {
+            node.metadata.name: world.framework.run_filters(state, info, world.cache.nodes[node.metadata.name])
+            for node in all_nodes
+            if not verdicts[node.metadata.name]
+        }
         (place,) = await world.schedule(pod)
         if place is not None:
             assert verdicts[place]
