@@ -22,8 +22,8 @@ from kubelet.status_writer import StatusWriter
 
 log = logging.getLogger(__name__)
 
-_LEASE_LOST = 30.0
-"""Seconds without a heartbeat after which others may have written our status."""
+_LEASE_LOST = 12.5
+"""Seconds without a heartbeat (one was missed) after which others may have written our status."""
 
 
 class Kubelet:
