@@ -4,7 +4,7 @@ from typing import Annotated
 
 from api.core_v1 import PodTemplateSpec
 from api.meta_v1 import LabelSelector, ObjectMeta
-from api.model import Enum, Int32, Int64, IntOrString, ListMap, Merge, Model, Required, Time, struct
+from api.model import Enum, Int32, Int64, IntOrString, ListMap, Merge, Model, Required, ZeroTime, null, struct
 
 
 class RollingUpdateDeployment(Model):
@@ -29,8 +29,8 @@ class DeploymentSpec(Model):
 
 
 class DeploymentCondition(Model):
-    lastTransitionTime: Time | None = None
-    lastUpdateTime: Time | None = None
+    lastTransitionTime: ZeroTime = null()
+    lastUpdateTime: ZeroTime = null()
     message: str = ""
     reason: str = ""
     status: str
@@ -65,7 +65,7 @@ class ReplicaSetSpec(Model):
 
 
 class ReplicaSetCondition(Model):
-    lastTransitionTime: Time | None = None
+    lastTransitionTime: ZeroTime = null()
     message: str = ""
     reason: str = ""
     status: str

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from api.meta_v1 import ObjectMeta
-from api.model import Int64, Model, NotRequired, Required, Time, struct
+from api.model import Int64, Model, NotRequired, Required, ZeroTime, null, struct
 
 
 class BoundObjectReference(Model):
@@ -20,7 +20,7 @@ class TokenRequestSpec(Model):
 
 
 class TokenRequestStatus(Model):
-    expirationTimestamp: Time | None = None
+    expirationTimestamp: ZeroTime = null()
     token: Annotated[str, NotRequired()]
 
 

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from api.core_v1 import EventSource, ObjectReference
 from api.meta_v1 import ObjectMeta
-from api.model import Int32, MicroTime, Model, Required, Time, struct
+from api.model import Int32, Model, Required, ZeroMicroTime, ZeroTime, null, struct
 
 
 class EventSeries(Model):
     count: Int32
-    lastObservedTime: Annotated[MicroTime | None, Required()] = None
+    lastObservedTime: Annotated[ZeroMicroTime, Required()] = null()
 
 
 class Event(Model):
@@ -18,10 +18,10 @@ class Event(Model):
     metadata: ObjectMeta = struct()
     action: str = ""
     deprecatedCount: Int32 = 0
-    deprecatedFirstTimestamp: Time | None = None
-    deprecatedLastTimestamp: Time | None = None
+    deprecatedFirstTimestamp: ZeroTime = null()
+    deprecatedLastTimestamp: ZeroTime = null()
     deprecatedSource: EventSource = struct()
-    eventTime: Annotated[MicroTime | None, Required()] = None
+    eventTime: Annotated[ZeroMicroTime, Required()] = null()
     note: str = ""
     reason: str = ""
     regarding: ObjectReference = struct()

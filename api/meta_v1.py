@@ -4,7 +4,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.model import Int32, Int64, JSONObject, ListMap, ListSet, Merge, Model, Required, Time, atomic, struct
+from api.model import (
+    Int32,
+    Int64,
+    JSONObject,
+    ListMap,
+    ListSet,
+    Merge,
+    Model,
+    Required,
+    Time,
+    ZeroTime,
+    atomic,
+    null,
+    struct,
+)
 
 
 class ManagedFieldsEntry(Model):
@@ -76,7 +90,7 @@ class FieldSelectorRequirement(Model):
 
 
 class Condition(Model):
-    lastTransitionTime: Annotated[Time | None, Required()] = None
+    lastTransitionTime: Annotated[ZeroTime, Required()] = null()
     message: str
     observedGeneration: Int64 = 0
     reason: str

@@ -24,8 +24,8 @@ from typing import Annotated, Any, Self, TypeVar
 
 import orjson
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
-from pydantic_core import PydanticUndefined
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from api.quantity import canonical
 
@@ -164,6 +164,36 @@ Quantity = Annotated[str, BeforeValidator(canonical)]
 
 Base64 = Annotated[str, AfterValidator(_is_base64)]
 """Bytes, kept in their base64 encoding."""
+
+_UNSET = "\0unset"
+
+
+class _AlwaysPresent:
+    """Lets a field take the stand-in for "unset" as its default and turns it into None.
+
+    Default and value then differ, so that `exclude_defaults` keeps the field and null is written.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        unset = core_schema.no_info_after_validator_function(_nothing, core_schema.literal_schema([_UNSET]))
+        return core_schema.union_schema([handler(source), unset], mode="left_to_right")
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+ZeroTime = Annotated[Time | None, _AlwaysPresent()]
+"""A time that is null on the wire when unset (a Go struct, not a pointer); declared with `= null()`."""
+
+ZeroMicroTime = Annotated[MicroTime | None, _AlwaysPresent()]
+"""The same with microseconds."""
+
+
+def null() -> Any:
+    """The default of a field that is written as null when unset."""
+    return Field(default=_UNSET, validate_default=True)
+
 
 IntOrString = int | str
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]

@@ -67,10 +67,14 @@ def refusal(error: StatusError) -> Answer:
     return Answer(error.http_code, document=document, headers=headers)
 
 
-async def send_refusal(error: StatusError, request: Request, send: Send) -> None:
-    """Send an error, in YAML to those who read only that, else in JSON."""
+def readable(accept: str) -> MediaType:
+    """The form of an error for a client: YAML for those who read only that, else JSON, acceptable or not."""
     try:
-        media = negotiate(request.header("accept"))
+        media = negotiate(accept)
     except NotAcceptable:
-        media = PLAIN
-    await refusal(error).send(send, request, MediaType(media.type, pretty=media.pretty))
+        return PLAIN
+    return MediaType(media.type, pretty=media.pretty)
+
+
+async def send_refusal(error: StatusError, request: Request, send: Send) -> None:
+    await refusal(error).send(send, request, readable(request.header("accept")))

@@ -10,7 +10,7 @@ from fastapi import Request as FastRequest
 
 from api.errors import NotFound, StatusError
 from api.meta_v1 import StatusDetails
-from apiserver.answer import refusal
+from apiserver.answer import readable, refusal
 from apiserver.discovery import Discovery, etag
 from apiserver.dispatch import Dispatcher
 from apiserver.filters.authentication import AuthenticationFilter
@@ -54,7 +54,7 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
 
     @app.exception_handler(StatusError)
     async def refused(request: FastRequest, error: StatusError) -> Response:
-        media = negotiate(request.headers.get("accept", ""))
+        media = readable(request.headers.get("accept", ""))
         return Response(media.encode(refusal(error).document), error.http_code, media_type=media.type)
 
     def answer(request: FastRequest, document: Any) -> Response:

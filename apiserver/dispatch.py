@@ -13,6 +13,7 @@ from api.core_v1 import Binding, Pod, ServiceAccount
 from api.errors import BadRequest, MethodNotAllowed, NotFound
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.policy_v1 import Eviction
+from api.schema import schema_of
 from apiserver import tables
 from apiserver.answer import Answer
 from apiserver.decoding import decode_request
@@ -31,7 +32,7 @@ from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.negotiation import MediaType, negotiate
-from apiserver.patch import json_patch, merge_patch
+from apiserver.patch.request import MERGE_PATCH, ApplyRequest, PatchRequest
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, Scope, Send, request_of
 from apiserver.service_account_tokens import ISSUER
@@ -64,6 +65,8 @@ class Dispatcher:
         if info.subresource in _CONNECT and endpoint.model is Pod:
             await self._connect(endpoint, request, scope, receive, send)
             return
+        if endpoint.strategy.deprecation:
+            request.warnings.append(endpoint.strategy.deprecation)
         media = negotiate(request.header("accept"))
         if info.subresource == "log" and endpoint.model is Pod:
             pod = endpoint.decode(endpoint.find(info.namespace, info.name))
@@ -275,16 +278,13 @@ class Dispatcher:
 
 
 def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObject]:
-    try:
-        patch = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        import yaml
-
-        patch = yaml.safe_load(body)
+    if kind == APPLY_PATCH:
+        kind, body = MERGE_PATCH, orjson.dumps(ApplyRequest(body).applied)
+    request = PatchRequest(kind, body)
 
     def make(current: dict[str, Any]) -> ScaleObject:
-        changed = json_patch.apply(current, patch) if isinstance(patch, list) else merge_patch.apply(current, patch)
-        return ScaleObject.from_dict(changed)
+        changed = request.apply(current, schema_of(ScaleObject))
+        return request.decode(ScaleObject, changed, current)[0]
 
     return make
 

@@ -44,7 +44,8 @@ class Endpoint:
 
     @property
     def schema(self) -> Schema:
-        return schema_of(self.model)
+        model: type[Model] = self.model
+        return schema_of(model)
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
@@ -64,7 +65,9 @@ class Endpoint:
         """A stored object as an item of a list: without kind and apiVersion."""
         if self.owns_storage:
             return entry.body
-        return orjson.dumps({self._shown.get(name, name): value for name, value in entry.document.items()})
+        document = {self._shown.get(name, name): value for name, value in entry.document.items()}
+        shown: bytes = self.model.from_dict(document).encode()
+        return shown
 
     def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
@@ -76,6 +79,9 @@ class Endpoint:
         metadata.pop("resourceVersion", None)
         names = self.strategy.storage_fields
         rest = {names.get(k, k): v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
+        if self.strategy.storage_model is not None:
+            rest = self.strategy.storage_model.from_dict(rest).to_dict()
+            del rest["metadata"]
         return orjson.dumps({"metadata": metadata, **rest})
 
 

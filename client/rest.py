@@ -6,13 +6,12 @@ Conventions of the API: https://kubernetes.io/docs/reference/using-api/api-conce
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-import httpx
 import orjson
 
 from api.clock import Clock, SystemClock
@@ -23,6 +22,9 @@ from api.scheme import Resource, resource_of
 from client.config import ClientConfig
 from client.metadata import ACCEPT, ACCEPT_LIST, PartialObjectMetadata
 from client.transport import Transport, Unreachable
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["ObjectList", "RestClient", "Unreachable", "WatchEvent"]
 
@@ -164,9 +166,9 @@ class RestClient:
         target = _target(_path(resource or resource_of(model), namespace), parameters)
         accept = ACCEPT if model is PartialObjectMetadata else _JSON
         async with self.transport.stream("GET", target, {"Accept": accept}) as response:
-            if response.status_code >= 400:
-                raise from_answer(response.status_code, await response.aread())
-            async for line in lines(response.stream):  # type: ignore[arg-type]
+            if response.status >= 400:
+                raise from_answer(response.status, await response.read())
+            async for line in lines(response.chunks()):
                 yield _event(model, line)
 
     # --- writing ---------------------------------------------------------------------------------
@@ -294,17 +296,28 @@ class RestClient:
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
-        return await self.transport.call(method, _target(path, params or {}), headers, body)
+        import httpx
+
+        answer = await self.transport.call(method, _target(path, params or {}), headers, body)
+        return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
 
     async def get_json(self, path: str) -> dict[str, Any]:
         """A document that is no object of a resource, such as discovery's.  Raises StatusError."""
         return cast(dict[str, Any], orjson.loads(await self._checked("GET", path, {"Accept": _JSON}, None)))
 
-    def stream(
+    @asynccontextmanager
+    async def stream(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, accept: str = "*/*"
-    ) -> AbstractAsyncContextManager[httpx.Response]:
-        """A request whose answer is read as it comes (`response.aiter_raw()`), such as a followed log."""
-        return self.transport.stream(method, _target(path, params or {}), {"Accept": accept})
+    ) -> AsyncIterator[httpx.Response]:
+        """A request whose answer is read as it comes (`aiter_raw`, `aiter_lines`), such as a followed log."""
+        import httpx
+
+        class Body(httpx.AsyncByteStream):
+            def __aiter__(self) -> AsyncIterator[bytes]:
+                return answer.chunks()
+
+        async with self.transport.stream(method, _target(path, params or {}), {"Accept": accept}) as answer:
+            yield httpx.Response(answer.status, headers=answer.headers, stream=Body())
 
     async def _read(
         self, path: str, model: type[Model], parameters: Mapping[str, str], partial_accept: str = ACCEPT
@@ -317,14 +330,14 @@ class RestClient:
 
     async def _checked(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
         for attempt in range(_MAX_RETRIES + 1):
-            response = await self.transport.call(method, target, headers, body)
-            if response.status_code < 400:
-                return response.content
-            wait = response.headers.get("Retry-After", "") if response.status_code in (429, 503) else ""
+            answer = await self.transport.call(method, target, headers, body)
+            if answer.status < 400:
+                return answer.body
+            wait = answer.headers.get("retry-after", "") if answer.status in (429, 503) else ""
             if not wait.isdigit() or attempt == _MAX_RETRIES:
                 break
             await self._clock.sleep(float(wait))
-        raise from_answer(response.status_code, response.content)
+        raise from_answer(answer.status, answer.body)
 
 
 def _meta(obj: Model) -> ObjectMeta:

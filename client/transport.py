@@ -1,24 +1,21 @@
-"""HTTP: the only module that knows httpx.
+"""Requests to one server: TLS, headers, two pools of connections.
 
-httpx is used at the level of its transport: the layers above it (redirects, cookies, authentication flows,
-environment proxies) cost more time per call than the call itself and do nothing for an API client.
-
-Two connection pools: one, bounded, for calls that end; one, unbounded, for watches and other streams that stay
-open, so that they never take a connection from the calls.
+One pool, bounded, is for calls that end; the other, unbounded, for watches and other streams that stay open, so that
+they never take a connection from the calls.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-
-import httpx
+from urllib.parse import urlsplit
 
 from client.config import ClientConfig
+from client.http1 import Answer, Broken, Connection, Pool
 
 
 class Unreachable(ConnectionError):
@@ -32,15 +29,6 @@ _CONNECT_TIMEOUT = 10.0
 _CALL_TIMEOUT = 65.0
 """Seconds for an answer; the server itself gives up after 60."""
 _CALL_CONNECTIONS = 24
-
-
-def _keepalive_options() -> list[tuple[int, int, int]]:
-    """Notice within about a minute that the peer of an idle watch has vanished without a word."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
 
 
 def tls_context(config: ClientConfig) -> ssl.SSLContext:
@@ -66,7 +54,7 @@ def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
             os.write(descriptor, certificate + b"\n" + key)
             context.load_cert_chain(f"/proc/self/fd/{descriptor}")
             return
-        except OSError:
+        except FileNotFoundError:
             pass  # no /proc: fall through to a file
         finally:
             os.close(descriptor)
@@ -76,47 +64,46 @@ def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
         context.load_cert_chain(file.name)
 
 
-class Transport:
-    """Requests to one server.  `response.read` has been done for `call`; `stream` leaves the body to be iterated.
+class Stream:
+    """An answer whose body is read as it comes, once."""
 
-    Raises Unreachable whenever no complete answer came back; HTTP error codes are not errors here.
-    """
+    def __init__(self, answer: Answer, connection: Connection) -> None:
+        self.status, self.headers = answer.status, answer.headers
+        self._connection = connection
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        return (await self._connection.whole()).body
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self._connection.chunks()
+
+
+class Transport:
+    """Raises Unreachable whenever no complete answer came back; HTTP error codes are not errors here."""
 
     def __init__(self, config: ClientConfig, user_agent: str) -> None:
-        self.tls = tls_context(config) if config.server.startswith("https:") else None
-        self._base = httpx.URL(config.server)
-        self._headers = {
-            "Host": self._base.netloc.decode(),
-            "User-Agent": user_agent,
-            "Accept-Encoding": "identity",  # compression costs more than the loopback's bandwidth
-        }
+        parts = urlsplit(config.server)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{config.server!r} is not the address of a server")
+        self.tls = tls_context(config) if parts.scheme == "https" else None
+        self._server = config.server
+        self._prefix = parts.path.rstrip("/")
+        host, port = parts.hostname, parts.port or (443 if self.tls else 80)
+        self._calls = Pool(host, port, self.tls, config.tls_server_name, _CALL_CONNECTIONS)
+        self._streams = Pool(host, port, self.tls, config.tls_server_name)
+        headers = {"Host": parts.netloc, "User-Agent": user_agent}
         if config.token:
-            self._headers["Authorization"] = f"Bearer {config.token}"
-        self._extensions = {"sni_hostname": config.tls_server_name} if config.tls_server_name else {}
-        self._calls = self._pool(_CALL_CONNECTIONS)
-        self._streams = self._pool(None)
+            headers["Authorization"] = f"Bearer {config.token}"
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
-    def _pool(self, connections: int | None) -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(
-            verify=self.tls or False,
-            trust_env=False,
-            limits=httpx.Limits(
-                max_connections=connections, max_keepalive_connections=connections or 0, keepalive_expiry=90
-            ),
-            socket_options=_keepalive_options(),
-        )
-
-    def _request(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, read_timeout: float | None
-    ) -> httpx.Request:
-        timeouts = {"connect": _CONNECT_TIMEOUT, "read": read_timeout, "write": _CALL_TIMEOUT, "pool": None}
-        return httpx.Request(
-            method,
-            self._base.copy_with(raw_path=target.encode()),
-            headers={**self._headers, **headers},
-            content=body,
-            extensions={"timeout": timeouts, **self._extensions},
-        )
+    def _encode(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        length = f"Content-Length: {len(body)}\r\n" if body is not None else ""
+        head = f"{method} {self._prefix}{target} HTTP/1.1\r\n{self._headers}{more}{length}\r\n"
+        if head.count("\r\n") != 3 + self._headers.count("\r\n") + len(headers) - (body is None):
+            raise ValueError("a request's target and headers cannot contain line breaks")
+        return head.encode("latin-1") + (body or b"")
 
     async def call(
         self,
@@ -125,35 +112,49 @@ class Transport:
         headers: Mapping[str, str],
         body: bytes | None = None,
         timeout: float | None = _CALL_TIMEOUT,
-    ) -> httpx.Response:
+    ) -> Answer:
         """Send, and return the answer with its whole body.  `target` is the path with its query, escaped."""
-        request = self._request(method, target, headers, body, timeout)
-        try:
-            response = await self._calls.handle_async_request(request)
+        data = self._encode(method, target, headers, body)
+        while True:
             try:
-                await response.aread()
+                connection, used = await self._calls.take(_CONNECT_TIMEOUT)
+            except OSError as error:
+                raise self._unreachable(error) from error
+            try:
+                connection.send(data)
+                async with asyncio.timeout(timeout):
+                    return await connection.whole()
+            except Broken as error:
+                # The server may close an idle connection just as it is used again: reading anew does no harm.
+                if not (used and error.unused and method == "GET"):
+                    raise self._unreachable(error) from error
+            except OSError as error:
+                raise self._unreachable(error) from error
             finally:
-                await response.aclose()
-        except (httpx.TransportError, OSError) as error:
-            raise Unreachable(f"{self._base}: {error or type(error).__name__}") from error
-        return response
+                self._calls.give(connection)
 
     @asynccontextmanager
     async def stream(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[Stream]:
         """Send, and give the answer as soon as its headers are there; its body may go on for ever."""
-        request = self._request(method, target, headers, body, None)
+        data = self._encode(method, target, headers, body)
         try:
-            response = await self._streams.handle_async_request(request)
+            connection, _ = await self._streams.take(_CONNECT_TIMEOUT)
             try:
-                yield response
+                connection.send(data)
+                async with asyncio.timeout(_CALL_TIMEOUT):
+                    answer = await connection.head()
+                yield Stream(answer, connection)
             finally:
-                await response.aclose()
-        except (httpx.TransportError, OSError) as error:
-            raise Unreachable(f"{self._base}: {error or type(error).__name__}") from error
+                self._streams.give(connection)
+        except OSError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(f"{self._server}: {error or type(error).__name__}")
 
     async def close(self) -> None:
         """Close every connection, those of open streams too."""
-        await self._calls.aclose()
-        await self._streams.aclose()
+        self._calls.close()
+        self._streams.close()

@@ -11,6 +11,7 @@ import sys
 
 from client.component import Component, duration, flag_parser, run
 from client.controller import Controller, SharedInformers
+from client.events import EventRecorder
 from controller_manager.table import CONTROLLERS, chosen
 
 NAME = "kube-controller-manager"
@@ -44,8 +45,11 @@ async def work(component: Component) -> None:
 
     async def lead() -> None:
         informers = SharedInformers(component.client, component.clock)
-        common = (component.client, component.clock, informers, component.events)
-        controllers = [CONTROLLERS[name].make(options, *common) for name in chosen(options.controllers)]
+        controllers = []
+        for name in chosen(options.controllers):
+            entry = CONTROLLERS[name]
+            recorder = EventRecorder(component.client, entry.source or name, component.clock)
+            controllers.append(entry.make(options, component.client, component.clock, informers, recorder))
         _measure(component, controllers)
         component.readiness["informers"] = lambda: informers.have_synced
         informers.start()
@@ -56,6 +60,7 @@ async def work(component: Component) -> None:
                 group.create_task(_announce(component, informers))
         finally:
             await informers.stop()
+            await asyncio.gather(*(controller.events.close() for controller in controllers))
 
     await component.lead(lead)
 

@@ -26,10 +26,12 @@ from controller_manager.service_account import ServiceAccountController
 
 @dataclass(frozen=True)
 class Entry:
-    """`make(options, *common)` makes the controller; `common` is what every one needs (see `Controller`)."""
+    """`make(options, *common)` makes the controller; `common` is what every one needs (see `Controller`).
+    `source` is who its events are from, where that is not the controller's name."""
 
     make: Callable[..., Controller]
     aliases: tuple[str, ...] = ()
+    source: str = ""
 
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
@@ -84,7 +86,7 @@ CONTROLLERS: dict[str, Entry] = {
     "root-ca-certificate-publisher-controller": Entry(_root_ca, ("root-ca-cert-publisher",)),
     "garbage-collector-controller": Entry(_plain(GarbageCollector), ("garbagecollector",)),
     "pod-garbage-collector-controller": Entry(_pod_gc, ("podgc",)),
-    "node-lifecycle-controller": Entry(_node_lifecycle, ("nodelifecycle",)),
+    "node-lifecycle-controller": Entry(_node_lifecycle, ("nodelifecycle",), "node-controller"),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController)),
 }
 

@@ -44,7 +44,8 @@ class ContainerStarter:
         image = await ensure_image(worker.host, worker.pod, container, worker.waiting.get(container.name))
         if isinstance(image, Waiting):
             key = f"{worker.pod.metadata.uid}_{container.image}"
-            self._wait(container, image, worker.host.image_retries.waiting(key) or _LAST_RETRY)
+            left = worker.host.image_retries.waiting(key) or _LAST_RETRY
+            self._wait(container, image, _FIRST_RETRY if image.reason == "ErrImagePull" else left)
             return
         try:
             config = await worker.host.preparation.container_config(

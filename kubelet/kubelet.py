@@ -59,13 +59,13 @@ class Kubelet:
         """Start the runtime and see what it has.  Raises RuntimeFailure."""
         runtime = self.host.runtime
         await runtime.start()
+        await self._learn_pod_cidr()
         self._events = runtime.events()
         for sandbox in await runtime.list_sandboxes():
             self._found.setdefault(sandbox.config.pod_uid, ([], []))[0].append(sandbox)
         for run in await runtime.list_containers():
             self._found.setdefault(run.pod_uid, ([], []))[1].append(run)
         self._healthy = True
-        await self._learn_pod_cidr()
         early, self._early = self._early or [], None
         for old, new in early:
             self.pod_changed(old, new)

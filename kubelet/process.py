@@ -6,8 +6,9 @@ import argparse
 import asyncio
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from api import quantity
 from api.core_v1 import Pod, Service
@@ -15,7 +16,6 @@ from client.component import Component
 from client.events import EventRecorder
 from client.informer import Informer
 from kubelet import machine
-from kubelet.backend import KubeletBackend
 from kubelet.backoff import Backoff
 from kubelet.configuration import WatchedConfiguration
 from kubelet.host import Host, Preparation
@@ -35,6 +35,9 @@ from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.plugin import VolumeContext
 from kubelet.volumes.service_account_token import TokenCache
 
+if TYPE_CHECKING:
+    from kubelet.runtime.process.runtime import ProcessRuntime
+
 log = logging.getLogger(__name__)
 
 _CLEAN_UP_GRACE = 2.0
@@ -42,18 +45,18 @@ _SIM_CAPACITY = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "hu
 _SIM_LOG = "{time} stdout F the sim runtime only pretends to run containers: there is no output\n"
 
 
-def make_runtime(root: Path) -> Runtime:
+def make_runtime(root: Path, pod_cidr: str, cluster_cidr: str) -> ProcessRuntime:
     """The runtime of real processes, with its state below the kubelet's folder."""
     from kubelet.runtime.process.runtime import ProcessRuntime
 
-    return ProcessRuntime(root / "runtime", hidden=[root])
+    return ProcessRuntime(root / "runtime", pod_cidr, cluster_cidr=cluster_cidr, hidden=[root])
 
 
 def clean_up(options: argparse.Namespace) -> int:
     """End all that runs on behalf of a kubelet's folder and remove it with its volumes and logs; the exit code."""
     root = root_directory(options)
     if options.container_runtime == "process" and (root / "runtime").is_dir():
-        asyncio.run(_clean_up(root))
+        asyncio.run(_clean_up(make_runtime(root, options.pod_cidr, options.cluster_cidr)))
     for path in (root / "pods").glob("*/volumes/kubernetes.io~empty-dir/*"):
         EmptyDirVolume().tear_down(path)
     for folder in ("pods", "logs", "runtime"):
@@ -61,10 +64,7 @@ def clean_up(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _clean_up(root: Path) -> None:
-    from kubelet.runtime.process.runtime import ProcessRuntime
-
-    runtime = ProcessRuntime(root / "runtime", hidden=[root])
+async def _clean_up(runtime: ProcessRuntime) -> None:
     await runtime.start()
     try:
         running = [run for run in await runtime.list_containers() if is_running(run)]
@@ -86,9 +86,11 @@ class KubeletProcess:
         self._root = root_directory(options)
         self._sim = options.container_runtime == "sim"
         self._kubelets: dict[str, Kubelet] = {}
+        self._ready = False
         self._configurations: list[WatchedConfiguration] = []
-        # What the process runtime forks from must be forked before there are threads and connections.
-        self._process_runtime = None if self._sim else make_runtime(self._root)
+        self._process_runtime = (
+            None if self._sim else make_runtime(self._root, self._places[0].pod_cidr, options.cluster_cidr)
+        )
 
     async def run(self, component: Component) -> None:
         """Work until cancelled."""
@@ -103,6 +105,7 @@ class KubeletProcess:
         for place in self._places:
             self._kubelets[place.name] = self._kubelet(place, ip)
         pods.on_change(self._route)
+        component.readiness["node"] = lambda: self._ready
         component.health["runtime"] = lambda: all(k.healthy for k in self._kubelets.values())
         kubelets = [*self._kubelets.values()]
         component.metrics.gauge(
@@ -113,7 +116,6 @@ class KubeletProcess:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._timers.run())
-                server = group.create_task(self._serve(kubelets))
                 for kubelet in kubelets:
                     await kubelet.start()
                 group.create_task(pods.run())
@@ -123,25 +125,14 @@ class KubeletProcess:
                 for kubelet in kubelets:
                     group.create_task(kubelet.run(pods.synced))
                 await pods.synced()
-                component.readiness["node"] = lambda: True
+                self._ready = True
                 component.ready()
-                del server
         finally:
             for configuration in self._configurations:
                 configuration.stop()
             for kubelet in kubelets:
                 await kubelet.host.runtime.close()
-
-    async def _serve(self, kubelets: Sequence[Kubelet]) -> None:
-        options = self._options
-        if options.port:
-            backend = KubeletBackend(kubelets, self._component.metrics)
-            from kubelet.serving import serve, serving_files
-
-            config = self._component.client.config
-            names = [place.name for place in self._places]
-            files = serving_files(options, self._root, config, names, kubelets[0].host.host_ips)
-            await serve(files, options.address, options.port, backend, kubelets[0].host.runtime)
+                await kubelet.host.events.close(0.2)
 
     def _route(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.config import ClientConfig
-from kubelet.server.backend import ServerBackend
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,3 @@ def self_signed(certificate: Path, key: Path, names: Sequence[str], ips: Sequenc
     with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(private.private_bytes(encoding, form, serialization.NoEncryption()))
     certificate.write_bytes(signed.public_bytes(encoding))
-
-
-async def serve(files: ServingFiles, address: str, port: int, backend: ServerBackend, runtime: object) -> None:
-    """Serve until cancelled."""
-    raise NotImplementedError

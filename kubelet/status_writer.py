@@ -18,7 +18,7 @@ from kubelet.timers import Timers
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 12
+_AT_ONCE = 6
 _LONGEST_WAIT = 10.0
 _MERGED = ("hostIPs", "podIPs")
 _NOT_OURS = frozenset({"nominatedNodeName", "resize", "resourceClaimStatuses", "extendedResourceClaimStatus"})
@@ -67,7 +67,7 @@ class StatusEntry:
 
 
 class StatusWriter:
-    """Writes entries that were submitted; a dozen requests at once, newer statuses overtaking older ones."""
+    """Writes entries that were submitted; a few requests at once, newer statuses overtaking older ones."""
 
     def __init__(self, client: RestClient, clock: Clock, timers: Timers, metrics: KubeletMetrics) -> None:
         self._client, self._clock, self._timers, self._metrics = client, clock, timers, metrics

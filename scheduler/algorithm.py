@@ -10,6 +10,7 @@ from scheduler.cache import Cache
 from scheduler.diagnosis import NoNodesAvailable, Unfit
 from scheduler.framework import CycleState, Framework, Status, unresolvable, unschedulable
 from scheduler.node_info import NodeInfo
+from scheduler.node_verdicts import NodeVerdicts
 from scheduler.pod_info import PodInfo
 
 _FEWEST_NODES = 100
@@ -78,6 +79,7 @@ class Algorithm:
         self._percentage = percentage_of_nodes
         self._random = choose or random.Random()
         self._next_start = 0
+        self._verdicts = NodeVerdicts(cache)
 
     def schedule(self, framework: Framework, state: CycleState, pod: PodInfo) -> Choice:
         """The best node for a pod.  Raises NoNodesAvailable and Unfit."""
@@ -89,7 +91,9 @@ class Algorithm:
             raise Unfit(len(self._cache.ordered), statuses)
         if len(feasible) == 1:
             return Choice(feasible[0].name, evaluated, 1)
-        scores = framework.run_scores(state, pod, feasible)
+        verdicts = self._verdicts.of(framework, state, pod)
+        local = [verdicts.score[node.name] for node in feasible]
+        scores = framework.run_scores(state, pod, feasible, local)
         best = max(scores)
         first = scores.index(best)
         ties = scores.count(best)
@@ -128,12 +132,17 @@ class Algorithm:
         self, framework: Framework, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], start: int, wanted: int
     ) -> tuple[list[NodeInfo], dict[str, Status]]:
         """Filter, beginning at `start` and going round, until `wanted` nodes passed."""
-        checks = framework.filters(state)
+        verdict = self._verdicts.of(framework, state, pod).status
+        checks = framework.filters(state, node_local=False)
         feasible: list[NodeInfo] = []
         statuses: dict[str, Status] = {}
         nominations = self._nominations
         promised = bool(nominations)
         for node in (*nodes[start:], *nodes[:start]) if start else nodes:
+            status = verdict[node.name]
+            if status is not None:
+                statuses[node.name] = status
+                continue
             for plugin, check in checks:
                 status = check(state, pod, node)
                 if status is not None:

@@ -22,6 +22,9 @@ ASSUMED_SECONDS = 30.0
 """How long a finished binding may stay unconfirmed by the watch before it is taken back."""
 
 
+_LOGGED = 4096
+
+
 class Cache:
     def __init__(self, clock: Clock, assumed_seconds: float = ASSUMED_SECONDS) -> None:
         self._clock = clock
@@ -33,6 +36,9 @@ class Cache:
         self._ordered: list[NodeInfo] | None = []
         self.tainted: set[str] = set()
         self.unschedulable: set[str] = set()
+        self.changes = 0
+        """Counts the changes of nodes and of the pods on them."""
+        self._log: deque[str] = deque(maxlen=_LOGGED)
         self.image_nodes: dict[str, int] = {}
         """How many nodes have each image."""
         self._domains: dict[str, dict[str, int]] = {}
@@ -118,12 +124,14 @@ class Cache:
             node = self.nodes[pod.node_name] = NodeInfo(pod.node_name)
         self._pods[pod.uid] = pod
         node.add(pod)
+        self._changed(node.name)
         self._count(node, pod, 1)
 
     def _lift(self, uid: str) -> PodInfo:
         pod = self._pods.pop(uid)
         node = self.nodes[pod.node_name]
         node.remove(pod)
+        self._changed(node.name)
         self._count(node, pod, -1)
         if node.node is None and not node.pods:
             del self.nodes[node.name]
@@ -154,7 +162,7 @@ class Cache:
         self._count_images(info, -1)
         info.set_node(node)
         self._count_images(info, 1)
-        info.generation += 1
+        self._changed(name)
         if not known or info.zone != zone:
             self._ordered = None
         if not known or info.labels != labels:
@@ -176,6 +184,7 @@ class Cache:
         else:
             del self.nodes[name]
         self._ordered = None
+        self._changed(name)
         self.tainted.discard(name)
         self.unschedulable.discard(name)
         self._forget_domains()
@@ -210,6 +219,17 @@ class Cache:
             terms.forget_domains()
         for weighted in (self.preferred_affinity, self.preferred_anti_affinity):
             weighted.forget_domains()
+
+    def _changed(self, name: str) -> None:
+        self.changes += 1
+        self._log.append(name)
+
+    def changed_since(self, seen: int) -> set[str] | None:
+        """Names of the nodes that changed after the first `seen` changes; None when that is no longer known."""
+        count = self.changes - seen
+        if seen < 0 or count > len(self._log):
+            return None
+        return {self._log[-i] for i in range(1, count + 1)}
 
     @property
     def ordered(self) -> list[NodeInfo]:

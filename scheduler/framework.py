@@ -8,7 +8,8 @@ cluster; those from `permit` on are coroutines that run while the next pods are 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, runtime_checkable
@@ -195,6 +196,9 @@ class HintingPlugin(Protocol):
 Scorer = Callable[[CycleState, PodInfo, Sequence[NodeInfo]], list[int]]
 
 
+Check = Callable[[CycleState, PodInfo, NodeInfo], Status | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Weighted:
     """A plugin in a profile; the weight counts where it scores."""
@@ -218,10 +222,13 @@ class Framework:
         self._pre_enqueue = [(p.name, p) for p in every if isinstance(p, PreEnqueuePlugin)]
         self._pre_filter = [(p.name, p) for p in every if isinstance(p, PreFilterPlugin)]
         self._filter = [(p.name, p) for p in every if isinstance(p, FilterPlugin)]
+        # Only the leading ones: a node's first objection must stay the first.
+        leading = list(itertools.takewhile(lambda named: has_local_filter(named[1]), self._filter))
+        self._local_filter, self._other_filter = leading, self._filter[len(leading) :]
         self._post_filter = [(p.name, p) for p in every if isinstance(p, PostFilterPlugin)]
         self._pre_score = [(p.name, p) for p in every if isinstance(p, PreScorePlugin)]
         self._score = [
-            (w.plugin.name, _scorer(w.plugin), w.weight)
+            (w.plugin.name, _scorer(w.plugin), w.weight, has_local_score(w.plugin))
             for w in self.plugins
             if isinstance(w.plugin, ScorePlugin | ScoreAllPlugin)
         ]
@@ -258,10 +265,11 @@ class Framework:
         state[self._skip_filter] = skip
         return names, narrowed, None
 
-    def filters(self, state: CycleState) -> list[tuple[str, Callable[[CycleState, PodInfo, NodeInfo], Status | None]]]:
-        """The filters that have something to say about this pod, in order."""
+    def filters(self, state: CycleState, *, node_local: bool | None = None) -> list[tuple[str, Check]]:
+        """The filters that have something to say about this pod, in order: all, or (not) the node-local ones."""
         skip = state.get(self._skip_filter, ())
-        return [(name, plugin.filter) for name, plugin in self._filter if name not in skip]
+        chosen = self._filter if node_local is None else self._local_filter if node_local else self._other_filter
+        return [(name, plugin.filter) for name, plugin in chosen if name not in skip]
 
     def run_filters(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
         """The first objection to a node, if any."""
@@ -286,18 +294,34 @@ class Framework:
                 said.extend(answer.reasons)
         return PostFilterResult(unschedulable(*said))
 
-    def run_scores(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
-        """The weighted sum of all plugins' scores, one for each node."""
+    def _unskipped(
+        self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], *, local: bool
+    ) -> Iterator[tuple[Scorer, int]]:
         skip = {
             name
             for name, plugin in self._pre_score
-            if (status := plugin.pre_score(state, pod, nodes)) is not None and status.code is Code.SKIP
+            if has_local_score(plugin) == local
+            and (status := plugin.pre_score(state, pod, nodes)) is not None
+            and status.code is Code.SKIP
         }
-        total = [0] * len(nodes)
-        for name, scorer, weight in self._score:
-            if name not in skip:
-                scores = scorer(state, pod, nodes)
-                total = [t + weight * s for t, s in zip(total, scores, strict=True)]
+        for name, scorer, weight, is_local in self._score:
+            if is_local == local and name not in skip:
+                yield scorer, weight
+
+    def node_local_scores(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        """The weighted sum of the node-local plugins' scores, one for each node."""
+        return self._add_scores([0] * len(nodes), state, pod, nodes, local=True)
+
+    def run_scores(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], local: list[int]) -> list[int]:
+        """The weighted sum of all plugins' scores, one for each node, given those of the node-local ones."""
+        return self._add_scores(local, state, pod, nodes, local=False)
+
+    def _add_scores(
+        self, total: list[int], state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], *, local: bool
+    ) -> list[int]:
+        for scorer, weight in self._unskipped(state, pod, nodes, local=local):
+            scores = scorer(state, pod, nodes)
+            total = [t + weight * s for t, s in zip(total, scores, strict=True)]
         return total
 
     def run_reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
@@ -337,6 +361,17 @@ class Framework:
 
 def _signed(status: Status, plugin: str) -> Status:
     return status if status.plugin else Status(status.code, status.reasons, plugin)
+
+
+def has_local_filter(plugin: object) -> bool:
+    """Whether a plugin promises, by `local_filter = True`, that its filter's answer depends on nothing but the
+    node, the pods on it and `PodInfo.signature`: then it is remembered until the node changes."""
+    return bool(getattr(plugin, "local_filter", False))
+
+
+def has_local_score(plugin: object) -> bool:
+    """The same promise for the score, by `local_score = True`: no looking at other nodes, no normalizing."""
+    return bool(getattr(plugin, "local_score", False))
 
 
 def _scorer(plugin: ScorePlugin | ScoreAllPlugin) -> Scorer:

@@ -27,7 +27,6 @@ class NodeInfo:
         "alloc_scalars",
         "cpu",
         "ephemeral",
-        "generation",
         "hard_taints",
         "images",
         "labels",
@@ -57,7 +56,6 @@ class NodeInfo:
         self.pods: dict[str, PodInfo] = {}
         self.ports: dict[Port, int] = {}
         self.images: dict[str, int] = {}
-        self.generation = 0
 
     def set_node(self, node: Node) -> None:
         """Take over what the Node object says."""
@@ -100,7 +98,6 @@ class NodeInfo:
                 self.ports[port] = count
             else:
                 self.ports.pop(port, None)
-        self.generation += 1
 
     @property
     def zone(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from api.core_v1 import Pod, PodAffinityTerm
@@ -54,6 +55,7 @@ class PodInfo:
     """
 
     __slots__ = (
+        "_signature",
         "affinity",
         "anti_affinity",
         "cpu",
@@ -106,6 +108,7 @@ class PodInfo:
             counted = pod_requests(pod, defaults=_SCORE_DEFAULTS)
             self.score_cpu, self.score_memory = counted[CPU], counted[MEMORY]
 
+        self._signature: Hashable = None
         self.ports: tuple[Port, ...] = host_ports(pod)
         self.affinity: tuple[AffinityTerm, ...] = ()
         self.anti_affinity: tuple[AffinityTerm, ...] = ()
@@ -129,6 +132,24 @@ class PodInfo:
                 WeightedTerm(_term(pod, w.podAffinityTerm), w.weight)
                 for w in away.preferredDuringSchedulingIgnoredDuringExecution
             )
+
+    @property
+    def signature(self) -> Hashable:
+        """All that the pod asks of a node by itself; pods with equal signatures get equal answers there."""
+        if self._signature is None:
+            spec = self.pod.spec
+            affinity = spec.affinity.nodeAffinity if spec.affinity is not None else None
+            self._signature = (
+                tuple(sorted(self.requests.items())),
+                self.score_cpu,
+                self.score_memory,
+                self.ports,
+                self.pod.spec.nodeName,
+                tuple(sorted(spec.nodeSelector.items())),
+                tuple((t.key, t.operator, t.value, t.effect) for t in spec.tolerations),
+                affinity.encode() if affinity is not None else b"",
+            )
+        return self._signature
 
     def counts_like(self, pod: Pod) -> bool:
         """Whether a newer version of the pod counts the same, as after a change of its status only."""

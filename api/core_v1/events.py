@@ -4,12 +4,12 @@ from typing import Annotated
 
 from api.core_v1.references import ObjectReference
 from api.meta_v1 import ObjectMeta
-from api.model import Int32, MicroTime, Model, NotRequired, Required, Time, struct
+from api.model import Int32, Model, NotRequired, Required, ZeroMicroTime, ZeroTime, null, struct
 
 
 class EventSeries(Model):
     count: Int32 = 0
-    lastObservedTime: MicroTime | None = None
+    lastObservedTime: ZeroMicroTime = null()
 
 
 class EventSource(Model):
@@ -23,10 +23,10 @@ class Event(Model):
     metadata: Annotated[ObjectMeta, Required()] = struct()
     action: str = ""
     count: Int32 = 0
-    eventTime: MicroTime | None = None
-    firstTimestamp: Time | None = None
+    eventTime: ZeroMicroTime = null()
+    firstTimestamp: ZeroTime = null()
     involvedObject: Annotated[ObjectReference, Required()] = struct()
-    lastTimestamp: Time | None = None
+    lastTimestamp: ZeroTime = null()
     message: str = ""
     reason: str = ""
     related: ObjectReference | None = None

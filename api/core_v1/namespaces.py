@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from api.meta_v1 import ObjectMeta
-from api.model import Enum, ListMap, Merge, Model, Time, struct
+from api.model import Enum, ListMap, Merge, Model, ZeroTime, null, struct
 
 
 class NamespaceSpec(Model):
@@ -11,7 +11,7 @@ class NamespaceSpec(Model):
 
 
 class NamespaceCondition(Model):
-    lastTransitionTime: Time | None = None
+    lastTransitionTime: ZeroTime = null()
     message: str = ""
     reason: str = ""
     status: str

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from api.core_v1.scheduling import Taint
 from api.meta_v1 import ObjectMeta
-from api.model import Enum, Int32, Int64, ListMap, ListSet, Merge, Model, NotRequired, Quantity, Time, struct
+from api.model import Enum, Int32, Int64, ListMap, ListSet, Merge, Model, NotRequired, Quantity, ZeroTime, null, struct
 
 
 class ConfigMapNodeConfigSource(Model):
@@ -35,8 +35,8 @@ class NodeAddress(Model):
 
 
 class NodeCondition(Model):
-    lastHeartbeatTime: Time | None = None
-    lastTransitionTime: Time | None = None
+    lastHeartbeatTime: ZeroTime = null()
+    lastTransitionTime: ZeroTime = null()
     message: str = ""
     reason: str = ""
     status: str

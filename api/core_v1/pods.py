@@ -27,6 +27,8 @@ from api.model import (
     Quantity,
     Required,
     Time,
+    ZeroTime,
+    null,
     struct,
     union,
 )
@@ -136,8 +138,8 @@ class PodSpec(Model):
 
 
 class PodCondition(Model):
-    lastProbeTime: Time | None = None
-    lastTransitionTime: Time | None = None
+    lastProbeTime: ZeroTime = null()
+    lastTransitionTime: ZeroTime = null()
     message: str = ""
     observedGeneration: Int64 = 0
     reason: str = ""
@@ -157,17 +159,17 @@ class ResourceStatus(Model):
 
 
 class ContainerStateRunning(Model):
-    startedAt: Time | None = None
+    startedAt: ZeroTime = null()
 
 
 class ContainerStateTerminated(Model):
     containerID: str = ""
     exitCode: Int32
-    finishedAt: Time | None = None
+    finishedAt: ZeroTime = null()
     message: str = ""
     reason: str = ""
     signal: Int32 = 0
-    startedAt: Time | None = None
+    startedAt: ZeroTime = null()
 
 
 class ContainerStateWaiting(Model):

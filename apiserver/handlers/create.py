@@ -59,10 +59,10 @@ async def _create_once(write: Write, new: Any) -> Entry:
     metadata.selfLink = ""
     metadata.generation = 0
     strategy.default(new)
-    strategy.prepare_for_create(new, context)
     managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)
     write.mutate(request)
+    strategy.prepare_for_create(new, context)
     errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
     errors += strategy.validate(new)
     write.refuse(metadata.name, errors)

@@ -7,13 +7,13 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
-from api.meta_v1 import DeleteOptions, StatusDetails
+from api.meta_v1 import DeleteOptions, ObjectMeta, StatusDetails
 from apiserver.handlers.write import Write
 from apiserver.request import Request
 from apiserver.storage.entry import Entry
@@ -87,13 +87,25 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
                 return entry, False
             if write.options.dry_run:
                 return current, True
-            new.metadata.deletionGracePeriodSeconds = 0 if new.metadata.deletionTimestamp else None
+            if grace is not None:
+                _mark_gone(new.metadata, api.clock.now().replace(microsecond=0))
+            elif new.metadata.deletionTimestamp:
+                new.metadata.deletionGracePeriodSeconds = 0
             entry = await api.cache.delete(key, endpoint.stored_bytes(orjson.loads(new.encode())), current.revision)
         except (RevisionMismatch, KeyMissing):
             continue
         strategy.after_delete(old)
         return entry, True
     raise write.conflict(name)
+
+
+def _mark_gone(metadata: ObjectMeta, now: datetime) -> None:
+    """The last state of an object of a kind with grace periods shows that its own was over."""
+    if metadata.deletionTimestamp is None:
+        metadata.deletionTimestamp = now
+        if metadata.generation:
+            metadata.generation += 1
+    metadata.deletionGracePeriodSeconds = 0
 
 
 def _check_preconditions(write: Write, old: Any, options: DeleteOptions) -> None:
@@ -142,7 +154,19 @@ def _choose_finalizers(obj: Any, options: DeleteOptions) -> None:
 
 async def _mark(write: Write, new: Any, old: Any, grace: int, current: Entry) -> Entry:
     """Set, or bring forward, the moment the object is to go."""
-    metadata, now = new.metadata, write.api.clock.now().replace(microsecond=0)
+    _stamp(new.metadata, grace, write.api.clock.now())
+    prepare = getattr(write.endpoint.strategy, "prepare_for_delete", None)
+    if prepare is not None:
+        prepare(new)
+    if new.encode() == old.encode():
+        return current
+    document: dict[str, Any] = orjson.loads(new.encode())
+    return await write.store_changed(document, current)
+
+
+def _stamp(metadata: ObjectMeta, grace: int, now: datetime) -> None:
+    """Say when the object is to go; a moment that is set already can only come nearer."""
+    now = now.replace(microsecond=0)
     if metadata.deletionTimestamp is None:
         metadata.deletionTimestamp = now + timedelta(seconds=grace)
         metadata.deletionGracePeriodSeconds = grace
@@ -152,10 +176,3 @@ async def _mark(write: Write, new: Any, old: Any, grace: int, current: Entry) ->
         asked = metadata.deletionTimestamp - timedelta(seconds=metadata.deletionGracePeriodSeconds)
         metadata.deletionTimestamp = max(asked + timedelta(seconds=grace), now)
         metadata.deletionGracePeriodSeconds = grace
-    prepare = getattr(write.endpoint.strategy, "prepare_for_delete", None)
-    if prepare is not None:
-        prepare(new)
-    if new.encode() == old.encode():
-        return current
-    document: dict[str, Any] = orjson.loads(new.encode())
-    return await write.store_changed(document, current)

@@ -62,7 +62,8 @@ def _problems(
         yield too_long("fieldManager", _MANAGER_LIMIT)
     for position, char in enumerate(manager):
         if not char.isprintable():
-            yield invalid_value("fieldManager", manager, f"invalid character {char!a} (at position {position})")
+            problem = f"invalid character U+{ord(char):04X} (at position {position})"
+            yield invalid_value("fieldManager", manager, problem)
             break
     if any(value != "All" for value in dry_run):
         yield not_supported("dryRun", ", ".join(dry_run) if len(dry_run) == 1 else dry_run, ["All"])

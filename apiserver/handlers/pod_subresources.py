@@ -30,6 +30,8 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
 
     Raises Conflict when it has a node already or is being deleted, Invalid for a binding to something else.
     """
+    if binding.metadata.name and binding.metadata.name != name:
+        raise BadRequest("name in URL does not match name in Binding object")
     errors = []
     if binding.target is None or not binding.target.name:
         errors.append(required("target.name"))
@@ -56,12 +58,9 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
         new = old.copy_deep()
         new.spec.nodeName = node
         new.metadata.annotations.update(binding.metadata.annotations)
+        new.metadata.labels.update(binding.metadata.labels)
         new.status.conditions = [c for c in new.status.conditions if c.type != "PodScheduled"]
-        new.status.conditions.append(
-            PodCondition(
-                type="PodScheduled", status="True", lastTransitionTime=now, observedGeneration=old.metadata.generation
-            )
-        )
+        new.status.conditions.append(PodCondition(type="PodScheduled", status="True", lastTransitionTime=now))
         return new
 
     write.part = Assignment("binding")

@@ -82,15 +82,23 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
     context = write.context()
     _keep_system_fields(new, old)
     strategy.default(new)
-    part = write.part or endpoint.subresources.get(write.subresource)
-    if isinstance(part, Subresource):
-        part.prepare_for_update(new, old)
-    else:
-        strategy.prepare_for_update(new, old, context)
+    part = write.target
+
+    def prepare() -> None:
+        if isinstance(part, Subresource):
+            part.prepare_for_update(new, old)
+        else:
+            strategy.prepare_for_update(new, old, context)
+
+    prepares_first = write.unowned is None
+    if prepares_first:
+        prepare()
     before = orjson.loads(endpoint.body(current))
     managers = write.managers(new, before)
     request = write.admission_request("UPDATE", new, old, current.name)
     write.mutate(request)
+    if not prepares_first:
+        prepare()
     errors = list(object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced))
     if isinstance(part, Subresource):
         errors += part.validate_update(new, old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.options import WriteOptions
 from apiserver.patch.managed_fields import managers_of, update_managers
-from apiserver.registry.strategy import Context, Subresource
+from apiserver.registry.strategy import Context, Scale, Subresource
 from apiserver.request import User
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
@@ -72,24 +73,46 @@ class Write:
         """Raises Invalid when there are errors."""
         if errors:
             resource = self.endpoint.resource
-            raise invalid(resource.group, resource.kind, name, errors)
+            # What two groups show is refused in the words of the group that owns it.
+            group = resource.group if self.endpoint.owns_storage else ""
+            raise invalid(group, resource.kind, name, errors)
+
+    @property
+    def target(self) -> Subresource | Scale | None:
+        """The part of the object that is written, None for the object itself."""
+        return self.part or self.endpoint.subresources.get(self.subresource)
+
+    @property
+    def unowned(self) -> Mapping[str, Any] | None:
+        """The fields this write is no claim to; see `Subresource.unowned`."""
+        target = self.target
+        if isinstance(target, Subresource):
+            return target.unowned(self.endpoint.model)
+        return self.endpoint.strategy.unowned
 
     def managers(self, new: Any, old: dict[str, Any] | None) -> list[dict[str, Any]]:
         """The ownership of fields after this write.
 
-        To be asked before admission and allocation: what those fill in is nobody's
+        To be asked before admission, preparation and allocation: what those fill in is nobody's
         (https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers).
         """
         if self.applied:
             return managers_of(self.applied)
+        document = new.to_dict()
+        if "managedFields" in new.metadata.model_fields_set and not new.metadata.managedFields:
+            document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
+        new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
+        if self.subresource == "scale" and not document["spec"].get("replicas"):
+            document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
         return update_managers(
             self.endpoint.schema,
             old,
-            new.to_dict(),
+            document,
             self.options.manager,
             self.endpoint.resource.api_version,
             self.api.clock.now(),
             self.subresource,
+            ignored=dict(self.unowned or {}),
         )
 
     @staticmethod

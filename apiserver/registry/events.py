@@ -20,6 +20,10 @@ AnyEvent = core_v1.Event | events_v1.Event
 
 _REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _TYPES = ("Normal", "Warning")
+_CORE_FIELDS = frozenset(
+    {"reason", "reportingComponent", "source", "type", *(f"involvedObject.{name}" for name in _REFERENCE)}
+)
+_NEW_FIELDS = frozenset({"reason", "reportingController", "type", *(f"regarding.{name}" for name in _REFERENCE)})
 
 
 class CoreEvents(Strategy[core_v1.Event]):
@@ -29,17 +33,28 @@ class CoreEvents(Strategy[core_v1.Event]):
         yield from _validate_common(_View(new), "reportingComponent")
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
-        return _reference_fields(document, "involvedObject") | {
+        """Under the names of both groups: the watch cache keeps the fields of an object once."""
+        subject = document.get("involvedObject") or {}
+        component = document.get("reportingComponent", "")
+        fields = {
             "reason": document.get("reason", ""),
-            "reportingComponent": document.get("reportingComponent", ""),
-            "source": (document.get("source") or {}).get("component") or document.get("reportingComponent", ""),
+            "reportingComponent": component,
+            "reportingController": component,
+            "source": (document.get("source") or {}).get("component") or component,
             "type": document.get("type", ""),
         }
+        for name in _REFERENCE:
+            fields[f"involvedObject.{name}"] = fields[f"regarding.{name}"] = subject.get(name, "")
+        return fields
+
+    def selectable_field_names(self) -> frozenset[str]:
+        return _CORE_FIELDS
 
 
 class Events(Strategy[events_v1.Event]):
     resource = resource_of(events_v1.Event)
     storage_key = "events"
+    storage_model = core_v1.Event
     storage_fields = {
         "regarding": "involvedObject",
         "note": "message",
@@ -61,13 +76,8 @@ class Events(Strategy[events_v1.Event]):
                 shown = value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
                 yield invalid_value(_STORED_NAMES.get(name, name), shown, "field is immutable")
 
-    def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
-        found = _reference_fields(document, "involvedObject")
-        return {name.replace("involvedObject", "regarding"): value for name, value in found.items()} | {
-            "reason": document.get("reason", ""),
-            "reportingController": document.get("reportingComponent", ""),
-            "type": document.get("type", ""),
-        }
+    def selectable_field_names(self) -> frozenset[str]:
+        return _NEW_FIELDS
 
 
 # Errors name the fields as the internal form of Kubernetes does.
@@ -105,18 +115,15 @@ class _View:
             self.count, self.source = event.deprecatedCount, event.deprecatedSource
 
 
-def _reference_fields(document: Mapping[str, Any], field: str) -> dict[str, str]:
-    reference = document.get(field) or {}
-    return {f"{field}.{name}": reference.get(name, "") for name in _REFERENCE}
-
-
 def _validate_common(event: _View, controller: str) -> Iterator[FieldError]:
     about = event.subject.namespace
-    matching = event.namespace == about if about else event.namespace in ("", "default")
-    if not matching:
-        yield invalid_value("involvedObject.namespace", about, "does not match event.namespace")
+    path, mismatch = "involvedObject.namespace", "does not match event.namespace"
     if event.event.eventTime is None:
+        if event.namespace != about if about else event.namespace not in ("", "default"):
+            yield invalid_value(path, about, mismatch)
         return
+    if not about and event.namespace not in ("default", "kube-system"):
+        yield invalid_value(path, about, mismatch)
     if not event.controller:
         yield required(controller)
     for complaint in qualified(event.controller):

@@ -70,6 +70,8 @@ class Nodes(Strategy[Node]):
                 yield invalid_value("spec.podCIDRs", list(cidrs), detail)
 
     def validate_update(self, new: Node, old: Node) -> Iterator[FieldError]:
+        # As Kubernetes does, the taints are looked at once more as part of the change: clients see both causes.
+        yield from validate_taints(new.spec.taints, "metadata.taints")
         if old.spec.podCIDRs and new.spec.podCIDRs != old.spec.podCIDRs:
             yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
         if old.spec.providerID and new.spec.providerID != old.spec.providerID:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from api.core_v1 import Container, Pod, PodIP
 from api.errors import FieldError, forbidden, invalid_value
+from api.model import Model
 from apiserver.registry.addresses import address, family
 from apiserver.registry.internal_form import difference
 from apiserver.registry.names import subdomain
@@ -30,6 +32,9 @@ def synchronise_pod_ips(pod: Pod) -> None:
 @dataclass(frozen=True)
 class PodStatus(Status):
     """`/status` of pods: what the kubelet reports."""
+
+    def unowned(self, model: type[Model]) -> Mapping[str, Any]:
+        return {"f:spec": {}, "f:metadata": {"f:deletionTimestamp": {}, "f:ownerReferences": {}}}
 
     def prepare_for_update(self, new: Pod, old: Pod) -> None:
         new.spec = old.spec

@@ -42,14 +42,12 @@ class Pods(Strategy[Pod]):
         if new.spec.schedulingGates:
             message = "Scheduling is blocked due to non-empty scheduling gates"
             condition = PodCondition(type="PodScheduled", status="False", reason="SchedulingGated", message=message)
+            condition.lastTransitionTime = context.now.replace(microsecond=0)
             new.status.conditions = [condition]
         _apply_match_label_keys(new)
 
     def prepare_for_update(self, new: Pod, old: Pod, context: Context) -> None:
         new.status = old.status
-        if old.spec.schedulingGates and not new.spec.schedulingGates:
-            kept = [c for c in old.status.conditions if c.type != "PodScheduled" or c.reason != "SchedulingGated"]
-            new.status = old.status.model_copy(update={"conditions": kept})
         new.metadata.generation = old.metadata.generation + (new.spec != old.spec)
 
     def validate(self, new: Pod) -> Iterator[FieldError]:
@@ -73,7 +71,6 @@ class Pods(Strategy[Pod]):
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         spec, status = document.get("spec") or {}, document.get("status") or {}
-        addresses = status.get("podIPs") or ()
         return {
             "spec.nodeName": spec.get("nodeName", ""),
             "spec.restartPolicy": spec.get("restartPolicy", ""),
@@ -81,8 +78,8 @@ class Pods(Strategy[Pod]):
             "spec.serviceAccountName": spec.get("serviceAccountName", ""),
             "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
             "status.phase": status.get("phase", ""),
-            "status.podIP": addresses[0]["ip"] if addresses else status.get("podIP", ""),
-            "status.podIPs": addresses[0]["ip"] if addresses else "",
+            "status.podIP": status.get("podIP", ""),
+            "status.podIPs": "",  # known as a name, but Kubernetes never fills it
             "status.nominatedNodeName": status.get("nominatedNodeName", ""),
         }
 

@@ -102,14 +102,11 @@ class ServiceAllocation:
         has no range for."""
         spec = new.spec
         _refuse(new, list(validate_cluster_ips(new)))
-        if old is not None and needs_cluster_ip(old):
-            if spec.ipFamilyPolicy is None:
-                spec.ipFamilyPolicy = old.spec.ipFamilyPolicy
-            if spec.ipFamilyPolicy == _SINGLE and old.spec.ipFamilyPolicy != _SINGLE:
-                if spec.clusterIPs == old.spec.clusterIPs:
-                    spec.clusterIPs = spec.clusterIPs[:1]
-                if spec.ipFamilies == old.spec.ipFamilies:
-                    spec.ipFamilies = spec.ipFamilies[:1]
+        if old is not None and spec.ipFamilyPolicy == _SINGLE and old.spec.ipFamilyPolicy not in (None, _SINGLE):
+            if spec.clusterIPs == old.spec.clusterIPs:
+                spec.clusterIPs = spec.clusterIPs[:1]
+            if spec.ipFamilies == old.spec.ipFamilies:
+                spec.ipFamilies = spec.ipFamilies[:1]
         configured = list(self.addresses)
         headless = is_headless(new)
         if headless and not spec.selector:

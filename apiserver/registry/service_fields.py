@@ -48,6 +48,10 @@ def keep_allocated(new: Service, old: Service) -> None:
             new.spec.clusterIP = old.spec.clusterIP
         if not new.spec.clusterIPs and new.spec.clusterIP == old.spec.clusterIP:
             new.spec.clusterIPs = list(old.spec.clusterIPs)
+        if not new.spec.ipFamilies:
+            new.spec.ipFamilies = list(old.spec.ipFamilies)
+        if new.spec.ipFamilyPolicy is None:
+            new.spec.ipFamilyPolicy = old.spec.ipFamilyPolicy
     if needs_node_ports(old) and needs_node_ports(new):
         used = node_ports(old) & node_ports(new)
         by_name = {port.name: port.nodePort for port in old.spec.ports}

@@ -4,8 +4,9 @@ The verb handlers are the same for every resource; wherever kinds differ they as
 *strategy*.  A new kind is its types in `api/`, a strategy here, and a line in `registry.table`.
 The order in which a handler asks is Kubernetes' own:
 
-    create:  default → prepare_for_create → (admission) → validate → begin_create → store
-    update:  default → prepare_for_update → (admission) → validate + validate_update → begin_update → store
+    create:  default → (field ownership, mutating admission) → prepare_for_create → validate → begin_create → store
+    update:  default → (field ownership, mutating admission) → prepare_for_update → validate + validate_update
+             → begin_update → store
     delete:  grace_period → store → after_delete
 """
 
@@ -15,6 +16,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from api.errors import FieldError
@@ -62,6 +64,13 @@ class Subresource:
     name: str
     verbs: ClassVar[tuple[str, ...]] = ("get", "patch", "update")
 
+    def unowned(self, model: type[Model]) -> Mapping[str, Any] | None:
+        """The fields that nobody comes to own by writing them here, as a FieldsV1 set, for they are put back.
+
+        None: what is owned shows only once `prepare_for_update` has put the rest back.
+        """
+        return None
+
     def prepare_for_update(self, new: Any, old: Any) -> None:
         """Put back everything of `old` that this subresource may not change."""
         raise NotImplementedError
@@ -75,6 +84,10 @@ class Status(Subresource):
     """`/status`: writes status and leaves spec alone; the main resource does the reverse."""
 
     name: str = "status"
+
+    def unowned(self, model: type[Model]) -> Mapping[str, Any] | None:
+        kept = ("apiVersion", "kind", "metadata", "status")
+        return {f"f:{field}": {} for field in model.model_fields if field not in kept}
 
     def prepare_for_update(self, new: Any, old: Any) -> None:
         for field in type(new).model_fields:
@@ -145,11 +158,19 @@ class Strategy(Generic[M]):
     """Whether DELETE answers with the object that is gone instead of a Status."""
     storage_key: ClassVar[str] = ""
     """The key prefix in the store; another than the resource's own where two groups show the same objects."""
+    storage_model: ClassVar[type[Model] | None] = None
+    """Where `storage_key` names another resource: the type of its objects, in whose form they are kept."""
     storage_fields: ClassVar[Mapping[str, str]] = {}
     """Where `storage_key` names another resource: what each differing top-level field is called there."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
+
+    @cached_property
+    def unowned(self) -> Mapping[str, Any]:
+        """The fields that nobody comes to own by writing the object itself, as a FieldsV1 set: status, where it has
+        a URL of its own."""
+        return {"f:status": {}} if any(isinstance(part, Status) for part in self.subresources) else {}
 
     def default(self, obj: M) -> None:
         """Fill in what the client left out, as Kubernetes' defaulting functions do.  Runs on every decode of a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -105,7 +106,7 @@ def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Compo
     found = []
     for index, node in enumerate(nodes):
         place = ["--hostname-override", node, "--root-dir", str(data.node(node)), "--container-runtime", "process"]
-        place += ["--pod-cidr", str(node_range(pods, index, len(nodes)))]
+        place += ["--pod-cidr", str(node_range(pods, index, len(nodes))), "--cluster-cidr", str(pods)]
         arguments = ["--kubeconfig", str(data.kubeconfig_of(node)), *place, "--port", str(ports())]
         preload = ("kubelet.process", "kubelet.runtime.process.runtime", "kubelet.serving")
         found.append(Component(f"kubelet-{node}", "kubelet", arguments, cleanup=[*place, "--cleanup"], preload=preload))
@@ -113,8 +114,13 @@ def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Compo
 
 
 def _proxy(data: DataDir, settings: Settings, privileged: bool) -> Component:
+    """One proxy for the machine, whatever the number of nodes on it."""
+    # Several clusters may run side by side: each proxy's rules carry a name of its own.
+    instance = hashlib.sha256(str(data.root.resolve()).encode()).hexdigest()[:6]
     mode = ["--proxy-mode", "iptables" if privileged else "userspace", "--cluster-cidr", settings.pod_range]
-    arguments = ["--kubeconfig", str(data.kubeconfig_of("proxy")), "--hostname-override", "node-1", *mode]
+    mode += ["--instance", instance]
+    arguments = ["--kubeconfig", str(data.kubeconfig_of("proxy"))]
+    arguments += ["--hostname-override", ",".join(node_names(settings.nodes)), "--healthz-bind-address", "", *mode]
     return Component("proxy", "proxy", arguments, cleanup=[*mode, "--cleanup"] if privileged else ())
 
 

@@ -11,6 +11,7 @@ from scheduler.pod_info import PodInfo
 
 class BalancedAllocation:
     name = "NodeResourcesBalancedAllocation"
+    local_score = True
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
         # A pod without requests changes no balance; scoring it would pile such pods on one node.

@@ -21,6 +21,7 @@ Required = Callable[[str, dict[str, str]], bool]
 
 class NodeAffinity:
     name = "NodeAffinity"
+    local_filter = True
 
     def pre_filter(self, state: CycleState, pod: PodInfo) -> OnlyNodes | Status | None:
         required = required_node_affinity(pod.pod)

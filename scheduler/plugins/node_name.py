@@ -12,6 +12,7 @@ _OTHER_NODE = unresolvable("node(s) didn't match the requested node name")
 
 class NodeName:
     name = "NodeName"
+    local_filter = True
 
     def pre_filter(self, state: CycleState, pod: PodInfo) -> Status | None:
         return None if pod.pod.spec.nodeName else SKIP

@@ -15,6 +15,7 @@ _ANY = "0.0.0.0"
 
 class NodePorts:
     name = "NodePorts"
+    local_filter = True
 
     def pre_filter(self, state: CycleState, pod: PodInfo) -> Status | None:
         return None if pod.ports else SKIP

@@ -17,6 +17,8 @@ from scheduler.resources import CPU
 
 class NodeResourcesFit:
     name = "NodeResourcesFit"
+    local_filter = True
+    local_score = True
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
         if (

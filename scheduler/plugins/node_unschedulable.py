@@ -16,6 +16,7 @@ _CORDONED = unresolvable("node(s) were unschedulable")
 
 class NodeUnschedulable:
     name = "NodeUnschedulable"
+    local_filter = True
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache

@@ -17,6 +17,7 @@ _UNTOLERATED = unresolvable("node(s) had untolerated taint(s)")
 
 class TaintToleration:
     name = "TaintToleration"
+    local_filter = True
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache

@@ -40,6 +40,7 @@ class ApiDouble:
         self.refuse: Callable[[str, str], errors.StatusError | None] = lambda method, path: None
         self.retry_after = ""
         self.watches = 0
+        self.connections = 0
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._changed = asyncio.Condition()
         self._server: asyncio.Server | None = None
@@ -91,6 +92,7 @@ class ApiDouble:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self.connections += 1
         self._writers.add(writer)
         self._tasks.add(task)
         try:

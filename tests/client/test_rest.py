@@ -138,3 +138,23 @@ async def test_splits_lines_wherever_chunks_end() -> None:
             yield chunk
 
     assert [line async for line in lines(chunks())] == [b"a", b"bbb", b"c", b"d", b"e", b"f"]
+
+
+async def test_streams_are_read_as_httpx_responses(client: RestClient) -> None:
+    await client.create(config_map("a"))
+    params = {"watch": "true", "resourceVersion": "100"}
+    async with client.stream("GET", "/api/v1/configmaps", params=params) as response:
+        assert response.status_code == 200
+        async for line in response.aiter_lines():
+            assert '"ADDED"' in line
+            break
+    answer = await client.raw("GET", "/api/v1/configmaps/x", params={"a": "b c"})
+    assert (answer.status_code, answer.json()["reason"]) == (404, "NotFound")
+
+
+async def test_calls_share_connections(client: RestClient, server: ApiDouble) -> None:
+    for number in range(10):
+        await client.create(config_map(f"m{number}"))
+    assert server.connections == 1
+    await asyncio.gather(*(client.get(ConfigMap, f"m{number % 10}", "default") for number in range(100)))
+    assert server.connections <= 24

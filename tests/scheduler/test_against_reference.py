@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.core_v1 import Node, Pod
+from scheduler.diagnosis import Unfit
 from scheduler.framework import CycleState
 from scheduler.pod_info import PodInfo
 from tests.scheduler.world import World, make_node, make_pod
@@ -188,7 +189,12 @@ def near_and_away(pod: Pod, node: Node, placed: list[tuple[Pod, Node]]) -> bool:
 # --- the comparison -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(nodes(), st.lists(pods(), min_size=1, max_size=10), st.lists(st.integers(0, 9), max_size=4))
 def test_every_verdict_is_the_same(all_nodes: list[Node], all_pods: list[Pod], leaving: list[int]) -> None:
     asyncio.run(compare(all_nodes, all_pods, leaving))
@@ -207,6 +213,16 @@ async def compare(all_nodes: list[Node], all_pods: list[Pod], leaving: list[int]
             for node in all_nodes
         }
         assert verdicts == {node.metadata.name: fits(pod, node, all_nodes, placed) for node in all_nodes}
+        try:
+            feasible, statuses = world.algorithm._feasible(world.framework, CycleState(), info)
+        except Unfit as problem:
+            feasible, statuses = [], dict(problem.statuses)
+        assert {node.name for node in feasible} == {name for name, fit in verdicts.items() if fit}
+        assert statuses == {
+            node.metadata.name: world.framework.run_filters(state, info, world.cache.nodes[node.metadata.name])
+            for node in all_nodes
+            if not verdicts[node.metadata.name]
+        }
         (place,) = await world.schedule(pod)
         if place is not None:
             assert verdicts[place]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from api.core_v1 import Service
+from api.core_v1 import Pod, Service
+from scheduler.framework import CycleState
 from scheduler.plugins.image_locality import normalized_name
 from tests.scheduler.world import World, make_node, make_pod
 
@@ -106,3 +107,31 @@ async def test_a_part_of_the_nodes_still_reaches_all_in_turn() -> None:
     world = World(*(make_node(f"n{i}", pods="1") for i in range(250)))
     places = await world.schedule(*(make_pod() for _ in range(250)))
     assert len(set(places)) == 250
+
+
+async def test_remembered_scores_are_those_one_gets_anew() -> None:
+    nodes = [make_node(f"n{i}", taints=["busy=:PreferNoSchedule"] * (i % 2), cpu=str(4 + i % 3)) for i in range(12)]
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["n1", "n2", "n3"]}]}
+    affinity = {
+        "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 5, "preference": term}]}
+    }
+    world = World(*nodes)
+    for number in range(40):
+        pod = make_pod(cpu="300m", memory="400Mi", affinity=affinity if number % 2 else {})
+        (place,) = await world.schedule(pod)
+        fresh = World(*nodes)
+        for bound in world.pods.values():
+            if bound is not pod and (node := world.bindings.get(f"default/{bound.metadata.name}")):
+                document = bound.to_dict()
+                document["spec"]["nodeName"] = node
+                fresh.add(type(bound).from_dict(document))
+        assert await best_nodes(fresh, pod) >= {place}
+
+
+async def best_nodes(world: World, pod: Pod) -> set[str]:
+    """All nodes that share the highest score."""
+    found = set()
+    for seed in range(8):
+        world.algorithm._random.seed(seed)
+        found.add(world.algorithm.schedule(world.framework, CycleState(), world.info(pod)).node_name)
+    return found

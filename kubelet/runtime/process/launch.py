@@ -66,7 +66,9 @@ def run_container(spec: dict[str, Any], work_dir: str, status: socket.socket, st
             linux.unshare(linux.CLONE_NEWNS)
             fds = [os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)]
             try:
-                root_view.enter(spec, work_dir, own_proc=spec["namespaces"]["pid"])
+                root_view.enter(
+                    spec, work_dir, own_proc=spec["namespaces"]["pid"], user_namespace=bool(spec["namespaces"]["user"])
+                )
             except root_view.ViewError as error:
                 raise LaunchError(str(error)) from error
             except OSError as error:

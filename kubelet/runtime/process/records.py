@@ -123,8 +123,9 @@ def load_containers(state_dir: Path) -> dict[str, ContainerRecord]:
         config = _known(ContainerConfig, value["config"])
         config["mounts"] = tuple(Mount(**_known(Mount, m)) for m in config["mounts"])
         config["command"], config["args"] = tuple(config["command"]), tuple(config["args"])
-        security = _known(SecurityConfig, config["security"])
-        config["security"] = SecurityConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in security.items()})
+        security: dict[str, Any] = _known(SecurityConfig, config["security"])
+        security |= {name: tuple(value) for name, value in security.items() if isinstance(value, list)}
+        config["security"] = SecurityConfig(**security)
         config["resources"] = Resources(**_known(Resources, config["resources"]))
         status = ContainerStatus(
             id=value["id"],

@@ -28,7 +28,7 @@ class ViewError(Exception):
     """The message says which mount could not be made, and why."""
 
 
-def enter(spec: dict[str, object], work_dir: str, *, own_proc: bool) -> None:
+def enter(spec: dict[str, object], work_dir: str, *, own_proc: bool, user_namespace: bool) -> None:
     """Make the view that `spec` describes and move the calling process into it.
 
     `spec` has `mounts` ([host path, container path, read only, optional]), `hidden` (paths shown as empty),
@@ -39,7 +39,7 @@ def enter(spec: dict[str, object], work_dir: str, *, own_proc: bool) -> None:
     mounts = _open_sources(spec["mounts"])  # type: ignore[arg-type]
     root = os.path.join(work_dir, "rootfs")
     hidden: list[str] = spec["hidden"]  # type: ignore[assignment]
-    _HostView(root, os.path.join(work_dir, "layers"), hidden).build()
+    _HostView(root, os.path.join(work_dir, "layers"), hidden, user_namespace, _missing(spec)).build()
     _mount_system(root, own_proc)
     os.chdir(root)
     linux.pivot_root(".", ".")
@@ -54,6 +54,16 @@ def enter(spec: dict[str, object], work_dir: str, *, own_proc: bool) -> None:
     os.chdir("/")
     if spec["read_only_root"]:
         _make_read_only("/")
+
+
+def _missing(spec: dict[str, object]) -> list[str]:
+    """Directories the container needs and the host does not have, by their real paths."""
+    wanted = [os.path.realpath(str(spec["cwd"] or "/"))]
+    for source, target, _, _ in spec["mounts"]:  # type: ignore[attr-defined]
+        path = os.path.realpath(target)
+        if not os.path.lexists(path):
+            wanted.append(path if os.path.isdir(source) else os.path.dirname(path))
+    return [path for path in wanted if not os.path.lexists(path)]
 
 
 def _open_sources(mounts: list[tuple[str, str, bool, bool]]) -> list[tuple[int, str, str, bool]]:
@@ -126,12 +136,14 @@ def _below(path: str, directory: str) -> bool:
 
 
 class _HostView:
-    def __init__(self, root: str, layers: str, hidden: list[str]) -> None:
+    def __init__(self, root: str, layers: str, hidden: list[str], user_namespace: bool, wanted: list[str]) -> None:
         self.root = root
         self.layers = layers
+        self.user_namespace = user_namespace
+        self.wanted = wanted
         self.count = 0
-        self.base: str | None = None  # where upper layers can lie; known after the first that worked
-        self.tmpfs = False
+        # Where upper layers can lie and the options they need: known after the first that worked.
+        self.kind: tuple[str, str] | None = None
         skip = [*_AS_THEY_ARE, *hidden, root]
         self.mounted: list[str] = []
         for path, kind in _mount_points():
@@ -148,11 +160,12 @@ class _HostView:
     def show(self, path: str) -> None:
         """Make `path` of the host, with all that is mounted below it, appear in the view."""
         below = [m for m in self.mounted if _below(m, path)]
-        if self.overlay(path):
+        covers = path == "/" or bool(below)  # at "/" there is at least /proc
+        if not (self.user_namespace and covers) and self.overlay(path):
             for inner in below:
                 if not any(_below(inner, other) for other in below):
                     self.show_mount(inner)
-        elif below or path == "/":
+        elif covers:
             self.split(path)
         else:
             linux.mount(path, self.place(path), flags=linux.MS_BIND)
@@ -174,39 +187,43 @@ class _HostView:
 
     def overlay(self, path: str) -> bool:
         """False when this directory cannot be shown through an overlay."""
-        if self.base is not None:
-            return self.try_overlay(path, self.base)
+        if self.kind is not None:
+            return self.try_overlay(path, *self.kind)
+        # volatile: taking the overlay down must not sync the host's disk.  userxattr: user namespaces need it.
         for base in (os.path.join(self.layers, "disk"), os.path.join(self.layers, "memory")):
             os.makedirs(base, exist_ok=True)
-            if base.endswith("memory") and not self.tmpfs:
+            if base.endswith("memory"):
                 # The state directory may lie on a file system that cannot be an upper layer (an overlay itself).
                 linux.mount("tmpfs", base, "tmpfs", linux.MS_NOSUID, "mode=755")
-                self.tmpfs = True
-            if self.try_overlay(path, base):
-                self.base = base
-                return True
+            for options in (",volatile,userxattr" if self.user_namespace else ",volatile", ",userxattr", ""):
+                if self.try_overlay(path, base, options):
+                    self.kind = base, options
+                    return True
+        self.kind = "", ""
         return False
 
-    def try_overlay(self, path: str, base: str) -> bool:
+    def try_overlay(self, path: str, base: str, options: str) -> bool:
+        if not base:
+            return False
+        self.count += 1  # a failed attempt leaves marks in its directories
         layer = os.path.join(base, str(self.count))
         upper, scratch = os.path.join(layer, "upper"), os.path.join(layer, "work")
         for directory in (layer, upper, scratch):
-            os.makedirs(directory, exist_ok=True)
+            os.mkdir(directory)
         status = os.stat(path)
         os.chmod(upper, stat.S_IMODE(status.st_mode))
         if os.geteuid() == 0:
             with contextlib.suppress(OSError):  # a user namespace knows one user only
                 os.chown(upper, status.st_uid, status.st_gid)
+        for wanted in self.wanted:
+            if _below(wanted, path) and not any(_below(wanted, m) and _below(m, path) for m in self.mounted):
+                _make_directories(upper, path, wanted)
         paths = f"lowerdir={_escaped(path)},upperdir={_escaped(upper)},workdir={_escaped(scratch)}"
-        # volatile: taking the overlay down must not sync the host's disk.  userxattr: user namespaces need it.
-        for extra in (",volatile", ",volatile,userxattr", ",userxattr", ""):
-            try:
-                linux.mount("overlay", self.place(path), "overlay", 0, paths + extra)
-            except OSError:
-                continue
-            self.count += 1
-            return True
-        return False
+        try:
+            linux.mount("overlay", self.place(path), "overlay", 0, paths + options)
+        except OSError:
+            return False
+        return True
 
     def split(self, path: str) -> None:
         place = self.place(path)
@@ -230,6 +247,16 @@ class _HostView:
                     linux.mount(entry.path, target, flags=linux.MS_BIND)
             except OSError:
                 continue  # what this user may not even look at
+
+
+def _make_directories(upper: str, lower: str, wanted: str) -> None:
+    """Make `wanted`, a path below `lower`, in an upper layer of `lower`, which its owner may where the host's
+    directories are root's.  They are merged with those and look like them."""
+    made, seen = upper, "" if lower == "/" else lower
+    for name in wanted[len(seen) + 1 :].split("/"):
+        made, seen = f"{made}/{name}", f"{seen}/{name}"
+        if not os.path.isdir(made):
+            os.mkdir(made, stat.S_IMODE(os.stat(seen).st_mode) | 0o700 if os.path.isdir(seen) else 0o755)
 
 
 def _escaped(path: str) -> str:

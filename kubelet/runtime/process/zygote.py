@@ -71,6 +71,7 @@ def _can_make_view(work_dir: str, *, user: bool, pid: bool) -> bool:
         | {"pid": pid, "ipc": True, "uts": True},
         "hostname": "probe",
         "mounts": [],
+        "cwd": "/",
         "hidden": [],
         "read_only_root": False,
     }
@@ -82,7 +83,7 @@ def _can_make_view(work_dir: str, *, user: bool, pid: bool) -> bool:
 
     def enter_view() -> None:
         linux.unshare(linux.CLONE_NEWNS)
-        root_view.enter(spec, work_dir, own_proc=pid)
+        root_view.enter(spec, work_dir, own_proc=pid, user_namespace=user)
 
     return _in_child(attempt)
 

@@ -1,0 +1,266 @@
+"""One HTTP/1.1 connection and a pool of them, on asyncio and llhttp.
+
+Why not a general HTTP client's own: measured on one core, httpx with httpcore and h11 spends 1.3 to 3 ms of CPU a
+call and more the wider the pool, this 0.15 ms, and a cluster makes thousands of calls when it starts its pods.  An
+API client needs only this much of HTTP: requests with a body of known length, one at a time on each connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import cast
+
+import httptools
+
+_PAUSE_AT = 1 << 20
+"""Bytes of an answer waiting to be read above which the server is made to wait."""
+_RESET = "the server closed the connection"
+
+
+class Broken(ConnectionError):
+    """The connection ended before the answer did.  `unused`: no byte of an answer had come."""
+
+    def __init__(self, message: str, *, unused: bool = False) -> None:
+        super().__init__(message)
+        self.unused = unused
+
+
+class Answer:
+    """Status, headers (names in lower case) and, as far as it was read already, the body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str]) -> None:
+        self.status, self.headers, self.body = status, headers, b""
+
+
+class Connection(asyncio.Protocol):
+    """Sends a request, then hands out the answer's head and body.  Never two requests at once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._lost: Exception | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._chunks: deque[bytes] = deque()
+        self._buffered = 0
+        self._answer: Answer | None = None
+        self._complete = self._stays_open = False
+        self._untouched = True
+        self._paused = False
+
+    # --- asyncio.Protocol ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        self._untouched = False
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(Broken(f"the answer is not HTTP: {error}"))
+            self.abort()
+            return
+        if self._buffered > _PAUSE_AT and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail(error or Broken(_RESET, unused=self._untouched))
+        self._pool.lost(self)
+
+    # --- llhttp ----------------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= 200:  # 1xx announces another head
+            self._answer = Answer(status, self._headers)
+        self._headers = {}
+
+    def on_body(self, body: bytes) -> None:
+        self._chunks.append(body)
+        self._buffered += len(body)
+
+    def on_message_complete(self) -> None:
+        self._complete = self._answer is not None
+        self._stays_open = self._parser.should_keep_alive()  # llhttp knows it only now
+
+    # --- for the pool's users --------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Write a whole request."""
+        self._reset()
+        if self._lost is not None or self._transport is None:
+            raise Broken(_RESET, unused=True)
+        self._transport.write(data)
+
+    async def head(self) -> Answer:
+        """The answer as soon as its headers are there."""
+        while self._answer is None:
+            await self._more()
+        return self._answer
+
+    async def whole(self) -> Answer:
+        """The answer with its whole body."""
+        while not self._complete:
+            self._resume()
+            await self._more()
+        assert self._answer is not None
+        self._answer.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return self._answer
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes."""
+        while True:
+            while self._chunks:
+                chunk = self._chunks.popleft()
+                self._buffered -= len(chunk)
+                yield chunk
+            if self._complete:
+                return
+            self._resume()
+            await self._more()
+
+    @property
+    def reusable(self) -> bool:
+        """The answer has ended and the server keeps the connection open."""
+        return self._complete and self._lost is None and self._stays_open
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _more(self) -> None:
+        if self._lost is not None:
+            raise self._lost
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        self._lost = self._lost or error
+        self._wake()
+
+    def _resume(self) -> None:
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+
+class Pool:
+    """Up to `limit` connections to one server (None: as many as are asked for); the one used last is used next.
+
+    A connection that the server closes while idle is dropped at once, without being asked first.
+    """
+
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext | None, server_name: str = "", limit: int | None = None
+    ) -> None:
+        self._host, self._port, self._context, self._limit = host, port, context, limit
+        self._server_name = (server_name or host) if context is not None else None
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+
+    async def take(self, patience: float) -> tuple[Connection, bool]:
+        """A connection to send one request on, and whether it was used before; then `give` it back.
+
+        Raises OSError when none can be opened within `patience` seconds.
+        """
+        while not self._idle and self._limit is not None and len(self._open) + self._opening >= self._limit:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._next()  # the turn goes to someone who still wants it
+                raise
+        if self._closed:
+            raise Broken("the client was closed", unused=True)
+        if self._idle:
+            return self._idle.pop(), True
+        self._opening += 1
+        try:
+            async with asyncio.timeout(patience):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self),
+                    self._host,
+                    self._port,
+                    ssl=self._context,
+                    server_hostname=self._server_name,
+                )
+        except TimeoutError as error:
+            raise Broken(f"no connection within {patience:g} s", unused=True) from error
+        finally:
+            self._opening -= 1
+            self._next()
+        self._open.add(connection)
+        _keep_alive(connection)
+        return connection, False
+
+    def give(self, connection: Connection) -> None:
+        """Done with it, well or not."""
+        if connection.reusable and not self._closed:
+            self._idle.append(connection)
+        else:
+            self._open.discard(connection)
+            connection.abort()
+        self._next()
+
+    def lost(self, connection: Connection) -> None:
+        """Called by a connection that has ended."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._next()
+
+    def close(self) -> None:
+        self._closed = True
+        for connection in [*self._open]:
+            connection.abort()
+        self._idle.clear()
+        while self._waiting:
+            self._next()
+
+    def _next(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+
+def _keep_alive(connection: Connection) -> None:
+    """Notice within about a minute that the peer of an idle watch has vanished without a word."""
+    transport = connection._transport
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
