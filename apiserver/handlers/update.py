@@ -45,16 +45,15 @@ async def update_object(
             return await create_object(write, new), True
         old = endpoint.decode(current)
         new = transform(old, current)
-        conditional = _check_identity(write, name, new, old, uid_is_condition)
+        _check_identity(write, name, new, old, uid_is_condition)
         try:
             return await _update_once(write, new, old, current), False
         except RevisionMismatch:
-            if conditional:
-                raise write.conflict(name) from None
+            continue  # an object that names the version it was made from is refused at the next look
     raise write.conflict(name)
 
 
-def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_condition: bool) -> bool:
+def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_condition: bool) -> None:
     """Compare what the new object says of itself with the stored one.  Raises Conflict, Invalid, BadRequest."""
     check_names(new, write.namespace, name, write.endpoint.namespaced)
     metadata, resource = new.metadata, write.endpoint.resource
