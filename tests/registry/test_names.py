@@ -48,7 +48,9 @@ def test_what_no_qualified_name_is() -> None:
     assert names.qualified("/a") == ("prefix part must be non-empty",)
     assert names.qualified("k" * 64) == ("name part must be no more than 63 bytes",)
     assert names.qualified("Bad_/k") == ("prefix part " + names.SUBDOMAIN_MESSAGE,)
-    assert names.qualified("a/b/c")[0].endswith("with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")
+    assert names.qualified("a/b/c")[0].endswith(
+        "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+    )
 
 
 def test_label_values_may_be_empty() -> None:

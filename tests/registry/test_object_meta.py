@@ -91,10 +91,14 @@ def test_no_finalizers_are_added_to_what_is_being_deleted() -> None:
     new = old.copy_deep()
     new.finalizers = ["example.com/a", "example.com/b"]
     found = [str(error) for error in object_meta.validate_update(new, old, True)]
-    assert found == [
-        "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, "
-        'found new finalizers []string{"example.com/b"}'
-    ] * 2  # seen once by what all kinds share and once by the kind
+    assert (
+        found
+        == [
+            "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, "
+            'found new finalizers []string{"example.com/b"}'
+        ]
+        * 2
+    )  # seen once by what all kinds share and once by the kind
 
 
 def test_an_update_names_a_version() -> None:

@@ -60,7 +60,9 @@ def test_a_requested_address_is_given_once() -> None:
 
 
 def test_what_exists_is_taken_again_after_a_restart() -> None:
-    before = allocated(strategy(), service(clusterIP="10.96.0.9", type="NodePort", ports=[{"port": 1, "nodePort": 30001}]))
+    before = allocated(
+        strategy(), service(clusterIP="10.96.0.9", type="NodePort", ports=[{"port": 1, "nodePort": 30001}])
+    )
     services = strategy()
     with pytest.raises(Invalid, match="already allocated"):
         services.begin_create(created(services, service(clusterIP="10.96.0.9")), context(before))
@@ -216,6 +218,4 @@ def test_ports_in_the_table() -> None:
 
 def test_an_ignored_external_name_is_warned_of() -> None:
     obj = created(strategy(), service(externalName="x.example.com"))
-    assert list(strategy().warnings(obj, None)) == [
-        'spec.externalName is ignored when spec.type is not "ExternalName"'
-    ]
+    assert list(strategy().warnings(obj, None)) == ['spec.externalName is ignored when spec.type is not "ExternalName"']
