@@ -5,7 +5,7 @@ See https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/objec
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # neither vowels nor look-alikes: no 
 
 def generate_name(prefix: str) -> str:
     """A name that begins with a generateName: five random letters after at most 58 characters of it."""
-    return prefix[: _NAME_LIMIT - _RANDOM] + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    return prefix[: _NAME_LIMIT - _RANDOM] + "".join(random.choices(_ALPHABET, k=_RANDOM))
 
 
 def validate_create(meta: ObjectMeta, namespaced: bool, validate_name: ValidateName) -> Iterator[FieldError]:
