@@ -1,4 +1,4 @@
-"""Reading what clients send: JSON or YAML into a typed object, with Kubernetes' own complaints.
+"""Reading what clients send: JSON, YAML or protobuf into a typed object, with Kubernetes' own complaints.
 
 The common case costs one pass of the typed decoder and a count of keys; only a body that it refuses, or that
 has a key twice, is looked at closely.
@@ -18,10 +18,10 @@ from api.errors import BadRequest, UnsupportedMediaType
 from api.model import Model
 from api.schema import ANY, MISSING, Schema, schema_of
 from api.scheme import GroupVersion, resource_of_kind
-from apiserver import go_errors, yaml_documents
+from apiserver import go_errors, protobuf, yaml_documents
 
 JSON, YAML = "application/json", "application/yaml"
-_MEDIA_TYPES = {"": JSON, JSON: JSON, YAML: YAML}
+_MEDIA_TYPES = {"": JSON, JSON: JSON, YAML: YAML, protobuf.MEDIA_TYPE: protobuf.MEDIA_TYPE}
 _PARAMETERS = re.compile(r"\s*([\w.+-]+=(\"[^\"]*\"|[^\s;\"]+)\s*(;\s*|$))*")
 
 M = TypeVar("M", bound=Model)
@@ -41,10 +41,12 @@ def decode_request(
     Returns it and the warnings about fields that are unknown or given twice: `field_validation` "Strict"
     refuses them and "Ignore" does not look for them.
 
-    Raises BadRequest for a body that is no such object, UnsupportedMediaType for any but JSON and YAML.
+    Raises BadRequest for a body that is no such object, UnsupportedMediaType for any but JSON, YAML and protobuf.
     """
     expected = Expected(model, kind or model.__name__, version)
     media = media_type(content_type)
+    if media == protobuf.MEDIA_TYPE:
+        return _decode_protobuf(expected, body), []
     duplicates: list[str] = []
     raw = body
     if media == YAML:
@@ -66,7 +68,7 @@ def decode_request(
 
 
 def media_type(content_type: str) -> str:
-    """JSON or YAML; JSON when nothing is said.  Raises UnsupportedMediaType."""
+    """JSON, YAML or protobuf; JSON when nothing is said.  Raises UnsupportedMediaType."""
     name, _, parameters = content_type.partition(";")
     media = _MEDIA_TYPES.get(name.strip().lower())
     if media is None or not _PARAMETERS.fullmatch(parameters):
@@ -80,8 +82,11 @@ def media_type(content_type: str) -> str:
 def parse_document(body: bytes, content_type: str) -> Any:
     """Read a body into a JSON value.  Raises BadRequest, UnsupportedMediaType."""
     try:
-        if media_type(content_type) == YAML:
+        media = media_type(content_type)
+        if media == YAML:
             return yaml_documents.parse(body).value
+        if media != JSON:
+            raise UnsupportedMediaType(f"the body of the request was in an unknown format: {media} is no document")
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise BadRequest(go_errors.syntax_error(body)) from None
@@ -179,6 +184,27 @@ def yaml_error(duplicates: list[str]) -> list[str]:
     return ["yaml: unmarshal errors:\n  " + "\n  ".join(duplicates)] if duplicates else []
 
 
+def _decode_protobuf(expected: Expected, body: bytes) -> Any:
+    try:
+        envelope = protobuf.unwrap(body)
+    except protobuf.Malformed as error:
+        raise expected.unrecognized(str(error), body) from None
+    expected.check(envelope.api_version, envelope.kind)
+    try:
+        document = protobuf.read(expected.model, envelope.raw)
+        return expected.model.from_dict({"apiVersion": envelope.api_version, "kind": envelope.kind, **document})
+    except pydantic.ValidationError as error:
+        raise expected.cannot_handle(_first_problem(error)) from None
+    except (ValueError, TypeError) as error:
+        raise expected.cannot_handle(str(error)) from None
+
+
+def _first_problem(error: pydantic.ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
 # --- a close look ---------------------------------------------------------------------------------
 
 
@@ -237,9 +263,7 @@ def _examine(
     try:
         return expected.model.from_dict(cleaned), warnings
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise expected.cannot_handle(f"{place}: {first['msg']}" if place else first["msg"]) from None
+        raise expected.cannot_handle(_first_problem(error)) from None
     except (ValueError, TypeError) as error:
         raise expected.cannot_handle(str(error)) from None
 
