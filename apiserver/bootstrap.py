@@ -47,8 +47,6 @@ def kubernetes_service(port: int, service_range: str) -> Service:
         spec=ServiceSpec(
             type="ClusterIP",
             clusterIP=address,
-            clusterIPs=[address],
-            ipFamilies=[f"IPv{primary.version}"],
             ipFamilyPolicy="SingleStack",
             sessionAffinity="None",
             internalTrafficPolicy="Cluster",

@@ -29,7 +29,7 @@ from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.scale import scale_document, write_scale
 from apiserver.handlers.stream import serve_watch
-from apiserver.handlers.update import update_object
+from apiserver.handlers.update import Transform, update_object
 from apiserver.handlers.write import Write
 from apiserver.negotiation import MediaType, negotiate
 from apiserver.patch.request import MERGE_PATCH, ApplyRequest, PatchRequest
@@ -168,9 +168,7 @@ class Dispatcher:
         write = self._begin(endpoint, request, options)
         new = await self._decoded(endpoint.model, endpoint, request, options)
         create = endpoint.strategy.create_on_update and not write.subresource
-        entry, created = await update_object(
-            write, request.info.name, lambda old, entry: new.copy_deep(), create=create
-        )
+        entry, created = await update_object(write, request.info.name, _each_time(new), create=create)
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _patch(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
@@ -179,7 +177,9 @@ class Dispatcher:
         write = self._begin(endpoint, request, options)
         body = await request.body(self.api.max_request_bytes)
         create = kind == APPLY_PATCH and not write.subresource
-        entry, created = await update_object(write, request.info.name, transformer(write, kind, body), create=create)
+        entry, created = await update_object(
+            write, request.info.name, transformer(write, kind, body), create=create, uid_is_condition=False
+        )
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _delete_options(self, request: Request) -> DeleteOptions:
@@ -275,6 +275,19 @@ class Dispatcher:
         eviction = await self._decoded(Eviction, endpoint, request, options)
         await pod_subresources.evict(self._begin(endpoint, request, options), request.info.name, eviction)
         return Answer(_CREATED, document=_success(None))
+
+
+def _each_time(new: Any) -> Transform:
+    """The object a client sent, whole at every try of the write."""
+    pristine = new.encode()
+    tries = 0
+
+    def transform(old: Any, entry: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        return new if tries == 1 else type(new).decode(pristine)
+
+    return transform
 
 
 def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObject]:

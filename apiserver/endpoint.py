@@ -98,7 +98,7 @@ class API:
     allows: Callable[[User, RequestInfo], bool]
     tokens: ServiceAccountTokens
     max_request_bytes: int
-    random: random.Random = field(default_factory=random.SystemRandom)
+    random: random.Random = field(default_factory=random.Random)
 
     def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
         return self.endpoints.get((group, version, plural))

@@ -26,18 +26,25 @@ def syntax_error(data: bytes) -> str:
     except UnicodeDecodeError as error:
         return f"invalid UTF-8 at offset {error.start}"
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        return _go_syntax(text, error)
+        return _go_syntax(error)
     except RecursionError:
         return "exceeded max depth"
     return "invalid JSON"
 
 
-def _go_syntax(text: str, error: json.JSONDecodeError) -> str:
-    where, what = error.pos, error.msg
+def _no_constant(name: str) -> None:
+    """Python takes NaN and Infinity for numbers."""
+    raise json.JSONDecodeError("Expecting value", name, 0)
+
+
+def _go_syntax(error: json.JSONDecodeError) -> str:
+    text, where, what = error.doc, error.pos, error.msg
     if what.startswith("Unterminated string"):
         return END
+    if what.startswith("Invalid control"):
+        return f"invalid character {_quoted(text[where])} in string literal"
     while where < len(text) and text[where] in " \t\r\n":
         where += 1
     if where >= len(text):
@@ -52,8 +59,6 @@ def _go_syntax(text: str, error: json.JSONDecodeError) -> str:
         return f"invalid character {char} after {place}"
     if what.startswith("Extra data"):
         return f"invalid character {char} after top-level value"
-    if what.startswith("Invalid control"):
-        return f"invalid character {char} in string literal"
     if what.startswith("Invalid \\escape"):
         return f"invalid character {_quoted(text[where + 1 : where + 2])} in string escape code"
     for literal in ("true", "false", "null"):

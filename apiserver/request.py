@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import uuid4
+from uuid import UUID
 
 from api.errors import BadRequest, RequestEntityTooLarge
+
+# Audit ids need to be different, not secret: asking the kernel for each would cost more than most requests.
+_random = Random()
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -58,7 +62,7 @@ class Request:
         self.info = RequestInfo(self.path, self.method.lower())
         self.user = User("")
         self.warnings: list[str] = []
-        self.audit_id = str(uuid4())
+        self.audit_id = str(UUID(int=_random.getrandbits(128), version=4))
 
     @cached_property
     def headers(self) -> dict[bytes, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -101,6 +102,7 @@ class Server:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=_DRAIN,
             timeout_keep_alive=120,
@@ -111,6 +113,11 @@ class Server:
         config.load()
         config.ssl = server_context(str(serving.certificate), str(serving.key), str(client_ca))
         server = uvicorn.Server(config)
+        # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
+        # hold no cycles, so the collector may come seldom.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
         self._watch_signals(server, cache)

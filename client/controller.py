@@ -26,6 +26,7 @@ from api.model import Model
 from api.scheme import GroupVersion, Resource, resource_of
 from client.events import EventRecorder
 from client.informer import Informer
+from client.metadata import PartialObjectMetadata
 from client.rest import RestClient, Unreachable
 from client.store import IndexFunction, Store, key_of
 from client.work_queue import QueueClosed, WorkQueue
@@ -67,6 +68,14 @@ class SharedInformers:
                 self._client, model, namespace, label_selector, field_selector, clock=self._clock, resource=where
             )
         return self._informers[identity]
+
+    def whole(self, resource: Resource) -> Informer[Any] | None:
+        """An informer that is open already and holds all objects of the resource with all their fields."""
+        for (model, root, plural, *selection), informer in self._informers.items():
+            same = (root, plural) == (resource.root, resource.plural)
+            if same and not any(selection) and model is not PartialObjectMetadata:
+                return informer
+        return None
 
     def start(self) -> None:
         """Run every informer that does not run yet."""

@@ -10,6 +10,8 @@ from api.scheme import GroupVersion, Resource
 from client.metadata import PartialObjectMetadata
 from client.rest import RestClient
 
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+
 
 @dataclass(frozen=True)
 class ServedResource:
@@ -42,29 +44,72 @@ class Discovery:
 
 
 async def discover(client: RestClient) -> Discovery:
-    """Ask the server.  A group that fails is noted, not raised; raises StatusError or Unreachable when the server
-    cannot even say which groups there are."""
+    """Ask the server: two requests if it can tell all at once, else one for each group and version.
+
+    A group that fails is noted, not raised; raises StatusError or Unreachable when the server cannot even say which
+    groups there are.
+    """
     result = Discovery()
-    core = await client.get_json("/api")
-    paths = [f"/api/{version}" for version in core.get("versions", ())]
-    groups = await client.get_json("/apis")
-    for group in groups.get("groups", ()):
-        preferred = group.get("preferredVersion", {}).get("groupVersion")
-        versions = sorted((v["groupVersion"] for v in group["versions"]), key=lambda version: version != preferred)
-        paths += [f"/apis/{version}" for version in versions]
     seen: set[tuple[str, str]] = set()
-    for path in paths:
-        try:
-            document = await client.get_json(path)
-        except StatusError as error:
-            result.failures[path.removeprefix("/apis/").removeprefix("/api/")] = str(error)
-            continue
-        for entry in document.get("resources") or ():
-            served = _served(document["groupVersion"], entry)
-            if served is not None and served.identity not in seen:
+    for path in ("/api", "/apis"):
+        document = await client.get_json(path, accept=_AGGREGATED)
+        if document.get("kind") == "APIGroupDiscoveryList":
+            found = _aggregated(document, result.failures)
+        else:
+            found = [
+                entry for version in _versions(path, document) for entry in await _version(client, version, result)
+            ]
+        for served in found:
+            if served.identity not in seen:
                 seen.add(served.identity)
                 result.resources.append(served)
     return result
+
+
+def _aggregated(document: dict[str, Any], failures: dict[str, str]) -> list[ServedResource]:
+    """Groups with their versions, the preferred first, and each version's resources."""
+    result = []
+    for group in document.get("items") or ():
+        name = group.get("metadata", {}).get("name", "")
+        for version in group.get("versions") or ():
+            where = GroupVersion(name, version["version"])
+            if version.get("freshness") == "Stale":
+                failures[str(where)] = "stale GroupVersion discovery"
+            for entry in version.get("resources") or ():
+                resource = Resource(
+                    where,
+                    entry["resource"],
+                    PartialObjectMetadata,
+                    namespaced=entry.get("scope") == "Namespaced",
+                    singular=entry.get("singularResource", ""),
+                    kind=entry["responseKind"]["kind"],
+                    short_names=tuple(entry.get("shortNames") or ()),
+                    categories=tuple(entry.get("categories") or ()),
+                )
+                result.append(ServedResource(resource, frozenset(entry.get("verbs") or ())))
+    return result
+
+
+def _versions(path: str, document: dict[str, Any]) -> list[str]:
+    """The paths of all group versions, in each group the preferred first."""
+    if path == "/api":
+        return [f"/api/{version}" for version in document.get("versions", ())]
+    result = []
+    for group in document.get("groups", ()):
+        preferred = group.get("preferredVersion", {}).get("groupVersion")
+        versions = sorted((v["groupVersion"] for v in group["versions"]), key=lambda version: version != preferred)
+        result += [f"/apis/{version}" for version in versions]
+    return result
+
+
+async def _version(client: RestClient, path: str, result: Discovery) -> list[ServedResource]:
+    try:
+        document = await client.get_json(path)
+    except StatusError as error:
+        result.failures[path.removeprefix("/apis/").removeprefix("/api/")] = str(error)
+        return []
+    served = [_served(document["groupVersion"], entry) for entry in document.get("resources") or ()]
+    return [entry for entry in served if entry is not None]
 
 
 def _served(group_version: str, entry: dict[str, Any]) -> ServedResource | None:

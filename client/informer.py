@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Generic, TypeVar, cast
 
 from api.clock import Clock, SystemClock
-from api.errors import Forbidden, NotFound, StatusError
+from api.errors import StatusError
 from api.model import Model
 from api.scheme import Resource, resource_of
 from client.backoff import Backoff
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 _LONGEST_WATCH = 600
+_USEFUL = 5.0
+"""Seconds after which a watch that brought nothing still was worth its while."""
 
 
 class Informer(Generic[M]):
@@ -59,6 +61,8 @@ class Informer(Generic[M]):
         self._callbacks: list[Callable[[M | None, M | None], None]] = []
         self._synced = asyncio.Event()
         self._revision = ""
+        self._backoff = Backoff()
+        self._failing = False
 
     def on_change(self, callback: Callable[[M | None, M | None], None]) -> None:
         """Call `callback(old, new)` for every change from now on, and once for each object already known."""
@@ -81,37 +85,36 @@ class Informer(Generic[M]):
 
     async def run(self) -> None:
         """Work until cancelled."""
-        backoff = Backoff()
-        complained = False
         while True:
             try:
                 if not self._revision:
                     await self._list()
-                backoff.reset()
-                if complained:
-                    log.info("watching %s again", self._resource.group_resource)
-                    complained = False
-                started = self._clock.monotonic()
-                if not await self._watch() and self._clock.monotonic() - started < 1:
-                    await self._clock.sleep(backoff.next())  # a server that ends every watch at once is not well
+                if not await self._watch():
+                    await self._clock.sleep(self._backoff.next())  # a server that ends each watch at once is not well
             except Unreachable as error:
-                if not complained:
-                    log.info("watch of %s: %s; trying again", self._resource.group_resource, error)
-                    complained = True
-                await self._clock.sleep(backoff.next())
+                self._complain(logging.INFO, error)
+                await self._clock.sleep(self._backoff.next())
             except StatusError as error:
-                if is_gone(error):
+                if is_gone(error) and self._revision:
                     log.debug("watch of %s: %s; listing again", self._resource.group_resource, error)
                     self._revision = ""
                     continue
-                level = logging.DEBUG if isinstance(error, NotFound | Forbidden) and complained else logging.WARNING
-                log.log(level, "watch of %s: %s", self._resource.group_resource, error)
-                complained = True
-                await self._clock.sleep(backoff.next())
+                self._complain(logging.WARNING, error)
+                await self._clock.sleep(self._backoff.next())
             except ValueError as error:  # cannot be decoded: start from a clean list
-                log.warning("watch of %s: %s", self._resource.group_resource, error)
+                self._complain(logging.WARNING, error)
                 self._revision = ""
-                await self._clock.sleep(backoff.next())
+                await self._clock.sleep(self._backoff.next())
+
+    def _complain(self, level: int, error: Exception) -> None:
+        """Say once what is wrong; `_opened` says when it is over."""
+        log.log(logging.DEBUG if self._failing else level, "watch of %s: %s", self._resource.group_resource, error)
+        self._failing = True
+
+    def _opened(self) -> None:
+        if self._failing:
+            self._failing = False
+            log.info("watching %s again", self._resource.group_resource)
 
     async def _list(self) -> None:
         page = await self._client.list(
@@ -131,8 +134,8 @@ class Informer(Generic[M]):
         self._synced.set()
 
     async def _watch(self) -> bool:
-        """Follow one watch to its end.  Returns whether anything came."""
-        seen = False
+        """Follow one watch to its end.  Returns whether it was of any use: brought something, or lasted."""
+        seen, started = False, self._clock.monotonic()
         events = self._client.watch(
             self.model,
             self._namespace,
@@ -140,12 +143,18 @@ class Informer(Generic[M]):
             label_selector=self._label_selector,
             field_selector=self._field_selector,
             timeout_seconds=random.randint(_LONGEST_WATCH // 2, _LONGEST_WATCH),
+            opened=self._opened,
             resource=self._resource,
         )
-        async with aclosing(cast(Any, events)) as stream:
-            async for event in stream:
-                self._apply(event)
-                seen = True
+        try:
+            async with aclosing(cast(Any, events)) as stream:
+                async for event in stream:
+                    self._apply(event)
+                    seen = True
+        finally:
+            seen = seen or self._clock.monotonic() - started > _USEFUL
+            if seen:
+                self._backoff.reset()
         return seen
 
     def _apply(self, event: WatchEvent[M]) -> None:

@@ -5,7 +5,7 @@ Conventions of the API: https://kubernetes.io/docs/reference/using-api/api-conce
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -146,10 +146,12 @@ class RestClient:
         bookmarks: bool = True,
         timeout_seconds: int = 0,
         send_initial_events: bool = False,
+        opened: Callable[[], None] | None = None,
         resource: Resource | None = None,
     ) -> AsyncIterator[WatchEvent[M]]:
         """Every change after `resource_version`, in order, until the server ends the stream.
 
+        `opened` is called once the server has agreed to the watch, which may be long before the first event.
         Raises Expired when the version (or the watch itself) is too old: list again.  Close the generator
         (or leave its task by cancellation) to end the watch.
         """
@@ -168,6 +170,8 @@ class RestClient:
         async with self.transport.stream("GET", target, {"Accept": accept}) as response:
             if response.status >= 400:
                 raise from_answer(response.status, await response.read())
+            if opened is not None:
+                opened()
             async for line in lines(response.chunks()):
                 yield _event(model, line)
 
@@ -301,9 +305,9 @@ class RestClient:
         answer = await self.transport.call(method, _target(path, params or {}), headers, body)
         return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
 
-    async def get_json(self, path: str) -> dict[str, Any]:
+    async def get_json(self, path: str, *, accept: str = _JSON) -> dict[str, Any]:
         """A document that is no object of a resource, such as discovery's.  Raises StatusError."""
-        return cast(dict[str, Any], orjson.loads(await self._checked("GET", path, {"Accept": _JSON}, None)))
+        return cast(dict[str, Any], orjson.loads(await self._checked("GET", path, {"Accept": accept}, None)))
 
     @asynccontextmanager
     async def stream(

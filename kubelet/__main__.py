@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from client.component import run
+from kubelet.options import OptionError, parser
+from kubelet.process import KubeletProcess, clean_up
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM; returns the exit code.  Safe in a freshly forked process."""
-    from client.component import run
-    from kubelet.options import OptionError, parser
-    from kubelet.process import KubeletProcess, clean_up
-
     options = parser().parse_args(argv)
     try:
         if options.cleanup:

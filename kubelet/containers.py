@@ -151,6 +151,7 @@ class ContainerStarter:
             await worker.host.runtime.remove_container(run.id)
             worker.runs.pop(run.id, None)
             worker.messages.pop(run.id, None)
+            worker.host.preparation.forget_run(worker.pod, run)
 
     def _fail(self, container: Container, reason: str, message: str, retry: float = 0.0) -> None:
         """Wait after an error; what is missing may appear at any moment, so the first retries come soon."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -46,6 +46,14 @@ class Preparation(Protocol):
 
     async def release(self, uid: str) -> None:
         """Nothing of the pod runs any more: take its volumes down."""
+        ...
+
+    def forget_run(self, pod: Pod, run: ContainerStatus) -> None:
+        """A run was removed for newer ones: remove its log and what else it left."""
+        ...
+
+    def sweep(self, keep: Set[str]) -> None:
+        """Remove what earlier kubelets left of pods other than these (by uid)."""
         ...
 
     async def remove(self, pod: Pod) -> None:

@@ -23,7 +23,8 @@ async def ensure_image(host: Host, pod: Pod, container: Container, reported: Wai
     """
     name = container.image
     present = await host.runtime.image_status(name) if container.command or container.imagePullPolicy == NEVER else None
-    if present is not None and container.imagePullPolicy != ALWAYS:
+    # A runtime that keeps no images (size 0) has nothing to pull again: what it runs is what is there.
+    if present is not None and (container.imagePullPolicy != ALWAYS or not present.size):
         message = f'Container image "{name}" already present on machine and can be accessed by the pod'
         host.tell(pod, "Normal", "Pulled", message, container.name)
         return present

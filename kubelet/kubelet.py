@@ -22,8 +22,8 @@ from kubelet.status_writer import StatusWriter
 
 log = logging.getLogger(__name__)
 
-_LEASE_LOST = 30.0
-"""Seconds without a heartbeat after which others may have written our status."""
+_LEASE_LOST = 12.5
+"""Seconds without a heartbeat (one was missed) after which others may have written our status."""
 
 
 class Kubelet:
@@ -195,6 +195,7 @@ class Kubelet:
     async def _end_orphans(self, synced: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """End what runs for pods that are gone: they were deleted while no kubelet watched."""
         await synced()
+        self.host.preparation.sweep(self.workers.keys() | self._found.keys())
         for uid, (sandboxes, runs) in [*self._found.items()]:
             log.info("pod %s is gone from the API: ending what runs of it", uid)
             del self._found[uid]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -86,6 +86,22 @@ class FilePreparation:
         self._paths.pop(uid, None)
         self._volumes.tear_down(uid)
         shutil.rmtree(self._volumes.pod_directory(uid) / "volumes", ignore_errors=True)
+
+    def forget_run(self, pod: Pod, run: ContainerStatus) -> None:
+        if run.log_path:
+            log = Path(run.log_path)
+            for file in log.parent.glob(log.name + "*"):  # rotated ones too
+                file.unlink(missing_ok=True)
+        self._message_file(pod, run.name, run.attempt).unlink(missing_ok=True)
+
+    def sweep(self, keep: Set[str]) -> None:
+        for directory in (self._options.root / "pods").glob("*"):
+            if directory.name not in keep:
+                self._volumes.tear_down(directory.name)
+                shutil.rmtree(directory, ignore_errors=True)
+        for directory in (self._options.root / "logs").glob("*_*_*"):
+            if directory.name.rpartition("_")[2] not in keep:
+                shutil.rmtree(directory, ignore_errors=True)
 
     async def remove(self, pod: Pod) -> None:
         shutil.rmtree(self._directory(pod), ignore_errors=True)

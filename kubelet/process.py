@@ -8,7 +8,6 @@ import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from api import quantity
 from api.core_v1 import Pod, Service
@@ -26,6 +25,7 @@ from kubelet.node import NodeFacts, NodeReporter
 from kubelet.options import NodePlace, labels, node_places, root_directory, taints
 from kubelet.pod_view import is_running
 from kubelet.preparation import FilePreparation, PreparationOptions
+from kubelet.runtime.process.runtime import ProcessRuntime
 from kubelet.runtime.protocol import Runtime
 from kubelet.runtime.sim import SimRuntime
 from kubelet.sim_preparation import SimPreparation
@@ -34,9 +34,6 @@ from kubelet.volumes.empty_dir import EmptyDirVolume
 from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.plugin import VolumeContext
 from kubelet.volumes.service_account_token import TokenCache
-
-if TYPE_CHECKING:
-    from kubelet.runtime.process.runtime import ProcessRuntime
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +44,6 @@ _SIM_LOG = "{time} stdout F the sim runtime only pretends to run containers: the
 
 def make_runtime(root: Path, pod_cidr: str, cluster_cidr: str) -> ProcessRuntime:
     """The runtime of real processes, with its state below the kubelet's folder."""
-    from kubelet.runtime.process.runtime import ProcessRuntime
-
     return ProcessRuntime(root / "runtime", pod_cidr, cluster_cidr=cluster_cidr, hidden=[root])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
 
 from api.core_v1 import Container, Pod
@@ -26,6 +27,12 @@ class SimPreparation:
         return None
 
     async def release(self, uid: str) -> None:
+        return None
+
+    def forget_run(self, pod: Pod, run: ContainerStatus) -> None:
+        return None
+
+    def sweep(self, keep: Set[str]) -> None:
         return None
 
     async def remove(self, pod: Pod) -> None:

@@ -64,12 +64,39 @@ class ClientSide(Side):
     def __init__(self, relays: TcpRelays) -> None:
         super().__init__()
         self._relays = relays
+        self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert self.transport is not None
         self.transport.pause_reading()
         self._relays.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.peer is None:  # uvloop begins to read after `connection_made`, paused there or not
+            self._early.append(data)
+            if self.transport is not None:
+                self.transport.pause_reading()
+            return
+        super().data_received(data)
+
+    def eof_received(self) -> bool:
+        if self.peer is None:
+            self._ended = True
+            return True
+        return super().eof_received()
+
+    def join(self, peer: Side) -> None:
+        """An endpoint is there: pass on what came meanwhile, and go on."""
+        assert self.transport is not None
+        assert peer.transport is not None
+        self.peer, peer.peer = peer, self
+        for data in self._early:
+            peer.transport.write(data)
+        self._early.clear()
+        if self._ended:
+            peer.transport.write_eof()
+        self.transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
@@ -114,9 +141,8 @@ class TcpRelays:
                 if side.transport is not None:
                     reset(side.transport)
                 return
-            client.peer, side.peer = side, client
+            client.join(side)
             self._balancer.chosen(address, endpoint)
-            transport.resume_reading()
             return
         reset(transport)
 

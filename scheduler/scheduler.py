@@ -21,7 +21,7 @@ from scheduler.queue import QueuedPod, SchedulingQueue
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 64
+_IN_FLIGHT = 24
 """Bindings and status updates under way at once; beyond that the loop waits."""
 
 

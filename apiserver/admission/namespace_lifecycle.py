@@ -16,11 +16,8 @@ PROTECTED = frozenset({"default", "kube-system", "kube-public"})
 class NamespaceLifecycle(AdmissionPlugin):
     name = "NamespaceLifecycle"
 
-    def validate(self, request: AdmissionRequest) -> None:
-        if request.resource.model is Namespace:
-            if request.operation == "DELETE" and request.name in PROTECTED:
-                raise request.forbidden("this namespace may not be deleted")
-            return
+    def mutate(self, request: AdmissionRequest) -> None:
+        """Changes nothing, but comes before plugins that look for other objects in the namespace."""
         # A namespace is emptied by deleting, and controllers may finish what they do: only new objects are refused.
         if request.operation != "CREATE" or not request.namespace or request.subresource:
             return
@@ -29,6 +26,10 @@ class NamespaceLifecycle(AdmissionPlugin):
             raise not_found("", "namespaces", request.namespace)
         if namespace.metadata.deletionTimestamp is not None or namespace.status.phase == "Terminating":
             raise _terminating(request)
+
+    def validate(self, request: AdmissionRequest) -> None:
+        if request.resource.model is Namespace and request.operation == "DELETE" and request.name in PROTECTED:
+            raise request.forbidden("this namespace may not be deleted")
 
 
 def _terminating(request: AdmissionRequest) -> Forbidden:

@@ -18,9 +18,19 @@ class Priority(AdmissionPlugin):
     name = "Priority"
 
     def mutate(self, request: AdmissionRequest) -> None:
-        if request.resource.model is not Pod or request.operation != "CREATE" or request.subresource:
+        if request.resource.model is not Pod or request.subresource:
             return
         spec = request.object.spec
+        if request.operation == "UPDATE":
+            # A client that leaves out what was worked out for the pod does not mean to change it.
+            former = request.old_object.spec
+            if spec.priority is None:
+                spec.priority = former.priority
+            if spec.preemptionPolicy is None:
+                spec.preemptionPolicy = former.preemptionPolicy
+            return
+        if request.operation != "CREATE":
+            return
         priority = self._priority_of(request, spec.priorityClassName)
         if spec.priority is not None and spec.priority != priority:
             raise request.forbidden(

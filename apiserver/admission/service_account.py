@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#
 
 from __future__ import annotations
 
-import secrets
+import random
 
 from api.core_v1 import (
     ConfigMapProjection,
@@ -94,7 +94,7 @@ def _mount_token(pod: Pod) -> None:
     existing = [v.name for v in spec.volumes if v.name.startswith(_VOLUME_PREFIX) and v.projected is not None]
     if not wanting:
         return
-    name = existing[0] if existing else _VOLUME_PREFIX + "".join(secrets.choice(_LETTERS) for _ in range(5))
+    name = existing[0] if existing else _VOLUME_PREFIX + "".join(random.choices(_LETTERS, k=5))
     for container in wanting:
         container.volumeMounts.append(VolumeMount(name=name, readOnly=True, mountPath=TOKEN_PATH))
     if not existing:

@@ -58,6 +58,9 @@ async def _create_once(write: Write, new: Any) -> Entry:
     metadata.deletionTimestamp = metadata.deletionGracePeriodSeconds = None
     metadata.selfLink = ""
     metadata.generation = 0
+    doubled = object_meta.deduplicate_owners(metadata)
+    if doubled:
+        write.warnings.append(doubled)
     strategy.default(new)
     managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)

@@ -155,9 +155,7 @@ def _choose_finalizers(obj: Any, options: DeleteOptions) -> None:
 async def _mark(write: Write, new: Any, old: Any, grace: int, current: Entry) -> Entry:
     """Set, or bring forward, the moment the object is to go."""
     _stamp(new.metadata, grace, write.api.clock.now())
-    prepare = getattr(write.endpoint.strategy, "prepare_for_delete", None)
-    if prepare is not None:
-        prepare(new)
+    write.endpoint.strategy.prepare_for_delete(new)
     if new.encode() == old.encode():
         return current
     document: dict[str, Any] = orjson.loads(new.encode())

@@ -55,7 +55,7 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
             raise _refused(name, f'pod {name} is already assigned to node "{old.spec.nodeName}"', details)
         if old.spec.schedulingGates:
             raise _refused(name, f"pod {name} has non-empty .spec.schedulingGates", details)
-        new = old.copy_deep()
+        new = write.endpoint.decode(entry)
         new.spec.nodeName = node
         new.metadata.annotations.update(binding.metadata.annotations)
         new.metadata.labels.update(binding.metadata.labels)

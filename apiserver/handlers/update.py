@@ -21,12 +21,15 @@ Transform = Callable[[Any, Entry], Any]
 """Makes the new object from the old one (which it must not change) and its entry."""
 
 
-async def update_object(write: Write, name: str, transform: Transform, *, create: bool = False) -> tuple[Entry, bool]:
+async def update_object(
+    write: Write, name: str, transform: Transform, *, create: bool = False, uid_is_condition: bool = True
+) -> tuple[Entry, bool]:
     """Replace the object called `name` by what `transform` makes of it.  Returns it and whether it is new.
 
     When another write comes in between, the loop starts over from the newer object, unless the new object
     names the resourceVersion it was made from: then Conflict is raised.  A result equal to what is stored
-    is not written.  With `create` an object that does not exist is created.
+    is not written.  With `create` an object that does not exist is created.  A uid in the new object is a
+    condition, as in a PUT, or (in a patch) a change, which is refused as one.
     """
     endpoint, api = write.endpoint, write.api
     key = endpoint.key(write.namespace, name)
@@ -42,22 +45,21 @@ async def update_object(write: Write, name: str, transform: Transform, *, create
             return await create_object(write, new), True
         old = endpoint.decode(current)
         new = transform(old, current)
-        conditional = _check_identity(write, name, new, old)
+        _check_identity(write, name, new, old, uid_is_condition)
         try:
             return await _update_once(write, new, old, current), False
         except RevisionMismatch:
-            if conditional:
-                raise write.conflict(name) from None
+            continue  # an object that names the version it was made from is refused at the next look
     raise write.conflict(name)
 
 
-def _check_identity(write: Write, name: str, new: Any, old: Any) -> bool:
-    """Compare what the new object says of itself with the stored one.  True when it names a resourceVersion."""
+def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_condition: bool) -> None:
+    """Compare what the new object says of itself with the stored one.  Raises Conflict, Invalid, BadRequest."""
     check_names(new, write.namespace, name, write.endpoint.namespaced)
     metadata, resource = new.metadata, write.endpoint.resource
     if not metadata.name:
         metadata.name = name
-    if metadata.uid and metadata.uid != old.metadata.uid:
+    if uid_is_condition and metadata.uid and metadata.uid != old.metadata.uid:
         why = f"Precondition failed: UID in precondition: {metadata.uid}, UID in object meta: {old.metadata.uid}"
         raise write.conflict(name, why)
     if metadata.resourceVersion and metadata.resourceVersion != "0":
@@ -70,16 +72,17 @@ def _check_identity(write: Write, name: str, new: Any, old: Any) -> bool:
                 )
                 raise invalid(resource.group, resource.kind, name, [problem])
             raise write.conflict(name)
-        return True
-    if not write.endpoint.strategy.unconditional_update:
+    elif not write.endpoint.strategy.unconditional_update:
         problem = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(resource.group, resource.kind, name, [problem])
-    return False
 
 
 async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entry:
     endpoint, strategy = write.endpoint, write.endpoint.strategy
     context = write.context()
+    doubled = object_meta.deduplicate_owners(new.metadata)
+    if doubled:
+        write.warnings.append(doubled)
     _keep_system_fields(new, old)
     strategy.default(new)
     part = write.target
@@ -99,7 +102,8 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
     write.mutate(request)
     if not prepares_first:
         prepare()
-    errors = list(object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced))
+    again = strategy.validate_name if part is None and strategy.revalidates_metadata else None
+    errors = list(object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again))
     if isinstance(part, Subresource):
         errors += part.validate_update(new, old)
     else:
@@ -162,15 +166,14 @@ async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Ent
 
 
 def _keep_system_fields(new: Any, old: Any) -> None:
-    """What only the server sets is taken from the stored object where the client left it out."""
+    """What only the server sets is taken from the stored object."""
     after, before = new.metadata, old.metadata
     new.kind = new.apiVersion = ""
-    after.uid = before.uid
+    after.uid = after.uid or before.uid
     after.selfLink = ""
-    after.creationTimestamp = after.creationTimestamp or before.creationTimestamp
-    after.deletionTimestamp = after.deletionTimestamp or before.deletionTimestamp
+    after.creationTimestamp = before.creationTimestamp
+    after.deletionTimestamp = before.deletionTimestamp or after.deletionTimestamp
     if after.deletionGracePeriodSeconds is None:
         after.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds
     after.generation = before.generation
     after.resourceVersion = before.resourceVersion
-    after.generateName = after.generateName or before.generateName

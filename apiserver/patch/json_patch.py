@@ -36,14 +36,14 @@ def apply(document: Any, operations: list[Any]) -> Any:
     """The document after all operations.
 
     Raises CannotApply when one of them does not apply, and RequestEntityTooLarge for more than
-    MAX_OPERATIONS.  Values given as operations are shared with the result; the document is left alone.
+    MAX_OPERATIONS.  Values given as operations are copied; the document is used up.
     """
     if len(operations) > MAX_OPERATIONS:
         raise RequestEntityTooLarge(
             f"Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, "
             f"got {len(operations)}"
         )
-    target = _Target(copied(document))
+    target = _Target(document)
     for number, operation in enumerate(operations):
         if not isinstance(operation, dict):
             raise CannotApply(f"operation {number} is not an object")

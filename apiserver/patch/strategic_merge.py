@@ -27,8 +27,11 @@ Object = dict[str, Any]
 
 
 def apply(document: Object, patch: Object, schema: Schema) -> Object:
-    """The document after the patch.  Raises BadRequest for a patch that contradicts itself or the schema."""
-    return _merge_object(copied(document), copied(patch), schema)
+    """The document after the patch, which uses up the document.
+
+    Raises BadRequest for a patch that contradicts itself or the schema.
+    """
+    return _merge_object(document, copied(patch), schema)
 
 
 def _merge_object(original: Object, patch: Object, schema: Schema) -> Object:

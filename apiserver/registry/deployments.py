@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from api.apps_v1 import Deployment, DeploymentSpec, DeploymentStatus, RollingUpdateDeployment
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
+from api.model import Model
 from api.scheme import resource_of
 from apiserver.registry.columns import AGE, NAME, container_images, container_names
 from apiserver.registry.labels import format_selector
@@ -30,7 +32,14 @@ _QUARTER = "25%"
 
 @dataclass(frozen=True)
 class DeploymentStatusUpdate(Status):
-    """`/status` of Deployments: what the controller counted."""
+    """`/status` of Deployments: what the controller counted.  Labels stay as they are."""
+
+    def unowned(self, model: type[Model]) -> Mapping[str, Any]:
+        return {**(super().unowned(model) or {}), "f:metadata": {"f:labels": {}}}
+
+    def prepare_for_update(self, new: Deployment, old: Deployment) -> None:
+        super().prepare_for_update(new, old)
+        new.metadata.labels = old.metadata.labels
 
     def validate_update(self, new: Deployment, old: Deployment) -> Iterable[FieldError]:
         status = new.status
@@ -51,6 +60,7 @@ class DeploymentStatusUpdate(Status):
 
 class Deployments(Strategy[Deployment]):
     resource = resource_of(Deployment)
+    revalidates_metadata = False
     subresources = (DeploymentStatusUpdate(), Scale())
     columns = (
         NAME,

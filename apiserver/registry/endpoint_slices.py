@@ -23,6 +23,7 @@ _SHOWN = 3
 
 class EndpointSlices(Strategy[EndpointSlice]):
     resource = resource_of(EndpointSlice)
+    revalidates_metadata = False
     columns = (
         NAME,
         Column("AddressType", lambda s, now: s.addressType, description="IPv4, IPv6 or FQDN."),

@@ -7,7 +7,7 @@ chose come from the upper band until that is full (KEP-3070).
 from __future__ import annotations
 
 import ipaddress
-import secrets
+import random
 
 from apiserver.registry.addresses import Address
 from apiserver.registry.strategy import Network
@@ -91,10 +91,10 @@ def free_number(first: int, last: int, used: set[int]) -> int | None:
     if size <= 0:
         return None
     for _ in range(_TRIES):
-        number = first + secrets.randbelow(size)
+        number = first + random.randrange(size)
         if number not in used:
             return number
-    start = secrets.randbelow(size)
+    start = random.randrange(size)
     for step in range(size):
         number = first + (start + step) % size
         if number not in used:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 
 _PLACES = {
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
@@ -11,6 +12,12 @@ _PLACES = {
     "Extra data": "after top-level value",
 }
 _TYPES: dict[type, str] = {list: "array", str: "string", int: "number", float: "number", bool: "bool"}
+
+_LITERALS = ("true", "false", "null")
+
+
+def _quoted(character: str) -> str:
+    return "'\\''" if character == "'" else f"'{character}'"
 
 
 def complaint_about_json(text: bytes) -> str:
@@ -23,9 +30,15 @@ def complaint_about_json(text: bytes) -> str:
         rest = error.doc[error.pos :].lstrip()
         if not rest:
             return "unexpected end of JSON input"
+        for literal in _LITERALS:
+            matching = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(literal, rest, strict=False)))
+            if matching and matching < len(rest):
+                wanted = literal[matching]
+                return f"invalid character {_quoted(rest[matching])} in literal {literal} (expecting '{wanted}')"
+            if matching:
+                return "unexpected end of JSON input"
         place = _PLACES.get(error.msg, "looking for beginning of value")
-        quoted = "\\'" if rest[0] == "'" else rest[0]
-        return f"invalid character '{quoted}' {place}"
+        return f"invalid character {_quoted(rest[0])} {place}"
     if value is not None and not isinstance(value, dict):
         return f"json: cannot unmarshal {_TYPES[type(value)]} into Go value of type map[string]interface {{}}"
     return ""

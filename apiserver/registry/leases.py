@@ -13,6 +13,7 @@ from apiserver.registry.strategy import Column, Context, Strategy
 
 class Leases(Strategy[Lease]):
     resource = resource_of(Lease)
+    revalidates_metadata = False
     create_on_update = True
     unconditional_update = False
     columns = (

@@ -21,9 +21,6 @@ _STANDARD = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 class NamespaceStatus(Status):
     """`/status` of namespaces: the phase follows from whether deletion has begun."""
 
-    def prepare_for_update(self, new: Namespace, old: Namespace) -> None:
-        super().prepare_for_update(new, old)
-
     def validate_update(self, new: Namespace, old: Namespace) -> Iterable[FieldError]:
         phase = new.status.phase
         if new.metadata.deletionTimestamp is None:
@@ -91,6 +88,10 @@ class Namespaces(Strategy[Namespace]):
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         status = document.get("status") or {}
         return {"status.phase": status.get("phase", ""), "name": (document.get("metadata") or {}).get("name", "")}
+
+    def prepare_for_delete(self, obj: Namespace) -> None:
+        obj.status.phase = "Terminating"
+        obj.metadata.deletionGracePeriodSeconds = None
 
     def pending_finalizers(self, obj: Namespace) -> list[str]:
         return list(obj.spec.finalizers)

@@ -5,7 +5,7 @@ See https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/objec
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # neither vowels nor look-alikes: no 
 
 def generate_name(prefix: str) -> str:
     """A name that begins with a generateName: five random letters after at most 58 characters of it."""
-    return prefix[: _NAME_LIMIT - _RANDOM] + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    return prefix[: _NAME_LIMIT - _RANDOM] + "".join(random.choices(_ALPHABET, k=_RANDOM))
 
 
 def validate_create(meta: ObjectMeta, namespaced: bool, validate_name: ValidateName) -> Iterator[FieldError]:
@@ -37,13 +37,20 @@ def validate_create(meta: ObjectMeta, namespaced: bool, validate_name: ValidateN
     yield from _finalizers_are_known(meta)
 
 
-def validate_update(new: ObjectMeta, old: ObjectMeta, namespaced: bool) -> Iterator[FieldError]:
-    """Complaints about changed metadata.  The object keeps a name it has, however odd."""
+def validate_update(
+    new: ObjectMeta, old: ObjectMeta, namespaced: bool, validate_name: ValidateName | None = None
+) -> Iterator[FieldError]:
+    """Complaints about changed metadata.  The object keeps a name it has, however odd.
+
+    Kubernetes looks twice, once for all kinds and once for the kind itself, and clients see every cause as often
+    as it was found.  `validate_name` is given where the kind looks at all of its metadata once more.
+    """
     yield from validate(new, namespaced, path_segment)
-    # Kubernetes' generic code checks the change, then the kind's own validation does so again: clients see both.
     change = list(_validate_change(new, old))
     yield from change
     yield from change
+    if validate_name is not None:
+        yield from validate(new, namespaced, validate_name)
     yield from _finalizers_are_known(new)
 
 
@@ -77,8 +84,27 @@ def validate(
         yield from _validate_owners(meta.ownerReferences, f"{path}.ownerReferences")
     if meta.finalizers:
         yield from _validate_finalizers(meta.finalizers, f"{path}.finalizers")
-    if meta.managedFields:
-        yield from _validate_managed_fields(meta, f"{path}.managedFields")
+
+
+def deduplicate_owners(meta: ObjectMeta) -> str:
+    """Leave each owner once.  Returns the warning the client gets when one was there twice."""
+    if len(meta.ownerReferences) < 2:
+        return ""
+    kept: list[OwnerReference] = []
+    doubled: set[str] = set()
+    for owner in meta.ownerReferences:
+        if owner in kept:
+            doubled.add(owner.uid)
+        else:
+            kept.append(owner)
+    if not doubled:
+        return ""
+    meta.ownerReferences = kept
+    return (
+        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may "
+        "reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+        + ", ".join(sorted(doubled))
+    )
 
 
 def validate_annotations(annotations: Mapping[str, str], path: str) -> Iterator[FieldError]:
@@ -163,16 +189,3 @@ def _finalizers_are_known(meta: ObjectMeta) -> Iterator[FieldError]:
         if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             yield invalid_value(f"metadata.finalizers[{index}]", finalizer, detail)
-
-
-def _validate_managed_fields(meta: ObjectMeta, path: str) -> Iterator[FieldError]:
-    for index, entry in enumerate(meta.managedFields):
-        where = f"{path}[{index}]"
-        if entry.operation not in ("Apply", "Update"):
-            yield invalid_value(f"{where}.operation", entry.operation, "must be `Apply` or `Update`")
-        if entry.fieldsType and entry.fieldsType != "FieldsV1":
-            yield invalid_value(f"{where}.fieldsType", entry.fieldsType, "must be `FieldsV1`")
-        if len(entry.manager) > 128:
-            yield too_long(f"{where}.manager", 128)
-        if len(entry.subresource) > 256:
-            yield too_long(f"{where}.subresource", 256)

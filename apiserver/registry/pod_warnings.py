@@ -98,11 +98,10 @@ def _container(container: Container | EphemeralContainer, path: str) -> Iterator
                 "which may be dropped when using apply"
             )
         variables.add(variable.name)
-    for part in ("limits", "requests"):
-        amounts: dict[str, str] = getattr(container.resources, part)
-        for name in _IN_BYTES:
+    for part, amounts in (("limits", container.resources.limits), ("requests", container.resources.requests)):
+        for name in _IN_BYTES if amounts else ():
             amount = amounts.get(name)
-            if amount is not None and not amount.isdigit() and parse(amount) % 1:
+            if amount is not None and amount[-1] == "m" and parse(amount) % 1:
                 where = f"{path}.resources.{part}[{name}]"
                 yield f'{where}: fractional byte value "{amount}" is invalid, must be an integer'
     seen: dict[tuple[int, str, int, str], int] = {}

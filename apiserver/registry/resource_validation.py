@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from dataclasses import replace
 from functools import lru_cache
 
 from api.core_v1 import ContainerResizePolicy, PodSpec, ResourceRequirements
@@ -69,26 +70,8 @@ def _amount_complaints(name: str, amount: str) -> tuple[str, ...]:
 
 def validate_resources(resources: ResourceRequirements, path: str, claims: Set[str]) -> Iterator[FieldError]:
     """Complaints about a container's resources; `claims` are the names in the pod's spec.resourceClaims."""
-    limits, requests = resources.limits, resources.requests
-    for name in sorted(limits):
-        for complaint in _name_complaints(name):
-            yield invalid_value(f"{path}.limits[{name}]", name, complaint)
-        for complaint in _amount_complaints(name, limits[name]):
-            yield invalid_value(f"{path}.limits[{name}]", limits[name], complaint)
-    for name in sorted(requests):
-        amount = requests[name]
-        for complaint in _name_complaints(name):
-            yield invalid_value(f"{path}.requests[{name}]", name, complaint)
-        for complaint in _amount_complaints(name, amount):
-            yield invalid_value(f"{path}.requests[{name}]", amount, complaint)
-        limit = limits.get(name)
-        if limit is not None:
-            yield from _within(name, amount, limit, f"{path}.requests")
-        elif not is_overcommit_allowed(name):
-            yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
-    named = {*limits, *requests}
-    if not named & {"cpu", "memory"} and any(name.startswith(HUGE_PAGES) for name in named):
-        yield forbidden(path, "HugePages require cpu or memory")
+    for error in _flaws(tuple(resources.limits.items()), tuple(resources.requests.items())):
+        yield replace(error, field=path + error.field)
     seen: set[tuple[str, str]] = set()
     for index, claim in enumerate(resources.claims):
         where = f"{path}.claims[{index}]"
@@ -101,6 +84,31 @@ def validate_resources(resources: ResourceRequirements, path: str, claims: Set[s
         if claim.name not in claims:
             known = "which is empty" if not claims else ": " + ", ".join(sorted(claims))
             yield not_found_value(where, claim.name, f"must be one of the names in pod.spec.resourceClaims {known}")
+
+
+@lru_cache(maxsize=2048)
+def _flaws(some_limits: tuple[tuple[str, str], ...], some_requests: tuple[tuple[str, str], ...]) -> list[FieldError]:
+    """What is wrong with limits and requests, with paths below the resources.  Containers are much alike: the
+    answer is remembered."""
+    limits, requests = dict(some_limits), dict(some_requests)
+    found: list[FieldError] = []
+    for name in sorted(limits):
+        where = f".limits[{name}]"
+        found += [invalid_value(where, name, complaint) for complaint in _name_complaints(name)]
+        found += [invalid_value(where, limits[name], complaint) for complaint in _amount_complaints(name, limits[name])]
+    for name in sorted(requests):
+        where, amount = f".requests[{name}]", requests[name]
+        found += [invalid_value(where, name, complaint) for complaint in _name_complaints(name)]
+        found += [invalid_value(where, amount, complaint) for complaint in _amount_complaints(name, amount)]
+        limit = limits.get(name)
+        if limit is not None:
+            found += _within(name, amount, limit, ".requests")
+        elif not is_overcommit_allowed(name):
+            found.append(required(".limits", "Limit must be set for non overcommitable resources"))
+    named = {*limits, *requests}
+    if not named & {"cpu", "memory"} and any(name.startswith(HUGE_PAGES) for name in named):
+        found.append(forbidden("", "HugePages require cpu or memory"))
+    return found
 
 
 def _within(name: str, amount: str, limit: str, path: str) -> Iterator[FieldError]:

@@ -6,7 +6,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 from api.core_v1 import Container, PodSpec, ResourceRequirements
@@ -15,6 +15,7 @@ from api.quantity import format_as, parse
 HUGE_PAGES = "hugepages-"
 STANDARD_FOR_CONTAINERS = frozenset({"cpu", "memory", "ephemeral-storage"})
 _FOR_QUALITY = ("cpu", "memory")
+_NOTHING = Decimal(0)
 _NATIVE_DOMAIN = "kubernetes.io/"
 
 
@@ -78,24 +79,23 @@ def quality_of_service(spec: PodSpec) -> str:
     """ "Guaranteed", "Burstable" or "BestEffort", from the pod-level resources or those of all containers."""
     if spec.resources is not None and (spec.resources.requests or spec.resources.limits):
         return _quality([spec.resources])
-    return _quality(container.resources for container in (*spec.containers, *spec.initContainers))
+    return _quality([container.resources for container in (*spec.containers, *spec.initContainers)])
 
 
-def _quality(all_resources: Iterable[ResourceRequirements]) -> str:
-    requests: dict[str, Decimal] = {}
-    limits: dict[str, Decimal] = {}
-    guaranteed = True
-    for resources in all_resources:
-        limited = 0
-        for name in _FOR_QUALITY:
-            if name in resources.requests and (amount := parse(resources.requests[name])) > 0:
-                requests[name] = requests.get(name, Decimal(0)) + amount
-            if name in resources.limits and (amount := parse(resources.limits[name])) > 0:
-                limits[name] = limits.get(name, Decimal(0)) + amount
-                limited += 1
-        guaranteed = guaranteed and limited == len(_FOR_QUALITY)
-    if not requests and not limits:
+def _quality(all_resources: list[ResourceRequirements]) -> str:
+    any_given, guaranteed = False, True
+    for name in _FOR_QUALITY:
+        requested = limited = Decimal(0)
+        for resources in all_resources:
+            request, limit = resources.requests.get(name), resources.limits.get(name)
+            amount = _NOTHING if limit is None else parse(limit)
+            if amount <= 0:
+                guaranteed = False  # every container must have limits
+            limited += amount
+            if request is not None:
+                requested += amount if request == limit else parse(request)
+        any_given = any_given or requested > 0 or limited > 0
+        guaranteed = guaranteed and requested == limited
+    if not any_given:
         return "BestEffort"
-    if guaranteed and requests == limits:
-        return "Guaranteed"
-    return "Burstable"
+    return "Guaranteed" if guaranteed else "Burstable"

@@ -152,6 +152,8 @@ class Strategy(Generic[M]):
     """Whether PUT of a name that does not exist creates it."""
     deprecation: ClassVar[str] = ""
     """Sent as a `Warning` with every answer, whatever the verb, where the whole resource is on its way out."""
+    revalidates_metadata: ClassVar[bool] = True
+    """Whether an update looks at the whole metadata twice, as the validation of most kinds does."""
     unconditional_update: ClassVar[bool] = True
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
@@ -230,6 +232,9 @@ class Strategy(Generic[M]):
     def row_conditions(self, obj: M) -> list[dict[str, str]]:
         """Conditions of the object's row in a table (TableRowCondition); few kinds have any."""
         return []
+
+    def prepare_for_delete(self, obj: M) -> None:
+        """Show that deletion has begun, on an object that stays for its finalizers or its grace period."""
 
     def grace_period(self, obj: M, options: DeleteOptions) -> int | None:
         """Seconds the object lives on after DELETE with a deletionTimestamp; None or 0 deletes at once."""

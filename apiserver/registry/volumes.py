@@ -59,6 +59,41 @@ _REQUIRED_FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 
+# The order in which Kubernetes looks for them: all but the first are refused.
+_KINDS = (
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "secret",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "flocker",
+    "persistentVolumeClaim",
+    "rbd",
+    "cinder",
+    "cephfs",
+    "quobyte",
+    "downwardAPI",
+    "fc",
+    "flexVolume",
+    "configMap",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "storageos",
+    "projected",
+    "scaleIO",
+    "csi",
+    "ephemeral",
+    "image",
+)
+
+
 def validate_volumes(volumes: list[Volume], path: str) -> Iterator[FieldError]:
     names: set[str] = set()
     for index, volume in enumerate(volumes):
@@ -76,8 +111,9 @@ def validate_volumes(volumes: list[Volume], path: str) -> Iterator[FieldError]:
 
 def _validate_source(volume: Volume, path: str) -> Iterator[FieldError]:
     found = False
-    for kind, source in volume:
-        if kind == "name" or source is None:
+    for kind in _KINDS:
+        source = getattr(volume, kind)
+        if source is None:
             continue
         where = f"{path}.{kind}"
         if found:

@@ -55,8 +55,8 @@ def validate_replicated_template(
     template: PodTemplateSpec, selector: LabelSelector | None, path: str
 ) -> Iterator[FieldError]:
     """The template of pods that are kept running: they restart always, and the selector finds them."""
-    empty = selector is None or not (selector.matchLabels or selector.matchExpressions)
-    if selector is not None and not empty and not matches(selector, template.metadata.labels):
+    # No selector at all matches nothing; an empty one matches everything.
+    if selector is None or not matches(selector, template.metadata.labels):
         labels = dict(sorted(template.metadata.labels.items())) or None
         yield invalid_value(f"{path}.metadata.labels", labels, "`selector` does not match template `labels`")
     yield from validate_pod_template(template, path)

@@ -121,7 +121,8 @@ def _proxy(data: DataDir, settings: Settings, privileged: bool) -> Component:
     mode += ["--instance", instance]
     arguments = ["--kubeconfig", str(data.kubeconfig_of("proxy"))]
     arguments += ["--hostname-override", ",".join(node_names(settings.nodes)), "--healthz-bind-address", "", *mode]
-    return Component("proxy", "proxy", arguments, cleanup=[*mode, "--cleanup"] if privileged else ())
+    cleanup = [*mode, "--cleanup"] if privileged else ()
+    return Component("proxy", "proxy", arguments, cleanup, preload=("proxy.server",))
 
 
 def free_ports(first: int) -> Callable[[], int]:

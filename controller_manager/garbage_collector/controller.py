@@ -14,7 +14,7 @@ from typing import Any
 
 from api.errors import Conflict, NotFound, StatusError
 from api.meta_v1 import ObjectMeta, OwnerReference
-from api.scheme import RESOURCES, Resource
+from api.scheme import Resource
 from client.controller import Controller, Key, NotYet, Watches
 from client.discovery import Discovery, discover
 from client.informer import Informer
@@ -24,8 +24,6 @@ from controller_manager.garbage_collector.graph import FOREGROUND, ORPHAN, Graph
 
 _SYNC_PATIENCE = 30.0
 _IGNORED = {("", "events"), ("events.k8s.io", "events")}
-_TYPED = {("", "pods"), ("apps", "replicasets"), ("apps", "deployments"), ("discovery.k8s.io", "endpointslices")}
-"""Collections that other controllers of this process hold with all their fields: no second copy of those."""
 
 
 class GarbageCollector(Controller):
@@ -76,12 +74,8 @@ class GarbageCollector(Controller):
         for identity, resource in new.items():
             if identity in _IGNORED:
                 continue
-            typed = next((r for r in RESOURCES if (r.group, r.plural) == identity), None)
-            informer: Informer[Any]
-            if identity in _TYPED and typed is not None:
-                informer = self.informers.of(typed.model)
-            else:
-                informer = self.informers.of(PartialObjectMetadata, resource=resource)
+            # No second copy of what other controllers of this process hold anyway.
+            informer = self.informers.whole(resource) or self.informers.of(PartialObjectMetadata, resource=resource)
             self._watched[identity] = informer
             informer.on_change(partial(self._changed, resource))
         self.informers.start()

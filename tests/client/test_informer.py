@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+from api.clock import ManualClock
 from api.core_v1 import ConfigMap
 from api.errors import ServiceUnavailable
 from api.meta_v1 import ObjectMeta
@@ -144,3 +146,28 @@ async def test_a_listener_that_fails_stops_nothing(client: RestClient) -> None:
         await client.create(config_map("a"))
         await client.create(config_map("b"))
         await eventually(lambda: len(told.changes) == 2)
+
+
+async def test_does_not_hammer_a_server_that_is_away(server: ApiDouble, client: RestClient) -> None:
+    clock = ManualClock()
+    informer = Informer(client, ConfigMap, clock=clock)
+    async with running(informer):
+        await eventually(lambda: server.watches == 1)
+        await server.stop()
+        calls = 0
+        original = client.transport.stream
+
+        def counted(*arguments: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return original(*arguments)
+
+        client.transport.stream = counted  # type: ignore[method-assign]
+
+        async def a_minute() -> bool:
+            await clock.advance(0.25)
+            return clock.monotonic() > 60
+
+        await eventually(a_minute)
+        assert 20 < calls < 60
+        await server.start()

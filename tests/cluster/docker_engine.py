@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = ("dockerd", "docker", "unshare", "nsenter", "dpkg", "apt-cache")
 PACKAGES = (
-    *("python3", "python3-venv", "bash", "dash", "coreutils", "sed", "grep", "procps", "base-files"),
+    *("python3", "python3-venv", "bash", "dash", "coreutils", "sed", "grep", "procps", "base-files", "mount"),
     *("iptables", "iproute2", "conntrack", "ca-certificates"),
 )
 BASE = "nanokube-base:test"
@@ -92,8 +93,9 @@ class Engine:
 
 
 @contextlib.contextmanager
-def running_engine(folder: Path) -> Iterator[Engine]:
+def running_engine() -> Iterator[Engine]:
     """An engine that is there until the block ends; nothing of it stays."""
+    folder = Path(tempfile.mkdtemp(prefix="nk-"))  # short: its sockets' paths may have 107 characters
     engine = Engine(folder)
     daemon = [
         *("dockerd", "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),

@@ -17,9 +17,10 @@ from api.apps_v1 import (
     RollingUpdateDeployment,
 )
 from api.clock import Clock, SystemClock
-from api.core_v1 import Container, Node, Pod, PodCondition, PodSpec, PodTemplateSpec
+from api.core_v1 import Binding, Container, Node, ObjectReference, Pod, PodCondition, PodSpec, PodTemplateSpec
 from api.errors import StatusError
 from api.meta_v1 import LabelSelector, ObjectMeta
+from client.config import ClientConfig
 from client.controller import Controller, SharedInformers
 from client.events import EventRecorder
 from client.informer import Informer
@@ -31,8 +32,10 @@ from tests.client.waiting import eventually
 class Cluster:
     """A server, a client, and whatever controllers a test starts."""
 
-    def __init__(self, server: ApiDouble, client: RestClient, clock: Clock) -> None:
-        self.server, self.client, self.clock = server, client, clock
+    server: ApiDouble
+
+    def __init__(self, client: RestClient, clock: Clock) -> None:
+        self.client, self.clock = client, clock
         self.informers = SharedInformers(client, clock)
         self.events = EventRecorder(client, "controllers", clock)
         self.tasks: list[asyncio.Task[None]] = []
@@ -57,6 +60,7 @@ class Cluster:
         """Pretend nodes: pods get a node and an address, become ready unless `broken`, and end when deleted."""
         informer = Informer(self.client, Pod, clock=self.clock)
         number = 0
+        started: set[str] = set()
 
         def changed(old: Pod | None, new: Pod | None) -> None:
             nonlocal number
@@ -64,7 +68,8 @@ class Cluster:
                 return
             if new.metadata.deletionTimestamp is not None:
                 act = self._end(new)
-            elif not new.status.phase:
+            elif not new.spec.nodeName and new.metadata.uid not in started:
+                started.add(new.metadata.uid)
                 number += 1
                 act = self._start(
                     new.copy_deep(), f"node-{number % count}", f"10.0.{number // 250}.{number % 250}", broken
@@ -78,8 +83,10 @@ class Cluster:
         await informer.synced()
 
     async def _start(self, pod: Pod, node: str, address: str, broken: Callable[[Pod], bool]) -> None:
-        pod.spec.nodeName = node
-        pod = await self._persist(lambda: self.client.update(pod)) or pod
+        meta = pod.metadata
+        binding = Binding(metadata=ObjectMeta(name=meta.name), target=ObjectReference(kind="Node", name=node))
+        await self._persist(lambda: self.client.create_subresource(Pod, meta.name, meta.namespace, "binding", binding))
+        pod = await self._persist(lambda: self.client.get(Pod, meta.name, meta.namespace)) or pod
         pod.status.phase, pod.status.podIP = "Running", address
         ready = "False" if broken(pod) else "True"
         now = self.clock.now().replace(microsecond=0)
@@ -122,11 +129,23 @@ async def cluster(clock: Clock | None = None) -> AsyncIterator[Cluster]:
         chosen = clock or SystemClock()
         server.clock = chosen.now
         async with RestClient(server.config, clock=chosen) as client:
-            running = Cluster(server, client, chosen)
+            running = Cluster(client, chosen)
+            running.server = server
             try:
                 yield running
             finally:
                 await running.stop()
+
+
+@asynccontextmanager
+async def real_cluster(config: ClientConfig) -> AsyncIterator[Cluster]:
+    """The same on a real API server; it has no `server` to look into."""
+    async with RestClient(config) as client:
+        running = Cluster(client, SystemClock())
+        try:
+            yield running
+        finally:
+            await running.stop()
 
 
 def template(image: str = "one", app: str = "web") -> PodTemplateSpec:

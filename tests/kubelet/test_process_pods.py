@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from api.clock import SystemClock
 from api.core_v1 import ConfigMap, Node, Pod
+from kubelet.backoff import Backoff
 from kubelet.configuration import WatchedConfiguration
 from kubelet.network.loopback import LoopbackNetwork
 from kubelet.preparation import FilePreparation, PreparationOptions
@@ -159,6 +161,26 @@ async def test_exit_codes_and_last_words(node: ProcessNode) -> None:
     )
     await until(lambda: node.phase("talker") == "Failed")
     assert node.container("talker").state.terminated.message == "out of luck\n"
+
+
+async def test_a_crash_loop_keeps_the_logs_of_two_runs(node: ProcessNode) -> None:
+    node.host.restarts = Backoff(SystemClock(), timedelta(milliseconds=10))
+    node.api.add(pod("web", containers=[shell("echo run; exit 1")]))
+    await until(lambda: (c := node.container("web")) and c.restartCount >= 3 and node.log("web", c.restartCount))
+    logs = node.root / "logs/default_web_uid-web/main"
+    await until(lambda: len(list(logs.iterdir())) <= 3)
+    assert not (logs / "0.log").exists()
+
+
+async def test_what_earlier_kubelets_left_is_swept_away(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o755)
+    for folder in ("pods/uid-old/volumes", "logs/default_old_uid-old/main"):
+        (tmp_path / folder).mkdir(parents=True)
+    subject = ProcessNode(FakeApi(SystemClock()), tmp_path)
+    async with running(subject):
+        await until(lambda: not list((tmp_path / "pods").iterdir()) and not list((tmp_path / "logs").iterdir()))
+    subject.configuration.stop()
+    await subject.runtime.close()
 
 
 async def test_an_image_without_command_cannot_be_had(node: ProcessNode) -> None:

@@ -125,6 +125,20 @@ async def test_when_no_endpoint_answers_the_connection_is_reset(proxy: Userspace
         await who(CLUSTER_IP, 8084)
 
 
+async def test_clients_that_speak_first_are_heard(proxy: Userspace) -> None:
+    async with answering("127.1.0.1") as port:
+        await proxy.apply(mapped(service(ip=CLUSTER_IP, port=8088), slice_of("web", "127.1.0.1", port=port)))
+        for _ in range(20):
+            with socket.create_connection((CLUSTER_IP, 8088)) as client:  # all is sent before the proxy gets a turn
+                client.sendall(b"early\n")
+                client.shutdown(socket.SHUT_WR)
+                client.setblocking(False)
+                reader, writer = await asyncio.open_connection(sock=client.dup())
+                assert await read_all(reader) == b"127.1.0.1\nearly\n"
+                writer.close()
+                await writer.wait_closed()
+
+
 async def test_large_transfers_arrive_whole_and_half_closed_connections_go_on(proxy: Userspace) -> None:
     payload = os.urandom(1 << 22)
     async with answering("127.1.0.1") as port:

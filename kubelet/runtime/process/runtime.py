@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import platform
 import secrets
 import signal
+import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -409,14 +409,25 @@ class ProcessRuntime:
         shim = self._shim(container_id)
         return await self._commands.attach(shim, record.status.config, self._ends[container_id], stdin=stdin)
 
-    async def port_forward(self, sandbox_id: str, port: int) -> tuple[str, int]:
+    async def port_forward(self, sandbox_id: str, port: int) -> socket.socket:
         record = self._sandboxes.get(sandbox_id)
         if record is None or record.sandbox.state is not SandboxState.READY:
             raise NoSuchObject(f"sandbox {sandbox_id} is not running")
-        return (record.sandbox.ips[0] if record.sandbox.ips else "127.0.0.1"), port
+        if record.network_namespace:
+            from kubelet.network.namespace import socket_in
+
+            return await _connected(await asyncio.to_thread(socket_in, record.network_namespace), "127.0.0.1", port)
+        if record.sandbox.ips:  # a server may have bound to its pod's address, or to localhost as everyone's
+            with contextlib.suppress(OSError):
+                return await _connected(socket.socket(), record.sandbox.ips[0], port)
+        return await _connected(socket.socket(), "127.0.0.1", port)
 
 
-def node_platform() -> tuple[str, str, str]:
-    """(architecture as Kubernetes names it, kernel release, the system's name) for status.nodeInfo."""
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return machine, platform.release(), platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+async def _connected(connection: socket.socket, host: str, port: int) -> socket.socket:
+    connection.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, (host, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

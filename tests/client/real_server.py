@@ -1,0 +1,62 @@
+"""The real API server as a process of its own, on a free port and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from client.config import ClientConfig, load_kubeconfig
+
+
+class RealServer:
+    """`python -m apiserver`; what it stores outlives `kill`."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def config(self) -> ClientConfig:
+        """The administrator's."""
+        return load_kubeconfig(self._folder / "data" / "kubeconfig")
+
+    def start(self) -> None:
+        """Return when it serves."""
+        reader, writer = os.pipe()
+        log = self._folder / "apiserver.log"
+        flags = ["--data-dir", str(self._folder / "data"), "--secure-port", str(self._port), "--ready-fd", str(writer)]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "apiserver", *flags], pass_fds=[writer], stdout=output, stderr=output
+            )
+        os.close(writer)
+        ready = os.read(reader, 1)
+        os.close(reader)
+        if not ready:
+            raise RuntimeError(f"the API server did not start: {log.read_text()}")
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(20)
+            self._process = None
+
+
+@contextmanager
+def real_server(folder: Path) -> Iterator[RealServer]:
+    """A running one."""
+    server = RealServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.end()
