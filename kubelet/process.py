@@ -6,15 +6,16 @@ import argparse
 import asyncio
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from api import quantity
-from api.core_v1 import Pod, Service
+from api.core_v1 import Node, Pod, Service
 from client.component import Component
 from client.events import EventRecorder
 from client.informer import Informer
 from kubelet import machine
+from kubelet.backend import KubeletBackend
 from kubelet.backoff import Backoff
 from kubelet.configuration import WatchedConfiguration
 from kubelet.host import Host, Preparation
@@ -28,6 +29,9 @@ from kubelet.preparation import FilePreparation, PreparationOptions
 from kubelet.runtime.process.runtime import ProcessRuntime
 from kubelet.runtime.protocol import Runtime
 from kubelet.runtime.sim import SimRuntime
+from kubelet.server.app import KubeletApp
+from kubelet.server.serve import serve
+from kubelet.serving import serving_files
 from kubelet.sim_preparation import SimPreparation
 from kubelet.timers import Timers
 from kubelet.volumes.empty_dir import EmptyDirVolume
@@ -100,6 +104,13 @@ class KubeletProcess:
         for place in self._places:
             self._kubelets[place.name] = self._kubelet(place, ip)
         pods.on_change(self._route)
+        nodes = Informer(
+            component.client,
+            Node,
+            field_selector=f"metadata.name={names[0]}" if len(names) == 1 else "",
+            clock=component.clock,
+        )
+        nodes.on_change(self._route_node)
         component.readiness["node"] = lambda: self._ready
         component.health["runtime"] = lambda: all(k.healthy for k in self._kubelets.values())
         kubelets = [*self._kubelets.values()]
@@ -111,9 +122,11 @@ class KubeletProcess:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._timers.run())
+                group.create_task(self._serve(kubelets))
                 for kubelet in kubelets:
                     await kubelet.start()
                 group.create_task(pods.run())
+                group.create_task(nodes.run())
                 if not self._sim:
                     group.create_task(self._services.run())
                 await asyncio.gather(*(kubelet.node.register() for kubelet in kubelets))
@@ -129,11 +142,40 @@ class KubeletProcess:
                 await kubelet.host.runtime.close()
                 await kubelet.host.events.close(0.2)
 
+    async def _serve(self, kubelets: Sequence[Kubelet]) -> None:
+        """Logs and exec for the API server, if a port is given.  A taken port makes the kubelet unhealthy, but does not
+        keep pods from running."""
+        options = self._options
+        if not options.port:
+            return
+        first = kubelets[0]
+        backend = KubeletBackend(kubelets, self._component.metrics)
+        app = KubeletApp(backend, first.host.runtime, self._component.clock, first.host.node_name)
+        names = [place.name for place in self._places]
+        files = serving_files(options, self._root, self._component.client.config, names, first.host.host_ips)
+        try:
+            await serve(
+                app,
+                certificate=files.certificate,
+                key=files.key,
+                client_ca=files.client_ca,
+                address=options.address,
+                port=options.port,
+            )
+        except OSError as error:
+            log.error("cannot serve logs and exec on port %d: %s", options.port, error)
+            self._component.health["server"] = lambda: False
+
     def _route(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
         kubelet = self._kubelets.get(pod.spec.nodeName) if pod is not None else None
         if kubelet is not None:
             kubelet.pod_changed(old, new)
+
+    def _route_node(self, old: Node | None, new: Node | None) -> None:
+        kubelet = self._kubelets.get(new.metadata.name) if new is not None else None
+        if kubelet is not None and new is not None:
+            kubelet.node_changed(new)
 
     # --- assembling ------------------------------------------------------------------------------
 
