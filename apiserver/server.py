@@ -173,6 +173,7 @@ class Server:
             admission=default_plugins(),
             authenticate=authentication.authenticate,
             allows=authorization.allows,
+            rules=authorization.rules,
             tokens=tokens,
             max_request_bytes=options.max_request_bytes,
         )

@@ -53,5 +53,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         async def with_user(scope: Any, receive: Any, send: Any) -> None:
             scope["client_user"] = user
             await app(scope, receive, send)
+            if self.initial_response is not None:
+                self.handshake_complete = True  # a refusal is an answer too: uvicorn would log an error
 
         self.app = with_user
