@@ -15,7 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
     level = logging.DEBUG if options.verbosity >= 4 else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for noisy in ("uvicorn.error", "httpx", "websockets"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
     from apiserver.filters.authentication import TokenFileError
     from apiserver.pki import PKIError
