@@ -62,6 +62,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # uvicorn reads the subprotocols itself; this stricter parser would refuse kubectl's "SPDY/3.1+portforward…".
+        self.conn.process_subprotocol = lambda headers: None  # type: ignore[method-assign]
         user, app = _peer(transport), self.app
 
         async def with_user(scope: Any, receive: Any, send: Any) -> None:

@@ -413,17 +413,23 @@ class ProcessRuntime:
         record = self._sandboxes.get(sandbox_id)
         if record is None or record.sandbox.state is not SandboxState.READY:
             raise NoSuchObject(f"sandbox {sandbox_id} is not running")
-        if record.network_namespace:
-            from kubelet.network.namespace import socket_in
+        # localhost first where it is the pod's own; a server may have bound to its pod's address only.
+        addresses = ["127.0.0.1", *record.sandbox.ips]
+        if not record.network_namespace:
+            addresses.reverse()
+        for address in addresses[:-1]:
+            with contextlib.suppress(ConnectionRefusedError):
+                return await _connected(record.network_namespace, address, port)
+        return await _connected(record.network_namespace, addresses[-1], port)
 
-            return await _connected(await asyncio.to_thread(socket_in, record.network_namespace), "127.0.0.1", port)
-        if record.sandbox.ips:  # a server may have bound to its pod's address, or to localhost as everyone's
-            with contextlib.suppress(OSError):
-                return await _connected(socket.socket(), record.sandbox.ips[0], port)
-        return await _connected(socket.socket(), "127.0.0.1", port)
 
+async def _connected(network_namespace: str, host: str, port: int) -> socket.socket:
+    if network_namespace:
+        from kubelet.network.namespace import socket_in
 
-async def _connected(connection: socket.socket, host: str, port: int) -> socket.socket:
+        connection = await asyncio.to_thread(socket_in, network_namespace)
+    else:
+        connection = socket.socket()
     connection.setblocking(False)
     try:
         await asyncio.get_running_loop().sock_connect(connection, (host, port))
