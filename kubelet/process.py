@@ -22,6 +22,8 @@ from kubelet.host import Host, Preparation
 from kubelet.kubelet import Kubelet
 from kubelet.lease import NodeLease
 from kubelet.metrics import KubeletMetrics
+from kubelet.network.host_gateway import HostGateway
+from kubelet.network.node_routes import NodeRoutes
 from kubelet.node import NodeFacts, NodeReporter
 from kubelet.options import NodePlace, labels, node_places, root_directory, taints
 from kubelet.pod_view import is_running
@@ -55,7 +57,7 @@ def clean_up(options: argparse.Namespace) -> int:
     """End all that runs on behalf of a kubelet's folder and remove it with its volumes and logs; the exit code."""
     root = root_directory(options)
     if options.container_runtime == "process" and (root / "runtime").is_dir():
-        asyncio.run(_clean_up(make_runtime(root, options.pod_cidr, options.cluster_cidr)))
+        asyncio.run(_clean_up(root, make_runtime(root, options.pod_cidr, options.cluster_cidr)))
     for path in (root / "pods").glob("*/volumes/kubernetes.io~empty-dir/*"):
         EmptyDirVolume().tear_down(path)
     for folder in ("pods", "logs", "runtime"):
@@ -63,12 +65,14 @@ def clean_up(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _clean_up(runtime: ProcessRuntime) -> None:
+async def _clean_up(root: Path, runtime: ProcessRuntime) -> None:
     await runtime.start()
     try:
         running = [run for run in await runtime.list_containers() if is_running(run)]
         await asyncio.gather(*(runtime.stop_container(run.id, _CLEAN_UP_GRACE) for run in running))
         await runtime.cleanup()
+        if runtime.features.pod_network:
+            await HostGateway(str(root)).cleanup()
     finally:
         await runtime.close()
 
@@ -104,12 +108,7 @@ class KubeletProcess:
         for place in self._places:
             self._kubelets[place.name] = self._kubelet(place, ip)
         pods.on_change(self._route)
-        nodes = Informer(
-            component.client,
-            Node,
-            field_selector=f"metadata.name={names[0]}" if len(names) == 1 else "",
-            clock=component.clock,
-        )
+        nodes = Informer(component.client, Node, clock=component.clock)
         nodes.on_change(self._route_node)
         component.readiness["node"] = lambda: self._ready
         component.health["runtime"] = lambda: all(k.healthy for k in self._kubelets.values())
@@ -129,6 +128,8 @@ class KubeletProcess:
                 group.create_task(nodes.run())
                 if not self._sim:
                     group.create_task(self._services.run())
+                if not self._sim and kubelets[0].host.runtime.features.pod_network:
+                    group.create_task(NodeRoutes(names[0], nodes, HostGateway(str(self._root))).run())
                 await asyncio.gather(*(kubelet.node.register() for kubelet in kubelets))
                 for kubelet in kubelets:
                     group.create_task(kubelet.run(pods.synced))
