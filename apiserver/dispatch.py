@@ -147,6 +147,10 @@ class Dispatcher:
 
     async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
         body = await request.body(self.api.max_request_bytes)
+        return self._read(model, endpoint, request, options, body)
+
+    @staticmethod
+    def _read(model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions, body: bytes) -> Any:
         resource = endpoint.resource
         obj, warnings = decode_request(
             model, body, request.header("content-type"), options.field_validation,
@@ -166,9 +170,10 @@ class Dispatcher:
     async def _update(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = write_options(request, "UpdateOptions")
         write = self._begin(endpoint, request, options)
-        new = await self._decoded(endpoint.model, endpoint, request, options)
+        body = await request.body(self.api.max_request_bytes)
+        read = lambda: self._read(endpoint.model, endpoint, request, options, body)  # noqa: E731
         create = endpoint.strategy.create_on_update and not write.subresource
-        entry, created = await update_object(write, request.info.name, _each_time(new), create=create)
+        entry, created = await update_object(write, request.info.name, _each_time(read), create=create)
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _patch(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
@@ -277,15 +282,12 @@ class Dispatcher:
         return Answer(_CREATED, document=_success(None))
 
 
-def _each_time(new: Any) -> Transform:
-    """The object a client sent, whole at every try of the write."""
-    pristine = new.encode()
-    tries = 0
+def _each_time(read: Callable[[], Any]) -> Transform:
+    """The object a client sent, read anew at every try of the write."""
+    first = [read()]  # what is wrong with it is said before anything else
 
-    def transform(old: Any, entry: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        return new if tries == 1 else type(new).decode(pristine)
+    def transform(old: Any, stored: Any) -> Any:
+        return first.pop() if first else read()
 
     return transform
 

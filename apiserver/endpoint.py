@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from api.clock import Clock
 from api.errors import not_found
 from api.model import Model
@@ -74,8 +72,11 @@ class Endpoint:
         """A stored object as a client reads it."""
         return self.head + self.body(entry)[1:]
 
-    def stored_bytes(self, document: dict[str, Any]) -> bytes:
-        """The bytes of an object for the store: metadata first, without kind, apiVersion and resourceVersion."""
+    def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
+        """An object as the store keeps it: metadata first, without kind, apiVersion and resourceVersion.
+
+        The document is used up.
+        """
         metadata = document["metadata"]
         metadata.pop("resourceVersion", None)
         names = self.strategy.storage_fields
@@ -83,7 +84,7 @@ class Endpoint:
         if self.strategy.storage_model is not None:
             rest = self.strategy.storage_model.from_dict(rest).to_dict()
             del rest["metadata"]
-        return orjson.dumps({"metadata": metadata, **rest})
+        return {"metadata": metadata, **rest}
 
 
 @dataclass

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, ObjectMeta, StatusDetails
 from apiserver.handlers.write import Write
 from apiserver.request import Request
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyMissing, RevisionMismatch
+from apiserver.stored import StoredObject
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -74,27 +73,31 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
         current = api.cache.get(key)
         if current is None:
             raise write.missing(name)
-        old = endpoint.decode(current)
-        _check_preconditions(write, old, options)
-        write.admit(write.admission_request("DELETE", None, old, name))
-        new = endpoint.decode(current)
-        _choose_finalizers(new, options)
-        grace = strategy.grace_period(new, options)
-        waits = bool(grace) or bool(new.metadata.finalizers) or bool(strategy.pending_finalizers(new))
+        stored = StoredObject(endpoint, current)
+        obj = stored.decode()
+        _check_preconditions(write, obj, options)
+        write.admit(write.admission_request("DELETE", None, obj, name))
+        before = obj.encode()
+        _choose_finalizers(obj, options)
+        grace = strategy.grace_period(obj, options)
+        waits = bool(grace) or bool(obj.metadata.finalizers) or bool(strategy.pending_finalizers(obj))
         try:
             if waits:
-                entry = await _mark(write, new, old, grace or 0, current)
-                return entry, False
+                _stamp(obj.metadata, grace or 0, api.clock.now())
+                strategy.prepare_for_delete(obj)
+                if obj.encode() == before:
+                    return current, False
+                return await write.store_changed(write.document(obj, stored.managers), current), False
             if write.options.dry_run:
                 return current, True
             if grace is not None:
-                _mark_gone(new.metadata, api.clock.now().replace(microsecond=0))
-            elif new.metadata.deletionTimestamp:
-                new.metadata.deletionGracePeriodSeconds = 0
-            entry = await api.cache.delete(key, endpoint.stored_bytes(orjson.loads(new.encode())), current.revision)
+                _mark_gone(obj.metadata, api.clock.now().replace(microsecond=0))
+            elif obj.metadata.deletionTimestamp:
+                obj.metadata.deletionGracePeriodSeconds = 0
+            entry = await write.remove(write.document(obj, stored.managers), current)
         except (RevisionMismatch, KeyMissing):
             continue
-        strategy.after_delete(old)
+        strategy.after_delete(obj)
         return entry, True
     raise write.conflict(name)
 
@@ -150,16 +153,6 @@ def _choose_finalizers(obj: Any, options: DeleteOptions) -> None:
     elif policy == "Orphan":
         kept.append(ORPHAN)
     obj.metadata.finalizers = kept
-
-
-async def _mark(write: Write, new: Any, old: Any, grace: int, current: Entry) -> Entry:
-    """Set, or bring forward, the moment the object is to go."""
-    _stamp(new.metadata, grace, write.api.clock.now())
-    write.endpoint.strategy.prepare_for_delete(new)
-    if new.encode() == old.encode():
-        return current
-    document: dict[str, Any] = orjson.loads(new.encode())
-    return await write.store_changed(document, current)
 
 
 def _stamp(metadata: ObjectMeta, grace: int, now: datetime) -> None:

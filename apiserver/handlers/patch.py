@@ -13,10 +13,17 @@ from api.errors import BadRequest
 from apiserver.handlers.update import Transform
 from apiserver.handlers.write import Write
 from apiserver.patch.apply import apply
-from apiserver.patch.request import APPLY_PATCH, ApplyRequest, PatchRequest, decode_document, patch_type
-from apiserver.storage.entry import Entry
+from apiserver.patch.request import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    ApplyRequest,
+    PatchRequest,
+    decode_document,
+    patch_type,
+)
+from apiserver.stored import StoredObject
 
-__all__ = ["APPLY_PATCH", "current_document", "patch_type", "transformer"]
+__all__ = ["APPLY_PATCH", "patch_type", "transformer"]
 
 
 def transformer(write: Write, kind: str, body: bytes) -> Transform:
@@ -25,10 +32,12 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
         return _applying(write, body)
     request = PatchRequest(kind, body, write.options.field_validation)
 
-    def transform(old: Any, entry: Entry) -> Any:
-        document = current_document(write, entry)
-        changed = request.apply(document, write.endpoint.schema)
-        new, warnings = request.decode(write.endpoint.model, changed)
+    def transform(old: Any, stored: StoredObject | None) -> Any:
+        assert stored is not None
+        # Only a JSON patch changes what is inside of managedFields; the others replace the list.
+        document = orjson.loads(orjson.dumps(stored.document)) if kind == JSON_PATCH else stored.copy()
+        changed = request.apply(_shown(write, document), write.endpoint.schema)
+        new, warnings = request.decode(write.endpoint.model, changed, unread=stored.managers)
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
         if not new.metadata.name:
             raise BadRequest(
@@ -39,9 +48,8 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
     return transform
 
 
-def current_document(write: Write, entry: Entry) -> dict[str, Any]:
+def _shown(write: Write, document: dict[str, Any]) -> dict[str, Any]:
     """The stored object as a client sees it, which is what patches are written against."""
-    document: dict[str, Any] = orjson.loads(write.endpoint.body(entry))
     resource = write.endpoint.resource
     return {"kind": resource.kind, "apiVersion": resource.api_version, **document}
 
@@ -51,8 +59,8 @@ def _applying(write: Write, body: bytes) -> Transform:
     request = ApplyRequest(body, write.options.field_validation)
     request.check(resource.api_version, resource.kind)
 
-    def transform(old: Any, entry: Entry | None) -> Any:
-        live = None if entry is None else current_document(write, entry)
+    def transform(old: Any, stored: StoredObject | None) -> Any:
+        live = None if stored is None else _shown(write, stored.copy())
         merged = apply(
             write.endpoint.schema,
             live,

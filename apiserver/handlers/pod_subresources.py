@@ -15,7 +15,7 @@ from apiserver.handlers.delete import delete_object
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.registry.strategy import Subresource
-from apiserver.storage.entry import Entry
+from apiserver.stored import StoredObject
 
 
 class Assignment(Subresource):
@@ -41,7 +41,7 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
         raise invalid("", "Binding", binding.metadata.name, errors)
     node, now = binding.target.name, write.api.clock.now().replace(microsecond=0)
 
-    def transform(old: Pod, entry: Entry) -> Any:
+    def transform(old: Pod, stored: StoredObject | None) -> Any:
         details = StatusDetails(name=name, kind="pods/binding")
         if binding.metadata.uid and binding.metadata.uid != old.metadata.uid:
             why = (
@@ -55,13 +55,21 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
             raise _refused(name, f'pod {name} is already assigned to node "{old.spec.nodeName}"', details)
         if old.spec.schedulingGates:
             raise _refused(name, f"pod {name} has non-empty .spec.schedulingGates", details)
-        new = write.endpoint.decode(entry)
-        new.spec.nodeName = node
-        new.metadata.annotations.update(binding.metadata.annotations)
-        new.metadata.labels.update(binding.metadata.labels)
-        new.status.conditions = [c for c in new.status.conditions if c.type != "PodScheduled"]
-        new.status.conditions.append(PodCondition(type="PodScheduled", status="True", lastTransitionTime=now))
-        return new
+        # What a binding leaves alone is shared with the old pod: reading all of it again would cost more than this.
+        metadata, given = old.metadata, binding.metadata
+        conditions = [c for c in old.status.conditions if c.type != "PodScheduled"]
+        conditions.append(PodCondition(type="PodScheduled", status="True", lastTransitionTime=now))
+        marks = {
+            "annotations": {**metadata.annotations, **given.annotations},
+            "labels": {**metadata.labels, **given.labels},
+        }
+        return old.model_copy(
+            update={
+                "metadata": metadata.model_copy(update=marks),
+                "spec": old.spec.model_copy(update={"nodeName": node}),
+                "status": old.status.model_copy(update={"conditions": conditions}),
+            }
+        )
 
     write.part = Assignment("binding")
     await update_object(write, name, transform)

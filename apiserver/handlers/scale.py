@@ -19,6 +19,7 @@ from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.registry.strategy import Scale
 from apiserver.storage.entry import Entry
+from apiserver.stored import StoredObject
 
 HEAD = {"kind": "Scale", "apiVersion": "autoscaling/v1"}
 
@@ -62,8 +63,9 @@ async def write_scale(write: Write, part: Scale, name: str, make: Any) -> Entry:
     has changed since.
     """
 
-    def transform(old: Any, entry: Entry) -> Any:
-        document = orjson.loads(entry.body)
+    def transform(old: Any, stored: StoredObject | None) -> Any:
+        assert stored is not None
+        document = orjson.loads(stored.plain)
         changed: ScaleObject = make({**HEAD, **scale_of(part, document).to_dict()})
         if changed.spec.replicas < 0:
             problem = invalid_value("spec.replicas", changed.spec.replicas, "must be greater than or equal to 0")

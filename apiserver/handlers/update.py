@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from api.errors import invalid, invalid_value
 from apiserver.handlers.create import create_object
 from apiserver.handlers.write import Write, check_names
@@ -14,11 +12,13 @@ from apiserver.registry import object_meta
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import RevisionMismatch
+from apiserver.stored import StoredObject
 
 _TRIES = 20
 
-Transform = Callable[[Any, Entry], Any]
-"""Makes the new object from the old one (which it must not change) and its entry."""
+Transform = Callable[[Any, StoredObject | None], Any]
+"""Makes the new object from the old one (which it must not change), None when there is none.  The new one has
+managedFields only where the client says something of them."""
 
 
 async def update_object(
@@ -38,16 +38,17 @@ async def update_object(
         if current is None:
             if not create:
                 raise write.missing(name)
-            new = transform(endpoint.model(), None)  # type: ignore[arg-type]
+            new = transform(endpoint.model(), None)
             check_names(new, write.namespace, name, endpoint.namespaced)
             new.metadata.name = name
             new.metadata.resourceVersion = ""
             return await create_object(write, new), True
-        old = endpoint.decode(current)
-        new = transform(old, current)
+        stored = StoredObject(endpoint, current)
+        old = stored.decode()
+        new = transform(old, stored)
         _check_identity(write, name, new, old, uid_is_condition)
         try:
-            return await _update_once(write, new, old, current), False
+            return await _update_once(write, new, old, stored), False
         except RevisionMismatch:
             continue  # an object that names the version it was made from is refused at the next look
     raise write.conflict(name)
@@ -77,8 +78,8 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
         raise invalid(resource.group, resource.kind, name, [problem])
 
 
-async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entry:
-    endpoint, strategy = write.endpoint, write.endpoint.strategy
+async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -> Entry:
+    endpoint, strategy, current = write.endpoint, write.endpoint.strategy, stored.entry
     context = write.context()
     doubled = object_meta.deduplicate_owners(new.metadata)
     if doubled:
@@ -96,8 +97,7 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
     prepares_first = write.unowned is None
     if prepares_first:
         prepare()
-    before = orjson.loads(endpoint.body(current))
-    managers = write.managers(new, before)
+    managers = write.managers(new, stored.document)
     request = write.admission_request("UPDATE", new, old, current.name)
     write.mutate(request)
     if not prepares_first:
@@ -117,7 +117,7 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
         document = write.document(new, managers)
         if ready_to_go(new, strategy.pending_finalizers(new)):
             entry = await _remove(write, document, current)
-        elif unchanged(document, before):
+        elif unchanged(document, stored.document):
             entry = current
         else:
             entry = await write.store_changed(document, current)
@@ -132,17 +132,21 @@ async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entr
 
 def unchanged(after: dict[str, Any], before: dict[str, Any]) -> bool:
     """Whether storing the new state would change nothing, not counting when a manager last wrote."""
-    return _without_times(after) == _without_times(before)
+    if after.keys() != before.keys():
+        return False
+    if any(after[name] != value for name, value in before.items() if name != "metadata"):
+        return False
+    return _without_times(after["metadata"]) == _without_times(before["metadata"])
 
 
-def _without_times(document: dict[str, Any]) -> dict[str, Any]:
-    metadata = dict(document["metadata"])
+def _without_times(metadata: dict[str, Any]) -> dict[str, Any]:
+    metadata = dict(metadata)
     metadata.pop("resourceVersion", None)
     if "managedFields" in metadata:
         metadata["managedFields"] = [
             {k: v for k, v in manager.items() if k != "time"} for manager in metadata["managedFields"]
         ]
-    return {**document, "metadata": metadata}
+    return metadata
 
 
 def ready_to_go(obj: Any, pending: list[str]) -> bool:
@@ -160,7 +164,7 @@ async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Ent
     """The last finalizer is gone: this update is the object's end."""
     if write.options.dry_run:
         return await write.store_changed(document, current)
-    entry = await write.api.cache.delete(current.key, write.endpoint.stored_bytes(document), current.revision)
+    entry = await write.remove(document, current)
     write.endpoint.strategy.after_delete(write.endpoint.decode(entry))
     return entry
 

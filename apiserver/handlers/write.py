@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -42,6 +42,8 @@ class Write:
     """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
     """For server-side apply: the merged object, whose managedFields stand."""
+    _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
+    """The new object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
 
     def context(self) -> Context:
         return self.api.context(self.user)
@@ -98,11 +100,16 @@ class Write:
         """
         if self.applied:
             return managers_of(self.applied)
-        document = new.to_dict()
-        if "managedFields" in new.metadata.model_fields_set and not new.metadata.managedFields:
-            document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
-        new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
+        encoded = new.encode()
+        document = orjson.loads(encoded)
+        if "managedFields" in new.metadata.model_fields_set:
+            if not new.metadata.managedFields:
+                document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
+            new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
+        else:
+            self._encoded = (encoded, document)
         if self.subresource == "scale" and not document["spec"].get("replicas"):
+            document = {**document, "spec": {**document["spec"]}}
             document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
         return update_managers(
             self.endpoint.schema,
@@ -115,10 +122,13 @@ class Write:
             ignored=dict(self.unowned or {}),
         )
 
-    @staticmethod
-    def document(obj: Any, managers: list[dict[str, Any]]) -> dict[str, Any]:
-        """The object as it is stored."""
-        document: dict[str, Any] = orjson.loads(obj.encode())
+    def document(self, obj: Any, managers: list[dict[str, Any]]) -> dict[str, Any]:
+        """The object with its managedFields, as JSON."""
+        encoded = obj.encode()
+        before, document = self._encoded
+        self._encoded = (b"", {})  # used up
+        if encoded != before:  # admission, preparation or allocation have changed something
+            document = orjson.loads(encoded)
         if managers:
             document["metadata"]["managedFields"] = managers
         else:
@@ -128,23 +138,32 @@ class Write:
     async def store_new(self, document: dict[str, Any], namespace: str, name: str) -> Entry:
         """Raises AlreadyExists."""
         resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
+        form = self.endpoint.stored_form(document)
+        value = orjson.dumps(form)
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
-            return Entry(key, namespace, name, 0, self.endpoint.stored_bytes(document), {}, {})
+            return Entry(key, namespace, name, 0, value, {}, {})
         try:
-            return await self.api.cache.create(key, self.endpoint.stored_bytes(document))
+            return await self.api.cache.create(key, value, form)
         except KeyExists:
             raise already_exists(resource.group, resource.plural, name) from None
 
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
+        form = self.endpoint.stored_form(document)
+        value = orjson.dumps(form)
         if self.options.dry_run:
-            return Entry.from_value(current.key, self.endpoint.stored_bytes(document), current.revision, None)
+            return Entry.from_value(current.key, value, current.revision, None)
         try:
-            return await self.api.cache.update(current.key, self.endpoint.stored_bytes(document), current.revision)
+            return await self.api.cache.update(current.key, value, current.revision, form)
         except KeyMissing:
             raise RevisionMismatch(current.key, 0) from None
+
+    async def remove(self, document: dict[str, Any], current: Entry) -> Entry:
+        """Take the object from the store; `document` is its last state.  Raises KeyMissing, RevisionMismatch."""
+        form = self.endpoint.stored_form(document)
+        return await self.api.cache.delete(current.key, orjson.dumps(form), current.revision, form)
 
     def conflict(self, name: str, why: str = MODIFIED) -> Exception:
         resource = self.endpoint.resource

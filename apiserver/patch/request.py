@@ -64,17 +64,19 @@ class PatchRequest:
             patched["apiVersion"], patched["kind"] = self._names
         return patched
 
-    def decode(self, model: type[M], document: Any) -> tuple[M, list[str]]:
+    def decode(self, model: type[M], document: Any, *, unread: Any = None) -> tuple[M, list[str]]:
         """Read the document that `apply` made.  Returns the object and the warnings.
 
-        Raises Invalid with what Kubernetes says of a patch whose result is not of the object's kind.
+        `unread` are the managedFields as they are stored: where the document still holds that very list, the
+        object is made without them.  Raises Invalid with what Kubernetes says of a patch whose result is not of the object's kind.
         """
         strict = self.field_validation != "Ignore"
         found: list[str] = []
         if isinstance(document, dict):
             self._check_kind(document)
         try:
-            obj = model.model_validate_json(orjson.dumps(document), extra="forbid" if strict else "ignore")
+            read = _without_managers(document, unread)
+            obj = model.model_validate_json(orjson.dumps(read), extra="forbid" if strict else "ignore")
         except (pydantic.ValidationError, orjson.JSONEncodeError):
             schema = schema_of(model)
             problem = self._type_error(schema, document)
@@ -170,6 +172,14 @@ class PatchRequest:
         else:
             shown = _shown(document, self._touched())
         return invalid("", "", "", [invalid_value("patch", shown, problem)])
+
+
+def _without_managers(document: Any, unread: Any) -> Any:
+    """The document without its managedFields if they are `unread`."""
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict) or not unread or metadata.get("managedFields") is not unread:
+        return document
+    return {**document, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
 
 
 def _operation_complaints(operation: Object, index: int) -> Iterator[str]:

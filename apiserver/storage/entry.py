@@ -58,11 +58,23 @@ class Entry:
         self.fields = fields
 
     @classmethod
-    def from_value(cls, key: str, value: bytes, revision: Revision, fields_of: FieldsFunction | None) -> Entry:
-        """Read what the store has under `key`, which is `/resource/[namespace/]name`."""
+    def from_value(
+        cls,
+        key: str,
+        value: bytes,
+        revision: Revision,
+        fields_of: FieldsFunction | None,
+        document: Mapping[str, Any] | None = None,
+    ) -> Entry:
+        """Read what the store has under `key`, which is `/resource/[namespace/]name`.
+
+        `document` is the value parsed, where somebody has that already.
+        """
         parts = key.split("/", 3)
         namespace, name = (parts[2], parts[3]) if len(parts) == 4 else ("", parts[2])
-        document = orjson.loads(value)
+        if document is None:
+            document = orjson.loads(value)
+        assert document is not None
         fields = fields_of(document) if fields_of is not None else {}
         fields["metadata.name"] = name
         fields["metadata.namespace"] = namespace

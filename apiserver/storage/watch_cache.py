@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from apiserver.storage.collection import Collection
 from apiserver.storage.entry import CacheEvent, Encodings, Entry, FieldsFunction
@@ -58,6 +59,8 @@ class WatchCache:
         self._feeder: asyncio.Task[None] | None = None
         self._waiters: dict[Revision, list[asyncio.Future[None]]] = {}
         self._failure: StoreError | None = None
+        self._parsed: dict[str, tuple[bytes, Mapping[str, Any]]] = {}
+        """Values on their way through the store, which their writers have parsed already."""
 
     @property
     def stats(self) -> CacheStats:
@@ -147,7 +150,10 @@ class WatchCache:
                     waiter.set_result(None)
 
     def _change(self, collection: Collection, event: Event) -> CacheEvent:
-        entry = Entry.from_value(event.key, event.value, event.revision, collection.fields_of)
+        value, document = self._parsed.get(event.key, (None, None))
+        if value is not event.value:
+            document = None  # another's write of the same key, or a store that hands out copies
+        entry = Entry.from_value(event.key, event.value, event.revision, collection.fields_of, document)
         previous = None
         if event.previous is not None:
             previous = collection.get(entry.key, entry.namespace)
@@ -196,38 +202,59 @@ class WatchCache:
 
     # --- writes
 
-    async def create(self, key: str, value: bytes) -> Entry:
-        """Raises KeyExists."""
+    async def create(self, key: str, value: bytes, document: Mapping[str, Any] | None = None) -> Entry:
+        """`document` is the value parsed, where the caller has it; it may not change any more.  Raises KeyExists."""
+        self._expect(key, value, document)
         try:
             revision = await self.store.create(key, value)
+            return await self._written(key, value, revision)
         except KeyExists as error:
             await self.caught_up(error.revision)
             raise
-        return await self._written(key, value, revision)
+        finally:
+            self._parsed.pop(key, None)
 
-    async def update(self, key: str, value: bytes, if_revision: Revision) -> Entry:
-        """Raises KeyMissing, RevisionMismatch."""
+    async def update(
+        self, key: str, value: bytes, if_revision: Revision, document: Mapping[str, Any] | None = None
+    ) -> Entry:
+        """`document` as in `create`.  Raises KeyMissing, RevisionMismatch."""
+        self._expect(key, value, document)
         try:
             revision = await self.store.update(key, value, if_revision=if_revision)
+            return await self._written(key, value, revision)
         except RevisionMismatch as error:
             await self.caught_up(error.current)
             raise
-        return await self._written(key, value, revision)
+        finally:
+            self._parsed.pop(key, None)
 
-    async def delete(self, key: str, value_at_deletion: bytes | None, if_revision: Revision) -> Entry:
+    def _expect(self, key: str, value: bytes | None, document: Mapping[str, Any] | None) -> None:
+        if value is not None and document is not None:
+            self._parsed[key] = value, document
+
+    async def delete(
+        self,
+        key: str,
+        value_at_deletion: bytes | None,
+        if_revision: Revision,
+        document: Mapping[str, Any] | None = None,
+    ) -> Entry:
         """Remove an object.  `value_at_deletion` is the state watchers see in DELETED, None for the last one stored.
 
-        Returns that state with the deletion's revision.  Raises KeyMissing, RevisionMismatch.
+        `document` as in `create`.  Returns that state with the deletion's revision.  Raises KeyMissing, RevisionMismatch.
         """
         found = self.get(key)
         if found is not None and found.revision == if_revision and value_at_deletion == found.value:
             value_at_deletion = None  # nothing to store twice
+        self._expect(key, value_at_deletion, document)
         try:
             revision = await self.store.delete(key, if_revision=if_revision, last_value=value_at_deletion)
+            await self.caught_up(revision)
         except RevisionMismatch as error:
             await self.caught_up(error.current)
             raise
-        await self.caught_up(revision)
+        finally:
+            self._parsed.pop(key, None)
         for event in reversed(self._collection(_prefix_of(key)).ring):
             if event.revision == revision:
                 return event.entry
