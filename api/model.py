@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
@@ -260,9 +260,13 @@ class Model(pydantic.BaseModel):
         """Read an object that is already parsed into JSON-shaped dictionaries and lists."""
         return cls.decode(orjson.dumps(document), unknown_fields=unknown_fields)
 
-    def encode(self) -> bytes:
-        """JSON as the API writes it: empty values left out or kept as each field declares."""
-        return self.__pydantic_serializer__.to_json(self, exclude_defaults=True, by_alias=True)
+    def encode(self, members: Set[str] | None = None) -> bytes:
+        """JSON as the API writes it: empty values left out or kept as each field declares.
+
+        With `members` only these fields of the object.
+        """
+        include: Any = members
+        return self.__pydantic_serializer__.to_json(self, include=include, exclude_defaults=True, by_alias=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-shaped dictionaries and lists."""

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#
 from __future__ import annotations
 
 import random
+from functools import cache
 
 from api.core_v1 import (
     ConfigMapProjection,
@@ -101,7 +102,9 @@ def _mount_token(pod: Pod) -> None:
         spec.volumes.append(Volume(name=name, projected=_token_volume()))
 
 
+@cache
 def _token_volume() -> ProjectedVolumeSource:
+    """The same for all pods, and shared by them: it is complete, so that nobody has to change anything in it."""
     namespace = DownwardAPIVolumeFile(
         path="namespace", fieldRef=ObjectFieldSelector(apiVersion="v1", fieldPath="metadata.namespace")
     )

@@ -31,13 +31,17 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
     if kind == APPLY_PATCH:
         return _applying(write, body)
     request = PatchRequest(kind, body, write.options.field_validation)
+    # What a subresource puts back need not be read again, if the patch is silent on it.
+    kept = [name for name in write.kept if request.leaves_alone(name)]
 
     def transform(old: Any, stored: StoredObject | None) -> Any:
         assert stored is not None
         # Only a JSON patch changes what is inside of managedFields; the others replace the list.
         document = orjson.loads(orjson.dumps(stored.document)) if kind == JSON_PATCH else stored.copy()
         changed = request.apply(_shown(write, document), write.endpoint.schema)
-        new, warnings = request.decode(write.endpoint.model, changed, unread=stored.managers)
+        new, warnings = request.decode(write.endpoint.model, changed, managers=stored.managers, unread=kept)
+        for name in kept:
+            setattr(new, name, getattr(old, name))
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
         if not new.metadata.name:
             raise BadRequest(

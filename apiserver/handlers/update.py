@@ -97,7 +97,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     prepares_first = write.unowned is None
     if prepares_first:
         prepare()
-    managers = write.managers(new, stored.document)
+    managers = write.managers(new, stored)
     request = write.admission_request("UPDATE", new, old, current.name)
     write.mutate(request)
     if not prepares_first:
@@ -114,7 +114,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     try:
-        document = write.document(new, managers)
+        document = write.document(new, managers, stored)
         if ready_to_go(new, strategy.pending_finalizers(new)):
             entry = await _remove(write, document, current)
         elif unchanged(document, stored.document):

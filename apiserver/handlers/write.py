@@ -17,14 +17,18 @@ from api.errors import (
     invalid,
     not_found,
 )
+from api.model import Model
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.options import WriteOptions
 from apiserver.patch.managed_fields import managers_of, update_managers
-from apiserver.registry.strategy import Context, Scale, Subresource
+from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import User
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
+from apiserver.stored import StoredObject
+
+_WRITTEN_WITH_STATUS = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
 @dataclass(slots=True)
@@ -85,6 +89,15 @@ class Write:
         return self.part or self.endpoint.subresources.get(self.subresource)
 
     @property
+    def kept(self) -> list[str]:
+        """The members of the object that stay as they are in the store, whatever the client says: in a write of
+        status, all but that and metadata."""
+        if not isinstance(self.target, Status):
+            return []
+        model: type[Model] = self.endpoint.model
+        return [name for name in model.model_fields if name not in _WRITTEN_WITH_STATUS]
+
+    @property
     def unowned(self) -> Mapping[str, Any] | None:
         """The fields this write is no claim to; see `Subresource.unowned`."""
         target = self.target
@@ -92,7 +105,7 @@ class Write:
             return target.unowned(self.endpoint.model)
         return self.endpoint.strategy.unowned
 
-    def managers(self, new: Any, old: dict[str, Any] | None) -> list[dict[str, Any]]:
+    def managers(self, new: Any, stored: StoredObject | None) -> list[dict[str, Any]]:
         """The ownership of fields after this write.
 
         To be asked before admission, preparation and allocation: what those fill in is nobody's
@@ -100,8 +113,8 @@ class Write:
         """
         if self.applied:
             return managers_of(self.applied)
-        encoded = new.encode()
-        document = orjson.loads(encoded)
+        encoded = self._encode(new, stored)
+        document = self._parse(encoded, stored)
         if "managedFields" in new.metadata.model_fields_set:
             if not new.metadata.managedFields:
                 document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
@@ -113,7 +126,7 @@ class Write:
             document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
         return update_managers(
             self.endpoint.schema,
-            old,
+            None if stored is None else stored.document,
             document,
             self.options.manager,
             self.endpoint.resource.api_version,
@@ -122,13 +135,29 @@ class Write:
             ignored=dict(self.unowned or {}),
         )
 
-    def document(self, obj: Any, managers: list[dict[str, Any]]) -> dict[str, Any]:
-        """The object with its managedFields, as JSON."""
-        encoded = obj.encode()
+    def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:
+        """The object as JSON, without what is kept from the store."""
+        if stored is None or not self.kept:
+            encoded: bytes = obj.encode()
+        else:
+            encoded = obj.encode(members=_WRITTEN_WITH_STATUS)
+        return encoded
+
+    def _parse(self, encoded: bytes, stored: StoredObject | None) -> dict[str, Any]:
+        document: dict[str, Any] = orjson.loads(encoded)
+        if stored is not None:
+            for name in self.kept:
+                if name in stored.document:
+                    document[name] = stored.document[name]
+        return document
+
+    def document(self, obj: Any, managers: list[dict[str, Any]], stored: StoredObject | None = None) -> dict[str, Any]:
+        """The object with its managedFields, as JSON; `stored` is what an update started from."""
+        encoded = self._encode(obj, stored)
         before, document = self._encoded
         self._encoded = (b"", {})  # used up
         if encoded != before:  # admission, preparation or allocation have changed something
-            document = orjson.loads(encoded)
+            document = self._parse(encoded, stored)
         if managers:
             document["metadata"]["managedFields"] = managers
         else:

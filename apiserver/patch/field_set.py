@@ -12,6 +12,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#fieldsv1
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import orjson
@@ -158,6 +159,7 @@ def ordered(fields: FieldSet) -> FieldSet:
     return LEAF
 
 
+@lru_cache(maxsize=8192)
 def _rank(step: str) -> tuple[Any, ...]:
     if step == SELF:
         return (0,)

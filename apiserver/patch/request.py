@@ -6,7 +6,7 @@ module.  https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 import orjson
@@ -64,18 +64,28 @@ class PatchRequest:
             patched["apiVersion"], patched["kind"] = self._names
         return patched
 
-    def decode(self, model: type[M], document: Any, *, unread: Any = None) -> tuple[M, list[str]]:
+    def leaves_alone(self, name: str) -> bool:
+        """Whether a member of the document certainly stays as it is."""
+        plain = self.kind != JSON_PATCH and not any(member.startswith("$") for member in self.patch)
+        return plain and name not in self.patch
+
+    def decode(
+        self, model: type[M], document: Any, *, managers: Any = None, unread: Collection[str] = ()
+    ) -> tuple[M, list[str]]:
         """Read the document that `apply` made.  Returns the object and the warnings.
 
-        `unread` are the managedFields as they are stored: where the document still holds that very list, the
-        object is made without them.  Raises Invalid with what Kubernetes says of a patch whose result is not of the object's kind.
+        `managers` are the managedFields as they are stored: where the document still holds that very list, the
+        object is made without them.  The same is done with the members that `unread` names; they are known to be
+        good.
+
+        Raises Invalid with what Kubernetes says of a patch whose result is not of the object's kind.
         """
         strict = self.field_validation != "Ignore"
         found: list[str] = []
         if isinstance(document, dict):
             self._check_kind(document)
         try:
-            read = _without_managers(document, unread)
+            read = _without(document, managers, unread)
             obj = model.model_validate_json(orjson.dumps(read), extra="forbid" if strict else "ignore")
         except (pydantic.ValidationError, orjson.JSONEncodeError):
             schema = schema_of(model)
@@ -174,12 +184,15 @@ class PatchRequest:
         return invalid("", "", "", [invalid_value("patch", shown, problem)])
 
 
-def _without_managers(document: Any, unread: Any) -> Any:
-    """The document without its managedFields if they are `unread`."""
-    metadata = document.get("metadata") if isinstance(document, dict) else None
-    if not isinstance(metadata, dict) or not unread or metadata.get("managedFields") is not unread:
+def _without(document: Any, managers: Any, unread: Collection[str]) -> Any:
+    """The document without the members that need no reading; see `PatchRequest.decode`."""
+    if not isinstance(document, dict):
         return document
-    return {**document, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
+    read = {name: value for name, value in document.items() if name not in unread}
+    metadata = document.get("metadata")
+    if managers and isinstance(metadata, dict) and metadata.get("managedFields") is managers:
+        read["metadata"] = {name: value for name, value in metadata.items() if name != "managedFields"}
+    return read
 
 
 def _operation_complaints(operation: Object, index: int) -> Iterator[str]:

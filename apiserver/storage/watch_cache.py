@@ -241,7 +241,8 @@ class WatchCache:
     ) -> Entry:
         """Remove an object.  `value_at_deletion` is the state watchers see in DELETED, None for the last one stored.
 
-        `document` as in `create`.  Returns that state with the deletion's revision.  Raises KeyMissing, RevisionMismatch.
+        `document` as in `create`.  Returns that state with the deletion's revision.  Raises KeyMissing,
+        RevisionMismatch.
         """
         found = self.get(key)
         if found is not None and found.revision == if_revision and value_at_deletion == found.value:
