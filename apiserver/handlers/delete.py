@@ -12,6 +12,7 @@ from typing import Any
 
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, ObjectMeta, StatusDetails
+from apiserver.handlers.update import unchanged
 from apiserver.handlers.write import Write
 from apiserver.request import Request
 from apiserver.storage.entry import Entry
@@ -77,7 +78,6 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
         obj = stored.decode()
         _check_preconditions(write, obj, options)
         write.admit(write.admission_request("DELETE", None, obj, name))
-        before = obj.encode()
         _choose_finalizers(obj, options)
         grace = strategy.grace_period(obj, options)
         waits = bool(grace) or bool(obj.metadata.finalizers) or bool(strategy.pending_finalizers(obj))
@@ -85,9 +85,10 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
             if waits:
                 _stamp(obj.metadata, grace or 0, api.clock.now())
                 strategy.prepare_for_delete(obj)
-                if obj.encode() == before:
+                document = write.document(obj, stored.managers)
+                if unchanged(document, stored.document):
                     return current, False
-                return await write.store_changed(write.document(obj, stored.managers), current), False
+                return await write.store_changed(document, current), False
             if write.options.dry_run:
                 return current, True
             if grace is not None:

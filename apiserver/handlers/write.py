@@ -149,6 +149,7 @@ class Write:
             for name in self.kept:
                 if name in stored.document:
                     document[name] = stored.document[name]
+            stored.share_with(document)
         return document
 
     def document(self, obj: Any, managers: list[dict[str, Any]], stored: StoredObject | None = None) -> dict[str, Any]:
