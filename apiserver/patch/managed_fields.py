@@ -82,7 +82,7 @@ def decode(entries: Iterable[Any]) -> Managers:
             api_version if operation == "Update" else "",
             entry.get("subresource") or "",
         )
-        managers[key] = Entry(api_version, parse(entry.get("fieldsV1") or {}), entry.get("time") or "")
+        managers[key] = Entry(api_version, ordered(parse(entry.get("fieldsV1") or {})), entry.get("time") or "")
     return managers
 
 
@@ -189,8 +189,13 @@ def update_managers(
     managers = yield_to(managers, None, changes, api_version, (before, after), versions)
     if changes.written:
         mine = managers.get(key)
-        written = changes.written if mine is None else union(mine.fields, changes.written)
-        managers[key] = Entry(api_version, ordered(written), timestamp(now))
+        if mine is None:
+            fields = ordered(changes.written)
+        elif difference(changes.written, mine.fields):
+            fields = ordered(union(mine.fields, changes.written))
+        else:
+            fields = mine.fields  # a manager that writes its own fields again: they are in order already
+        managers[key] = Entry(api_version, fields, timestamp(now))
     return encode(cap(managers))
 
 
