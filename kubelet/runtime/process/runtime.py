@@ -121,7 +121,10 @@ class ProcessRuntime:
         self._sandboxes = records.load_sandboxes(self._state_dir)
         self._containers = records.load_containers(self._state_dir)
         for record in self._containers.values():
-            self._adopt(record)
+            if self._adopt(record) and record.status.state is ContainerState.CREATED:
+                # The last kubelet died while this one was being started.
+                await self._shims[record.id].settled.wait()
+                self._refresh(record, alive=record.id in self._shims)
         if self._abilities is None:
             self._abilities = await self._probe()
         if self._network is None:
@@ -274,9 +277,12 @@ class ProcessRuntime:
             error = (await self._zygote.ask("start", record.directory))["error"]
         except RuntimeFailure as failure:
             error = failure.message
-        if error:
-            self._fail_start(record, error)
         running = self._adopt(record)
+        if error and running:  # it is about to leave, or is one that an earlier kubelet asked for: as good as ours
+            await self._shims[container_id].settled.wait()
+            running = container_id in self._shims
+        if error and not running:
+            self._fail_start(record, error)
         self._publish(ContainerEventType.STARTED, record)
         if not running:  # over before we could look
             self._publish(ContainerEventType.EXITED, record)
