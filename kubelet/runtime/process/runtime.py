@@ -162,8 +162,7 @@ class ProcessRuntime:
 
     async def cleanup(self) -> None:
         """Stop and remove all there is, the network's traces on the host included (for `reset`)."""
-        for sandbox_id in list(self._sandboxes):
-            await self.remove_sandbox(sandbox_id)
+        await asyncio.gather(*(self.remove_sandbox(sandbox_id) for sandbox_id in list(self._sandboxes)))
         if self._network is not None:
             await self._network.cleanup()
 
