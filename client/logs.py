@@ -52,4 +52,4 @@ def set_up_logging(component: str, verbosity: int = 0, form: str = "text") -> No
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.DEBUG if verbosity >= 4 else logging.INFO)
     for noisy in ("httpx", "httpcore", "asyncio", "uvicorn.error", "websockets"):
-        logging.getLogger(noisy).setLevel(logging.INFO if verbosity < 9 else logging.DEBUG)
+        logging.getLogger(noisy).setLevel(logging.WARNING if verbosity < 9 else logging.DEBUG)
