@@ -7,6 +7,12 @@ from api.model import Int64, Model, NotRequired, Required, ZeroTime, null, struc
 
 
 class BoundObjectReference(Model):
+    """The object a token is bound to: without it the token is invalid.
+
+    name: The object's name.
+    uid: The object's uid.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     name: str = ""
@@ -14,17 +20,32 @@ class BoundObjectReference(Model):
 
 
 class TokenRequestSpec(Model):
+    """What token is wanted.
+
+    audiences: Whom the token is for; the API server when empty.
+    boundObjectRef: The object whose end is the token's end.
+    expirationSeconds: Seconds the token is to be valid; an hour when unset.
+    """
+
     audiences: list[str] = []
     boundObjectRef: BoundObjectReference | None = None
     expirationSeconds: Int64 | None = None
 
 
 class TokenRequestStatus(Model):
+    """The token.
+
+    expirationTimestamp: When it ends.
+    token: The token itself.
+    """
+
     expirationTimestamp: ZeroTime = null()
     token: Annotated[str, NotRequired()]
 
 
 class TokenRequest(Model):
+    """Asks for a token of a service account."""
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
@@ -33,11 +54,25 @@ class TokenRequest(Model):
 
 
 class TokenReviewSpec(Model):
+    """The token in question.
+
+    audiences: Whom the token must be for; the API server when empty.
+    token: The token itself.
+    """
+
     audiences: list[str] = []
     token: Annotated[str, Required()] = ""
 
 
 class UserInfo(Model):
+    """Who somebody is.
+
+    extra: What else is known.
+    groups: Groups of the user.
+    uid: Identifies the user for all time.
+    username: The user's name.
+    """
+
     extra: dict[str, list[str]] = {}
     groups: list[str] = []
     uid: str = ""
@@ -45,6 +80,14 @@ class UserInfo(Model):
 
 
 class TokenReviewStatus(Model):
+    """Whose token it is.
+
+    audiences: Whom the token is for, of those asked for.
+    authenticated: Whether the token is valid.
+    error: What is wrong with it.
+    user: Whose it is.
+    """
+
     audiences: list[str] = []
     authenticated: bool = False
     error: str = ""
@@ -52,6 +95,8 @@ class TokenReviewStatus(Model):
 
 
 class TokenReview(Model):
+    """Asks whose token one is."""
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
@@ -60,10 +105,17 @@ class TokenReview(Model):
 
 
 class SelfSubjectReviewStatus(Model):
+    """Who one is.
+
+    userInfo: The user.
+    """
+
     userInfo: UserInfo = struct()
 
 
 class SelfSubjectReview(Model):
+    """Asks who one is."""
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()

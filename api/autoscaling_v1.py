@@ -7,15 +7,28 @@ from api.model import Default, Int32, Model, struct
 
 
 class ScaleSpec(Model):
+    """How many replicas are wanted.
+
+    replicas: The number.
+    """
+
     replicas: Annotated[Int32, Default(0)] = 0
 
 
 class ScaleStatus(Model):
+    """How many replicas there are.
+
+    replicas: The number.
+    selector: The label selector of the pods, as text.
+    """
+
     replicas: Int32
     selector: str = ""
 
 
 class Scale(Model):
+    """The number of replicas of anything that has one."""
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()

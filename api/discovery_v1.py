@@ -8,25 +8,60 @@ from api.model import Enum, Int32, ListSet, Model, atomic, struct
 
 
 class EndpointConditions(Model):
+    """Whether an endpoint takes traffic.
+
+    ready: Whether it takes new connections; true when unset.
+    serving: Whether it works, also while it is ending.
+    terminating: Whether it is ending.
+    """
+
     ready: bool | None = None
     serving: bool | None = None
     terminating: bool | None = None
 
 
 class ForNode(Model):
+    """A node whose clients should use an endpoint.
+
+    name: The node's name.
+    """
+
     name: str
 
 
 class ForZone(Model):
+    """A zone whose clients should use an endpoint.
+
+    name: The zone's name.
+    """
+
     name: str
 
 
 class EndpointHints(Model):
+    """Who should use an endpoint.
+
+    forNodes: Clients on these nodes.
+    forZones: Clients in these zones.
+    """
+
     forNodes: list[ForNode] = []
     forZones: list[ForZone] = []
 
 
 class Endpoint(Model):
+    """One thing that answers for a service.
+
+    addresses: Its addresses, all of one kind; clients may use only the first.
+    conditions: Whether it takes traffic.
+    deprecatedTopology: Labels from before v1.
+    hints: Who should use it.
+    hostname: Its host name.
+    nodeName: The node it is on.
+    targetRef: The pod it is.
+    zone: The zone it is in.
+    """
+
     addresses: Annotated[list[str], ListSet()]
     conditions: EndpointConditions = struct()
     deprecatedTopology: dict[str, str] = {}
@@ -39,6 +74,14 @@ class Endpoint(Model):
 
 @atomic
 class EndpointPort(Model):
+    """A port that answers for a service.
+
+    appProtocol: What is spoken on it, as a hint.
+    name: The service port's name.
+    port: The port's number.
+    protocol: TCP, UDP or SCTP.
+    """
+
     appProtocol: str | None = None
     name: str | None = None
     port: Int32 | None = None
@@ -46,6 +89,13 @@ class EndpointPort(Model):
 
 
 class EndpointSlice(Model):
+    """A part of what answers for a service.
+
+    addressType: IPv4, IPv6 or FQDN.
+    endpoints: What answers.
+    ports: The ports of every endpoint.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()

@@ -8,11 +8,35 @@ from api.model import Int32, Model, Required, ZeroMicroTime, ZeroTime, null, str
 
 
 class EventSeries(Model):
+    """How often an event happened again.
+
+    count: How often it happened.
+    lastObservedTime: When it last did.
+    """
+
     count: Int32
     lastObservedTime: Annotated[ZeroMicroTime, Required()] = null()
 
 
 class Event(Model):
+    """Something that happened to an object; kept for an hour or so, and never sure to be there.
+
+    action: What was done or tried.
+    deprecatedCount: How often it happened, in the older form.
+    deprecatedFirstTimestamp: When it first happened, in the older form.
+    deprecatedLastTimestamp: When it last happened, in the older form.
+    deprecatedSource: What reported it, in the older form.
+    eventTime: When it first happened.
+    note: What happened, for people.
+    reason: What happened, in one CamelCase word for programs.
+    regarding: The object it happened to.
+    related: Another object that has to do with it.
+    reportingController: The controller that reported it.
+    reportingInstance: The instance of that controller.
+    series: How often it happened again.
+    type: Normal or Warning.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()

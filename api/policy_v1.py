@@ -5,6 +5,12 @@ from api.model import Model, struct
 
 
 class Eviction(Model):
+    """Asks a pod to leave its node, if its disruption budget allows.
+
+    metadata: The pod's name and namespace.
+    deleteOptions: How the pod is deleted.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()

@@ -34,6 +34,7 @@ _REVIEWS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", False),
     ("authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", True),
     ("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
+    ("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False),
     ("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", False),
 )
 _PRIORITY = (

@@ -297,7 +297,7 @@ def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObje
 
     def make(current: dict[str, Any]) -> ScaleObject:
         changed = request.apply(current, schema_of(ScaleObject))
-        return request.decode(ScaleObject, changed, current)[0]
+        return request.decode(ScaleObject, changed)[0]
 
     return make
 

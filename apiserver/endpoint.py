@@ -18,6 +18,7 @@ from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
 from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
+    from apiserver.filters.authorization import Rule
     from apiserver.service_account_tokens import ServiceAccountTokens
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
@@ -96,6 +97,7 @@ class API:
     admission: Sequence[AdmissionPlugin]
     authenticate: Callable[[Request], Awaitable[User]]
     allows: Callable[[User, RequestInfo], bool]
+    rules: Callable[[User], tuple[list[Rule], list[str]]]
     tokens: ServiceAccountTokens
     max_request_bytes: int
     random: random.Random = field(default_factory=random.Random)

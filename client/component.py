@@ -128,13 +128,12 @@ class Component:
             retry_period=options.leader_elect_retry_period,
             events=self.events,
         )
-        leading = self.metrics.gauge(
+        self.metrics.gauge(
             "leader_election_master_status",
             "Whether this process leads.",
             ("name",),
             lambda: [((options.leader_elect_resource_name,), float(elector.leading))],
         )
-        del leading
         await elector.run(work)
 
 

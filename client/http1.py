@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
     """Sends a request, then hands out the answer's head and body.  Never two requests at once."""
 
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+        self.pool = pool
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._lost: Exception | None = None
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._fail(error or Broken(_RESET, unused=self._untouched))
-        self._pool.lost(self)
+        self.pool.lost(self)
 
     # --- llhttp ----------------------------------------------------------------------------------
 
@@ -221,6 +221,17 @@ class Pool:
         self._open.add(connection)
         _keep_alive(connection)
         return connection, False
+
+    def move_idle_to(self, other: Pool) -> Connection | None:
+        """Hand an idle connection over for good, if there is one: that saves `other` a TLS handshake."""
+        if not self._idle:
+            return None
+        connection = self._idle.pop(0)
+        self._open.discard(connection)
+        other._open.add(connection)
+        connection.pool = other
+        self._next()
+        return connection
 
     def give(self, connection: Connection) -> None:
         """Done with it, well or not."""

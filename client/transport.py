@@ -140,7 +140,10 @@ class Transport:
         """Send, and give the answer as soon as its headers are there; its body may go on for ever."""
         data = self._encode(method, target, headers, body)
         try:
-            connection, _ = await self._streams.take(_CONNECT_TIMEOUT)
+            # A watch follows a list: it goes on where that one's answer came from.
+            connection = self._calls.move_idle_to(self._streams) if method == "GET" else None
+            if connection is None:
+                connection, _ = await self._streams.take(_CONNECT_TIMEOUT)
             try:
                 connection.send(data)
                 async with asyncio.timeout(_CALL_TIMEOUT):

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
-from api.core_v1 import Pod
+from api.core_v1 import Node, Pod
 from api.errors import StatusError
 from client.rest import Unreachable
 from kubelet.admission import admit
@@ -22,8 +22,7 @@ from kubelet.status_writer import StatusWriter
 
 log = logging.getLogger(__name__)
 
-_LEASE_LOST = 12.5
-"""Seconds without a heartbeat (one was missed) after which others may have written our status."""
+_RETRY = 1.0
 
 
 class Kubelet:
@@ -44,6 +43,7 @@ class Kubelet:
         self._early: list[tuple[Pod | None, Pod | None]] | None = []
         self._healthy = False
         self._pod_cidr = ""
+        self._disputed = asyncio.Event()
         self._orphans: set[asyncio.Task[None]] = set()
         self.listeners: set[asyncio.Event] = set()
         """Set whenever a container started or ended."""
@@ -84,6 +84,7 @@ class Kubelet:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_runtime())
                 group.create_task(self._heartbeats())
+                group.create_task(self._correct_node())
                 group.create_task(self._end_orphans(synced))
         finally:
             self.stop()
@@ -140,6 +141,11 @@ class Kubelet:
     def _finished(self, uid: str) -> None:
         self.workers.pop(uid, None)
 
+    def node_changed(self, node: Node) -> None:
+        """The node's object was written, by us or by others."""
+        if self.node.observe(node):
+            self._disputed.set()
+
     def volumes_changed(self, uid: str) -> None:
         """Something that a pod mounts has changed."""
         worker = self.workers.get(uid)
@@ -172,25 +178,34 @@ class Kubelet:
 
     async def _heartbeats(self) -> None:
         clock = self.host.clock
-        last, complained = clock.monotonic(), False
+        complained = False
         while True:
             if self.node.node is not None:
                 self._lease.node_uid = self.node.node.metadata.uid
             try:
                 await self._lease.renew()
-                now = clock.monotonic()
-                if not self._pod_cidr:
-                    await self.node.refresh()
-                    await self._learn_pod_cidr()
-                await self.node.report(force=now - last > _LEASE_LOST)
-                last, complained = now, False
-            except (StatusError, Unreachable, RuntimeFailure) as error:
+                await self.node.report()
+                complained = False
+            except (StatusError, Unreachable) as error:
                 if not complained:
                     log.info("heartbeat of node %s: %s", self.node.facts.name, error)
                 complained = True
-                await clock.sleep(1.0)
+                await clock.sleep(_RETRY)
                 continue
             await clock.sleep(min(RENEW_EVERY, self._update_every))
+
+    async def _correct_node(self) -> None:
+        """Set right what others wrote about the node (a controller that missed our heartbeats calls it unknown)."""
+        while True:
+            await self._disputed.wait()
+            self._disputed.clear()
+            try:
+                await self._learn_pod_cidr()
+                await self.node.report(force=self.node.is_wrong())
+            except (StatusError, Unreachable, RuntimeFailure) as error:
+                log.info("status of node %s: %s", self.node.facts.name, error)
+                await self.host.clock.sleep(_RETRY)
+                self._disputed.set()
 
     async def _end_orphans(self, synced: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """End what runs for pods that are gone: they were deleted while no kubelet watched."""

@@ -137,6 +137,11 @@ def _condition(kind: str, value: bool, if_true: tuple[str, str], if_false: tuple
     return NodeCondition(type=kind, status="True" if value else "False", reason=reason, message=message)
 
 
+def _is_newer(node: Node, than: Node) -> bool:
+    new, old = node.metadata.resourceVersion, than.metadata.resourceVersion
+    return int(new) > int(old) if new.isdigit() and old.isdigit() else new != old
+
+
 class NodeReporter:
     """Registers one node and keeps its status true."""
 
@@ -191,9 +196,21 @@ class NodeReporter:
         await self._client.patch(Node, self.facts.name, "", patch, type="strategic")
         await self._write()
 
-    async def refresh(self) -> None:
-        """See what others wrote into the object.  Raises StatusError, Unreachable."""
-        self.node = await self._client.get(Node, self.facts.name)
+    def observe(self, node: Node) -> bool:
+        """Take note of the object as the API has it; whether something in it asks for an answer of ours."""
+        known = self.node
+        if known is not None and known.metadata.uid == node.metadata.uid and not _is_newer(node, known):
+            return False
+        had_range = known is not None and bool(known.spec.podCIDR)
+        self.node = node
+        return self.is_wrong() or bool(node.spec.podCIDR) != had_range
+
+    def is_wrong(self) -> bool:
+        """Whether the API's conditions are not those that were last reported."""
+        if self.node is None or not self._conditions:
+            return False
+        shown = {c.type: c.status for c in self.node.status.conditions}
+        return any(shown.get(c.type) != c.status for c in self._conditions)
 
     async def report(self, *, force: bool = False) -> None:
         """Write the status if it changed, if it was not written for five minutes, or if told to.

@@ -6,21 +6,24 @@ import argparse
 import asyncio
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from api import quantity
-from api.core_v1 import Pod, Service
+from api.core_v1 import Node, Pod, Service
 from client.component import Component
 from client.events import EventRecorder
 from client.informer import Informer
 from kubelet import machine
+from kubelet.backend import KubeletBackend
 from kubelet.backoff import Backoff
 from kubelet.configuration import WatchedConfiguration
 from kubelet.host import Host, Preparation
 from kubelet.kubelet import Kubelet
 from kubelet.lease import NodeLease
 from kubelet.metrics import KubeletMetrics
+from kubelet.network.host_gateway import HostGateway
+from kubelet.network.node_routes import NodeRoutes
 from kubelet.node import NodeFacts, NodeReporter
 from kubelet.options import NodePlace, labels, node_places, root_directory, taints
 from kubelet.pod_view import is_running
@@ -28,6 +31,9 @@ from kubelet.preparation import FilePreparation, PreparationOptions
 from kubelet.runtime.process.runtime import ProcessRuntime
 from kubelet.runtime.protocol import Runtime
 from kubelet.runtime.sim import SimRuntime
+from kubelet.server.app import KubeletApp
+from kubelet.server.serve import serve
+from kubelet.serving import serving_files
 from kubelet.sim_preparation import SimPreparation
 from kubelet.timers import Timers
 from kubelet.volumes.empty_dir import EmptyDirVolume
@@ -51,7 +57,7 @@ def clean_up(options: argparse.Namespace) -> int:
     """End all that runs on behalf of a kubelet's folder and remove it with its volumes and logs; the exit code."""
     root = root_directory(options)
     if options.container_runtime == "process" and (root / "runtime").is_dir():
-        asyncio.run(_clean_up(make_runtime(root, options.pod_cidr, options.cluster_cidr)))
+        asyncio.run(_clean_up(root, make_runtime(root, options.pod_cidr, options.cluster_cidr)))
     for path in (root / "pods").glob("*/volumes/kubernetes.io~empty-dir/*"):
         EmptyDirVolume().tear_down(path)
     for folder in ("pods", "logs", "runtime"):
@@ -59,12 +65,14 @@ def clean_up(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _clean_up(runtime: ProcessRuntime) -> None:
+async def _clean_up(root: Path, runtime: ProcessRuntime) -> None:
     await runtime.start()
     try:
         running = [run for run in await runtime.list_containers() if is_running(run)]
         await asyncio.gather(*(runtime.stop_container(run.id, _CLEAN_UP_GRACE) for run in running))
         await runtime.cleanup()
+        if runtime.features.pod_network:
+            await HostGateway(str(root)).cleanup()
     finally:
         await runtime.close()
 
@@ -100,6 +108,8 @@ class KubeletProcess:
         for place in self._places:
             self._kubelets[place.name] = self._kubelet(place, ip)
         pods.on_change(self._route)
+        nodes = Informer(component.client, Node, clock=component.clock)
+        nodes.on_change(self._route_node)
         component.readiness["node"] = lambda: self._ready
         component.health["runtime"] = lambda: all(k.healthy for k in self._kubelets.values())
         kubelets = [*self._kubelets.values()]
@@ -111,11 +121,15 @@ class KubeletProcess:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._timers.run())
+                group.create_task(self._serve(kubelets))
                 for kubelet in kubelets:
                     await kubelet.start()
                 group.create_task(pods.run())
+                group.create_task(nodes.run())
                 if not self._sim:
                     group.create_task(self._services.run())
+                if not self._sim and kubelets[0].host.runtime.features.pod_network:
+                    group.create_task(NodeRoutes(names[0], nodes, HostGateway(str(self._root))).run())
                 await asyncio.gather(*(kubelet.node.register() for kubelet in kubelets))
                 for kubelet in kubelets:
                     group.create_task(kubelet.run(pods.synced))
@@ -129,11 +143,40 @@ class KubeletProcess:
                 await kubelet.host.runtime.close()
                 await kubelet.host.events.close(0.2)
 
+    async def _serve(self, kubelets: Sequence[Kubelet]) -> None:
+        """Logs and exec for the API server, if a port is given.  A taken port makes the kubelet unhealthy, but does not
+        keep pods from running."""
+        options = self._options
+        if not options.port:
+            return
+        first = kubelets[0]
+        backend = KubeletBackend(kubelets, self._component.metrics)
+        app = KubeletApp(backend, first.host.runtime, self._component.clock, first.host.node_name)
+        names = [place.name for place in self._places]
+        files = serving_files(options, self._root, self._component.client.config, names, first.host.host_ips)
+        try:
+            await serve(
+                app,
+                certificate=files.certificate,
+                key=files.key,
+                client_ca=files.client_ca,
+                address=options.address,
+                port=options.port,
+            )
+        except OSError as error:
+            log.error("cannot serve logs and exec on port %d: %s", options.port, error)
+            self._component.health["server"] = lambda: False
+
     def _route(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
         kubelet = self._kubelets.get(pod.spec.nodeName) if pod is not None else None
         if kubelet is not None:
             kubelet.pod_changed(old, new)
+
+    def _route_node(self, old: Node | None, new: Node | None) -> None:
+        kubelet = self._kubelets.get(new.metadata.name) if new is not None else None
+        if kubelet is not None and new is not None:
+            kubelet.node_changed(new)
 
     # --- assembling ------------------------------------------------------------------------------
 

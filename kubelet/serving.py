@@ -1,4 +1,4 @@
-"""Runs the kubelet's own HTTPS server with the certificates it needs."""
+"""The certificates the kubelet's own HTTPS server needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import uvicorn.protocols.http.httptools_impl
+import uvicorn.protocols.websockets.websockets_sansio_impl  # noqa: F401
 
 from client.config import ClientConfig
 

@@ -8,6 +8,13 @@ from api.model import Base64, ListMap, Merge, Model, struct
 
 
 class ConfigMap(Model):
+    """Configuration for pods, as keys and values.
+
+    binaryData: Values that are not text, in base64; keys must differ from those of data.
+    data: Values that are text.
+    immutable: When true the values cannot change any more.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
@@ -17,6 +24,14 @@ class ConfigMap(Model):
 
 
 class Secret(Model):
+    """Values for pods that not everybody may see.
+
+    data: The values, in base64.
+    immutable: When true the values cannot change any more.
+    stringData: Values in plain text, for writing only; they are stored in data.
+    type: What the secret is for, and so which keys it must have; Opaque when empty.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
@@ -27,6 +42,13 @@ class Secret(Model):
 
 
 class ServiceAccount(Model):
+    """The identity of the programs in pods.
+
+    automountServiceAccountToken: Whether pods get a token of the account without asking.
+    imagePullSecrets: Secrets that pods of this account pull images with.
+    secrets: Secrets that pods of this account may use; rarely set nowadays.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()

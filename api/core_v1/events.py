@@ -8,16 +8,46 @@ from api.model import Int32, Model, NotRequired, Required, ZeroMicroTime, ZeroTi
 
 
 class EventSeries(Model):
+    """How often an event happened again.
+
+    count: How often it happened.
+    lastObservedTime: When it last did.
+    """
+
     count: Int32 = 0
     lastObservedTime: ZeroMicroTime = null()
 
 
 class EventSource(Model):
+    """What reported an event.
+
+    component: The program.
+    host: The node it runs on.
+    """
+
     component: str = ""
     host: str = ""
 
 
 class Event(Model):
+    """Something that happened to an object; kept for an hour or so, and never sure to be there.
+
+    action: What was done or tried.
+    count: How often it happened.
+    eventTime: When it first happened.
+    firstTimestamp: When it first happened, to the second.
+    involvedObject: The object it happened to.
+    lastTimestamp: When it last happened, to the second.
+    message: What happened, for people.
+    reason: What happened, in one CamelCase word for programs.
+    related: Another object that has to do with it.
+    reportingComponent: The controller that reported it.
+    reportingInstance: The instance of that controller.
+    series: How often it happened again.
+    source: What reported it.
+    type: Normal or Warning.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     metadata: Annotated[ObjectMeta, Required()] = struct()

@@ -2,17 +2,11 @@
 
 from typing import Annotated
 
-from api.core_v1.containers import (
-    AppArmorProfile,
-    Container,
-    EphemeralContainer,
-    ResourceRequirements,
-    SeccompProfile,
-    SELinuxOptions,
-    WindowsSecurityContextOptions,
-)
+from api.core_v1.containers import Container, EphemeralContainer, ResourceRequirements
+from api.core_v1.pod_status import PodStatus
 from api.core_v1.references import LocalObjectReference, ObjectReference
 from api.core_v1.scheduling import Affinity, PodSchedulingGate, Toleration, TopologySpreadConstraint
+from api.core_v1.security_context import AppArmorProfile, SeccompProfile, SELinuxOptions, WindowsSecurityContextOptions
 from api.core_v1.volumes import Volume
 from api.meta_v1 import ObjectMeta
 from api.model import (
@@ -21,44 +15,76 @@ from api.model import (
     Int32,
     Int64,
     ListMap,
-    ListSet,
     Merge,
     Model,
     Quantity,
     Required,
-    Time,
-    ZeroTime,
-    null,
     struct,
     union,
 )
 
 
 class PodDNSConfigOption(Model):
+    """An option of the resolver.
+
+    name: The option.
+    value: Its value, if it has one.
+    """
+
     name: str = ""
     value: str | None = None
 
 
 class PodDNSConfig(Model):
+    """Settings of the pod's resolver, on top of what the policy makes.
+
+    nameservers: Addresses of name servers.
+    options: Options of the resolver.
+    searches: Domains to search names in.
+    """
+
     nameservers: list[str] = []
     options: list[PodDNSConfigOption] = []
     searches: list[str] = []
 
 
 class HostAlias(Model):
+    """A line of the pod's hosts file.
+
+    hostnames: Names of the address.
+    ip: The address.
+    """
+
     hostnames: list[str] = []
     ip: str
 
 
 class PodOS(Model):
+    """The operating system a pod is for.
+
+    name: linux or windows.
+    """
+
     name: str
 
 
 class PodReadinessGate(Model):
+    """A condition that must be true for the pod to be ready.
+
+    conditionType: The condition's type.
+    """
+
     conditionType: str
 
 
 class PodResourceClaim(Model):
+    """A claim for devices that the pod's containers use.
+
+    name: The claim's name in the pod.
+    resourceClaimName: The ResourceClaim it is.
+    resourceClaimTemplateName: The template a claim is made from for this pod.
+    """
+
     name: str
     resourceClaimName: str | None = None
     resourceClaimTemplateName: str | None = None
@@ -66,15 +92,43 @@ class PodResourceClaim(Model):
 
 @union("podGroupName")
 class PodSchedulingGroup(Model):
+    """Which group of pods this one is scheduled with.
+
+    podGroupName: The PodGroup's name.
+    """
+
     podGroupName: str | None = None
 
 
 class Sysctl(Model):
+    """A kernel setting.
+
+    name: The setting.
+    value: Its value.
+    """
+
     name: str
     value: str
 
 
 class PodSecurityContext(Model):
+    """Security settings of all containers, unless theirs say otherwise.
+
+    appArmorProfile: The AppArmor profile.
+    fsGroup: The group that volumes belong to.
+    fsGroupChangePolicy: When the group of a volume's files is changed: OnRootMismatch or Always.
+    runAsGroup: The group the programs run as.
+    runAsNonRoot: Whether to refuse to run as root.
+    runAsUser: The user the programs run as; the image's when unset.
+    seLinuxChangePolicy: How volumes get their SELinux label: MountOption or Recursive.
+    seLinuxOptions: The SELinux label.
+    seccompProfile: The seccomp profile.
+    supplementalGroups: Further groups of the programs.
+    supplementalGroupsPolicy: Whether groups of the image count too: Merge or Strict.
+    sysctls: Kernel settings.
+    windowsOptions: Settings for Windows containers.
+    """
+
     appArmorProfile: AppArmorProfile | None = None
     fsGroup: Int64 | None = None
     fsGroupChangePolicy: Annotated[str | None, Enum("Always", "OnRootMismatch")] = None
@@ -91,6 +145,52 @@ class PodSecurityContext(Model):
 
 
 class PodSpec(Model):
+    """What a pod is to be.
+
+    activeDeadlineSeconds: Seconds after its start at which the pod is ended as failed.
+    affinity: Which nodes and neighbours are wanted or to be avoided.
+    automountServiceAccountToken: Whether containers get the service account's token without asking.
+    containers: The programs to run, at least one.
+    dnsConfig: Settings of the resolver, on top of the policy.
+    dnsPolicy: Whose name servers are used: ClusterFirst, ClusterFirstWithHostNet, Default (the node's) or None.
+    enableServiceLinks: Whether services become environment variables; true when unset.
+    ephemeralContainers: Containers put in later to look into the pod; written through their own subresource only.
+    hostAliases: Lines for the pod's hosts file.
+    hostIPC: Whether the pod shares the node's inter-process communication.
+    hostNetwork: Whether the pod uses the node's network.
+    hostPID: Whether the pod sees the node's processes.
+    hostUsers: Whether users in the pod are those of the node; true when unset.
+    hostname: The pod's host name; its name when empty.
+    hostnameOverride: The host name the containers see, whatever else is set.
+    imagePullSecrets: Secrets to pull images with.
+    initContainers: Programs that run one after another before the containers.
+    nodeName: The node the pod is on; set by the scheduler.
+    nodeSelector: Labels the node must have.
+    os: The operating system the pod is for.
+    overhead: Resources the pod takes besides its containers; from its runtime class.
+    preemptionPolicy: Whether pods of lower priority may be evicted for this one: PreemptLowerPriority or Never.
+    priority: How important the pod is; from its priority class.
+    priorityClassName: The priority class.
+    readinessGates: Further conditions for the pod to be ready.
+    resourceClaims: Claims for devices.
+    resources: What the pod as a whole needs and may use at most.
+    restartPolicy: When containers are started again: Always, OnFailure or Never.
+    runtimeClassName: The way of running containers that is wanted.
+    schedulerName: The scheduler that places the pod.
+    schedulingGates: While there are any the pod is not scheduled.
+    schedulingGroup: The group of pods this one is scheduled with.
+    securityContext: Security settings of all containers.
+    serviceAccount: An old name of serviceAccountName.
+    serviceAccountName: The identity of the pod's programs; default when empty.
+    setHostnameAsFQDN: Whether the host name is the full domain name.
+    shareProcessNamespace: Whether the containers see each other's processes.
+    subdomain: Part of the pod's domain name: hostname.subdomain.namespace.svc.
+    terminationGracePeriodSeconds: Seconds the containers have to end by themselves; 30 when unset.
+    tolerations: Taints of nodes that do not keep the pod away.
+    topologySpreadConstraints: How the pods of a group are to be spread.
+    volumes: Volumes the containers can mount.
+    """
+
     activeDeadlineSeconds: Int64 | None = None
     affinity: Affinity | None = None
     automountServiceAccountToken: bool | None = None
@@ -137,222 +237,9 @@ class PodSpec(Model):
     volumes: Annotated[list[Volume], ListMap("name"), Merge("name", strategy="merge,retainKeys")] = []
 
 
-class PodCondition(Model):
-    lastProbeTime: ZeroTime = null()
-    lastTransitionTime: ZeroTime = null()
-    message: str = ""
-    observedGeneration: Int64 = 0
-    reason: str = ""
-    status: str
-    type: str
-
-
-class ResourceHealth(Model):
-    health: str = ""
-    message: str = ""
-    resourceID: str
-
-
-class ResourceStatus(Model):
-    name: str
-    resources: Annotated[list[ResourceHealth], ListMap("resourceID")] = []
-
-
-class ContainerStateRunning(Model):
-    startedAt: ZeroTime = null()
-
-
-class ContainerStateTerminated(Model):
-    containerID: str = ""
-    exitCode: Int32
-    finishedAt: ZeroTime = null()
-    message: str = ""
-    reason: str = ""
-    signal: Int32 = 0
-    startedAt: ZeroTime = null()
-
-
-class ContainerStateWaiting(Model):
-    message: str = ""
-    reason: str = ""
-
-
-class ContainerState(Model):
-    running: ContainerStateRunning | None = None
-    terminated: ContainerStateTerminated | None = None
-    waiting: ContainerStateWaiting | None = None
-
-
-class LinuxContainerUser(Model):
-    gid: Int64
-    supplementalGroups: list[Int64] = []
-    uid: Int64
-
-
-class ContainerUser(Model):
-    linux: LinuxContainerUser | None = None
-
-
-class ImageVolumeStatus(Model):
-    imageRef: Annotated[str, Required()] = ""
-
-
-class VolumeStatus(Model):
-    image: ImageVolumeStatus | None = None
-
-
-class VolumeMountStatus(Model):
-    name: str
-    mountPath: str
-    readOnly: bool = False
-    recursiveReadOnly: str | None = None
-    volumeStatus: VolumeStatus | None = None
-
-
-class ContainerStatus(Model):
-    name: str
-    allocatedResources: dict[str, Quantity] = {}
-    allocatedResourcesStatus: Annotated[list[ResourceStatus], ListMap("name"), Merge("name")] = []
-    containerID: str = ""
-    image: str
-    imageID: str
-    lastState: ContainerState = struct()
-    ready: bool
-    resources: ResourceRequirements | None = None
-    restartCount: Int32
-    started: bool | None = None
-    state: ContainerState = struct()
-    stopSignal: Annotated[
-        str | None,
-        Enum(
-            "SIGABRT",
-            "SIGALRM",
-            "SIGBUS",
-            "SIGCHLD",
-            "SIGCLD",
-            "SIGCONT",
-            "SIGFPE",
-            "SIGHUP",
-            "SIGILL",
-            "SIGINT",
-            "SIGIO",
-            "SIGIOT",
-            "SIGKILL",
-            "SIGPIPE",
-            "SIGPOLL",
-            "SIGPROF",
-            "SIGPWR",
-            "SIGQUIT",
-            "SIGRTMAX",
-            "SIGRTMAX-1",
-            "SIGRTMAX-10",
-            "SIGRTMAX-11",
-            "SIGRTMAX-12",
-            "SIGRTMAX-13",
-            "SIGRTMAX-14",
-            "SIGRTMAX-2",
-            "SIGRTMAX-3",
-            "SIGRTMAX-4",
-            "SIGRTMAX-5",
-            "SIGRTMAX-6",
-            "SIGRTMAX-7",
-            "SIGRTMAX-8",
-            "SIGRTMAX-9",
-            "SIGRTMIN",
-            "SIGRTMIN+1",
-            "SIGRTMIN+10",
-            "SIGRTMIN+11",
-            "SIGRTMIN+12",
-            "SIGRTMIN+13",
-            "SIGRTMIN+14",
-            "SIGRTMIN+15",
-            "SIGRTMIN+2",
-            "SIGRTMIN+3",
-            "SIGRTMIN+4",
-            "SIGRTMIN+5",
-            "SIGRTMIN+6",
-            "SIGRTMIN+7",
-            "SIGRTMIN+8",
-            "SIGRTMIN+9",
-            "SIGSEGV",
-            "SIGSTKFLT",
-            "SIGSTOP",
-            "SIGSYS",
-            "SIGTERM",
-            "SIGTRAP",
-            "SIGTSTP",
-            "SIGTTIN",
-            "SIGTTOU",
-            "SIGURG",
-            "SIGUSR1",
-            "SIGUSR2",
-            "SIGVTALRM",
-            "SIGWINCH",
-            "SIGXCPU",
-            "SIGXFSZ",
-        ),
-    ] = None
-    user: ContainerUser | None = None
-    volumeMounts: Annotated[list[VolumeMountStatus], ListMap("mountPath"), Merge("mountPath")] = []
-
-
-class ContainerExtendedResourceRequest(Model):
-    containerName: str
-    requestName: str
-    resourceName: str
-
-
-class PodExtendedResourceClaimStatus(Model):
-    requestMappings: list[ContainerExtendedResourceRequest]
-    resourceClaimName: str
-
-
-class HostIP(Model):
-    ip: str
-
-
-class NodeAllocatableResourceClaimStatus(Model):
-    containers: Annotated[list[str], ListSet()] = []
-    resourceClaimName: str
-    resources: dict[str, Quantity]
-
-
-class PodIP(Model):
-    ip: str
-
-
-class PodResourceClaimStatus(Model):
-    name: str
-    resourceClaimName: str | None = None
-
-
-class PodStatus(Model):
-    allocatedResources: dict[str, Quantity] = {}
-    conditions: Annotated[list[PodCondition], ListMap("type"), Merge("type")] = []
-    containerStatuses: list[ContainerStatus] = []
-    ephemeralContainerStatuses: list[ContainerStatus] = []
-    extendedResourceClaimStatus: PodExtendedResourceClaimStatus | None = None
-    hostIP: str = ""
-    hostIPs: Annotated[list[HostIP], Merge("ip")] = []
-    initContainerStatuses: list[ContainerStatus] = []
-    message: str = ""
-    nodeAllocatableResourceClaimStatuses: list[NodeAllocatableResourceClaimStatus] = []
-    nominatedNodeName: str = ""
-    observedGeneration: Int64 = 0
-    phase: Annotated[str, Enum("Failed", "Pending", "Running", "Succeeded", "Unknown")] = ""
-    podIP: str = ""
-    podIPs: Annotated[list[PodIP], ListMap("ip"), Merge("ip")] = []
-    qosClass: Annotated[str, Enum("BestEffort", "Burstable", "Guaranteed")] = ""
-    reason: str = ""
-    resize: str = ""
-    resourceClaimStatuses: Annotated[
-        list[PodResourceClaimStatus], ListMap("name"), Merge("name", strategy="merge,retainKeys")
-    ] = []
-    resources: ResourceRequirements | None = None
-    startTime: Time | None = None
-
-
 class Pod(Model):
+    """One or more containers that run together on one node, share its address and its volumes, and end together."""
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
@@ -361,11 +248,22 @@ class Pod(Model):
 
 
 class PodTemplateSpec(Model):
+    """What pods are made from.
+
+    metadata: Labels and annotations of the pods.
+    spec: What the pods are to be.
+    """
+
     metadata: ObjectMeta = struct()
     spec: PodSpec = struct()
 
 
 class Binding(Model):
+    """Puts a pod on a node.
+
+    target: The node.
+    """
+
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()

@@ -24,15 +24,25 @@ ALL = frozenset({"*"})
 class Authorizer(Protocol):
     def allows(self, user: User, info: RequestInfo) -> bool: ...
 
+    def rules(self, user: User) -> tuple[list[Rule], list[str]]:
+        """What a user may do, as far as it can be listed: rules for resources, and paths that may be read."""
+        ...
+
 
 class AlwaysAllow:
     def allows(self, user: User, info: RequestInfo) -> bool:
         return True
 
+    def rules(self, user: User) -> tuple[list[Rule], list[str]]:
+        return [EVERYTHING], ["*"]
+
 
 class AlwaysDeny:
     def allows(self, user: User, info: RequestInfo) -> bool:
         return False
+
+    def rules(self, user: User) -> tuple[list[Rule], list[str]]:
+        return [], []
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ def _rule(resources: str, verbs: frozenset[str]) -> Rule:
     return Rule(frozenset(resources.split()), verbs)
 
 
+EVERYTHING = _rule("*", ALL)
 _LEADER = _rule("leases events", READ | WRITE)
 _REVIEWS = _rule("selfsubjectaccessreviews selfsubjectrulesreviews selfsubjectreviews", frozenset({"create"}))
 
@@ -103,10 +114,20 @@ class BootstrapPolicy:
             return True
         if not info.is_resource:
             return self._allows_path(user, info)
+        return any(rule.allows(info) for rule in self._rules_of(user))
+
+    @staticmethod
+    def _rules_of(user: User) -> list[Rule]:
         rules = list(BOOTSTRAP_USERS.get(user.name, ()))
         for group in user.groups:
             rules += BOOTSTRAP_GROUPS.get(group, ())
-        return any(rule.allows(info) for rule in rules)
+        return rules
+
+    def rules(self, user: User) -> tuple[list[Rule], list[str]]:
+        if MASTERS in user.groups:
+            return [EVERYTHING], ["*"]
+        paths = DISCOVERY_PATHS if "system:authenticated" in user.groups else sorted(PUBLIC_PATHS)
+        return self._rules_of(user), list(paths)
 
     @staticmethod
     def _allows_path(user: User, info: RequestInfo) -> bool:
@@ -146,6 +167,9 @@ class AuthorizationFilter:
         if not self.allows(user, info):
             raise forbidden(user, info)
 
+    def rules(self, user: User) -> tuple[list[Rule], list[str]]:
+        return rules_of(self._authorizers, user)
+
     def allows(self, user: User, info: RequestInfo) -> bool:
         return MASTERS in user.groups or any(authorizer.allows(user, info) for authorizer in self._authorizers)
 
@@ -162,3 +186,14 @@ def forbidden(user: User, info: RequestInfo) -> Forbidden:
         f'in API group "{info.group}" {where}',
         StatusDetails(name=info.name, group=info.group, kind=info.resource),
     )
+
+
+def rules_of(authorizers: Sequence[Authorizer], user: User) -> tuple[list[Rule], list[str]]:
+    """What any of the authorizers allows."""
+    rules: list[Rule] = []
+    paths: list[str] = []
+    for authorizer in authorizers:
+        more, further = authorizer.rules(user)
+        rules += more
+        paths += further
+    return rules, list(dict.fromkeys(paths))

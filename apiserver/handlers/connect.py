@@ -21,6 +21,10 @@ _ADDRESS_ORDER = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "Exter
 _LOG_PARAMETERS = ("follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps", "stream")
 _EXEC_PARAMETERS = ("command", "stdin", "stdout", "stderr", "tty")
 
+# What kubectl port-forward asks for is no token of HTTP's, so WebSocket libraries refuse it: our kubelet takes another
+# name for the same.
+_TUNNEL, _TUNNEL_ALIAS = "SPDY/3.1+portforward.k8s.io", "spdy-3.1.portforward.k8s.io"
+
 
 @dataclass(frozen=True)
 class KubeletClient:
@@ -150,7 +154,8 @@ async def relay_websocket(
         if verb == "exec" and not any(name == "command" for name, _ in parameters):
             raise BadRequest("you must specify at least 1 command for the container")
     url = f"wss://{host}:{port}{path}?{urlencode(parameters)}"
-    offered = request.scope.get("subprotocols") or []
+    asked = request.scope.get("subprotocols") or []
+    offered: list[Any] = [_TUNNEL_ALIAS if name == _TUNNEL else name for name in asked]
     try:
         upstream = await websockets.connect(
             url, ssl=kubelet.context, subprotocols=offered or None, max_size=None, compression=None,
@@ -162,7 +167,8 @@ async def relay_websocket(
         raise ServiceUnavailable(f"error dialing backend: {error}") from None
     async with upstream:
         await receive()  # websocket.connect
-        await send({"type": "websocket.accept", "subprotocol": upstream.subprotocol})
+        chosen = _TUNNEL if upstream.subprotocol == _TUNNEL_ALIAS else upstream.subprotocol
+        await send({"type": "websocket.accept", "subprotocol": chosen})
 
         async def to_kubelet() -> None:
             while True:

@@ -13,7 +13,7 @@ from api.errors import BadRequest
 from apiserver.handlers.update import Transform
 from apiserver.handlers.write import Write
 from apiserver.patch.apply import apply
-from apiserver.patch.request import APPLY_PATCH, MERGE_PATCH, ApplyRequest, PatchRequest, patch_type
+from apiserver.patch.request import APPLY_PATCH, ApplyRequest, PatchRequest, decode_document, patch_type
 from apiserver.storage.entry import Entry
 
 __all__ = ["APPLY_PATCH", "current_document", "patch_type", "transformer"]
@@ -28,7 +28,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
     def transform(old: Any, entry: Entry) -> Any:
         document = current_document(write, entry)
         changed = request.apply(document, write.endpoint.schema)
-        new, warnings = request.decode(write.endpoint.model, changed, document)
+        new, warnings = request.decode(write.endpoint.model, changed)
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
         if not new.metadata.name:
             raise BadRequest(
@@ -65,7 +65,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             ignored=dict(write.unowned or {}),
         )
         write.applied = merged
-        new, _ = PatchRequest(MERGE_PATCH, b"{}", "Ignore").decode(write.endpoint.model, merged, merged)
+        new = decode_document(write.endpoint.model, merged)
         write.warnings[:] = dict.fromkeys([*write.warnings, *request.warnings])
         return new
 

@@ -12,8 +12,11 @@ from api.authentication_v1 import SelfSubjectReview, TokenReview, UserInfo
 from api.authorization_v1 import (
     LocalSubjectAccessReview,
     NonResourceAttributes,
+    NonResourceRule,
     ResourceAttributes,
+    ResourceRule,
     SelfSubjectAccessReview,
+    SelfSubjectRulesReview,
     SubjectAccessReview,
 )
 from api.core_v1 import Binding
@@ -39,6 +42,7 @@ REVIEWS: dict[tuple[str, str], tuple[GroupVersion, type[Model]]] = {
     ("authentication.k8s.io", "tokenreviews"): (_AUTHENTICATION, TokenReview),
     ("authorization.k8s.io", "localsubjectaccessreviews"): (_AUTHORIZATION, LocalSubjectAccessReview),
     ("authorization.k8s.io", "selfsubjectaccessreviews"): (_AUTHORIZATION, SelfSubjectAccessReview),
+    ("authorization.k8s.io", "selfsubjectrulesreviews"): (_AUTHORIZATION, SelfSubjectRulesReview),
     ("authorization.k8s.io", "subjectaccessreviews"): (_AUTHORIZATION, SubjectAccessReview),
 }
 Handler = Callable[[API, Request, Any], Awaitable[None]]
@@ -104,6 +108,15 @@ async def _may_they(api: API, request: Request, obj: SubjectAccessReview | Local
     _decide(api, user, obj)
 
 
+async def _what_may_i(api: API, request: Request, obj: SelfSubjectRulesReview) -> None:
+    rules, paths = api.rules(request.user)
+    obj.status.resourceRules = [
+        ResourceRule(verbs=sorted(rule.verbs), apiGroups=["*"], resources=sorted(rule.resources)) for rule in rules
+    ]
+    verbs = ["*"] if paths == ["*"] else ["get"]
+    obj.status.nonResourceRules = [NonResourceRule(verbs=verbs, nonResourceURLs=paths)] if paths else []
+
+
 def _decide(api: API, user: User, obj: Any) -> None:
     resource, path = obj.spec.resourceAttributes, obj.spec.nonResourceAttributes
     if (resource is None) == (path is None):
@@ -130,6 +143,7 @@ _HANDLERS: dict[type[Model], Handler] = {
     SelfSubjectReview: _who_am_i,
     TokenReview: _whose_token,
     SelfSubjectAccessReview: _may_i,
+    SelfSubjectRulesReview: _what_may_i,
     SubjectAccessReview: _may_they,
     LocalSubjectAccessReview: _may_they,
 }

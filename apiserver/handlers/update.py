@@ -45,17 +45,16 @@ async def update_object(
             return await create_object(write, new), True
         old = endpoint.decode(current)
         new = transform(old, current)
-        conditional = _check_identity(write, name, new, old, uid_is_condition)
+        _check_identity(write, name, new, old, uid_is_condition)
         try:
             return await _update_once(write, new, old, current), False
         except RevisionMismatch:
-            if conditional:
-                raise write.conflict(name) from None
+            continue  # an object that names the version it was made from is refused at the next look
     raise write.conflict(name)
 
 
-def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_condition: bool) -> bool:
-    """Compare what the new object says of itself with the stored one.  True when it names a resourceVersion."""
+def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_condition: bool) -> None:
+    """Compare what the new object says of itself with the stored one.  Raises Conflict, Invalid, BadRequest."""
     check_names(new, write.namespace, name, write.endpoint.namespaced)
     metadata, resource = new.metadata, write.endpoint.resource
     if not metadata.name:
@@ -73,11 +72,9 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
                 )
                 raise invalid(resource.group, resource.kind, name, [problem])
             raise write.conflict(name)
-        return True
-    if not write.endpoint.strategy.unconditional_update:
+    elif not write.endpoint.strategy.unconditional_update:
         problem = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(resource.group, resource.kind, name, [problem])
-    return False
 
 
 async def _update_once(write: Write, new: Any, old: Any, current: Entry) -> Entry:

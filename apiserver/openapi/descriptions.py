@@ -10,6 +10,7 @@ import inspect
 import re
 from functools import cache
 
+from api.core_v1 import Container, EphemeralContainer
 from api.schema import ModelClass
 
 _FIELD = re.compile(r"(\w+): (.+)")
@@ -23,6 +24,10 @@ _COMMON = {
     "items": "The objects.",
 }
 """For fields that mean the same in every type; a docstring may say more."""
+
+
+_LIKE: dict[ModelClass, ModelClass] = {EphemeralContainer: Container}
+"""Types whose fields mean the same as another's."""
 
 
 @cache
@@ -44,7 +49,9 @@ def documentation(model: ModelClass) -> tuple[str, dict[str, str]]:
             fields[current] += " " + line.strip()
         else:
             about.append(line.strip())
-    for name in names:
-        if name not in fields and name in _COMMON:
-            fields[name] = _COMMON[name]
+    like = _LIKE.get(model)
+    others = {**_COMMON, **(documentation(like)[1] if like else {})}
+    for name in names - fields.keys():
+        if name in others:
+            fields[name] = others[name]
     return " ".join(about), fields

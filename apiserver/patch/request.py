@@ -50,43 +50,45 @@ class PatchRequest:
         self.complaints: list[str] = []
         """Members of the patch itself that are unknown or came twice."""
         self.patch = self._parsed(body)
+        self._names: tuple[str, str] = ("", "")
 
     def apply(self, document: Object, schema: Schema) -> Any:
-        """The patched document; `document` is the object as a client sees it."""
+        """The patched document.  `document` is the object as a client sees it, and is used up."""
+        self._names = (document.get("apiVersion", ""), document.get("kind", ""))
         if self.kind == JSON_PATCH:
             return json_patch.apply(document, self.patch)
         if self.kind == MERGE_PATCH:
             return merge_patch.apply(document, self.patch)
         patched = strategic_merge.apply(document, self.patch, schema)
         if patched:
-            patched |= {name: document[name] for name in ("kind", "apiVersion") if name in document}
+            patched["apiVersion"], patched["kind"] = self._names
         return patched
 
-    def decode(self, model: type[M], document: Any, current: Object) -> tuple[M, list[str]]:
-        """Read a patched document.  Returns the object and the warnings.
+    def decode(self, model: type[M], document: Any) -> tuple[M, list[str]]:
+        """Read the document that `apply` made.  Returns the object and the warnings.
 
-        Raises Invalid with what Kubernetes says of a patch whose result is not of the kind `current` is of.
+        Raises Invalid with what Kubernetes says of a patch whose result is not of the object's kind.
         """
         strict = self.field_validation != "Ignore"
         found: list[str] = []
         if isinstance(document, dict):
-            self._check_kind(document, current)
+            self._check_kind(document)
         try:
             obj = model.model_validate_json(orjson.dumps(document), extra="forbid" if strict else "ignore")
         except (pydantic.ValidationError, orjson.JSONEncodeError):
             schema = schema_of(model)
             problem = self._type_error(schema, document)
             if problem is not None:
-                raise self._invalid(document, current, problem) from None
+                raise self._invalid(document, problem) from None
             try:
                 obj = model.from_dict(clean(schema, document, found))
             except (ValueError, TypeError) as error:
-                raise self._invalid(document, current, str(error)) from None
+                raise self._invalid(document, str(error)) from None
         complaints = [*self.complaints, *dict.fromkeys(found)]
         if not complaints or not strict:
             return obj, []
         if self.field_validation == "Strict":
-            raise self._invalid(document, current, strict_error(complaints))
+            raise self._invalid(document, strict_error(complaints))
         return obj, complaints
 
     # --- reading the body --------------------------------------------------------------------
@@ -132,14 +134,10 @@ class PatchRequest:
 
     # --- judging the result ------------------------------------------------------------------
 
-    def _check_kind(self, document: Object, current: Object) -> None:
+    def _check_kind(self, document: Object) -> None:
         """A patch may leave kind and apiVersion out, but not change them."""
-        if self.kind == STRATEGIC_MERGE_PATCH:
-            return
-        api_version, kind = (document.get(name) or current.get(name) for name in ("apiVersion", "kind"))
-        if (api_version, kind) == (current.get("apiVersion"), current.get("kind")):
-            return
-        if not isinstance(api_version, str) or not isinstance(kind, str):
+        api_version, kind = document.get("apiVersion") or self._names[0], document.get("kind") or self._names[1]
+        if (api_version, kind) == self._names or not isinstance(api_version, str) or not isinstance(kind, str):
             return
         resource = resource_of_kind(api_version, kind)
         if resource is None:
@@ -148,19 +146,29 @@ class PatchRequest:
                 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
             )
         else:
-            group = GroupVersion.parse(str(current.get("apiVersion"))).group.partition(".")[0] or "core"
+            group = GroupVersion.parse(self._names[0]).group.partition(".")[0] or "core"
             version = resource.group_version.version
-            conversion = f"converting ({version}.{kind}) to ({group}.{current.get('kind')}): unknown conversion"
+            conversion = f"converting ({version}.{kind}) to ({group}.{self._names[1]}): unknown conversion"
             problem = go_errors.type_error(schema_of(resource.model), document) or conversion
-        raise self._invalid(document, current, problem)
+        raise self._invalid(document, problem)
+
+    def _touched(self) -> set[str]:
+        """The document's members that the patch says something about."""
+        if isinstance(self.patch, dict):
+            return set(self.patch)
+        paths = [str(operation.get(name) or "") for operation in self.patch for name in ("path", "from")]
+        return {path.split("/")[1] for path in paths if "/" in path}
 
     def _type_error(self, schema: Schema, document: Any) -> str | None:
         if self.kind == STRATEGIC_MERGE_PATCH:
             return next(_restore_errors(schema, document), None)
         return go_errors.type_error(schema, document)
 
-    def _invalid(self, document: Any, current: Object, problem: str) -> Invalid:
-        shown = go_text(self.patch) if self.kind == STRATEGIC_MERGE_PATCH else _shown(document, current)
+    def _invalid(self, document: Any, problem: str) -> Invalid:
+        if self.kind == STRATEGIC_MERGE_PATCH:
+            shown = go_text(self.patch)
+        else:
+            shown = _shown(document, self._touched())
         return invalid("", "", "", [invalid_value("patch", shown, problem)])
 
 
@@ -195,20 +203,22 @@ _METADATA_ORDER = ("name", "generateName", "namespace", "selfLink", "uid", "reso
 _MANAGER_ORDER = ("manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource")
 
 
-def _shown(document: Any, current: Object) -> str:
-    """A patched document as Kubernetes quotes it: what the patch touched by name, the rest in Go's order."""
+def _shown(document: Any, touched: set[str]) -> str:
+    """A patched document as Kubernetes quotes it: members in order of their names, and below them too in what
+    the patch touched; untouched metadata in Go's order."""
     if not isinstance(document, dict):
         return orjson.dumps(document).decode()
-    result = {name: document[name] for name in sorted(document)}
+    result = {name: _by_name(document[name]) if name in touched else document[name] for name in sorted(document)}
     metadata = result.get("metadata")
-    if isinstance(metadata, dict):
-        if metadata == current.get("metadata"):
-            result["metadata"] = _in_order(metadata, _METADATA_ORDER)
-            if managers := metadata.get("managedFields"):
-                result["metadata"]["managedFields"] = [_in_order(each, _MANAGER_ORDER) for each in managers]
-        else:
-            result["metadata"] = {name: metadata[name] for name in sorted(metadata)}
+    if isinstance(metadata, dict) and "metadata" not in touched:
+        result["metadata"] = _in_order(metadata, _METADATA_ORDER)
+        if managers := metadata.get("managedFields"):
+            result["metadata"]["managedFields"] = [_in_order(each, _MANAGER_ORDER) for each in managers]
     return orjson.dumps(result).decode()
+
+
+def _by_name(value: Any) -> Any:
+    return {name: value[name] for name in sorted(value)} if isinstance(value, dict) else value
 
 
 def _in_order(document: Object, order: tuple[str, ...]) -> Object:
@@ -243,6 +253,22 @@ def _restore_errors(schema: Schema, value: Any) -> Iterator[str]:
     elif schema.type and (problem := go_errors.type_error(schema, value)) is not None:
         target = {"string": "string", "boolean": "bool", "number": "float64"}.get(schema.type, schema.format or "int64")
         yield problem if problem.startswith("illegal") else f"cannot convert {kind} to {target}"
+
+
+def decode_document(model: type[M], document: Object) -> M:
+    """Read an applied document, of which the schema knows every field.  Raises Invalid for values of a wrong type
+    that the schema cannot tell, such as times."""
+    try:
+        return model.model_validate_json(orjson.dumps(document))
+    except (pydantic.ValidationError, orjson.JSONEncodeError):
+        schema = schema_of(model)
+        problem = go_errors.type_error(schema, document)
+        try:
+            if problem is None:
+                return model.from_dict(clean(schema, document, []))
+        except (ValueError, TypeError) as error:
+            problem = str(error)
+        raise invalid("", "", "", [invalid_value("patch", orjson.dumps(document).decode(), problem or "")]) from None
 
 
 # --- apply ----------------------------------------------------------------------------------------

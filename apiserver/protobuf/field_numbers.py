@@ -3,10 +3,11 @@
 The tables have one paragraph per message, its fields in the order of their numbers:
 
     Pod: metadata spec status
-    Event: eventTime series 4=action name=…
+    OwnerReference: kind 3=name uid apiVersion controller blockOwnerDeletion
+    Volume: name +VolumeSource
 
-`6=name` sets a number where the next one is not the last plus one; `+VolumeSource` is a Go struct that is
-embedded: a message of its own here, and in JSON its fields are the outer object's.
+`3=name` sets a number where some were never used or given up.  `+VolumeSource` is a Go struct that is embedded: a
+message of its own here, while in JSON its fields are the outer object's.
 """
 
 from __future__ import annotations

@@ -34,10 +34,20 @@ def fields(data: memoryview) -> Iterator[Field]:
     """
     at, end = 0, len(data)
     while at < end:
-        number, wire_type, at = _tag(data, at)
+        tag = data[at]
+        if tag < 0x80:  # nearly all tags and lengths are of one byte
+            at += 1
+        else:
+            tag, at = varint(data, at)
+        number, wire_type = tag >> 3, tag & 7
+        if not 0 < number <= _LARGEST_FIELD_NUMBER:
+            raise Malformed(f"proto: illegal tag {number} (wire type {tag})")
         if wire_type == VARINT:
             value, at = varint(data, at)
             yield number, wire_type, value
+        elif wire_type == BYTES and at < end and (length := data[at]) < 0x80 and at + length < end:
+            start, at = at + 1, at + 1 + length
+            yield number, wire_type, data[start:at]
         elif wire_type == START_GROUP:
             at = _after_group(data, at)
         elif wire_type == END_GROUP:
@@ -67,14 +77,6 @@ def signed(value: int, bits: int) -> int:
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
-def _tag(data: memoryview, at: int) -> tuple[int, int, int]:
-    tag, at = varint(data, at)
-    number, wire_type = tag >> 3, tag & 7
-    if not 0 < number <= _LARGEST_FIELD_NUMBER:
-        raise Malformed(f"proto: illegal tag {number} (wire type {tag})")
-    return number, wire_type, at
-
-
 def _extent(data: memoryview, at: int, wire_type: int) -> tuple[int, int]:
     """Where a payload that is not a varint begins and ends."""
     if wire_type == BYTES:
@@ -93,7 +95,8 @@ def _extent(data: memoryview, at: int, wire_type: int) -> tuple[int, int]:
 def _after_group(data: memoryview, at: int) -> int:
     depth = 1
     while depth:
-        _, wire_type, at = _tag(data, at)
+        tag, at = varint(data, at)
+        wire_type = tag & 7
         if wire_type == START_GROUP:
             depth += 1
         elif wire_type == END_GROUP:

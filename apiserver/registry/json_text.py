@@ -13,11 +13,20 @@ _PLACES = {
 }
 _TYPES: dict[type, str] = {list: "array", str: "string", int: "number", float: "number", bool: "bool"}
 
-_LITERALS = ("true", "false", "null")
-
 
 def _quoted(character: str) -> str:
     return "'\\''" if character == "'" else f"'{character}'"
+
+
+def _about_value(rest: str) -> str:
+    """What is wrong where a value should begin: perhaps it is a literal gone wrong."""
+    for literal in ("true", "false", "null"):
+        matching = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(literal, rest, strict=False)))
+        if matching == len(rest):
+            return "unexpected end of JSON input"
+        if matching:
+            return f"invalid character {_quoted(rest[matching])} in literal {literal} (expecting '{literal[matching]}')"
+    return f"invalid character {_quoted(rest[0])} looking for beginning of value"
 
 
 def complaint_about_json(text: bytes) -> str:
@@ -30,14 +39,9 @@ def complaint_about_json(text: bytes) -> str:
         rest = error.doc[error.pos :].lstrip()
         if not rest:
             return "unexpected end of JSON input"
-        for literal in _LITERALS:
-            matching = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(literal, rest, strict=False)))
-            if matching and matching < len(rest):
-                wanted = literal[matching]
-                return f"invalid character {_quoted(rest[matching])} in literal {literal} (expecting '{wanted}')"
-            if matching:
-                return "unexpected end of JSON input"
-        place = _PLACES.get(error.msg, "looking for beginning of value")
+        place = _PLACES.get(error.msg)
+        if place is None:
+            return _about_value(rest)
         return f"invalid character {_quoted(rest[0])} {place}"
     if value is not None and not isinstance(value, dict):
         return f"json: cannot unmarshal {_TYPES[type(value)]} into Go value of type map[string]interface {{}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from api.core_v1 import Container, EphemeralContainer, PodAffinityTerm, PodSpec, PodTemplateSpec
+from api.core_v1 import Container, ContainerPort, EphemeralContainer, PodAffinityTerm, PodSpec, PodTemplateSpec
 from api.quantity import parse
 
 _RENAMED_LABELS = {
@@ -13,6 +13,17 @@ _RENAMED_LABELS = {
     "failure-domain.beta.kubernetes.io/region": ("v1.17", "topology.kubernetes.io/region"),
     "failure-domain.beta.kubernetes.io/zone": ("v1.17", "topology.kubernetes.io/zone"),
     "beta.kubernetes.io/instance-type": ("v1.17", "node.kubernetes.io/instance-type"),
+}
+_RETIRED_VOLUMES = {
+    "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
+    "gitRepo": "deprecated in v1.11",
+    "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
+    "flocker": "deprecated in v1.22, non-functional in v1.25+",
+    "storageos": "deprecated in v1.22, non-functional in v1.25+",
+    "quobyte": "deprecated in v1.22, non-functional in v1.25+",
+    "glusterfs": "deprecated in v1.25, non-functional in v1.26+",
+    "cephfs": "deprecated in v1.28, non-functional in v1.31+",
+    "rbd": "deprecated in v1.28, non-functional in v1.31+",
 }
 _IN_BYTES = ("memory", "ephemeral-storage")
 
@@ -35,6 +46,10 @@ def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
             yield f"{where}.topologyKey: {constraint.topologyKey} is {_renamed(constraint.topologyKey)}"
         if constraint.labelSelector is None:
             yield f"{where}.labelSelector: a null labelSelector results in matching no pod"
+    for index, volume in enumerate(spec.volumes):
+        for kind, message in _RETIRED_VOLUMES.items() if volume.emptyDir is None else ():
+            if getattr(volume, kind) is not None:
+                yield f"{path}.volumes[{index}].{kind}: {message}"
     addresses: set[str] = set()
     for index, alias in enumerate(spec.hostAliases):
         if alias.ip in addresses:
@@ -51,6 +66,7 @@ def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
     for kind in ("containers", "initContainers", "ephemeralContainers"):
         for index, container in enumerate(getattr(spec, kind)):
             yield from _container(container, f"{path}.{kind}[{index}]")
+    yield from _ports(spec, path)
     seconds = spec.terminationGracePeriodSeconds
     if seconds is not None and seconds < 0:
         where = f"{path}.terminationGracePeriodSeconds"
@@ -92,7 +108,10 @@ def _null_selector(term: PodAffinityTerm, path: str) -> Iterator[str]:
 def _container(container: Container | EphemeralContainer, path: str) -> Iterator[str]:
     variables: set[str] = set()
     for index, variable in enumerate(container.env):
-        if variable.name in variables:
+        # A value that builds on the former one of its name is meant to.
+        own = f"$({variable.name})"
+        extends = variable.valueFrom is None and own in variable.value and variable.value != own
+        if variable.name in variables and not extends:
             yield (
                 f'{path}.env[{index}]: hides previous definition of "{variable.name}", '
                 "which may be dropped when using apply"
@@ -104,15 +123,34 @@ def _container(container: Container | EphemeralContainer, path: str) -> Iterator
             if amount is not None and amount[-1] == "m" and parse(amount) % 1:
                 where = f"{path}.resources.{part}[{name}]"
                 yield f'{where}: fractional byte value "{amount}" is invalid, must be an integer'
-    seen: dict[tuple[int, str, int, str], int] = {}
-    for index, port in enumerate(container.ports):
-        key = (port.containerPort, port.protocol, port.hostPort, port.hostIP)
-        if key in seen:
-            yield f"{path}.ports[{index}]: duplicate port definition with {path}.ports[{seen[key]}]"
-        seen.setdefault(key, index)
-        if port.hostIP and not port.hostPort:
-            shown = (
-                f"{{Name:{port.name} HostPort:{port.hostPort} ContainerPort:{port.containerPort} "
-                f"Protocol:{port.protocol} HostIP:{port.hostIP}}}"
-            )
-            yield f"{path}.ports[{index}]: hostIP set without hostPort: {shown}"
+
+
+def _ports(spec: PodSpec, path: str) -> Iterator[str]:
+    """Ports that get into each other's way, in whatever containers they are."""
+    seen: dict[tuple[int, str], list[tuple[str, ContainerPort]]] = {}
+    for kind in ("initContainers", "containers", "ephemeralContainers"):
+        for number, container in enumerate(getattr(spec, kind)):
+            for index, port in enumerate(container.ports):
+                where = f"{path}.{kind}[{number}].ports[{index}]"
+                if port.hostIP and not port.hostPort:
+                    shown = (
+                        f"{{Name:{port.name} HostPort:{port.hostPort} ContainerPort:{port.containerPort} "
+                        f"Protocol:{port.protocol} HostIP:{port.hostIP}}}"
+                    )
+                    yield f"{where}: hostIP set without hostPort: {shown}"
+                others = seen.setdefault((port.containerPort, port.protocol), [])
+                for other, former in others:
+                    clash = _clash(port, former)
+                    if clash:
+                        yield f"{where}: {clash} port definition with {other}"
+                others.append((where, port))
+
+
+def _clash(port: ContainerPort, other: ContainerPort) -> str:
+    if (port.hostIP, port.hostPort) == (other.hostIP, other.hostPort):
+        return "duplicate"
+    if not port.hostPort or not other.hostPort:
+        return "overlapping"
+    if port.hostPort == other.hostPort and bool(port.hostIP) != bool(other.hostIP):
+        return "dangerously ambiguous"
+    return ""

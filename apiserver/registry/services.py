@@ -131,9 +131,14 @@ class Services(Strategy[Service]):
                 yield "spec.externalIPs is ignored for headless services"
             if spec.sessionAffinity != "None":
                 yield "spec.SessionAffinity is ignored for headless services"
-        if spec.type != "ExternalName" and spec.externalName:
+        external_name = spec.type == "ExternalName"
+        if spec.externalIPs and external_name:
+            yield 'spec.externalIPs is ignored when spec.type is "ExternalName"'
+        if spec.externalName and not external_name:
             yield 'spec.externalName is ignored when spec.type is not "ExternalName"'
-        if spec.externalIPs and not is_headless(new):
+        if spec.trafficDistribution == "PreferClose":
+            yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'
+        if spec.externalIPs and not is_headless(new) and not external_name:
             yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:

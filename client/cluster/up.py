@@ -15,8 +15,9 @@ from pathlib import Path
 from api.clock import Clock, SystemClock
 from client.cluster.address_ranges import Claim, claim_again, claim_free
 from client.cluster.components import Component, components_of, node_names, port_is_free
-from client.cluster.data_dir import DataDir, Settings
+from client.cluster.data_dir import DataDir, RunState, Settings
 from client.cluster.errors import ClusterError
+from client.cluster.orphans import end_orphans
 from client.cluster.report import Console, Pipe, Report, relay
 from client.cluster.supervisor import Supervisor
 
@@ -106,7 +107,7 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
     began = clock.monotonic()
     data = DataDir(wishes.data_dir)
     try:
-        settings, claim = prepare(wishes, data)
+        settings, claim = prepare(wishes, data, clock)
     except ClusterError as error:
         report.failed(str(error))
         data.unlock()
@@ -148,12 +149,15 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
         data.unlock()
 
 
-def prepare(wishes: Wishes, data: DataDir) -> tuple[Settings, Claim]:
+def prepare(wishes: Wishes, data: DataDir, clock: Clock) -> tuple[Settings, Claim]:
     """Take the folder and decide everything a start needs.  Raises ClusterError."""
     if wishes.token_auth_file is not None and not os.access(wishes.token_auth_file, os.R_OK):
         raise ClusterError(f"the token file {wishes.token_auth_file} cannot be read")
     data.create()
     data.lock()
+    left = RunState.load(data.run_state)
+    if left is not None:  # its launcher was killed: the components were told to end by the kernel
+        end_orphans(left, clock)
     settings = Settings.load(data.settings) or Settings()
     token_file = None if wishes.token_auth_file is None else str(wishes.token_auth_file.absolute())
     settings = replace(

@@ -14,6 +14,7 @@ Guarantees every runtime gives:
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -417,6 +418,7 @@ class Runtime(Protocol):
         """The container's own output from now on, and its stdin.  Raises NotRunning, NoSuchObject."""
         ...
 
-    async def port_forward(self, sandbox_id: str, port: int) -> tuple[str, int]:
-        """Where on this host one can connect to reach that port inside the pod: (address, port)."""
+    async def port_forward(self, sandbox_id: str, port: int) -> socket.socket:
+        """A new non-blocking socket, connected to that TCP port inside the pod (of its loopback address, as
+        `kubectl port-forward` promises).  Raises NoSuchObject, and OSError when nobody listens."""
         ...

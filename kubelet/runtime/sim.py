@@ -17,6 +17,7 @@ import asyncio
 import ipaddress
 import itertools
 import secrets
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -297,7 +298,7 @@ class SimRuntime:
     async def attach(self, container_id: str, *, stdin: bool = False) -> ExecSession:
         raise NotRunning(_NOTHING_RUNS)
 
-    async def port_forward(self, sandbox_id: str, port: int) -> tuple[str, int]:
+    async def port_forward(self, sandbox_id: str, port: int) -> socket.socket:
         raise NoSuchObject("the sim runtime only pretends to run containers: no port is open")
 
     def _new_id(self) -> str:

@@ -7,8 +7,10 @@ import ssl
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.apiserver.conftest import ApiServer
 
@@ -70,3 +72,39 @@ def test_can_i(server: ApiServer, token: str, verb: str, resource: str, allowed:
         answer = client.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=body)
     assert answer.status_code == 201
     assert answer.json()["status"]["allowed"] is allowed
+
+
+def test_rules_of_a_user_can_be_listed(server: ApiServer) -> None:
+    body = {"spec": {"namespace": "default"}}
+    url = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    with server.client() as client:
+        everything = client.post(url, json=body).json()["status"]["resourceRules"]
+    with server.client("alicetoken") as client:
+        little = client.post(url, json=body).json()["status"]
+    assert {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]} in everything
+    assert all(rule["verbs"] == ["create"] for rule in little["resourceRules"])
+    assert "/version" in little["nonResourceRules"][0]["nonResourceURLs"]
+
+
+def test_service_account_token_speaks_for_its_account(server: ApiServer) -> None:
+    accounts = "/api/v1/namespaces/default/serviceaccounts"
+    with server.client() as client:
+        assert client.post(accounts, json={"metadata": {"name": "speaker"}}).status_code == 201
+        token = client.post(f"{accounts}/speaker/token", json={"spec": {}}).json()["status"]["token"]
+    with server.client(token) as client:
+        review = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={}).json()
+    assert review["status"]["userInfo"]["username"] == "system:serviceaccount:default:speaker"
+    with server.client() as client:
+        client.delete(f"{accounts}/speaker")
+    with server.client(token) as client:
+        assert client.get("/api").status_code == 401, "the account is gone, and its tokens with it"
+
+
+@pytest.mark.parametrize("forgery", ["unsigned", "other key"])
+def test_forged_tokens_are_unauthorized(server: ApiServer, forgery: str) -> None:
+    claims = {"sub": "system:serviceaccount:default:default", "iss": "https://kubernetes.default.svc.cluster.local"}
+    claims |= {"aud": claims["iss"], "exp": 4102444800, "iat": 0}
+    key = ec.generate_private_key(ec.SECP256R1())
+    forged = jwt.encode(claims, None if forgery == "unsigned" else key, "none" if forgery == "unsigned" else "ES256")
+    with server.client(forged) as client:
+        assert client.get("/api").status_code == 401

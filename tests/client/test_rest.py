@@ -158,3 +158,13 @@ async def test_calls_share_connections(client: RestClient, server: ApiDouble) ->
     assert server.connections == 1
     await asyncio.gather(*(client.get(ConfigMap, f"m{number % 10}", "default") for number in range(100)))
     assert server.connections <= 24
+
+
+async def test_a_watch_goes_on_where_its_list_came_from(client: RestClient, server: ApiDouble) -> None:
+    listed = await client.list(ConfigMap)
+    watch = client.watch(ConfigMap, resource_version=listed.metadata.resourceVersion)
+    await client.create(config_map("a"))
+    async with aclosing(watch) as events:  # type: ignore[type-var]
+        async for _ in events:
+            break
+    assert server.connections <= 2

@@ -139,6 +139,8 @@ def build_base(engine: Engine, python: str, folder: Path) -> None:
     with tarfile.open(archive, "w") as tar:
         for path in system_files():
             tar.add(path, recursive=False)
+        for path in ("/root", "/run", "/tmp", "/var/tmp"):
+            tar.add(path, recursive=False)
         tar.add(wheels, "opt/wheels")
     settings = "ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/opt/wheels PIP_DISABLE_PIP_VERSION_CHECK=1"
     engine.docker("import", "--change", settings, str(archive), BASE)

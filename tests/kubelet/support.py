@@ -109,11 +109,15 @@ class TestNode:
         self.informer = Informer(client, Pod, field_selector=f"spec.nodeName={NODE}", clock=clock)
         self.informer.on_change(self.kubelet.pod_changed)
 
+        self.nodes = Informer(client, Node, field_selector=f"metadata.name={NODE}", clock=clock)
+        self.nodes.on_change(lambda old, new: self.kubelet.node_changed(new) if new is not None else None)
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.timers.run())
             await self.kubelet.start()
             group.create_task(self.informer.run())
+            group.create_task(self.nodes.run())
             await self.kubelet.node.register()
             group.create_task(self.kubelet.run(self.informer.synced))
 

@@ -86,6 +86,13 @@ async def test_what_a_container_writes_goes_with_it(bench: Bench, volume: Path) 
     assert list(place.iterdir()) == []
 
 
+async def test_common_directories_can_be_written(bench: Bench, volume: Path) -> None:
+    script = "for d in /tmp /var/tmp /dev/shm; do echo x > $d/nk-common && rm $d/nk-common || exit 1; done"
+    container = await bench.run("sh", "-c", script)
+    assert await bench.output(container) == ""
+    assert not any(os.path.exists(f"{place}/nk-common") for place in ("/tmp", "/var/tmp", "/dev/shm"))
+
+
 async def test_exec_sees_the_same_view(bench: Bench, volume: Path) -> None:
     container = await bench.run("sh", "-c", "echo x > /tmp/nk-own; sleep 1000", mounts=[Mount(str(volume), "/nk-data")])
     script = "while ! [ -e /tmp/nk-own ]; do :; done; cat /nk-data/key /tmp/nk-own"

@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
-from api.core_v1 import ConfigMap, Container
-from api.meta_v1 import ObjectMeta
+import api.apps_v1
+import api.autoscaling_v1
+import api.coordination_v1
+import api.core_v1
+import api.discovery_v1
+import api.events_v1
+import api.meta_v1
+from api.core_v1 import ConfigMap
+from api.model import Model
 from apiserver.openapi import Documents
 from apiserver.openapi.descriptions import documentation
 from tests.openapi.served import ENDPOINTS
@@ -107,7 +114,25 @@ def test_docstrings_are_the_descriptions(documents: Documents) -> None:
     assert schema["properties"]["data"]["description"] == fields["data"]
 
 
-@pytest.mark.parametrize("model", [ConfigMap, Container, ObjectMeta], ids=lambda model: model.__name__)
-def test_no_field_is_without_words(model: Any) -> None:
-    names = {field.alias or name for name, field in model.model_fields.items()}
-    assert set(documentation(model)[1]) == names
+MODULES = [
+    api.meta_v1,
+    api.core_v1,
+    api.apps_v1,
+    api.autoscaling_v1,
+    api.coordination_v1,
+    api.discovery_v1,
+    api.events_v1,
+]
+MODELS = {
+    each
+    for module in MODULES
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, Model) and each is not Model
+}
+
+
+@pytest.mark.parametrize("model", sorted(MODELS, key=lambda model: model.__name__), ids=lambda model: model.__name__)
+def test_no_type_and_no_field_is_without_words(model: type[Model]) -> None:
+    about, fields = documentation(model)
+    assert about
+    assert set(fields) == {field.alias or name for name, field in model.model_fields.items()}

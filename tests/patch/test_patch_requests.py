@@ -26,7 +26,7 @@ CURRENT = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"uid": "u", "na
 
 def result(kind: str, body: Any, validation: str = "Warn") -> tuple[Any, list[str]]:
     request = PatchRequest(kind, body.encode() if isinstance(body, str) else json.dumps(body).encode(), validation)
-    return request.decode(ConfigMap, request.apply(CURRENT, schema_of(ConfigMap)), CURRENT)
+    return request.decode(ConfigMap, request.apply(json.loads(json.dumps(CURRENT)), schema_of(ConfigMap)))
 
 
 def refusal(kind: str, body: Any, validation: str = "Warn") -> tuple[int, str]:

@@ -90,7 +90,6 @@ NFSVolumeSource: server path readOnly
 Node: metadata spec status
 NodeAddress: type address
 NodeAffinity: requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution
-NodeAllocatableResourceClaimStatus: resourceClaimName containers resources
 NodeCondition: type status lastHeartbeatTime lastTransitionTime reason message
 NodeConfigSource: 2=configMap
 NodeConfigStatus: assigned active lastKnownGood error
@@ -130,7 +129,6 @@ PodReadinessGate: conditionType
 PodResourceClaim: name 3=resourceClaimName resourceClaimTemplateName
 PodResourceClaimStatus: name resourceClaimName
 PodSchedulingGate: name
-PodSchedulingGroup: podGroupName
 PodSecurityContext: seLinuxOptions runAsUser runAsNonRoot supplementalGroups fsGroup runAsGroup sysctls windowsOptions
     fsGroupChangePolicy seccompProfile appArmorProfile supplementalGroupsPolicy seLinuxChangePolicy
 PodSpec: volumes containers restartPolicy terminationGracePeriodSeconds activeDeadlineSeconds dnsPolicy nodeSelector

@@ -13,7 +13,6 @@ ObjectMeta: name generateName namespace selfLink uid resourceVersion generation 
     deletionGracePeriodSeconds labels annotations ownerReferences finalizers 17=managedFields
 OwnerReference: kind 3=name uid apiVersion controller blockOwnerDeletion
 Preconditions: uid resourceVersion
-ShardInfo: selector
 Status: metadata status message reason details code
 StatusCause: reason message field
 StatusDetails: name group kind causes retryAfterSeconds uid

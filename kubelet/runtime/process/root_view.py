@@ -21,6 +21,9 @@ import stat
 from kubelet.runtime.process import linux
 
 _AS_THEY_ARE = ("/proc", "/sys", "/dev")
+# In a user namespace nothing can be written into a directory of another user's below an overlay (it would have to be
+# copied with its owner, whom the namespace does not know), unless the upper layer has it from the start.
+_COMMON = ("/var/tmp",)
 _NOT_SHOWN = {"nsfs", "autofs", "binfmt_misc", "rpc_pipefs"}
 
 
@@ -215,7 +218,7 @@ class _HostView:
         if os.geteuid() == 0:
             with contextlib.suppress(OSError):  # a user namespace knows one user only
                 os.chown(upper, status.st_uid, status.st_gid)
-        for wanted in self.wanted:
+        for wanted in (*self.wanted, *(_COMMON if self.user_namespace else ())):
             if _below(wanted, path) and not any(_below(wanted, m) and _below(m, path) for m in self.mounted):
                 _make_directories(upper, path, wanted)
         paths = f"lowerdir={_escaped(path)},upperdir={_escaped(upper)},workdir={_escaped(scratch)}"
@@ -256,7 +259,8 @@ def _make_directories(upper: str, lower: str, wanted: str) -> None:
     for name in wanted[len(seen) + 1 :].split("/"):
         made, seen = f"{made}/{name}", f"{seen}/{name}"
         if not os.path.isdir(made):
-            os.mkdir(made, stat.S_IMODE(os.stat(seen).st_mode) | 0o700 if os.path.isdir(seen) else 0o755)
+            os.mkdir(made)
+            os.chmod(made, stat.S_IMODE(os.stat(seen).st_mode) | 0o700 if os.path.isdir(seen) else 0o755)
 
 
 def _escaped(path: str) -> str:

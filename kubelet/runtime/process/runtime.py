@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import platform
 import secrets
 import signal
+import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -409,14 +409,31 @@ class ProcessRuntime:
         shim = self._shim(container_id)
         return await self._commands.attach(shim, record.status.config, self._ends[container_id], stdin=stdin)
 
-    async def port_forward(self, sandbox_id: str, port: int) -> tuple[str, int]:
+    async def port_forward(self, sandbox_id: str, port: int) -> socket.socket:
         record = self._sandboxes.get(sandbox_id)
         if record is None or record.sandbox.state is not SandboxState.READY:
             raise NoSuchObject(f"sandbox {sandbox_id} is not running")
-        return (record.sandbox.ips[0] if record.sandbox.ips else "127.0.0.1"), port
+        # localhost first where it is the pod's own; a server may have bound to its pod's address only.
+        addresses = ["127.0.0.1", *record.sandbox.ips]
+        if not record.network_namespace:
+            addresses.reverse()
+        for address in addresses[:-1]:
+            with contextlib.suppress(ConnectionRefusedError):
+                return await _connected(record.network_namespace, address, port)
+        return await _connected(record.network_namespace, addresses[-1], port)
 
 
-def node_platform() -> tuple[str, str, str]:
-    """(architecture as Kubernetes names it, kernel release, the system's name) for status.nodeInfo."""
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return machine, platform.release(), platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+async def _connected(network_namespace: str, host: str, port: int) -> socket.socket:
+    if network_namespace:
+        from kubelet.network.namespace import socket_in
+
+        connection = await asyncio.to_thread(socket_in, network_namespace)
+    else:
+        connection = socket.socket()
+    connection.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, (host, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

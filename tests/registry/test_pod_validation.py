@@ -1,0 +1,208 @@
+"""Pods that are refused, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apiserver.registry.names import LABEL_MESSAGE
+from apiserver.registry.pods import Pods
+from tests.registry.builders import complaints, created, pod
+
+
+def with_container(**fields: Any) -> dict[str, Any]:
+    return {"containers": [{"name": "c", "image": "i", **fields}]}
+
+
+CONTAINERS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"containers": []}, ["spec.containers: Required value"]),
+    ({"containers": [{"name": "c"}]}, ["spec.containers[0].image: Required value"]),
+    (
+        {"containers": [{"name": "C_1", "image": "i"}]},
+        [f'spec.containers[0].name: Invalid value: "C_1": {LABEL_MESSAGE}'],
+    ),
+    (
+        {"containers": [{"name": "c", "image": "i"}, {"name": "c", "image": "i"}]},
+        ['spec.containers[1].name: Duplicate value: "c"'],
+    ),
+    (
+        with_container(image=" i "),
+        ['spec.containers[0].image: Invalid value: " i ": must not have leading or trailing whitespace'],
+    ),
+    (
+        with_container(ports=[{"containerPort": 65536}, {"containerPort": 0}]),
+        [
+            "spec.containers[0].ports[0].containerPort: Invalid value: 65536: must be between 1 and 65535, inclusive",
+            "spec.containers[0].ports[1].containerPort: Required value",
+        ],
+    ),
+    (
+        with_container(ports=[{"containerPort": 80, "hostPort": 80}, {"containerPort": 81, "hostPort": 80}]),
+        ['spec.containers[0].ports[1].hostPort: Duplicate value: "TCP//80"'],
+    ),
+    (
+        with_container(livenessProbe={"periodSeconds": 3}),
+        ["spec.containers[0].livenessProbe: Required value: must specify a handler type"],
+    ),
+    (
+        with_container(livenessProbe={"tcpSocket": {"port": 1}, "exec": {"command": ["a"]}}),
+        ["spec.containers[0].livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type"],
+    ),
+    (
+        with_container(env=[{"name": "A", "value": "v", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
+        ['spec.containers[0].env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty'],
+    ),
+    (
+        with_container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.containers"}}}]),
+        [
+            'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.containers": '
+            "error converting fieldPath: field label not supported: spec.containers"
+        ],
+    ),
+    (
+        with_container(resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}),
+        ['spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1'],
+    ),
+    (
+        with_container(resources={"requests": {"example.com/gpu": "1"}}),
+        ["spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources"],
+    ),
+    (
+        with_container(volumeMounts=[{"name": "v", "mountPath": "/v"}]),
+        ['spec.containers[0].volumeMounts[0].name: Not found: "v"'],
+    ),
+    (
+        with_container(securityContext={"procMount": "Unmasked"}),
+        [
+            'spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": '
+            "`hostUsers` must be false to use `Unmasked`"
+        ],
+    ),
+]
+
+SPECS: list[tuple[dict[str, Any], list[str]]] = [
+    (
+        {"restartPolicy": "Sometimes"},
+        ['spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"'],
+    ),
+    (
+        {"dnsPolicy": "None"},
+        ["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"],
+    ),
+    (
+        {"activeDeadlineSeconds": 0},
+        ["spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"],
+    ),
+    ({"subdomain": "a.b"}, ['spec.subdomain: Invalid value: "a.b": must not contain dots']),
+    (
+        {"tolerations": [{"operator": "Equal", "value": "v"}]},
+        [
+            'spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, '
+            'which means "match all values and all keys"'
+        ],
+    ),
+    (
+        {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}},
+        [
+            "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: "
+            "Required value: must have at least one node selector term"
+        ],
+    ),
+    (
+        {"schedulingGates": [{"name": "g"}], "nodeName": "n"},
+        ["spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"],
+    ),
+    (
+        {"ephemeralContainers": [{"name": "e", "image": "i"}]},
+        ["spec.ephemeralContainers: Forbidden: cannot be set on create"],
+    ),
+    (
+        {"os": {"name": "windows"}, "hostPID": True},
+        ["spec.hostPID: Forbidden: cannot be set for a windows pod"],
+    ),
+    (
+        {"volumes": [{"name": "v", "emptyDir": {}, "hostPath": {"path": "/"}}]},
+        ["spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"],
+    ),
+    (
+        {"volumes": [{"name": "v", "configMap": {}}, {"name": "v"}]},
+        [
+            "spec.volumes[0].configMap.name: Required value",
+            'spec.volumes[1].name: Duplicate value: "v"',
+        ],
+    ),
+    (
+        {"shareProcessNamespace": True, "hostPID": True},
+        [
+            "spec.securityContext.shareProcessNamespace: Invalid value: true: "
+            "ShareProcessNamespace and HostPID cannot both be enabled"
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "expected"), [*CONTAINERS, *SPECS])
+def test_refusals(spec: dict[str, Any], expected: list[str]) -> None:
+    assert complaints(Pods(), pod(**spec)) == expected
+
+
+def test_an_ordinary_pod_is_fine() -> None:
+    spec = {
+        "containers": [
+            {
+                "name": "web",
+                "image": "web:1",
+                "ports": [{"name": "http", "containerPort": 8080}],
+                "env": [
+                    {"name": "A", "value": "b"},
+                    {"name": "N", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                ],
+                "readinessProbe": {"httpGet": {"port": "http"}},
+                "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "500m", "example.com/gpu": "1"}},
+                "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+            }
+        ],
+        "initContainers": [
+            {"name": "side", "image": "s:1", "restartPolicy": "Always", "startupProbe": {"tcpSocket": {"port": 9}}}
+        ],
+        "volumes": [{"name": "data"}],
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+        ],
+    }
+    assert complaints(Pods(), pod(**spec)) == []
+
+
+def test_a_whole_security_context_is_quoted_in_its_internal_form() -> None:
+    (complaint,) = complaints(
+        Pods(), pod(**with_container(securityContext={"privileged": True, "allowPrivilegeEscalation": False}))
+    )
+    assert complaint == (
+        'spec.containers[0].securityContext: Invalid value: {"Capabilities":null,"Privileged":true,'
+        '"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,'
+        '"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: '
+        "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+    )
+
+
+def test_warnings() -> None:
+    obj = created(
+        Pods(),
+        pod(
+            **with_container(
+                env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}],
+                ports=[{"containerPort": 80, "hostIP": "10.0.0.1"}],
+                resources={"requests": {"memory": "100m"}},
+            ),
+            nodeSelector={"beta.kubernetes.io/os": "linux"},
+        ),
+    )
+    assert list(Pods().warnings(obj, None)) == [
+        'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead',
+        'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+        'spec.containers[0].resources.requests[memory]: fractional byte value "100m" is invalid, must be an integer',
+        "spec.containers[0].ports[0]: hostIP set without hostPort: "
+        "{Name: HostPort:0 ContainerPort:80 Protocol:TCP HostIP:10.0.0.1}",
+    ]
+    assert list(Pods().warnings(obj, obj.copy_deep())) == []
