@@ -261,4 +261,5 @@ async def test_an_end_before_the_start_is_noted_is_not_missed(clock: ManualClock
     async with running(TestNode(clock, FakeApi(clock), runtime)) as node:
         node.api.add(pod("web"))
         await until(lambda: (c := node.container("web")) and c.restartCount == 1)
-        await until(lambda: node.container("web").state.waiting.reason == "CrashLoopBackOff")
+        waiting = await until(lambda: node.container("web").state.waiting)
+        assert waiting.reason == "CrashLoopBackOff"
