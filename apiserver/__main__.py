@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -15,8 +16,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
     level = logging.DEBUG if options.verbosity >= 4 else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for noisy in ("uvicorn.error", "httpx", "websockets"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
+    gc.disable()  # nothing of what is imported is garbage; the server turns it on again
     from apiserver.filters.authentication import TokenFileError
     from apiserver.pki import PKIError
     from apiserver.server import Server, StartError

@@ -155,7 +155,7 @@ async def relay_websocket(
             raise BadRequest("you must specify at least 1 command for the container")
     url = f"wss://{host}:{port}{path}?{urlencode(parameters)}"
     asked = request.scope.get("subprotocols") or []
-    offered = [_TUNNEL_ALIAS if name == _TUNNEL else name for name in asked]
+    offered: list[Any] = [_TUNNEL_ALIAS if name == _TUNNEL else name for name in asked]
     try:
         upstream = await websockets.connect(
             url, ssl=kubelet.context, subprotocols=offered or None, max_size=None, compression=None,

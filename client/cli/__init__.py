@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 
@@ -25,10 +26,22 @@ _COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code (0 done, 1 failed, 2 misused)."""
     arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # as in `nanokube get pods | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at the end must not fail again
+        return 128 + signal.SIGPIPE
+    except SystemExit as exit_:  # argparse has said what it had to say
+        return exit_.code if isinstance(exit_.code, int) else 1
+
+
+def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help"):
         if len(arguments) > 1 and arguments[1] in _COMMANDS:
-            return main([arguments[1], "--help"])
+            return _run([arguments[1], "--help"])
         print(_usage())
         return 0
     if name in ("--version", "version"):
@@ -39,16 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     if name not in _COMMANDS:
         print(f"nanokube: there is no command {name!r}; see nanokube --help", file=sys.stderr)
         return 2
-    module = importlib.import_module(f"client.cli.{name}")
-    try:
-        return int(module.run(arguments[1:]))
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except BrokenPipeError:  # as in `nanokube get pods | head`
-        sys.stderr.close()
-        return 128 + signal.SIGPIPE
-    except SystemExit as exit_:  # argparse has said what it had to say
-        return exit_.code if isinstance(exit_.code, int) else 1
+    return int(importlib.import_module(f"client.cli.{name}").run(arguments[1:]))
 
 
 def _usage() -> str:

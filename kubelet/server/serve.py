@@ -46,6 +46,8 @@ async def serve(
     class WebSocket(WebSocketsSansIOProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
+            # uvicorn reads the subprotocols itself; this stricter parser would refuse "SPDY/3.1+portforward.k8s.io".
+            self.conn.process_subprotocol = lambda headers: None  # type: ignore[method-assign]
             self.app = _authorized(self.app, transport)
 
     config = Config(

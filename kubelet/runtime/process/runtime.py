@@ -324,8 +324,9 @@ class ProcessRuntime:
         self._shims.pop(container_id, None)
         record = self._containers.get(container_id)
         if record is not None:
-            with contextlib.suppress(OSError):  # ours to reap only where the kubelet is process 1
-                os.waitpid(record.shim_pid, os.WNOHANG)
+            with contextlib.suppress(ChildProcessError):  # ours to reap only where the kubelet is process 1
+                if os.waitpid(record.shim_pid, os.WNOHANG) == (0, 0):
+                    asyncio.get_running_loop().run_in_executor(None, os.waitpid, record.shim_pid, 0)
             self._refresh(record, alive=False)
             self._publish(ContainerEventType.EXITED, record)
         end = self._ends.pop(container_id, None)
@@ -413,17 +414,23 @@ class ProcessRuntime:
         record = self._sandboxes.get(sandbox_id)
         if record is None or record.sandbox.state is not SandboxState.READY:
             raise NoSuchObject(f"sandbox {sandbox_id} is not running")
-        if record.network_namespace:
-            from kubelet.network.namespace import socket_in
+        # localhost first where it is the pod's own; a server may have bound to its pod's address only.
+        addresses = ["127.0.0.1", *record.sandbox.ips]
+        if not record.network_namespace:
+            addresses.reverse()
+        for address in addresses[:-1]:
+            with contextlib.suppress(ConnectionRefusedError):
+                return await _connected(record.network_namespace, address, port)
+        return await _connected(record.network_namespace, addresses[-1], port)
 
-            return await _connected(await asyncio.to_thread(socket_in, record.network_namespace), "127.0.0.1", port)
-        if record.sandbox.ips:  # a server may have bound to its pod's address, or to localhost as everyone's
-            with contextlib.suppress(OSError):
-                return await _connected(socket.socket(), record.sandbox.ips[0], port)
-        return await _connected(socket.socket(), "127.0.0.1", port)
 
+async def _connected(network_namespace: str, host: str, port: int) -> socket.socket:
+    if network_namespace:
+        from kubelet.network.namespace import socket_in
 
-async def _connected(connection: socket.socket, host: str, port: int) -> socket.socket:
+        connection = await asyncio.to_thread(socket_in, network_namespace)
+    else:
+        connection = socket.socket()
     connection.setblocking(False)
     try:
         await asyncio.get_running_loop().sock_connect(connection, (host, port))
