@@ -324,8 +324,9 @@ class ProcessRuntime:
         self._shims.pop(container_id, None)
         record = self._containers.get(container_id)
         if record is not None:
-            with contextlib.suppress(OSError):  # ours to reap only where the kubelet is process 1
-                os.waitpid(record.shim_pid, os.WNOHANG)
+            with contextlib.suppress(ChildProcessError):  # ours to reap only where the kubelet is process 1
+                if os.waitpid(record.shim_pid, os.WNOHANG) == (0, 0):
+                    asyncio.get_running_loop().run_in_executor(None, os.waitpid, record.shim_pid, 0)
             self._refresh(record, alive=False)
             self._publish(ContainerEventType.EXITED, record)
         end = self._ends.pop(container_id, None)
