@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
             self._fail(Broken(f"the answer is not HTTP: {error}"))
             self.abort()
             return
-        if self._buffered > _PAUSE_AT and not self._paused and self._transport is not None:
+        if self._buffered > _PAUSE_AT and not (self._complete or self._paused) and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
         self._wake()
@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
     async def whole(self) -> Answer:
         """The answer with its whole body."""
         while not self._complete:
-            self._resume()
+            self.resume()
             await self._more()
         assert self._answer is not None
         self._answer.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
                 yield chunk
             if self._complete:
                 return
-            self._resume()
+            self.resume()
             await self._more()
 
     @property
@@ -162,7 +162,8 @@ class Connection(asyncio.Protocol):
         self._lost = self._lost or error
         self._wake()
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """Let the server send: what came so far was taken, or is wanted no more."""
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
@@ -236,6 +237,7 @@ class Pool:
     def give(self, connection: Connection) -> None:
         """Done with it, well or not."""
         if connection.reusable and not self._closed:
+            connection.resume()
             self._idle.append(connection)
         else:
             self._open.discard(connection)

@@ -1,0 +1,41 @@
+"""Connections of the client, against a server that answers as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+
+from client.config import ClientConfig
+from client.transport import Transport
+
+
+async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer() -> None:
+    large = b"x" * (3 << 20)
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while request := await reader.readline():
+            while await reader.readline() != b"\r\n":
+                pass
+            body = large if b"/large" in request else b"small"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    transport = Transport(ClientConfig(f"http://127.0.0.1:{port}"), "test")
+    try:
+        async with asyncio.timeout(10):
+            for _ in range(2):
+                assert (await transport.call("GET", "/large", {})).body == large
+                assert (await transport.call("GET", "/small", {})).body == b"small"
+            async with transport.stream("GET", "/large", {}) as stream:
+                assert b"".join([chunk async for chunk in stream.chunks()]) == large
+            async with transport.stream("GET", "/small", {}) as stream:
+                assert await stream.read() == b"small"
+    finally:
+        await transport.close()
+        server.close()
+    assert connections == 1
