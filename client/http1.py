@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._bodiless, self._framed = bodiless, False
         self._headers: list[tuple[bytes, bytes]] = []
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []
         self._buffered = 0
         self._head: Head | None = None
         self._complete = self._stays_open = False
@@ -127,14 +127,15 @@ class Connection(asyncio.Protocol):
         return self._head, self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     async def chunk(self) -> bytes:
-        """The next piece of the body; empty at its end."""
+        """What has come of the body since the last time, at least a byte; empty at its end."""
         while not self._chunks:
             if self._complete:
                 return b""
             self._resume()
             await self._more()
-        chunk = self._chunks.popleft()
-        self._buffered -= len(chunk)
+        chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._buffered = 0
         return chunk
 
     @property

@@ -297,7 +297,7 @@ class RestClient:
         return httpx.AsyncClient(
             transport=self.transport,
             base_url=self.transport.url,
-            headers=[*self.transport.headers.multi_items(), ("Accept-Encoding", "identity")],
+            headers=[*self.transport.headers.raw, (b"Accept-Encoding", b"identity")],
             timeout=httpx.Timeout(CALL_TIMEOUT, connect=CONNECT_TIMEOUT),
             trust_env=False,
         )

@@ -122,8 +122,11 @@ class Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             while self._connection is not None:
-                async with asyncio.timeout(self._timeout):
+                if self._timeout is None:
                     chunk = await self._connection.chunk()
+                else:
+                    async with asyncio.timeout(self._timeout):
+                        chunk = await self._connection.chunk()
                 if not chunk:
                     break
                 yield chunk
