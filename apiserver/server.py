@@ -17,7 +17,7 @@ from api.clock import SystemClock
 from api.errors import AlreadyExists
 from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
-from apiserver.app import Application, plain_endpoints, with_filters
+from apiserver.app import Application, with_filters
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.endpoint import API, Endpoint
@@ -35,7 +35,6 @@ from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
-from apiserver.openapi import Documents
 from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
@@ -65,6 +64,7 @@ class Server:
         self.stopping = False
         self.metrics = Metrics()
         self._background: set[asyncio.Task[None]] = set()
+        self._serving = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.  Raises StartError, StoreError, PKIError, TokenFileError."""
@@ -118,6 +118,7 @@ class Server:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
+        gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
         self._watch_signals(server, cache)
@@ -181,10 +182,20 @@ class Server:
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
         discovery = Discovery(endpoints, f"{options.advertised}:{options.secure_port}")
-        plain = plain_endpoints(discovery, Documents(endpoints), self._health(cache), self.metrics)
+
+        def load_plain() -> ASGI:
+            from apiserver.openapi import Documents
+            from apiserver.plain import plain_endpoints
+
+            return plain_endpoints(discovery, Documents(endpoints), self._health(cache), self.metrics)
+
+        async def plain() -> ASGI:
+            await self._serving.wait()
+            return await asyncio.to_thread(load_plain)
+
         self.metrics.gauges.append(lambda: _object_counts(endpoints))
         app = with_filters(
-            Application(plain, Dispatcher(api, kubelet)),
+            Application(plain(), Dispatcher(api, kubelet)),
             self.metrics,
             lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
             lambda inner: AuthorizationFilter(inner, options.authorization_mode),
@@ -236,6 +247,7 @@ class Server:
     async def _announce(self, server: uvicorn.Server, port: int) -> None:
         while not server.started:
             await self.clock.sleep(0.002)
+        self._serving.set()
         log.info("serving on https://%s:%d", self.options.bind_address, port)
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")

@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection and a pool of them, on asyncio and llhttp: what `client.transport` gives httpx to send by.
 
-Why not httpx's own transport: see docs/adr/0011-httpx-over-a-transport-of-our-own.md.  An API client needs only this
+Why not httpx's own transport: see docs/adr/0014-httpx-over-a-transport-of-our-own.md.  An API client needs only this
 much of HTTP: requests with a body of known length, one at a time on each connection.
 """
 

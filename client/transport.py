@@ -1,7 +1,7 @@
 """Requests to one server: TLS, headers, connections; an extension of httpx.
 
 Calls, which end, share a bounded number of connections.  Watches and other streams, which stay open, never take one
-of these.  Why not the transport that comes with httpx: docs/adr/0011-httpx-over-a-transport-of-our-own.md.
+of these.  Why not the transport that comes with httpx: docs/adr/0014-httpx-over-a-transport-of-our-own.md.
 
 What is raised when there is no answer, both ours and httpx's:
 

@@ -173,8 +173,11 @@ class PodWorker:
         except RuntimeFailure:
             self.runs.pop(container_id, None)
             return None
+        known = self.runs.get(container_id)
         self.runs[container_id] = run
         self._note_end(run)
+        if has_ended(run) and not has_ended(known):
+            self.wake()  # its event will find nothing new any more
         return run
 
     # --- the work --------------------------------------------------------------------------------
