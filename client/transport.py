@@ -100,7 +100,9 @@ def encode(request: httpx.Request) -> bytes:
     lines += [b"%b: %b" % header for header in headers]
     head = b"\r\n".join(lines)
     if not head.count(b"\n") == head.count(b"\r") == len(headers) or target.count(b" "):
-        raise httpx.LocalProtocolError("a request's target and headers cannot contain line breaks", request=request)
+        raise httpx.LocalProtocolError(
+            "line breaks in a request's target or headers, or spaces in its target", request=request
+        )
     return b"%b\r\n\r\n%b" % (head, body)
 
 
