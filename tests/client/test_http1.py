@@ -13,6 +13,7 @@ from client.transport import Transport
 async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer() -> None:
     large = b"x" * (3 << 20)
     connections = 0
+    ended = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
@@ -24,6 +25,8 @@ async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             await writer.drain()
         writer.close()
+        await writer.wait_closed()
+        ended.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -37,6 +40,8 @@ async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer
                 assert b"".join([chunk async for chunk in answered.aiter_bytes()]) == large
             async with http.stream("GET", f"{url}/small") as answered:
                 assert await answered.aread() == b"small"
+            await asyncio.wait_for(http.aclose(), 10)
+            await ended.wait()
     finally:
         server.close()
     assert connections == 1
