@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -44,7 +43,7 @@ def first_pod() -> list[Figure]:
             command = [sys.executable, "-m", "client.cli", "up", "--detach"]
             command += ["--data-dir", str(cluster.folder), "--port", str(cluster.port)]
             with subprocess.Popen(command, stdout=subprocess.DEVNULL) as up:
-                while not listens(cluster.port):  # a cheap look: the cores are needed elsewhere
+                while not (cluster.folder / "kubeconfig").exists():  # a cheap look: the cores are needed elsewhere
                     time.sleep(0.005)
                 asyncio.run(_until_ready(cluster))
                 ready.append(time.perf_counter() - began)
@@ -67,11 +66,6 @@ async def _until_ready(cluster: Cluster) -> None:
         async for event in client.watch(Pod, "default", resource_version="0"):
             if is_ready(event.object):
                 return
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_ready(pod: Pod) -> bool:

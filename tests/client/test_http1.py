@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import httpx
+
 from client.config import ClientConfig
 from client.transport import Transport
 
@@ -29,18 +31,17 @@ async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    transport = Transport(ClientConfig(f"http://127.0.0.1:{port}"), "test")
+    url = f"http://127.0.0.1:{port}"
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10), httpx.AsyncClient(transport=Transport(ClientConfig(url), "test")) as http:
             for _ in range(2):
-                assert (await transport.call("GET", "/large", {})).body == large
-                assert (await transport.call("GET", "/small", {})).body == b"small"
-            async with transport.stream("GET", "/large", {}) as stream:
-                assert b"".join([chunk async for chunk in stream.chunks()]) == large
-            async with transport.stream("GET", "/small", {}) as stream:
-                assert await stream.read() == b"small"
+                assert (await http.get(f"{url}/large")).content == large
+                assert (await http.get(f"{url}/small")).content == b"small"
+            async with http.stream("GET", f"{url}/large") as answered:
+                assert b"".join([chunk async for chunk in answered.aiter_bytes()]) == large
+            async with http.stream("GET", f"{url}/small") as answered:
+                assert await answered.aread() == b"small"
     finally:
-        await transport.close()
         await ended.wait()
         server.close()
     assert connections == 1
