@@ -17,16 +17,17 @@ from apiserver.request import ASGI, Receive, Scope, Send, request_of
 class Application:
     """Serves resource URLs through the dispatcher and everything else through the plain application.
 
-    That one may still be loading: requests for it wait.
+    That one may still be loading: requests for it set `wanted` and wait.
     """
 
-    def __init__(self, plain: Awaitable[ASGI], dispatcher: Dispatcher) -> None:
-        self._plain, self._dispatcher = asyncio.ensure_future(plain), dispatcher
+    def __init__(self, plain: Awaitable[ASGI], wanted: asyncio.Event, dispatcher: Dispatcher) -> None:
+        self._plain, self._wanted, self._dispatcher = asyncio.ensure_future(plain), wanted, dispatcher
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if request_of(scope).info.is_resource:
             await self._dispatcher(scope, receive, send)
             return
+        self._wanted.set()
         plain = self._plain.result() if self._plain.done() else await asyncio.shield(self._plain)
         await plain(scope, receive, send)
 

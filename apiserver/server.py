@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -48,6 +49,7 @@ from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
+_QUIET = 2.0  # seconds before what nobody has asked for yet is loaded
 _DRAIN = 5  # seconds that requests get to finish in after SIGTERM
 
 
@@ -190,11 +192,16 @@ class Server:
 
         async def plain() -> ASGI:
             await self._serving.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET):  # loading it takes the processor from those who start now
+                    await wanted.wait()
             return await asyncio.to_thread(load_plain)
+
+        wanted = asyncio.Event()
 
         self.metrics.gauges.append(lambda: _object_counts(endpoints))
         app = with_filters(
-            Application(plain(), Dispatcher(api, kubelet)),
+            Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
             lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
             lambda inner: AuthorizationFilter(inner, options.authorization_mode),
