@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for noisy in ("uvicorn.error", "httpx", "websockets"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
+    gc.disable()  # nothing of what is imported is garbage; the server turns it on again
     from apiserver.filters.authentication import TokenFileError
     from apiserver.pki import PKIError
     from apiserver.server import Server, StartError

@@ -18,10 +18,12 @@ from api.errors import BadRequest, UnsupportedMediaType
 from api.model import Model
 from api.schema import ANY, MISSING, Schema, schema_of
 from api.scheme import GroupVersion, resource_of_kind
-from apiserver import go_errors, protobuf, yaml_documents
+from apiserver import go_errors
 
 JSON, YAML = "application/json", "application/yaml"
-_MEDIA_TYPES = {"": JSON, JSON: JSON, YAML: YAML, protobuf.MEDIA_TYPE: protobuf.MEDIA_TYPE}
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+_MEDIA_TYPES = {"": JSON, JSON: JSON, YAML: YAML, PROTOBUF: PROTOBUF}
+# The readers of YAML and protobuf are imported when the first such body comes: most clients send JSON.
 _PARAMETERS = re.compile(r"\s*([\w.+-]+=(\"[^\"]*\"|[^\s;\"]+)\s*(;\s*|$))*")
 
 M = TypeVar("M", bound=Model)
@@ -45,11 +47,13 @@ def decode_request(
     """
     expected = Expected(model, kind or model.__name__, version)
     media = media_type(content_type)
-    if media == protobuf.MEDIA_TYPE:
+    if media == PROTOBUF:
         return _decode_protobuf(expected, body), []
     duplicates: list[str] = []
     raw = body
     if media == YAML:
+        from apiserver import yaml_documents
+
         try:
             document = yaml_documents.parse(body)
             raw = orjson.dumps(document.value, option=orjson.OPT_SORT_KEYS)
@@ -81,17 +85,20 @@ def media_type(content_type: str) -> str:
 
 def parse_document(body: bytes, content_type: str) -> Any:
     """Read a body into a JSON value.  Raises BadRequest, UnsupportedMediaType."""
-    try:
-        media = media_type(content_type)
-        if media == YAML:
+    media = media_type(content_type)
+    if media == YAML:
+        from apiserver import yaml_documents
+
+        try:
             return yaml_documents.parse(body).value
-        if media != JSON:
-            raise UnsupportedMediaType(f"the body of the request was in an unknown format: {media} is no document")
+        except yaml_documents.YAMLError as error:
+            raise BadRequest(str(error)) from None
+    if media != JSON:
+        raise UnsupportedMediaType(f"the body of the request was in an unknown format: {media} is no document")
+    try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise BadRequest(go_errors.syntax_error(body)) from None
-    except yaml_documents.YAMLError as error:
-        raise BadRequest(str(error)) from None
 
 
 def repeats_keys(body: bytes) -> bool:
@@ -185,6 +192,8 @@ def yaml_error(duplicates: list[str]) -> list[str]:
 
 
 def _decode_protobuf(expected: Expected, body: bytes) -> Any:
+    from apiserver import protobuf
+
     try:
         envelope = protobuf.unwrap(body)
     except protobuf.Malformed as error:

@@ -19,7 +19,7 @@ from apiserver.answer import Answer
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
-from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs
+from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
@@ -69,6 +69,8 @@ class Dispatcher:
             request.warnings.append(endpoint.strategy.deprecation)
         media = negotiate(request.header("accept"))
         if info.subresource == "log" and endpoint.model is Pod:
+            if info.verb != "get":
+                raise _not_allowed()
             pod = endpoint.decode(endpoint.find(info.namespace, info.name))
             await stream_logs(self.api, self._kubelet, pod, request, receive, send)
             return
@@ -81,9 +83,10 @@ class Dispatcher:
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
+        url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
-        await relay_websocket(self.api, self._kubelet, pod, request, receive, send)
+        await relay_websocket(url, self._kubelet, request, receive, send)
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info

@@ -64,6 +64,7 @@ def negotiate(accept: str, *, transforms: bool = True) -> MediaType:
     if not accept.strip():
         return PLAIN
     ranked = sorted((_parse(part) for part in accept.split(",")), key=lambda found: -found[2])
+    misshapen = False
     for kind, parameters, quality in ranked:
         if quality == 0:
             continue
@@ -80,8 +81,11 @@ def negotiate(accept: str, *, transforms: bool = True) -> MediaType:
             if parameters.get("v") in ("v2", "v2beta1"):
                 return MediaType(base, discovery=parameters["v"])
             continue
+        misshapen = True
         if not transforms or group != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
             continue
         if target in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
             return MediaType(base, target, parameters["v"])
+    if misshapen:
+        raise NotAcceptable(f"only the following media types are accepted: {AVAILABLE}")
     raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {AVAILABLE}", StatusDetails())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -17,7 +18,7 @@ from api.clock import SystemClock
 from api.errors import AlreadyExists
 from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
-from apiserver.app import Application, plain_endpoints, with_filters
+from apiserver.app import Application, with_filters
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.endpoint import API, Endpoint
@@ -35,7 +36,6 @@ from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
-from apiserver.openapi import Documents
 from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
@@ -49,6 +49,7 @@ from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
+_QUIET = 2.0  # seconds before what nobody has asked for yet is loaded
 _DRAIN = 5  # seconds that requests get to finish in after SIGTERM
 
 
@@ -65,6 +66,7 @@ class Server:
         self.stopping = False
         self.metrics = Metrics()
         self._background: set[asyncio.Task[None]] = set()
+        self._serving = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.  Raises StartError, StoreError, PKIError, TokenFileError."""
@@ -115,9 +117,9 @@ class Server:
         server = uvicorn.Server(config)
         # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
         # hold no cycles, so the collector may come seldom.
-        gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
+        gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
         self._watch_signals(server, cache)
@@ -181,10 +183,25 @@ class Server:
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
         discovery = Discovery(endpoints, f"{options.advertised}:{options.secure_port}")
-        plain = plain_endpoints(discovery, Documents(endpoints), self._health(cache), self.metrics)
+
+        def load_plain() -> ASGI:
+            from apiserver.openapi import Documents
+            from apiserver.plain import plain_endpoints
+
+            return plain_endpoints(discovery, Documents(endpoints), self._health(cache), self.metrics)
+
+        async def plain() -> ASGI:
+            await self._serving.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET):  # loading it takes the processor from those who start now
+                    await wanted.wait()
+            return await asyncio.to_thread(load_plain)
+
+        wanted = asyncio.Event()
+
         self.metrics.gauges.append(lambda: _object_counts(endpoints))
         app = with_filters(
-            Application(plain, Dispatcher(api, kubelet)),
+            Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
             lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
             lambda inner: AuthorizationFilter(inner, options.authorization_mode),
@@ -236,6 +253,7 @@ class Server:
     async def _announce(self, server: uvicorn.Server, port: int) -> None:
         while not server.started:
             await self.clock.sleep(0.002)
+        self._serving.set()
         log.info("serving on https://%s:%d", self.options.bind_address, port)
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")

@@ -1,8 +1,7 @@
-"""One HTTP/1.1 connection and a pool of them, on asyncio and llhttp.
+"""One HTTP/1.1 connection and a pool of them, on asyncio and llhttp: what `client.transport` gives httpx to send by.
 
-Why not a general HTTP client's own: measured on one core, httpx with httpcore and h11 spends 1.3 to 3 ms of CPU a
-call and more the wider the pool, this 0.15 ms, and a cluster makes thousands of calls when it starts its pods.  An
-API client needs only this much of HTTP: requests with a body of known length, one at a time on each connection.
+Why not httpx's own transport: see docs/adr/0014-httpx-over-a-transport-of-our-own.md.  An API client needs only this
+much of HTTP: requests with a body of known length, one at a time on each connection.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
 from typing import cast
 
 import httptools
 
 _PAUSE_AT = 1 << 20
 """Bytes of an answer waiting to be read above which the server is made to wait."""
+_FRAMING = (b"content-length", b"transfer-encoding")
 _RESET = "the server closed the connection"
 
 
@@ -29,13 +28,13 @@ class Broken(ConnectionError):
         self.unused = unused
 
 
-class Answer:
-    """Status, headers (names in lower case) and, as far as it was read already, the body."""
+class Head:
+    """An answer's status and its headers, as they came."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("headers", "status")
 
-    def __init__(self, status: int, headers: dict[str, str]) -> None:
-        self.status, self.headers, self.body = status, headers, b""
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status, self.headers = status, headers
 
 
 class Connection(asyncio.Protocol):
@@ -46,14 +45,15 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._lost: Exception | None = None
-        self._reset()
+        self._reset(False)
 
-    def _reset(self) -> None:
+    def _reset(self, bodiless: bool) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._headers: dict[str, str] = {}
-        self._chunks: deque[bytes] = deque()
+        self._bodiless, self._framed = bodiless, False
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
         self._buffered = 0
-        self._answer: Answer | None = None
+        self._head: Head | None = None
         self._complete = self._stays_open = False
         self._untouched = True
         self._paused = False
@@ -71,69 +71,77 @@ class Connection(asyncio.Protocol):
             self._fail(Broken(f"the answer is not HTTP: {error}"))
             self.abort()
             return
-        if self._buffered > _PAUSE_AT and not self._paused and self._transport is not None:
+        if self._buffered > _PAUSE_AT and not (self._complete or self._paused) and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if error is None and self._head is not None and not self._framed:
+            self._complete = True  # the end of the connection is the end of a body whose length was never told
         self._fail(error or Broken(_RESET, unused=self._untouched))
         self.pool.lost(self)
 
     # --- llhttp ----------------------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers.append((name, value))
+        self._framed = self._framed or name.lower() in _FRAMING
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status >= 200:  # 1xx announces another head
-            self._answer = Answer(status, self._headers)
-        self._headers = {}
+            self._head = Head(status, self._headers)
+            self._complete = self._bodiless
+        self._headers = []
 
     def on_body(self, body: bytes) -> None:
         self._chunks.append(body)
         self._buffered += len(body)
 
     def on_message_complete(self) -> None:
-        self._complete = self._answer is not None
+        self._complete = self._head is not None
         self._stays_open = self._parser.should_keep_alive()  # llhttp knows it only now
 
     # --- for the pool's users --------------------------------------------------------------------
 
-    def send(self, data: bytes) -> None:
-        """Write a whole request."""
-        self._reset()
+    def send(self, data: bytes, *, bodiless: bool = False) -> None:
+        """Write a whole request.  `bodiless`: as to HEAD, the answer has no body, whatever length it names."""
+        self._reset(bodiless)
         if self._lost is not None or self._transport is None:
             raise Broken(_RESET, unused=True)
         self._transport.write(data)
 
-    async def head(self) -> Answer:
-        """The answer as soon as its headers are there."""
-        while self._answer is None:
+    async def head(self) -> Head:
+        """The answer's as soon as it is there."""
+        while self._head is None:
             await self._more()
-        return self._answer
+        return self._head
 
-    async def whole(self) -> Answer:
+    async def whole(self) -> tuple[Head, bytes]:
         """The answer with its whole body."""
         while not self._complete:
-            self._resume()
+            self.resume()
             await self._more()
-        assert self._answer is not None
-        self._answer.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        return self._answer
+        assert self._head is not None
+        return self._head, self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes."""
-        while True:
-            while self._chunks:
-                chunk = self._chunks.popleft()
-                self._buffered -= len(chunk)
-                yield chunk
+    async def chunk(self) -> bytes:
+        """What has come of the body since the last time, at least a byte; empty at its end."""
+        while not self._chunks:
             if self._complete:
-                return
-            self._resume()
+                return b""
+            self.resume()
             await self._more()
+        chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._buffered = 0
+        return chunk
+
+    @property
+    def complete(self) -> bool:
+        """The whole answer has come."""
+        return self._complete
 
     @property
     def reusable(self) -> bool:
@@ -162,35 +170,40 @@ class Connection(asyncio.Protocol):
         self._lost = self._lost or error
         self._wake()
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """Let the server send: what came so far was taken, or is wanted no more."""
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
 
 
 class Pool:
-    """Up to `limit` connections to one server (None: as many as are asked for); the one used last is used next.
+    """Connections to one server.  Calls share up to `limit` of them; streams come on top, as many as are asked for.
 
-    A connection that the server closes while idle is dropped at once, without being asked first.
+    The connection used last is used next; a stream takes the one that was idle longest.  One that the server closes
+    while idle is dropped at once, without being asked first.
     """
 
-    def __init__(
-        self, host: str, port: int, context: ssl.SSLContext | None, server_name: str = "", limit: int | None = None
-    ) -> None:
+    def __init__(self, host: str, port: int, context: ssl.SSLContext | None, server_name: str, limit: int) -> None:
         self._host, self._port, self._context, self._limit = host, port, context, limit
         self._server_name = (server_name or host) if context is not None else None
         self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
+        self._calls: set[Connection] = set()  # idle ones too
+        self._streams: set[Connection] = set()
         self._opening = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
-    async def take(self, patience: float) -> tuple[Connection, bool]:
+    @property
+    def _full(self) -> bool:
+        return len(self._calls) + self._opening >= self._limit
+
+    async def take(self, patience: float | None, *, stream: bool = False) -> tuple[Connection, bool]:
         """A connection to send one request on, and whether it was used before; then `give` it back.
 
         Raises OSError when none can be opened within `patience` seconds.
         """
-        while not self._idle and self._limit is not None and len(self._open) + self._opening >= self._limit:
+        while not stream and not self._idle and self._full:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
@@ -202,8 +215,11 @@ class Pool:
         if self._closed:
             raise Broken("the client was closed", unused=True)
         if self._idle:
-            return self._idle.pop(), True
-        self._opening += 1
+            connection = self._idle.pop(0 if stream else -1)
+            if stream:
+                self.is_stream(connection)
+            return connection, True
+        self._opening += not stream
         try:
             async with asyncio.timeout(patience):
                 _, connection = await asyncio.get_running_loop().create_connection(
@@ -216,42 +232,43 @@ class Pool:
         except TimeoutError as error:
             raise Broken(f"no connection within {patience:g} s", unused=True) from error
         finally:
-            self._opening -= 1
+            self._opening -= not stream
             self._next()
-        self._open.add(connection)
+        (self._streams if stream else self._calls).add(connection)
         _keep_alive(connection)
         return connection, False
 
-    def move_idle_to(self, other: Pool) -> Connection | None:
-        """Hand an idle connection over for good, if there is one: that saves `other` a TLS handshake."""
-        if not self._idle:
-            return None
-        connection = self._idle.pop(0)
-        self._open.discard(connection)
-        other._open.add(connection)
-        connection.pool = other
+    def is_stream(self, connection: Connection) -> None:
+        """What was taken for a call carries a stream, and takes no connection from the calls any more."""
+        self._calls.discard(connection)
+        self._streams.add(connection)
         self._next()
-        return connection
 
     def give(self, connection: Connection) -> None:
         """Done with it, well or not."""
-        if connection.reusable and not self._closed:
+        if connection in self._streams:
+            self._streams.discard(connection)
+            if not self._full:
+                self._calls.add(connection)
+        if connection in self._calls and connection.reusable and not self._closed:
+            connection.resume()
             self._idle.append(connection)
         else:
-            self._open.discard(connection)
+            self._calls.discard(connection)
             connection.abort()
         self._next()
 
     def lost(self, connection: Connection) -> None:
         """Called by a connection that has ended."""
-        self._open.discard(connection)
+        self._calls.discard(connection)
+        self._streams.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._next()
 
     def close(self) -> None:
         self._closed = True
-        for connection in [*self._open]:
+        for connection in [*self._calls, *self._streams]:
             connection.abort()
         self._idle.clear()
         while self._waiting:

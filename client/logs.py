@@ -51,5 +51,5 @@ def set_up_logging(component: str, verbosity: int = 0, form: str = "text") -> No
     handler.setFormatter(JSONFormat(component) if form == "json" else TextFormat(component))
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.DEBUG if verbosity >= 4 else logging.INFO)
-    for noisy in ("httpx", "httpcore", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.INFO if verbosity < 9 else logging.DEBUG)
+    for noisy in ("httpx", "httpcore", "asyncio", "uvicorn.error", "websockets"):
+        logging.getLogger(noisy).setLevel(logging.WARNING if verbosity < 9 else logging.DEBUG)

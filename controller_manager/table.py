@@ -34,6 +34,10 @@ class Entry:
     source: str = ""
 
 
+def _garbage_collector(options: Options, *common: Any) -> Controller:
+    return GarbageCollector(*common, start_after=1.0)
+
+
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
     def make(options: Options, *common: Any) -> Controller:
         return controller(*common)
@@ -84,7 +88,7 @@ CONTROLLERS: dict[str, Entry] = {
     "namespace-controller": Entry(_plain(NamespaceController), ("namespace",)),
     "serviceaccount-controller": Entry(_plain(ServiceAccountController), ("serviceaccount",)),
     "root-ca-certificate-publisher-controller": Entry(_root_ca, ("root-ca-cert-publisher",)),
-    "garbage-collector-controller": Entry(_plain(GarbageCollector), ("garbagecollector",)),
+    "garbage-collector-controller": Entry(_garbage_collector, ("garbagecollector",)),
     "pod-garbage-collector-controller": Entry(_pod_gc, ("podgc",)),
     "node-lifecycle-controller": Entry(_node_lifecycle, ("nodelifecycle",), "node-controller"),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController)),

@@ -107,7 +107,10 @@ class PodWorker:
         if event.type == ContainerEventType.REMOVED or event.status is None:
             return
         known = self.runs.get(event.container_id)
-        if known is not None and (known.state == event.status.state or has_ended(known)):
+        if known is not None and has_ended(known):
+            self.wake()  # it ended so soon that its start has seen it; nobody has acted on it yet
+            return
+        if known is not None and known.state == event.status.state:
             return
         self.runs[event.container_id] = event.status
         self._note_end(event.status)
@@ -173,8 +176,11 @@ class PodWorker:
         except RuntimeFailure:
             self.runs.pop(container_id, None)
             return None
+        known = self.runs.get(container_id)
         self.runs[container_id] = run
         self._note_end(run)
+        if has_ended(run) and not has_ended(known):
+            self.wake()  # its event will find nothing new any more
         return run
 
     # --- the work --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from proxy.service_map import Endpoint, PortRules, ServiceMap
 
@@ -101,6 +102,7 @@ FIXED = (
 HASHED = ("SVC", "SVL", "EXT", "SEP", "FW")
 
 
+@lru_cache(maxsize=65536)
 def short_hash(text: str, length: int) -> str:
     return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:length]
 

@@ -17,29 +17,54 @@ _CONNECT_SECONDS = 5.0
 
 
 class Side(asyncio.Protocol):
-    """One end of a relay.  What comes in here goes out at `peer`, and stops coming while the peer is full."""
+    """One end of a relay.  What comes in here goes out at `peer`, and stops coming while the peer is full.
+
+    Bytes can come before the two ends are joined (an endpoint that speaks first; uvloop, which begins to read
+    after `connection_made` whether paused there or not): they are kept, and reading stops.
+    """
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.peer: Side | None = None
+        self._early: list[bytes] = []
         self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self.peer is not None and self.peer.transport is not None:
+        if self.peer is None:
+            self._early.append(data)
+            if self.transport is not None:
+                self.transport.pause_reading()
+        elif self.peer.transport is not None:
             self.peer.transport.write(data)
 
     def eof_received(self) -> bool:
         """One direction is finished, the other may go on."""
         self._ended = True
         peer = self.peer
-        if peer is None or peer.transport is None or peer.transport.is_closing():
+        if peer is None:
+            return True
+        if peer.transport is None or peer.transport.is_closing():
             return False
         if peer.transport.can_write_eof():
             peer.transport.write_eof()
         return not peer._ended
+
+    def join(self, peer: Side) -> None:
+        """Bring two ends together: pass on what came meanwhile in both directions, and go on."""
+        self.peer, peer.peer = peer, self
+        for here, there in ((self, peer), (peer, self)):
+            assert here.transport is not None
+            assert there.transport is not None
+            for data in here._early:
+                there.transport.write(data)
+            here._early.clear()
+            if here._ended:
+                there.transport.write_eof()
+            elif not here.transport.is_closing():
+                here.transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         peer = self.peer
@@ -64,39 +89,12 @@ class ClientSide(Side):
     def __init__(self, relays: TcpRelays) -> None:
         super().__init__()
         self._relays = relays
-        self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert self.transport is not None
         self.transport.pause_reading()
         self._relays.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        if self.peer is None:  # uvloop begins to read after `connection_made`, paused there or not
-            self._early.append(data)
-            if self.transport is not None:
-                self.transport.pause_reading()
-            return
-        super().data_received(data)
-
-    def eof_received(self) -> bool:
-        if self.peer is None:
-            self._ended = True
-            return True
-        return super().eof_received()
-
-    def join(self, peer: Side) -> None:
-        """An endpoint is there: pass on what came meanwhile, and go on."""
-        assert self.transport is not None
-        assert peer.transport is not None
-        self.peer, peer.peer = peer, self
-        for data in self._early:
-            peer.transport.write(data)
-        self._early.clear()
-        if self._ended:
-            peer.transport.write_eof()
-        self.transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
@@ -137,9 +135,10 @@ class TcpRelays:
             except (OSError, TimeoutError) as error:
                 log.debug("%s: %s does not answer: %s", self._label, endpoint.address, error)
                 continue
-            if transport.is_closing():
-                if side.transport is not None:
-                    reset(side.transport)
+            if transport.is_closing() or side.transport is None or side.transport.is_closing():
+                for end in (transport, side.transport):
+                    if end is not None:
+                        reset(end)
                 return
             client.join(side)
             self._balancer.chosen(address, endpoint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from api.clock import Clock
@@ -168,7 +168,16 @@ class Scheduler:
             self._nominations.set(queued.info, result.nominated_node)
         self._turn_down(queued, str(problem), problem.plugins, nominated=result.nominated_node)
         if result.action is not None:
-            self._spawn(_awaited(result.action()))
+            self._spawn(self._act(queued, result.action))
+
+    async def _act(self, queued: QueuedPod, action: Callable[[], Awaitable[None]]) -> None:
+        """Make room.  If that fails the promise is off, and the pod is tried again after its back-off."""
+        try:
+            await action()
+        except (StatusError, OSError) as error:
+            log.warning("making room for %s: %s", queued.info.key, error)
+            self._nominations.drop(queued.info.uid)
+            self._queue.update(queued.info, retry=True)
 
     def _after_refusal(self, queued: QueuedPod, status: Status) -> None:
         if status.rejected:
@@ -211,10 +220,6 @@ class Scheduler:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("in the background: %s", error, exc_info=error)
-
-
-async def _awaited(work: Any) -> None:
-    await work
 
 
 def failure_patch(pod: Pod, reason: str, message: str, nominated: str, clock: Clock) -> dict[str, Any]:

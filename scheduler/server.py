@@ -85,7 +85,7 @@ async def serve(component: Component) -> None:
     nominations = Nominations()
     plugins = [
         *default_plugins(cache, workloads),
-        *(Weighted(load(text)(cache), 1) for text in options.plugin),
+        *(Weighted(make(cache), 1) for make in options.plugin),
         Weighted(DefaultBinder(writer.bind)),
     ]
     profiles: dict[str, Framework] = {}

@@ -41,16 +41,12 @@ def parse(method: str, path: str, query: dict[str, str]) -> RequestInfo:
     if len(parts) > 2:
         info.subresource = parts[2]
     if not info.name:
+        # Only collections are watched by a parameter; one object is through a field selector or a /watch/ path.
         if info.verb == "get":
-            info.verb = (
-                "watch" if query.get("watch", "false").lower() in ("true", "1", "") and "watch" in query else "list"
-            )
+            watch = query.get("watch", "false").lower()
+            info.verb = "list" if watch in ("false", "0") else "watch"
         elif info.verb == "delete":
             info.verb = "deletecollection"
-    elif (
-        info.verb == "get" and not info.subresource and "watch" in query and query["watch"].lower() in ("true", "1", "")
-    ):
-        info.verb = "watch"
     return info
 
 

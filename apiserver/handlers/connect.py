@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from api.core_v1 import Node, Pod
-from api.errors import BadRequest, InternalError, ServiceUnavailable, from_answer
+from api.errors import BadRequest, InternalError, ServiceUnavailable, from_answer, not_found
 from apiserver.endpoint import API
+from apiserver.handlers.log_options import log_parameters
 from apiserver.request import Receive, Request, Send
 
 _ADDRESS_ORDER = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
-_LOG_PARAMETERS = ("follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps", "stream")
-_EXEC_PARAMETERS = ("command", "stdin", "stdout", "stderr", "tty")
+_STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 
 # What kubectl port-forward asks for is no token of HTTP's, so WebSocket libraries refuse it: our kubelet takes another
 # name for the same.
@@ -47,7 +47,7 @@ def kubelet_address(api: API, pod: Pod) -> tuple[str, int]:
         raise BadRequest(f"pod {pod.metadata.name} does not have a host assigned")
     node = api.get_object(Node, "", pod.spec.nodeName)
     if node is None:
-        raise InternalError(f'node "{pod.spec.nodeName}" of pod {pod.metadata.name} not found')
+        raise not_found("", "pods", pod.spec.nodeName)
     addresses = {address.type: address.address for address in node.status.addresses}
     host = next((addresses[kind] for kind in _ADDRESS_ORDER if kind in addresses), "")
     port = node.status.daemonEndpoints.kubeletEndpoint.Port if node.status.daemonEndpoints.kubeletEndpoint else 10250
@@ -82,13 +82,13 @@ async def stream_logs(
     """GET …/log: relay the kubelet's answer as it comes, until it ends or the client leaves."""
     import httpx
 
-    query = request.query
-    for number in ("tailLines", "limitBytes", "sinceSeconds"):
-        if number in query and not query[number].lstrip("-").isdigit():
-            raise BadRequest(f"{number}: {query[number]!r} is not a number")
-    container = chosen_container(pod, query.get("container", ""))
+    parameters = log_parameters(request.query, pod.metadata.name)
+    container = chosen_container(pod, request.query.get("container", ""))
+    if not pod.spec.nodeName:  # nobody has anything to say yet
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
     host, port = kubelet_address(api, pod)
-    parameters = {name: query[name] for name in _LOG_PARAMETERS if name in query}
     url = (
         f"https://{host}:{port}/containerLogs/{pod.metadata.namespace}/{pod.metadata.name}/{container}"
         f"?{urlencode(parameters)}"
@@ -129,31 +129,33 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def relay_websocket(
-    api: API, kubelet: KubeletClient, pod: Pod, request: Request, receive: Receive, send: Send
-) -> None:
+def upgrade_target(api: API, pod: Pod, request: Request) -> str:
+    """The kubelet's URL for an exec, attach or port-forward.  Raises what the client got wrong, before any upgrade."""
+    verb = request.info.subresource
+    path = f"/{'portForward' if verb == 'portforward' else verb}/{pod.metadata.namespace}/{pod.metadata.name}"
+    if verb == "portforward":
+        parameters = [("ports", value) for value in request.query_list.get("ports", [])]
+        host, port = kubelet_address(api, pod)
+    else:
+        path += f"/{chosen_container(pod, request.query.get('container', ''))}"
+        host, port = kubelet_address(api, pod)
+        parameters = _exec_parameters(request)
+    return f"wss://{host}:{port}{path}?{urlencode(parameters)}"
+
+
+def _exec_parameters(request: Request) -> list[tuple[str, str]]:
+    """The parameters of exec and attach under the names the kubelet knows them by."""
+    commands = [("command", value) for value in request.query_list.get("command", [])]
+    if request.info.subresource == "exec" and not commands:
+        raise BadRequest("you must specify at least 1 command for the container")
+    return commands + [(theirs, "1") for ours, theirs in _STREAMS.items() if request.flag(ours)]
+
+
+async def relay_websocket(url: str, kubelet: KubeletClient, request: Request, receive: Receive, send: Send) -> None:
     """exec, attach, portforward over WebSocket: messages are passed on unchanged in both directions."""
     import websockets.asyncio.client as websockets
     from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-    verb = request.info.subresource
-    host, port = kubelet_address(api, pod)
-    path = f"/{'portForward' if verb == 'portforward' else verb}/{pod.metadata.namespace}/{pod.metadata.name}"
-    parameters: list[tuple[str, str]] = []
-    if verb == "portforward":
-        parameters = [("ports", value) for value in request.query_list.get("ports", [])]
-    else:
-        path += f"/{chosen_container(pod, request.query.get('container', ''))}"
-        for name in _EXEC_PARAMETERS:
-            wanted = {"stdin": "input", "stdout": "output", "stderr": "error"}.get(name, name)
-            values = request.query_list.get(name, [])
-            if name == "command":
-                parameters += [("command", value) for value in values]
-            elif request.flag(name):
-                parameters.append((wanted, "1"))
-        if verb == "exec" and not any(name == "command" for name, _ in parameters):
-            raise BadRequest("you must specify at least 1 command for the container")
-    url = f"wss://{host}:{port}{path}?{urlencode(parameters)}"
     asked = request.scope.get("subprotocols") or []
     offered: list[Any] = [_TUNNEL_ALIAS if name == _TUNNEL else name for name in asked]
     try:

@@ -6,18 +6,23 @@ import asyncio
 
 import orjson
 
+from api.errors import NotAcceptable
 from apiserver import tables
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.list_options import list_options
 from apiserver.handlers.watch import Watch, WatchItem, open_watch
-from apiserver.negotiation import MediaType
+from apiserver.negotiation import JSON, MediaType
 from apiserver.request import Receive, Request, Send
+
+_AVAILABLE = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 
 
 async def serve_watch(
     api: API, endpoint: Endpoint, request: Request, media: MediaType, receive: Receive, send: Send
 ) -> None:
     """Raises StatusError before the first byte; later errors travel as ERROR events."""
+    if media.type != JSON:
+        raise NotAcceptable(f"only the following media types are accepted: {_AVAILABLE}")
     info = request.info
     query = request.query
     if info.name:
@@ -55,6 +60,8 @@ async def _until_gone(receive: Receive) -> None:
 
 
 async def _relay(watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocketSender) -> None:
+    if frames.impossible:
+        return
     while batch := await watch.next_batch():
         await sender.send([frames.frame(item) for item in batch])
 
@@ -65,6 +72,8 @@ class _Frames:
     def __init__(self, api: API, endpoint: Endpoint, request: Request, media: MediaType) -> None:
         self._api, self._endpoint, self._request, self._media = api, endpoint, request, media
         self._first = True
+        # An event is one object: a client that wants each as a list is told nothing, as Kubernetes does.
+        self.impossible = media.transform == "PartialObjectMetadataList"
 
     def frame(self, item: WatchItem) -> bytes:
         if not self._media.transform or item.error is not None:

@@ -17,7 +17,7 @@ from api.meta_v1 import StatusDetails
 from api.model import Model
 from api.schema import ANY, Schema, schema_of
 from api.scheme import GroupVersion, resource_of_kind
-from apiserver import go_errors, yaml_documents
+from apiserver import go_errors
 from apiserver.decoding import Repeated, clean, parse_with_repeats, repeats_keys, strict_error, yaml_error
 from apiserver.patch import json_patch, merge_patch, strategic_merge
 from apiserver.patch.json_value import go_text
@@ -301,6 +301,8 @@ class ApplyRequest:
     """One server-side apply configuration.  Raises BadRequest for a body that is none."""
 
     def __init__(self, body: bytes, field_validation: str = "Warn") -> None:
+        from apiserver import yaml_documents
+
         self.warnings: list[str] = []
         try:
             document = yaml_documents.parse(body)

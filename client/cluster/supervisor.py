@@ -108,7 +108,7 @@ class Supervisor:
         first = [component for component in self.components if not component.needs_api]
         later = [component for component in self.components if component.needs_api]
         gc.disable()  # until all is imported: nothing of that is garbage
-        importlib.import_module("api.scheme")  # what the first component needs as well
+        _load_types()
         serving_read, serving_write = os.pipe()
         gate_read, gate_write = os.pipe()
         for component in first:
@@ -318,6 +318,14 @@ class Supervisor:
                 _signal(alive, signal.SIGKILL)
                 deadline, requests = self._clock.monotonic() + grace, self._stop_requests
             self._turn(deadline)
+
+
+def _load_types() -> None:
+    """Import the API's types and build their validators, which is otherwise done on first use, by each component."""
+    from api.scheme import RESOURCES
+
+    for resource in RESOURCES:
+        resource.model.model_rebuild()
 
 
 def _signal(children: Iterable[_Child], number: signal.Signals) -> None:

@@ -64,11 +64,6 @@ def import_shared() -> None:
     for module in SHARED:
         importlib.import_module(module)
 
-    from api.scheme import RESOURCES
-
-    for resource in RESOURCES:
-        resource.model.model_rebuild()  # builds the validator, which is otherwise done on first use, by each
-
 
 @dataclass(frozen=True)
 class Parts:

@@ -1,6 +1,6 @@
 """A few words of rtnetlink (links, addresses, routes): what a pod's network needs, in about a millisecond.
 
-pyroute2 can do all of it, at 100 ms of import and 15 MB of memory per kubelet; see docs/adr for the choice.
+pyroute2 can do all of it, at 100 ms of import and 15 MB of memory per kubelet; see ADR 13.
 Message formats: rtnetlink(7).  Errors are OSErrors with the kernel's errno.
 """
 

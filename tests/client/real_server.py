@@ -17,23 +17,30 @@ from client.config import ClientConfig, load_kubeconfig
 class RealServer:
     """`python -m apiserver`; what it stores outlives `kill`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         self._folder = folder
+        self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def config(self) -> ClientConfig:
         """The administrator's."""
-        return load_kubeconfig(self._folder / "data" / "kubeconfig")
+        return load_kubeconfig(self.kubeconfig)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The file for components that run as processes."""
+        return self._folder / "data" / "kubeconfig"
 
     def start(self) -> None:
         """Return when it serves."""
         reader, writer = os.pipe()
         log = self._folder / "apiserver.log"
         flags = ["--data-dir", str(self._folder / "data"), "--secure-port", str(self._port), "--ready-fd", str(writer)]
+        flags += self._flags
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "apiserver", *flags], pass_fds=[writer], stdout=output, stderr=output
@@ -52,9 +59,9 @@ class RealServer:
 
 
 @contextmanager
-def real_server(folder: Path) -> Iterator[RealServer]:
+def real_server(folder: Path, *flags: str) -> Iterator[RealServer]:
     """A running one."""
-    server = RealServer(folder)
+    server = RealServer(folder, *flags)
     server.start()
     try:
         yield server

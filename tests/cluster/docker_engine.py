@@ -78,6 +78,15 @@ class Engine:
         entering = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *command]
         return subprocess.run(entering, capture_output=True, text=True, timeout=timeout, check=False)
 
+    def inspect(self, container: str, field: str) -> str:
+        return self.docker("inspect", "--format", f"{{{{.{field}}}}}", container).strip()
+
+    def kill_9(self, pid: int) -> None:
+        """Kill a process by the number it has for the engine.  (Docker takes its own `kill` for the wish that the
+        container stay down.)"""
+        entering = ["nsenter", f"--pid=/proc/{self.pid}/ns/pid", f"--mount=/proc/{self.pid}/ns/mnt"]
+        subprocess.run([*entering, "--", "kill", "-9", str(pid)], check=True, timeout=10)
+
     def _run(self, command: list[str], timeout: float, environment: dict[str, str]) -> str:
         done = subprocess.run(
             command,

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,17 +76,24 @@ def processes_with(text: str) -> list[int]:
 class RunningCluster:
     """A cluster in a folder, driven by its command and by kubectl."""
 
-    def __init__(self, root: Path, port: int) -> None:
+    def __init__(self, root: Path, port: int, prefix: Sequence[str] = ()) -> None:
         self.root = root
+        self._prefix = prefix  # of every command: to run it as another user
         self.port = port
         self.kubeconfig = root / "kubeconfig"
         self.patient = False
         """Whether commands that fail are tried again: for when the API server is being killed."""
 
     def nanokube(self, *arguments: str, timeout: float = 90, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "client.cli", arguments[0], "--data-dir", str(self.root), *arguments[1:]]
+        command = [*self._prefix, sys.executable, "-m", "client.cli", arguments[0], "--data-dir", str(self.root)]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, check=False, env=environment(), cwd=ROOT
+            [*command, *arguments[1:]],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env=environment(),
+            cwd=ROOT,
         )
         assert not check or done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}{self.tails()}"
         return done
@@ -159,9 +166,9 @@ class RunningCluster:
 
 
 @contextlib.contextmanager
-def running_cluster(folder: Path, *flags: str) -> Iterator[RunningCluster]:
+def running_cluster(folder: Path, *flags: str, prefix: Sequence[str] = ()) -> Iterator[RunningCluster]:
     """A cluster that is up until the block ends; then nothing of it may be left."""
-    cluster = RunningCluster(folder / "cluster", free_port())
+    cluster = RunningCluster(folder / "cluster", free_port(), prefix)
     try:
         cluster.up(*flags)
         yield cluster

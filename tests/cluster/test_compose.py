@@ -61,8 +61,11 @@ def test_the_cluster_as_services(engine: Engine, tmp_path: Path) -> None:
         assert "serving on" in kubectl("logs", name)
         assert kubectl("exec", name, "--", "sh", "-c", "echo $POD_NAME").strip() == name
 
-        engine.compose("kill", "-s", "SIGKILL", "apiserver", **settings)
-        until(lambda: "healthy" in engine.compose("ps", "apiserver", **settings), "a healthy apiserver again", 60)
+        container = engine.compose("ps", "-q", "apiserver", **settings).strip()
+        assert engine.inspect(container, "State.Health.Status") == "healthy"
+        engine.kill_9(int(engine.inspect(container, "State.Pid")))
+        until(lambda: engine.inspect(container, "RestartCount") == "1", "a restart of the apiserver")
+        until(lambda: engine.inspect(container, "State.Health.Status") == "healthy", "a healthy apiserver again", 60)
         assert "web" in kubectl("get", "deployments")
     except Exception:
         print(engine.compose("ps", **settings), engine.compose("logs", "--no-color", "--tail=20", **settings))

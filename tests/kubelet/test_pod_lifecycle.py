@@ -8,7 +8,8 @@ import pytest
 
 from api.clock import ManualClock
 from api.core_v1 import Pod
-from kubelet.runtime.sim import EXIT_CODE, RUN_SECONDS, START_ERROR
+from kubelet.runtime.sim import EXIT_CODE, RUN_SECONDS, START_ERROR, SimRuntime
+from kubelet.timers import Timers
 from tests.kubelet.fake_api import FakeApi
 from tests.kubelet.support import TestNode, pod, running, settle, until
 
@@ -245,3 +246,20 @@ async def test_a_restarted_kubelet_adopts_its_pods(clock: ManualClock) -> None:
         assert len(api.statuses) == writes
         await api.delete(Pod, "web", "default")
         await until(lambda: api.pod("web") is None)
+
+
+class HastyRuntime(SimRuntime):
+    """Its containers have ended by the time they are started."""
+
+    async def start_container(self, container_id: str) -> None:
+        await super().start_container(container_id)
+        await self.signal_container(container_id, 15)
+
+
+async def test_an_end_before_the_start_is_noted_is_not_missed(clock: ManualClock) -> None:
+    runtime = HastyRuntime(clock, Timers(clock), "10.9.0.0/24")
+    async with running(TestNode(clock, FakeApi(clock), runtime)) as node:
+        node.api.add(pod("web"))
+        await until(lambda: (c := node.container("web")) and c.restartCount == 1)
+        waiting = await until(lambda: node.container("web").state.waiting)
+        assert waiting.reason == "CrashLoopBackOff"

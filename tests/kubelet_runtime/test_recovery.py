@@ -131,3 +131,17 @@ async def test_a_container_is_never_started_twice(started: Start, home: Path) ->
     answer = await bench.runtime._zygote.ask("start", home / "state" / "containers" / container)
     assert "Address already in use" in answer["error"]
     assert (await bench.status(container)).state is ContainerState.RUNNING
+
+
+async def test_a_start_the_last_kubelet_did_not_see_through(started: Start, home: Path) -> None:
+    first = await started()
+    created = await first.create("sleep", "1000")
+    late = await first.create("sleep", "1000")
+    await first.runtime._zygote.ask("start", home / "state" / "containers" / created)
+    await first.runtime.close()
+    second = await started()
+    assert (await second.status(created)).state is ContainerState.RUNNING
+    assert (await second.status(late)).state is ContainerState.CREATED
+    await second.runtime._zygote.ask("start", home / "state" / "containers" / late)
+    await second.runtime.start_container(late)
+    assert (await second.status(late)).state is ContainerState.RUNNING

@@ -93,6 +93,20 @@ async def test_common_directories_can_be_written(bench: Bench, volume: Path) -> 
     assert not any(os.path.exists(f"{place}/nk-common") for place in ("/tmp", "/var/tmp", "/dev/shm"))
 
 
+async def test_a_container_has_its_own_devices(bench: Bench, volume: Path) -> None:
+    mounts = [Mount(str(volume / "key"), "/dev/nk-termination-log")]
+    script = "cat /dev/nk-termination-log; echo x > /dev/null; head -c 2 /dev/zero | wc -c; ls /dev; tty"
+    container = await bench.run("sh", "-c", script, mounts=mounts, tty=True)
+    output = (await bench.output(container)).replace("\r", "")
+    assert output.startswith("value\n2\n")
+    assert "/dev/pts/" in output
+    assert "urandom" in output
+    assert not os.path.exists("/dev/nk-termination-log")
+    if os.geteuid() == 0:
+        privileged = await bench.run("ls", "-A", "/dev", security=SecurityConfig(privileged=True))
+        assert {*(await bench.output(privileged)).split()} >= {e for e in os.listdir("/dev") if not e.startswith("nk")}
+
+
 async def test_exec_sees_the_same_view(bench: Bench, volume: Path) -> None:
     container = await bench.run("sh", "-c", "echo x > /tmp/nk-own; sleep 1000", mounts=[Mount(str(volume), "/nk-data")])
     script = "while ! [ -e /tmp/nk-own ]; do :; done; cat /nk-data/key /tmp/nk-own"

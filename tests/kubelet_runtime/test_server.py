@@ -10,6 +10,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -106,10 +107,10 @@ class Client:
             self.context.load_cert_chain(*certificate)
         self.http = httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=self.context, trust_env=False)
 
-    def websocket(self, path: str, *protocols: str) -> connect:
+    def websocket(self, path: str, *protocols: Any) -> connect:
         return connect(
             f"wss://127.0.0.1:{self.port}{path}", ssl=self.context, subprotocols=protocols, max_size=None, proxy=None
-        )  # type: ignore[arg-type]
+        )
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -137,6 +138,30 @@ async def test_clients_that_speak_first_are_heard(proxy: Userspace) -> None:
                 assert await read_all(reader) == b"127.1.0.1\nearly\n"
                 writer.close()
                 await writer.wait_closed()
+
+
+async def test_endpoints_that_speak_and_hang_up_first_are_heard(proxy: Userspace) -> None:
+    def serve(listener: socket.socket, stop: threading.Event) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                connection, _ = listener.accept()
+                connection.sendall(b"first!")
+                connection.close()
+
+    stop = threading.Event()
+    with socket.create_server(("127.1.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=serve, args=(listener, stop))
+        thread.start()
+        slices = slice_of("web", "127.1.0.1", port=listener.getsockname()[1])
+        await proxy.apply(mapped(service(ip=CLUSTER_IP, port=8089), slices))
+        for _ in range(300):
+            reader, writer = await asyncio.open_connection(CLUSTER_IP, 8089)
+            assert await asyncio.wait_for(read_all(reader), 5) == b"first!"
+            writer.close()
+            await writer.wait_closed()
+        stop.set()
+        thread.join()
 
 
 async def test_large_transfers_arrive_whole_and_half_closed_connections_go_on(proxy: Userspace) -> None:

@@ -112,6 +112,20 @@ async def test_preemption_removes_no_more_than_it_must() -> None:
     assert world.deleted == ["p1", "p0"]
 
 
+async def test_when_victims_cannot_be_deleted_it_is_tried_again() -> None:
+    world = World(make_node("a", cpu="1"))
+    world.add(make_pod("cheap", cpu="1", nodeName="a"))
+    world.refuse = ConnectionError("the server is away")
+    pod = make_pod("urgent", cpu="1", priority=10)
+    await world.why(pod)
+    assert world.deleted == []
+    assert not world.nominations.node_of(pod.metadata.uid)
+    world.refuse = None
+    await world.clock.advance(1)
+    await world.run()
+    assert world.deleted == ["cheap"]
+
+
 async def test_a_pod_that_never_preempts() -> None:
     world = World(make_node("a", cpu="1"))
     world.add(make_pod(cpu="1", nodeName="a"))

@@ -120,6 +120,8 @@ class World:
         self.patches.append((f"{pod.metadata.namespace}/{pod.metadata.name}", status))
 
     async def evict(self, victim: PodInfo, pod: PodInfo, node_name: str) -> None:
+        if self.refuse is not None:
+            raise self.refuse
         self.deleted.append(victim.name)
 
     def event(self, pod: Pod, type: str, reason: str, message: str) -> None:

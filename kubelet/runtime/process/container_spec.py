@@ -82,6 +82,7 @@ def build_spec(
         ],
         "hidden": [path for path in hidden if os.path.isdir(path)] if host.mounts else [],
         "read_only_root": config.security.read_only_root and host.mounts,
+        "all_devices": config.security.privileged,
         "uid": uid,
         "gid": gid,
         "groups": sorted({gid, *config.security.supplemental_groups}),

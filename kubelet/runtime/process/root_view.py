@@ -2,7 +2,7 @@
 
 Nothing of the host changes.  Every file system of the host is shown through an overlay whose upper layer belongs
 to the container: a missing mount point is made there, a file the container writes lands there, and all of it is
-gone with the container, as with an image's writable layer.  /dev and /sys are the host's own, /proc is the
+gone with the container, as with an image's writable layer.  /sys is the host's own; /proc and /dev are the
 container's.  All mounts live in a private mount namespace and vanish with its last process.
 
 In a user namespace the kernel refuses an overlay of a directory that has mounts below it which the user could not
@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 
 from kubelet.runtime.process import linux
 
@@ -24,6 +25,15 @@ _AS_THEY_ARE = ("/proc", "/sys", "/dev")
 # In a user namespace nothing can be written into a directory of another user's below an overlay (it would have to be
 # copied with its owner, whom the namespace does not know), unless the upper layer has it from the start.
 _COMMON = ("/var/tmp",)
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_DEVICE_LINKS = {
+    "ptmx": "pts/ptmx",
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+_OWN_DEVICES = {"pts", "shm", *_DEVICE_LINKS}
 _NOT_SHOWN = {"nsfs", "autofs", "binfmt_misc", "rpc_pipefs"}
 
 
@@ -35,15 +45,15 @@ def enter(spec: dict[str, object], work_dir: str, *, own_proc: bool, user_namesp
     """Make the view that `spec` describes and move the calling process into it.
 
     `spec` has `mounts` ([host path, container path, read only, optional]), `hidden` (paths shown as empty),
-    `read_only_root`.  `work_dir` is a directory of the container's own, on a file system that can carry an
-    overlay's upper layer, else a tmpfs is used.  The caller is in a mount namespace of its own.
+    `read_only_root`, `all_devices`, `cwd`.  `work_dir` is a directory of the container's own.  The
+    caller is in a mount namespace of its own.
     """
     linux.mount("", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     mounts = _open_sources(spec["mounts"])  # type: ignore[arg-type]
     root = os.path.join(work_dir, "rootfs")
     hidden: list[str] = spec["hidden"]  # type: ignore[assignment]
     _HostView(root, os.path.join(work_dir, "layers"), hidden, user_namespace, _missing(spec)).build()
-    _mount_system(root, own_proc)
+    _mount_system(root, own_proc=own_proc, all_devices=bool(spec["all_devices"]))
     os.chdir(root)
     linux.pivot_root(".", ".")
     # The old root is now stacked over the new one at ".", and "/" already is the new one.
@@ -108,17 +118,38 @@ def _make_read_only(path: str) -> None:
     linux.mount("", path, flags=linux.MS_BIND | linux.MS_REMOUNT | linux.MS_RDONLY | keep)
 
 
-def _mount_system(root: str, own_proc: bool) -> None:
-    for name in ("/dev", "/sys"):
-        linux.mount(name, root + name, flags=linux.MS_BIND | linux.MS_REC)
+def _mount_system(root: str, *, own_proc: bool, all_devices: bool) -> None:
+    linux.mount("/sys", root + "/sys", flags=linux.MS_BIND | linux.MS_REC)
     flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
     if own_proc:
         linux.mount("proc", root + "/proc", "proc", flags)
     else:
         linux.mount("/proc", root + "/proc", flags=linux.MS_BIND | linux.MS_REC)
-    if os.path.isdir("/dev/shm"):
-        options = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-        linux.mount("tmpfs", root + "/dev/shm", "tmpfs", options, "mode=1777,size=64m")
+    _make_devices(root + "/dev", all_devices=all_devices)
+
+
+def _make_devices(place: str, *, all_devices: bool) -> None:
+    """A /dev of the container's own, as every runtime gives: something may be mounted or written there."""
+    linux.mount("tmpfs", place, "tmpfs", linux.MS_NOSUID | linux.MS_NOEXEC, "mode=755,size=64k")
+    for name in os.listdir("/dev") if all_devices else _DEVICES:
+        source, target = f"/dev/{name}", f"{place}/{name}"
+        if name in _OWN_DEVICES or os.path.islink(source) or not os.path.exists(source):
+            continue
+        if os.path.isdir(source):
+            os.mkdir(target)
+        else:
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+        with contextlib.suppress(OSError):
+            linux.mount(source, target, flags=linux.MS_BIND | linux.MS_REC)
+    for name, target in _DEVICE_LINKS.items():
+        os.symlink(target, f"{place}/{name}")
+    # The host's terminals: those of containers are made there.
+    os.mkdir(place + "/pts")
+    linux.mount("/dev/pts", place + "/pts", flags=linux.MS_BIND | linux.MS_REC)
+    os.mkdir(place + "/shm")
+    linux.mount(
+        "tmpfs", place + "/shm", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC, "mode=1777,size=64m"
+    )
 
 
 def _mount_points() -> list[tuple[str, str]]:
@@ -193,17 +224,29 @@ class _HostView:
         if self.kind is not None:
             return self.try_overlay(path, *self.kind)
         # volatile: taking the overlay down must not sync the host's disk.  userxattr: user namespaces need it.
-        for base in (os.path.join(self.layers, "disk"), os.path.join(self.layers, "memory")):
-            os.makedirs(base, exist_ok=True)
-            if base.endswith("memory"):
-                # The state directory may lie on a file system that cannot be an upper layer (an overlay itself).
-                linux.mount("tmpfs", base, "tmpfs", linux.MS_NOSUID, "mode=755")
+        for base in self.bases():
             for options in (",volatile,userxattr" if self.user_namespace else ",volatile", ",userxattr", ""):
                 if self.try_overlay(path, base, options):
                     self.kind = base, options
                     return True
         self.kind = "", ""
         return False
+
+    def bases(self) -> Iterator[str]:
+        """Where upper layers can lie, best first: in memory, since a disk's journal makes each of them wait for
+        everyone's writes (50 ms and more per container), else on the disk."""
+        memory, disk = os.path.join(self.layers, "memory"), os.path.join(self.layers, "disk")
+        os.makedirs(memory, exist_ok=True)
+        linux.mount("tmpfs", memory, "tmpfs", linux.MS_NOSUID, "mode=755,size=25%")
+        try:
+            # What overlays of user namespaces keep their marks in; tmpfs has it since Linux 6.6.
+            os.setxattr(memory, "user.overlay.probe", b"1")
+            yield memory
+        except OSError:
+            if not self.user_namespace:
+                yield memory
+        os.makedirs(disk, exist_ok=True)
+        yield disk
 
     def try_overlay(self, path: str, base: str, options: str) -> bool:
         if not base:

@@ -121,7 +121,10 @@ class ProcessRuntime:
         self._sandboxes = records.load_sandboxes(self._state_dir)
         self._containers = records.load_containers(self._state_dir)
         for record in self._containers.values():
-            self._adopt(record)
+            if self._adopt(record) and record.status.state is ContainerState.CREATED:
+                # The last kubelet died while this one was being started.
+                await self._shims[record.id].settled.wait()
+                self._refresh(record, alive=record.id in self._shims)
         if self._abilities is None:
             self._abilities = await self._probe()
         if self._network is None:
@@ -159,8 +162,7 @@ class ProcessRuntime:
 
     async def cleanup(self) -> None:
         """Stop and remove all there is, the network's traces on the host included (for `reset`)."""
-        for sandbox_id in list(self._sandboxes):
-            await self.remove_sandbox(sandbox_id)
+        await asyncio.gather(*(self.remove_sandbox(sandbox_id) for sandbox_id in list(self._sandboxes)))
         if self._network is not None:
             await self._network.cleanup()
 
@@ -274,9 +276,12 @@ class ProcessRuntime:
             error = (await self._zygote.ask("start", record.directory))["error"]
         except RuntimeFailure as failure:
             error = failure.message
-        if error:
-            self._fail_start(record, error)
         running = self._adopt(record)
+        if error and running:  # it is about to leave, or is one that an earlier kubelet asked for: as good as ours
+            await self._shims[container_id].settled.wait()
+            running = container_id in self._shims
+        if error and not running:
+            self._fail_start(record, error)
         self._publish(ContainerEventType.STARTED, record)
         if not running:  # over before we could look
             self._publish(ContainerEventType.EXITED, record)
@@ -324,8 +329,9 @@ class ProcessRuntime:
         self._shims.pop(container_id, None)
         record = self._containers.get(container_id)
         if record is not None:
-            with contextlib.suppress(OSError):  # ours to reap only where the kubelet is process 1
-                os.waitpid(record.shim_pid, os.WNOHANG)
+            with contextlib.suppress(ChildProcessError):  # ours to reap only where the kubelet is process 1
+                if os.waitpid(record.shim_pid, os.WNOHANG) == (0, 0):
+                    asyncio.get_running_loop().run_in_executor(None, os.waitpid, record.shim_pid, 0)
             self._refresh(record, alive=False)
             self._publish(ContainerEventType.EXITED, record)
         end = self._ends.pop(container_id, None)

@@ -6,7 +6,8 @@ namespace's process 1, so that not even its own death leaves a process of the co
 process 1 from inside are handed to the main process.
 
 The kubelet talks to it over the unix socket `shim.sock` (SOCK_SEQPACKET, one JSON object a message, file descriptors
-as SCM_RIGHTS).  The end of that connection means: look into `state.json`.  Requests, and what is answered:
+as SCM_RIGHTS).  It greets with {"running": true} when the main process runs; the end of the connection means: look
+into `state.json`.  Requests, and what is answered:
 
     {"op": "signal", "signal": 15}                                  nothing
     {"op": "kill"}                                                  nothing: the whole tree dies
@@ -264,6 +265,7 @@ class Shim:
         connection.setblocking(False)
         self.connections[connection.fileno()] = connection
         self.poll.register(connection, select.POLLIN)
+        self._send(connection.fileno(), {"running": True})
 
     def _send(self, fd: int, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
         connection = self.connections.get(fd)

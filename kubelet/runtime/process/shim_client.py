@@ -30,6 +30,7 @@ class ShimConnection:
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._number = 0
         self._closed = False
+        self.settled = asyncio.Event()  # the main process runs, or the shim is gone: `state.json` says which
         self._loop.add_reader(connection.fileno(), self._receive)
 
     @classmethod
@@ -55,6 +56,7 @@ class ShimConnection:
         if self._closed:
             return
         self._closed = True
+        self.settled.set()
         self._loop.remove_reader(self._connection.fileno())
         self._connection.close()
         for answer in self._answers.values():
@@ -79,6 +81,9 @@ class ShimConnection:
                 self._ended()
                 return
             message = orjson.loads(data)
+            if "running" in message:
+                self.settled.set()
+                continue
             if "exit" in message:
                 exited = self._exits.pop(message["exec"], None)
                 if exited is not None and not exited.done():

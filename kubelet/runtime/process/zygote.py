@@ -72,6 +72,7 @@ def _can_make_view(work_dir: str, *, user: bool, pid: bool) -> bool:
         "hostname": "probe",
         "mounts": [],
         "cwd": "/",
+        "all_devices": False,
         "hidden": [],
         "read_only_root": False,
     }

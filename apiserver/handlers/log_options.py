@@ -1,0 +1,41 @@
+"""The parameters of a pod's log (PodLogOptions), checked before a kubelet is bothered with them.
+
+https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-read-log-of-the-specified-pod
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from api.errors import BadRequest, FieldError, forbidden, invalid, invalid_value
+
+_PASSED_ON = ("follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps", "stream")
+_LEAST = {
+    "tailLines": (0, "must be greater than or equal to 0"),
+    "limitBytes": (1, "must be greater than 0"),
+    "sinceSeconds": (1, "must be greater than 0"),
+}
+
+
+def log_parameters(query: Mapping[str, str], pod: str) -> dict[str, str]:
+    """What to ask the kubelet for.  Raises BadRequest for what is no number, Invalid for what makes no sense."""
+    numbers = {name: _integer(query[name]) for name in _LEAST if query.get(name)}
+    errors = list(_problems(numbers, query))
+    if errors:
+        raise invalid("", "PodLogOptions", pod, errors)
+    return {name: query[name] for name in _PASSED_ON if name in query}
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def _problems(numbers: Mapping[str, int], query: Mapping[str, str]) -> Iterator[FieldError]:
+    for name, (least, complaint) in _LEAST.items():
+        if name in numbers and numbers[name] < least:
+            yield invalid_value(name, numbers[name], complaint)
+    if "sinceSeconds" in numbers and query.get("sinceTime"):
+        yield forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified")

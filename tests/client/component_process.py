@@ -1,0 +1,57 @@
+"""A component as a process of its own, against a real API server."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_START_DEADLINE = 30.0
+
+
+class ComponentProcess:
+    """`python -m <module>` with a kubeconfig; a context manager that ends it.  `log` is what it said."""
+
+    def __init__(self, module: str, kubeconfig: Path, log: Path, *flags: str) -> None:
+        self._command = [sys.executable, "-m", module, "--kubeconfig", str(kubeconfig), *flags]
+        self._module, self.log = module, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return when it says that it works."""
+        reader, writer = os.pipe()
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self._command, "--ready-fd", str(writer)], pass_fds=[writer], stdout=output, stderr=output
+            )
+        os.close(writer)
+        try:
+            ready = bool(select.select([reader], [], [], _START_DEADLINE)[0]) and os.read(reader, 1)
+        finally:
+            os.close(reader)
+        if not ready:
+            self.end(signal.SIGKILL)
+            raise RuntimeError(f"{self._module} did not start: {self.log.read_text()}")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        if self._process is None:
+            return 0
+        self._process.send_signal(number)
+        code = self._process.wait(20)
+        self._process = None
+        return code
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()

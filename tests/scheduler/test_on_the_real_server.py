@@ -1,0 +1,145 @@
+"""`python -m scheduler` on the real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from pathlib import Path
+
+import pytest
+
+from api.core_v1 import Event, Node, Pod, ServiceAccount
+from api.errors import AlreadyExists, NotFound
+from api.meta_v1 import ObjectMeta
+from client.rest import RestClient
+from tests.client.component_process import ComponentProcess
+from tests.client.real_server import RealServer, real_server
+from tests.client.waiting import eventually
+from tests.scheduler.world import make_node, make_pod
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    with real_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: RealServer) -> AsyncIterator[RestClient]:
+    async with RestClient(server.config) as connected:
+        with contextlib.suppress(AlreadyExists):
+            await connected.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="default")))
+        yield connected
+        await connected.delete_collection(Pod, "default", grace_period=0)
+        await connected.delete_collection(Node)
+
+
+@pytest.fixture
+def scheduler(server: RealServer, tmp_path: Path) -> ComponentProcess:
+    return ComponentProcess("scheduler", server.kubeconfig, tmp_path / "scheduler.log", "--leader-elect=false")
+
+
+async def add_nodes(client: RestClient, *nodes: Node) -> None:
+    for node in nodes:
+        made = await client.create(node)
+        made.spec.taints = []  # as the node lifecycle controller does once a node is ready
+        await client.update(made)
+
+
+async def add_pod(client: RestClient, pod: Pod) -> Pod:
+    pod.metadata.uid, pod.metadata.generation = "", 0
+    pod.spec.serviceAccountName = "default"
+    pod.spec.automountServiceAccountToken = False
+    return await client.create(pod)
+
+
+async def node_of(client: RestClient, name: str) -> str:
+    return (await client.get(Pod, name, "default")).spec.nodeName
+
+
+async def messages(client: RestClient, name: str) -> list[tuple[str, str]]:
+    found = (await client.list(Event, "default", field_selector=f"involvedObject.name={name}")).items
+    return [(event.reason, event.message) for event in found]
+
+
+async def test_binds_reports_and_recovers(client: RestClient, scheduler: ComponentProcess) -> None:
+    await add_nodes(client, make_node("a", cpu="1"), make_node("b", cpu="1"))
+    await add_pod(client, make_pod("first", cpu="600m"))
+    await add_pod(client, make_pod("second", cpu="600m"))
+    await add_pod(client, make_pod("third", cpu="600m"))
+    with scheduler:
+
+        async def placed() -> bool:
+            return {await node_of(client, "first"), await node_of(client, "second")} == {"a", "b"}
+
+        async def reported() -> bool:
+            third = await client.get(Pod, "third", "default")
+            return any(c.type == "PodScheduled" and c.reason == "Unschedulable" for c in third.status.conditions)
+
+        await eventually(placed)
+        await eventually(reported)
+        conditions = (await client.get(Pod, "third", "default")).status.conditions
+        message = next(c.message for c in conditions if c.type == "PodScheduled")
+        assert message == (
+            "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: "
+            "2 No preemption victims found for incoming pod."
+        )
+        node = await node_of(client, "first")
+
+        async def told() -> bool:
+            return ("Scheduled", f"Successfully assigned default/first to {node}") in await messages(
+                client, "first"
+            ) and ("FailedScheduling", message) in await messages(client, "third")
+
+        await eventually(told)
+        await client.delete(Pod, "first", "default", grace_period=0)
+        await eventually(lambda: _is(node_of(client, "third"), node))
+        scheduler.end(signal.SIGKILL)
+        await add_nodes(client, make_node("c", cpu="1"))
+        await add_pod(client, make_pod("fourth", cpu="600m"))
+        scheduler.start()  # it knows what is where from the API alone
+        await eventually(lambda: _is(node_of(client, "fourth"), "c"))
+        assert scheduler.end() == 0
+    assert "Traceback" not in scheduler.log.read_text()
+
+
+async def _is(value: Awaitable[str], wanted: str) -> bool:
+    return await value == wanted
+
+
+async def test_makes_room_for_what_matters_more(client: RestClient, scheduler: ComponentProcess) -> None:
+    await add_nodes(client, make_node("a", cpu="1"))
+    with scheduler:
+        await add_pod(client, make_pod("cheap", cpu="800m"))
+        await eventually(lambda: _is(node_of(client, "cheap"), "a"))
+        await add_pod(client, make_pod("urgent", cpu="800m", priorityClassName="system-cluster-critical"))
+        # A kubelet would end the pod and take it away; here the test does, once it is asked to go.
+
+        async def leaving() -> bool:
+            try:
+                pod = await client.get(Pod, "cheap", "default")
+            except NotFound:
+                return True
+            return pod.metadata.deletionTimestamp is not None
+
+        await eventually(leaving)
+        with contextlib.suppress(NotFound):
+            await client.delete(Pod, "cheap", "default", grace_period=0)
+        await eventually(lambda: _is(node_of(client, "urgent"), "a"))
+
+
+async def test_five_hundred_pods_on_ten_nodes(client: RestClient, scheduler: ComponentProcess) -> None:
+    await add_nodes(client, *(make_node(f"n{i}") for i in range(10)))
+    await asyncio.gather(*(add_pod(client, make_pod(f"p{i}", cpu="10m")) for i in range(500)))
+    with scheduler:
+
+        async def all_placed() -> bool:
+            return not (await client.list(Pod, "default", field_selector="spec.nodeName=")).items
+
+        await eventually(all_placed, seconds=30)
+    pods = (await client.list(Pod, "default")).items
+    counts = [sum(p.spec.nodeName == f"n{i}" for p in pods) for i in range(10)]
+    assert sum(counts) == 500
+    assert max(counts) - min(counts) < 10
