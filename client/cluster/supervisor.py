@@ -108,12 +108,13 @@ class Supervisor:
         first = [component for component in self.components if not component.needs_api]
         later = [component for component in self.components if component.needs_api]
         gc.disable()  # until all is imported: nothing of that is garbage
-        _load_types()
+        importlib.import_module("api.scheme")
         serving_read, serving_write = os.pipe()
         gate_read, gate_write = os.pipe()
         for component in first:
             self._spawn(component, ready=serving_write)
         os.close(serving_write)
+        _load_types()
         self._preload()
         for component in later:
             for module in component.modules:
