@@ -108,7 +108,7 @@ class Supervisor:
         first = [component for component in self.components if not component.needs_api]
         later = [component for component in self.components if component.needs_api]
         gc.disable()  # until all is imported: nothing of that is garbage
-        importlib.import_module("api.scheme")
+        _load_pod_spec()
         serving_read, serving_write = os.pipe()
         gate_read, gate_write = os.pipe()
         for component in first:
@@ -321,8 +321,19 @@ class Supervisor:
             self._turn(deadline)
 
 
+def _load_pod_spec() -> None:
+    """Import the API's types and build the one that takes longest, which every component needs, the first too.
+
+    Kinds that hold a built one take it over: built first, it is built once and not once for each of them.
+    """
+    from api.core_v1 import PodSpec
+
+    importlib.import_module("api.scheme")
+    PodSpec.model_rebuild()
+
+
 def _load_types() -> None:
-    """Import the API's types and build their validators, which is otherwise done on first use, by each component."""
+    """Build the validators of all kinds, which is otherwise done on first use, by each component."""
     from api.scheme import RESOURCES
 
     for resource in RESOURCES:
