@@ -50,6 +50,11 @@ class ManualClock:
     def monotonic(self) -> float:
         return self._elapsed
 
+    @property
+    def sleepers(self) -> int:
+        """How many wait for this clock: who is busy elsewhere does not notice that it moves."""
+        return sum(not woken.done() for _, woken in self._sleepers)
+
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)

@@ -21,7 +21,8 @@ class Component:
 
     `cleanup` are the arguments of a second, short run after the cluster's end, which takes away what the
     component leaves for a successor on purpose: pods, interfaces, rules.  `preload` are modules that it needs at
-    once but imports late, so that they can be there before it is forked.
+    once but imports late, so that they can be there before it is forked.  A component with `needs_nodes` has
+    nothing to do before there are pods, and leaves the processors to the others until the nodes are ready.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Component:
     cleanup: Sequence[str] = ()
     ready_flag: str = ""
     needs_api: bool = True
+    needs_nodes: bool = False
     preload: Sequence[str] = ()
 
     @property

@@ -111,6 +111,7 @@ class Supervisor:
         _load_pod_spec()
         serving_read, serving_write = os.pipe()
         gate_read, gate_write = os.pipe()
+        nodes_read, nodes_write = os.pipe()
         for component in first:
             self._spawn(component, ready=serving_write)
         os.close(serving_write)
@@ -121,10 +122,17 @@ class Supervisor:
                 importlib.import_module(module)
         gc.freeze()
         for component in later:
-            self._spawn(component, gate=gate_read)
+            self._spawn(component, gate=nodes_read if component.needs_nodes else gate_read)
         gc.enable()
         os.close(gate_read)
+        os.close(nodes_read)
+        try:
+            self._open_gates(first, deadline, serving_read, gate_write)
+        finally:
+            os.close(nodes_write)
 
+    def _open_gates(self, first: list[Component], deadline: float, serving_read: int, gate_write: int) -> None:
+        """Let the components that need the API begin when it is served, and return when the nodes are ready."""
         try:
             if first and not self._serving(serving_read, deadline, first[0].name):
                 return
