@@ -15,7 +15,9 @@ from apiserver.storage.protocol import Compacted, Store
 async def asleep(clock: ManualClock) -> None:
     """Return when the compactor waits for the clock again."""
     async with asyncio.timeout(10):
-        while not clock.sleepers:
+        while True:
+            if clock.sleepers:
+                return
             await asyncio.sleep(0)
 
 
