@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from api.clock import SystemClock
+from api.core_v1 import Namespace
 from api.errors import AlreadyExists
 from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
@@ -222,15 +223,20 @@ class Server:
     async def _create_built_in_objects(self, api: API) -> None:
         """The namespaces and the `kubernetes` Service, where they do not exist yet."""
         options = self.options
-        for obj in bootstrap.objects(options.advertised, options.secure_port, options.service_cluster_ip_range):
-            endpoint = api.by_model[type(obj)]
-            write = Write(api, endpoint, SELF, WriteOptions(manager="kube-apiserver"), obj.metadata.namespace, [])
-            key = endpoint.key(obj.metadata.namespace, obj.metadata.name)
-            if api.cache.get(key) is None:
-                try:
-                    await create_object(write, obj)
-                except AlreadyExists:
-                    continue
+        objects = list(bootstrap.objects(options.advertised, options.secure_port, options.service_cluster_ip_range))
+        # Together, so that they share their syncs to disk; what lives in a namespace comes after it.
+        for namespaces in (True, False):
+            chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
+            await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
+
+    @staticmethod
+    async def _create_missing(api: API, obj: Any) -> None:
+        endpoint = api.by_model[type(obj)]
+        if api.cache.get(endpoint.key(obj.metadata.namespace, obj.metadata.name)) is not None:
+            return
+        write = Write(api, endpoint, SELF, WriteOptions(manager="kube-apiserver"), obj.metadata.namespace, [])
+        with contextlib.suppress(AlreadyExists):
+            await create_object(write, obj)
 
     def _keep(self, work: Any) -> None:
         task = asyncio.create_task(work)
