@@ -31,19 +31,58 @@ def _peer(transport: Any) -> Any:
 _OFFER = "Sec-WebSocket-Protocol"
 
 
+_HEAD_LIMIT = 1024 * 1024
+"""Bytes of request line and headers, as Go's server takes them."""
+_HEAD_DEADLINE = 32.0
+"""Seconds in which they must come, as in Kubernetes' server; a body may take longer."""
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\n\r\n431 Request Header Fields Too Large"
+)
+
+
 class HTTPProtocol(HttpToolsProtocol):
-    """Adds `client_user` to every request's scope."""
+    """Adds `client_user` to every request's scope; ends connections whose request has no end."""
 
     _client_user: Any = None
+    _head_since: float | None = None
+    """When the head began that is being read; None outside of heads."""
+    _head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._client_user = _peer(transport)
+        self._head_since = self.loop.time()
+        self.loop.call_later(_HEAD_DEADLINE, self._check_head)
+
+    def _check_head(self) -> None:
+        """One timer a connection, not one a request: late by a period at most."""
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        if self._head_since is not None and self.loop.time() - self._head_since >= _HEAD_DEADLINE:
+            self.transport.close()
+        else:
+            self.loop.call_later(_HEAD_DEADLINE, self._check_head)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self._head_since is not None:
+            self._head_size += len(data)
+            if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_since, self._head_size = self.loop.time(), 0
         scope = cast(dict[str, Any], self.scope)
         scope["client_user"] = self._client_user
+
+    def on_headers_complete(self) -> None:
+        self._head_since = None
+        super().on_headers_complete()
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
