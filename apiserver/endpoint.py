@@ -87,6 +87,10 @@ class Endpoint:
         shown: bytes = self.model.from_dict(document).encode()
         return shown
 
+    def bodies(self, entries: Sequence[Entry]) -> list[bytes]:
+        """The `body` of each."""
+        return [entry.body for entry in entries] if self.owns_storage else [self.body(entry) for entry in entries]
+
     def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
         return self.head + self.body(entry)[1:]
