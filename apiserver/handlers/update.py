@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from api.errors import invalid, invalid_value
+from api.errors import AlreadyExists, invalid, invalid_value
 from apiserver.handlers.create import create_object
 from apiserver.handlers.write import Write, check_names
 from apiserver.registry import object_meta
@@ -42,7 +42,10 @@ async def update_object(
             check_names(new, write.namespace, name, endpoint.namespaced)
             new.metadata.name = name
             new.metadata.resourceVersion = ""
-            return await create_object(write, new), True
+            try:
+                return await create_object(write, new), True
+            except AlreadyExists:
+                continue  # somebody else has created it meanwhile: it is to be updated
         stored = StoredObject(endpoint, current)
         old = stored.decode()
         new = transform(old, stored)

@@ -194,7 +194,7 @@ def open_watch(
     if wants_state and since > cache.revision:
         initial.append(WatchItem("ERROR", error=too_large(since, cache.revision)))
     elif wants_state:
-        for entry in cache.list(prefix, namespace):
+        for entry in cache.list(prefix, namespace, options.terms):
             if options.matches(entry):
                 initial.append(WatchItem("ADDED", entry))
         if options.send_initial_events and options.bookmarks:
