@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from api.errors import InternalError, StatusError
+import orjson
+
+from api.errors import BadRequest, InternalError, StatusError
 from apiserver.answer import send_refusal
 from apiserver.request import ASGI, Receive, Request, Scope, Send
 
@@ -37,6 +39,9 @@ class ErrorFilter:
         except StatusError as error:
             await self._refuse(error, scope, receive, watched_send, started)
         except Exception as error:
+            if _too_deep(error) and not started:
+                await self._refuse(BadRequest("exceeded max depth"), scope, receive, watched_send, False)
+                return
             log.exception("%s %s failed", scope.get("method", "CONNECT"), scope["path"])
             if started:
                 raise
@@ -49,3 +54,10 @@ class ErrorFilter:
         if started:
             raise error
         await send_refusal(error, scope.get("nanokube.request") or Request(scope, receive), send)
+
+
+def _too_deep(error: Exception) -> bool:
+    """Whether somebody has sent a document that is nested more deeply than it can be worked on; see also `Write`."""
+    return isinstance(error, RecursionError) or (
+        isinstance(error, orjson.JSONEncodeError) and str(error) == "Recursion limit reached"
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -169,7 +171,7 @@ class Write:
         """Raises AlreadyExists."""
         resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
         form = self.endpoint.stored_form(document)
-        value = orjson.dumps(form)
+        value = _encoded(form)
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
@@ -182,7 +184,7 @@ class Write:
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
         form = self.endpoint.stored_form(document)
-        value = orjson.dumps(form)
+        value = _encoded(form)
         if self.options.dry_run:
             return Entry.from_value(current.key, value, current.revision, None)
         try:
@@ -202,6 +204,28 @@ class Write:
     def missing(self, name: str) -> Exception:
         resource = self.endpoint.resource
         return not_found(resource.group, resource.plural, name)
+
+
+_DEEPEST = 128
+"""Levels of nesting an object may have: as many as every later work on it can bear."""
+_STEPS = bytes({"{": 1, "[": 1, "}": 255, "]": 255}.get(chr(code), 0) for code in range(256))
+_NO_BRACKETS = bytes(code for code in range(256) if not _STEPS[code])
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+def _encoded(form: dict[str, Any]) -> bytes:
+    """An object as it is stored.  Raises BadRequest for one that is nested too deeply."""
+    value = orjson.dumps(form)
+    if value.count(b"{") + value.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST:
+        without_strings = _STRING.sub(b"", value)
+        if _depth(without_strings) > _DEEPEST:
+            raise BadRequest("exceeded max depth")
+    return value
+
+
+def _depth(text: bytes) -> int:
+    """The most brackets that are open at once, those in strings included."""
+    return max(accumulate(memoryview(text.translate(_STEPS, _NO_BRACKETS)).cast("b")), default=0)
 
 
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
