@@ -56,6 +56,10 @@ _REQUIRED: dict[str, Object] = {
     "StatefulSet": {"spec": {**_WORKLOAD["spec"], "serviceName": "x"}},
     "StorageClass": {"provisioner": "example.com/x"},
     "ValidatingWebhookConfiguration": {"webhooks": [_HOOK]},
+    "events.k8s.io/v1/events": {
+        "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "example.com/x", "reportingInstance": "x",
+        "action": "x", "reason": "x", "type": "Normal", "regarding": {"namespace": "{namespace}"},
+    },
 }  # fmt: skip
 
 
@@ -82,7 +86,8 @@ class Resource:
         metadata = {"name": name, "labels": {"a": "b"}, "annotations": {"a": "b"}}
         if self.namespace:
             metadata["namespace"] = self.namespace
-        text = json.dumps(_REQUIRED.get(self.kind, {})).replace("{namespace}", self.namespace)
+        required = _REQUIRED.get(str(self), _REQUIRED.get(self.kind, {}))
+        text = json.dumps(required).replace("{namespace}", self.namespace)
         return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata, **json.loads(text)}
 
     def targets(self, name: str) -> list[tuple[str, str]]:
@@ -109,11 +114,7 @@ def served(sender: Sender, namespace: str) -> list[Resource]:
             plural, _, subresource = each["name"].partition("/")
             verbs = frozenset(each["verbs"])
             if subresource:
-                if (
-                    verbs & {"update", "patch", "create"}
-                    and verbs != {"get", "create"}
-                    and "proxy" not in subresource
-                ):
+                if verbs & {"update", "patch", "create"} and verbs != {"get", "create"} and "proxy" not in subresource:
                     found[f"{api_version}/{plural}"].subresources[subresource] = verbs
                 continue
             where = f"{root}/namespaces/{namespace}/{plural}" if each["namespaced"] else f"{root}/{plural}"

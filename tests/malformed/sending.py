@@ -26,9 +26,11 @@ class Sender:
             "127.0.0.1", server.port, timeout=DEADLINE, context=server.trust()
         )
 
-    def send(self, method: str, path: str, body: bytes | None = None, content_type: str = JSON) -> tuple[int, bytes]:
+    def send(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = JSON, *, accept: str = JSON
+    ) -> tuple[int, bytes]:
         """Status and body."""
-        headers = {"Authorization": "Bearer admintoken", "Content-Type": content_type}
+        headers = {"Authorization": "Bearer admintoken", "Content-Type": content_type, "Accept": accept}
         try:
             self._connection.request(method, path, body, headers)
             response = self._connection.getresponse()
