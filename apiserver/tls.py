@@ -41,8 +41,40 @@ _TOO_LARGE = (
 )
 
 
+class _OneWrite:
+    """The transport of one answer: its head waits for the first piece of the body, and both go out as one.
+
+    Each write is a TLS record and a system call for both sides, as dear as all else in a small answer.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        self._begun = False
+
+    def write(self, data: bytes) -> None:
+        if self._head is not None:
+            data, self._head = self._head + data, None
+        elif not self._begun and not data.startswith(_INTERIM):
+            self._begun, self._head = True, data
+            return
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        if self._head is not None:
+            self._transport.write(self._head)
+        self._transport.close()
+
+
+_INTERIM = b"HTTP/1.1 100 "
+
+
 class HTTPProtocol(HttpToolsProtocol):
-    """Adds `client_user` to every request's scope; ends connections whose request has no end."""
+    """Adds `client_user` to every request's scope, sends small answers in one piece, and ends connections whose
+    request has no end."""
 
     _client_user: Any = None
     _head_since: float | None = None
@@ -82,7 +114,11 @@ class HTTPProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_since = None
+        before = self.cycle
         super().on_headers_complete()
+        # What answers the request has been made and not begun.  An answer to HEAD has no body to wait for.
+        if self.cycle is not before and self.scope["method"] != "HEAD":
+            self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment]
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

@@ -47,7 +47,7 @@ async def update_object(
             except AlreadyExists:
                 continue  # somebody else has created it meanwhile: it is to be updated
         stored = StoredObject(endpoint, current)
-        old = stored.decode()
+        old = stored.typed
         new = transform(old, stored)
         _check_identity(write, name, new, old, uid_is_condition)
         try:
@@ -88,6 +88,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if doubled:
         write.warnings.append(doubled)
     _keep_system_fields(new, old)
+    write.put_back(stored, new)
     strategy.default(new)
     part = write.target
 

@@ -175,7 +175,9 @@ class Collection:
         return reversed(newer)
 
     def subscribe(self, subscription: Subscription) -> None:
-        self._place(subscription).add(subscription)
+        place = self._place(subscription)
+        place.add(subscription)
+        subscription.crowd = place
 
     def unsubscribe(self, subscription: Subscription) -> None:
         place = self._place(subscription)
