@@ -15,7 +15,12 @@ from tests.malformed.random_objects import Maker
 from tests.malformed.resources import Object, Resource, served, stored
 from tests.malformed.sending import APPLY, JSON, JSON_PATCH, MERGE_PATCH, PATCHES, STRATEGIC, Sender, sender
 
-ROUNDS = 12  # for each resource and way of writing
+OBJECTS_IN_ALL = 250  # for each way of making them: more kinds do not take more time
+
+
+def rounds(resources: list[Resource]) -> int:
+    """How many objects each resource gets."""
+    return max(4, OBJECTS_IN_ALL // len(resources))
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def test_every_kind_can_be_made(sending: Sender, resources: list[Resource]) -> N
 def test_what_schemas_allow(sending: Sender, resources: list[Resource], schemas: dict[str, Object]) -> None:
     for resource in resources:
         schema, maker = schema_of(resource, schemas), Maker(str(resource), schemas)
-        for number in range(ROUNDS):
+        for number in range(rounds(resources)):
             made = maker.of_schema(schema, density=0.15 + 0.05 * (number % 8))
             if not isinstance(made, dict):
                 continue
@@ -85,7 +90,7 @@ def test_what_schemas_allow(sending: Sender, resources: list[Resource], schemas:
 def test_damaged_objects(sending: Sender, resources: list[Resource], schemas: dict[str, Object]) -> None:
     for resource in resources:
         schema, maker = schema_of(resource, schemas), Maker(f"damaged {resource}", schemas)
-        for number in range(ROUNDS * 3):
+        for number in range(rounds(resources) * 2):
             live = stored(sending, resource, "seed") or resource.valid("seed")
             live["metadata"].pop("resourceVersion", None)
             base = live if number % 2 else resource.valid("seed")
@@ -103,7 +108,7 @@ def test_json_patches(sending: Sender, resources: list[Resource]) -> None:
         places += [
             f"/{name}/{inner}" for name, value in (live or {}).items() if isinstance(value, dict) for inner in value
         ]
-        for _ in range(ROUNDS * 3):
+        for _ in range(rounds(resources) * 2):
             patch = [
                 {
                     "op": maker.chance.choice(("add", "replace", "remove", "move", "copy", "test", "merge")),

@@ -26,7 +26,11 @@ TIMEOUT = 10.0
 def operations(admin: httpx.Client, server: ApiServer) -> Iterator[Any]:
     """Of every group that is served; the deprecated paths that only watch are left out."""
     for group in admin.get("/openapi/v3").json()["paths"].values():
-        schema = schemathesis.openapi.from_dict(admin.get(group["serverRelativeURL"]).json())
+        document = admin.get(group["serverRelativeURL"]).json()
+        for name, described in document["components"]["schemas"].items():
+            if name.endswith((".Time", ".MicroTime")):
+                described["nullable"] = True  # Go writes a time that is not set as null, which no document says
+        schema = schemathesis.openapi.from_dict(document)
         schema.config.update(base_url=server.url)
         for found in schema.get_all_operations():
             operation = found.ok()
