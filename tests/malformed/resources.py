@@ -16,27 +16,38 @@ _TEMPLATE = {"metadata": {"labels": _LABELS}, "spec": _CONTAINERS}
 _WORKLOAD = {"spec": {"selector": {"matchLabels": _LABELS}, "template": _TEMPLATE}}
 _JOB = {"template": {"spec": {**_CONTAINERS, "restartPolicy": "Never"}}}
 _REFERENCE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+_RULE = {"apiGroups": ["x"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["none"]}
 _HOOK = {
     "name": "a.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
     "clientConfig": {"url": "https://127.0.0.1:1/"},
-    "rules": [{"apiGroups": ["x"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["none"]}],
+    "rules": [_RULE],
 }  # fmt: skip
 
 # What an object of a kind must have besides a name; of kinds that are not here, a name is enough or none is made.
 _REQUIRED: dict[str, Object] = {
     "CronJob": {"spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": _JOB}}},
     "ClusterRoleBinding": {"roleRef": _REFERENCE},
+    "ControllerRevision": {"revision": 1, "data": {"a": 1}},
     "CSIDriver": {"spec": {"attachRequired": False}},
     "CSINode": {"spec": {"drivers": []}},
+    "CSIStorageCapacity": {"storageClassName": "x"},
     "DaemonSet": _WORKLOAD,
     "Deployment": _WORKLOAD,
     "EndpointSlice": {"addressType": "IPv4", "endpoints": [{"addresses": ["10.1.2.3"]}], "ports": [{"port": 80}]},
     "Event": {"involvedObject": {"namespace": "{namespace}", "name": "x", "kind": "Pod"}, "reason": "x"},
+    "FlowSchema": {"spec": {"priorityLevelConfiguration": {"name": "exempt"}}},
     "HorizontalPodAutoscaler": {"spec": {"maxReplicas": 2, "scaleTargetRef": {"kind": "Deployment", "name": "x"}}},
     "Ingress": {"spec": {"defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}},
     "IngressClass": {"spec": {"controller": "example.com/x"}},
     "Job": {"spec": _JOB},
     "LimitRange": {"spec": {"limits": [{"type": "Pod", "max": {"cpu": "64"}}]}},
+    "MutatingAdmissionPolicy": {
+        "spec": {
+            "matchConstraints": {"resourceRules": [_RULE]}, "reinvocationPolicy": "Never",
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "Object{}"}}],
+        },
+    },
+    "MutatingAdmissionPolicyBinding": {"spec": {"policyName": "x"}},
     "MutatingWebhookConfiguration": {"webhooks": [_HOOK]},
     "NetworkPolicy": {"spec": {"podSelector": {}}},
     "PersistentVolume": {
@@ -48,19 +59,49 @@ _REQUIRED: dict[str, Object] = {
     "Pod": {"spec": _CONTAINERS},
     "PodTemplate": {"template": _TEMPLATE},
     "PriorityClass": {"value": 1},
+    "PriorityLevelConfiguration": {
+        "spec": {
+            "type": "Limited", "limited": {"nominalConcurrencyShares": 1, "limitResponse": {"type": "Reject"}},
+        },
+    },
     "ReplicaSet": _WORKLOAD,
     "ReplicationController": {"spec": {"selector": _LABELS, "template": _TEMPLATE}},
+    "ResourceClaim": {"spec": {"devices": {}}},
+    "ResourceClaimTemplate": {"spec": {"spec": {"devices": {}}}},
+    "ResourceSlice": {
+        "spec": {
+            "driver": "x.example.com", "nodeName": "n", "devices": [],
+            "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1},
+        },
+    },
     "RoleBinding": {"roleRef": _REFERENCE},
     "RuntimeClass": {"handler": "x"},
     "Service": {"spec": {"selector": _LABELS, "ports": [{"port": 80}]}},
+    "ServiceCIDR": {"spec": {"cidrs": ["10.200.0.0/24"]}},
     "StatefulSet": {"spec": {**_WORKLOAD["spec"], "serviceName": "x"}},
     "StorageClass": {"provisioner": "example.com/x"},
+    "ValidatingAdmissionPolicy": {
+        "spec": {"matchConstraints": {"resourceRules": [_RULE]}, "validations": [{"expression": "true"}]},
+    },
+    "ValidatingAdmissionPolicyBinding": {"spec": {"policyName": "x", "validationActions": ["Deny"]}},
     "ValidatingWebhookConfiguration": {"webhooks": [_HOOK]},
+    "VolumeAttachment": {
+        "spec": {"attacher": "x.example.com", "nodeName": "n", "source": {"persistentVolumeName": "x"}},
+    },
+    "VolumeAttributesClass": {"driverName": "x.example.com", "parameters": {"a": "b"}},
     "events.k8s.io/v1/events": {
         "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "example.com/x", "reportingInstance": "x",
         "action": "x", "reason": "x", "type": "Normal", "regarding": {"namespace": "{namespace}"},
     },
 }  # fmt: skip
+
+# Objects by which the server itself is told what to do: by chance it would be told to do nothing more.
+_POWERFUL = (
+    "admissionregistration.k8s.io", "apiregistration.k8s.io", "flowcontrol.apiserver.k8s.io", "v1/limitranges",
+    "v1/resourcequotas", "networking.k8s.io/v1/servicecidrs",
+)  # fmt: skip
+NAMED_BY_CONTENT = frozenset({"APIService", "CertificateSigningRequest", "CustomResourceDefinition", "IPAddress"})
+"""Kinds of which there are objects with particular names or bytes only: none is made here."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +133,14 @@ class Resource:
 
     def targets(self, name: str) -> list[tuple[str, str]]:
         """Method and path of every way to write: the object, its subresources, the collection."""
+        dry = "?dryRun=All" if self.powerful else ""
+        return [(method, path + dry) for method, path in self._targets(name)]
+
+    @property
+    def powerful(self) -> bool:
+        return str(self).startswith(_POWERFUL)
+
+    def _targets(self, name: str) -> list[tuple[str, str]]:
         found = [("POST", self.path)] if "create" in self.verbs else []
         for subresource, verbs in {"": self.verbs, **self.subresources}.items():
             for verb, method in (("update", "PUT"), ("patch", "PATCH"), ("create", "POST")):
@@ -130,5 +179,6 @@ def stored(sender: Sender, resource: Resource, name: str) -> Object | None:
     status, body = sender.send("GET", resource.item(name))
     if status == 404:
         document = json.dumps(resource.valid(name)).encode()
-        status, body = sender.send("PATCH", resource.item(name) + "?fieldManager=seed&force=true", document, APPLY)
+        path = f"{resource.item(name)}?fieldManager=seed&force=true" + ("&dryRun=All" if resource.powerful else "")
+        status, body = sender.send("PATCH", path, document, APPLY)
     return json.loads(body) if status in (200, 201) else None

@@ -17,6 +17,11 @@ STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-
 PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
 
 
+def applying(path: str) -> str:
+    """The path with the parameters that an apply needs."""
+    return f"{path}{'&' if '?' in path else '?'}fieldManager=fuzz&force=true"
+
+
 class Sender:
     """The administrator's connection.  `failures` are the requests that were answered with a 5xx."""
 

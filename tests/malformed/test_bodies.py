@@ -9,7 +9,7 @@ import pytest
 
 from tests.apiserver.conftest import ApiServer
 from tests.malformed.resources import Resource, served, stored
-from tests.malformed.sending import APPLY, JSON, PATCHES, YAML, Sender, sender
+from tests.malformed.sending import APPLY, JSON, PATCHES, YAML, Sender, applying, sender
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 DEEP = (60, 130, 240, 260, 330, 500, 900, 1023, 1025, 3_000, 100_000)
@@ -102,7 +102,7 @@ def send_everywhere(sending: Sender, resource: Resource, body: bytes, *types: st
     for method, path in resource.targets("x"):
         if method == "PATCH":
             for patch in PATCHES if types == (JSON,) else (APPLY,):
-                sending.send(method, f"{path}?fieldManager=fuzz&force=true" if patch == APPLY else path, body, patch)
+                sending.send(method, applying(path) if patch == APPLY else path, body, patch)
         else:
             for kind in types:
                 sending.send(method, path, body, kind)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.apiserver.conftest import ApiServer
 from tests.malformed.random_objects import Maker
-from tests.malformed.resources import Object, Resource, served, stored
-from tests.malformed.sending import APPLY, JSON, JSON_PATCH, MERGE_PATCH, PATCHES, STRATEGIC, Sender, sender
+from tests.malformed.resources import NAMED_BY_CONTENT, Object, Resource, served, stored
+from tests.malformed.sending import APPLY, JSON, JSON_PATCH, MERGE_PATCH, PATCHES, STRATEGIC, Sender, applying, sender
 
 OBJECTS_IN_ALL = 250  # for each way of making them: more kinds do not take more time
 
@@ -53,19 +53,14 @@ def schema_of(resource: Resource, schemas: dict[str, Object]) -> Object:
     raise AssertionError(f"{resource} has no schema")
 
 
-def write(sending: Sender, method: str, path: str, document: Any, kind: str = JSON, parameters: str = "") -> int:
-    if kind == APPLY:
-        parameters = f"fieldManager=fuzz&force=true{parameters}"
-    status, _ = sending.send(
-        method, f"{path}?{parameters}" if parameters else path, json.dumps(document).encode(), kind
-    )
-    return status
+def write(sending: Sender, method: str, path: str, document: Any, kind: str = JSON) -> None:
+    sending.send(method, applying(path) if kind == APPLY else path, json.dumps(document).encode(), kind)
 
 
 def test_every_kind_can_be_made(sending: Sender, resources: list[Resource]) -> None:
     """Else what follows would test little: a new kind belongs into the table of what an object must have."""
     for resource in resources:
-        if {"create", "get"} <= resource.verbs:
+        if {"create", "get"} <= resource.verbs and resource.kind not in NAMED_BY_CONTENT:
             assert stored(sending, resource, "seed"), resource
 
 
