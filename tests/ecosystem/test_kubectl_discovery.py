@@ -46,6 +46,9 @@ def test_explain(kubectl: Kubectl) -> None:
     assert "GROUP:      apps" in recursive
     assert "maxUnavailable\t<IntOrString>" in recursive
     assert "KIND:       Event" in kubectl("explain", "events", "--api-version", "events.k8s.io/v1")
+    old = kubectl("explain", "deployment.spec.template.spec.containers", "--output", "plaintext-openapiv2")
+    assert "RESOURCE: containers <[]Object>" in old
+    assert "livenessProbe\t<Object>" in old
     assert 'field "color" does not exist' in kubectl.refusal("explain", "pod.spec.color")
 
 
