@@ -106,7 +106,7 @@ _SCALARS: tuple[Encoder, ...] = (_integer, _number)
 # --- the messages ---------------------------------------------------------------------------------
 
 
-def _flat(extensions: int, **fields: tuple[int, Encoder]) -> Encoder:
+def _flat(extensions: int, fields: Fields) -> Encoder:
     return lambda document: _message(document, fields, extensions)
 
 
@@ -132,17 +132,30 @@ _SCHEMA: dict[str, tuple[int, Encoder]] = {
     "allOf": (24, _schema), "properties": (25, _map(_schema)), "example": (30, _whole),
 }  # fmt: skip
 
-_body_parameter = _flat(6, **{
-    "description": (1, _text), "name": (2, _text), "in": (3, _text), "required": (4, _integer), "schema": (5, _schema),
-})  # fmt: skip
-_path_parameter = _flat(22, **{
-    "required": (1, _integer), "in": (2, _text), "description": (3, _text), "name": (4, _text), "type": (5, _text),
-    "format": (6, _text), "uniqueItems": (19, _integer),
-})  # fmt: skip
-_query_parameter = _flat(23, **{
-    "required": (1, _integer), "in": (2, _text), "description": (3, _text), "name": (4, _text), "type": (6, _text),
-    "format": (7, _text), "uniqueItems": (20, _integer),
-})  # fmt: skip
+_body_parameter = _flat(
+    6,
+    {
+        "description": (1, _text),
+        "name": (2, _text),
+        "in": (3, _text),
+        "required": (4, _integer),
+        "schema": (5, _schema),
+    },
+)
+_path_parameter = _flat(
+    22,
+    {
+        "required": (1, _integer), "in": (2, _text), "description": (3, _text), "name": (4, _text), "type": (5, _text),
+        "format": (6, _text), "uniqueItems": (19, _integer),
+    },
+)  # fmt: skip
+_query_parameter = _flat(
+    23,
+    {
+        "required": (1, _integer), "in": (2, _text), "description": (3, _text), "name": (4, _text), "type": (6, _text),
+        "format": (7, _text), "uniqueItems": (20, _integer),
+    },
+)  # fmt: skip
 _PARAMETERS = {
     "body": _wrapped(1, 1, encoder=_body_parameter),
     "query": _wrapped(3, 2, 1, encoder=_query_parameter),
@@ -154,20 +167,26 @@ def _parameter(parameter: Any) -> bytes:
     return _PARAMETERS[parameter["in"]](parameter)
 
 
-_response = _flat(5, description=(1, _text), schema=(2, _wrapped(1, encoder=_schema)))
+_response = _flat(5, {"description": (1, _text), "schema": (2, _wrapped(1, encoder=_schema))})
 _operation = _flat(
-    13, tags=(1, _text), summary=(2, _text), description=(3, _text), operationId=(5, _text), produces=(6, _text),
-    consumes=(7, _text), parameters=(8, _parameter), responses=(9, _map(_wrapped(1, encoder=_response))),
-    schemes=(10, _text), deprecated=(11, _integer),
+    13,
+    {
+        "tags": (1, _text), "summary": (2, _text), "description": (3, _text), "operationId": (5, _text),
+        "produces": (6, _text), "consumes": (7, _text), "parameters": (8, _parameter),
+        "responses": (9, _map(_wrapped(1, encoder=_response))), "schemes": (10, _text), "deprecated": (11, _integer),
+    },
 )  # fmt: skip
 _path_item = _flat(
-    10, get=(2, _operation), put=(3, _operation), post=(4, _operation), delete=(5, _operation),
-    options=(6, _operation), head=(7, _operation), patch=(8, _operation), parameters=(9, _parameter),
+    10,
+    {
+        "get": (2, _operation), "put": (3, _operation), "post": (4, _operation), "delete": (5, _operation),
+        "options": (6, _operation), "head": (7, _operation), "patch": (8, _operation), "parameters": (9, _parameter),
+    },
 )  # fmt: skip
-_key = _flat(5, **{"type": (1, _text), "name": (2, _text), "in": (3, _text), "description": (4, _text)})
+_key = _flat(5, {"type": (1, _text), "name": (2, _text), "in": (3, _text), "description": (4, _text)})
 _DOCUMENT: dict[str, tuple[int, Encoder]] = {
     "swagger": (1, _text),
-    "info": (2, _flat(7, title=(1, _text), version=(2, _text), description=(3, _text))),
+    "info": (2, _flat(7, {"title": (1, _text), "version": (2, _text), "description": (3, _text)})),
     "paths": (8, _map(_path_item, number=2)),
     "definitions": (9, _map(_schema)),
     "security": (12, _map(_texts)),
