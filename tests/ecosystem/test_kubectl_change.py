@@ -200,3 +200,9 @@ def test_taint_cordon_and_drain(kubectl: Kubectl) -> None:
     assert "unschedulable" not in kubectl.get("node", name)["spec"]
     assert "drained" in kubectl("drain", name, "--ignore-daemonsets")
     kubectl("delete", "node", name)
+
+
+def test_patch_what_is_only_written(kubectl: Kubectl) -> None:
+    kubectl("create", "secret", "generic", "key", "--from-literal", "a=b")
+    kubectl("patch", "secret", "key", "-p", '{"stringData": {"c": "d"}}')
+    assert kubectl.get("secret", "key")["data"] == {"a": "Yg==", "c": "ZA=="}
