@@ -171,6 +171,10 @@ RESOURCES: tuple[Resource, ...] = (
              verbs=_CREATE),
     Resource(AUTHORIZATION_V1, "subjectaccessreviews", "authorization_v1.SubjectAccessReview", namespaced=False,
              verbs=_CREATE),
+    Resource(RBAC_V1, "clusterrolebindings", "rbac_v1.ClusterRoleBinding", namespaced=False),
+    Resource(RBAC_V1, "clusterroles", "rbac_v1.ClusterRole", namespaced=False),
+    Resource(RBAC_V1, "rolebindings", "rbac_v1.RoleBinding"),
+    Resource(RBAC_V1, "roles", "rbac_v1.Role"),
     Resource(COORDINATION_V1, "leases", "coordination_v1.Lease"),
     Resource(DISCOVERY_V1, "endpointslices", "discovery_v1.EndpointSlice"),
 )

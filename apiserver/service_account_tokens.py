@@ -22,7 +22,7 @@ from api.model import Model
 from apiserver.filters.authentication import AUTHENTICATED, bearer_token
 from apiserver.request import Request, User
 
-ISSUER = "https://kubernetes.default.svc.cluster.local"
+ISSUER = "https://kubernetes.default.svc"
 _ALGORITHM = "ES256"
 _SHORTEST, _USUAL, _LONGEST = 600, 3600, 1 << 32
 _GROUP = "system:serviceaccounts"

@@ -95,9 +95,23 @@ _ORDER: dict[str, str] = {
     "EmptyDirVolumeSource": "medium sizeLimit",
     "Taint": "key value effect timeAdded",
     "ServicePort": "name protocol appProtocol port targetPort nodePort",
+    "FlowSchemaSpec": "priorityLevelConfiguration matchingPrecedence distinguisherMethod rules",
+    "PolicyRulesWithSubjects": "subjects resourceRules nonResourceRules",
+    "ResourcePolicyRule": "verbs apiGroups resources clusterScope namespaces",
+    "NonResourcePolicyRule": "verbs nonResourceURLs",
+    "Subject": "kind user group serviceAccount",
+    "PriorityLevelConfigurationSpec": "type limited exempt",
+    "LimitedPriorityLevelConfiguration": (
+        "nominalConcurrencyShares limitResponse lendablePercent borrowingLimitPercent"
+    ),
+    "LimitResponse": "type queuing",
+    "QueuingConfiguration": "queues handSize queueLengthLimit",
+    "ExemptPriorityLevelConfiguration": "nominalConcurrencyShares lendablePercent",
 }
 
 _NAMES = {
+    "apiGroup": "APIGroup",
+    "apiGroups": "APIGroups",
     "awsElasticBlockStore": "AWSElasticBlockStore",
     "cephfs": "CephFS",
     "csi": "CSI",

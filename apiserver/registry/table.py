@@ -17,6 +17,7 @@ from api.scheme import (
     CORE_V1,
     DISCOVERY_V1,
     EVENTS_V1,
+    RBAC_V1,
     RESOURCES,
     GroupVersion,
     Resource,
@@ -43,6 +44,12 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
     COORDINATION_V1: {"leases": "leases.Leases"},
     DISCOVERY_V1: {"endpointslices": "endpoint_slices.EndpointSlices"},
     EVENTS_V1: {"events": "events.Events"},
+    RBAC_V1: {
+        "clusterrolebindings": "cluster_role_bindings.ClusterRoleBindings",
+        "clusterroles": "cluster_roles.ClusterRoles",
+        "rolebindings": "role_bindings.RoleBindings",
+        "roles": "roles.Roles",
+    },
 }
 
 STORED_AS: dict[tuple[GroupVersion, str], str] = {(EVENTS_V1, "events"): "events"}
