@@ -7,6 +7,7 @@ better things to do than to load the types of kinds that nobody asks for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -15,7 +16,7 @@ from typing import Any
 import orjson
 
 from api.scheme import Resource
-from apiserver.storage.protocol import KeyExists, RevisionMismatch
+from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
 from apiserver.storage.watch_cache import WatchCache, key_prefix
 
 Document = dict[str, Any]
@@ -26,33 +27,36 @@ Owned = Callable[[Document], Document]
 
 
 async def ensure(
-    cache: WatchCache, now: datetime, resource: Resource, wanted: Iterable[Document], owned: Owned, merge: Merge
+    cache: WatchCache,
+    now: datetime,
+    resource: Resource,
+    wanted: Iterable[Document],
+    owned: Owned,
+    merge: Merge,
+    manager: str = "kube-apiserver",
 ) -> None:
     """Create what is missing, merge what is there.  All writes at once, so that they share their syncs to disk."""
     prefix = key_prefix(resource.group_resource)
-    await asyncio.gather(*(_ensure_one(cache, now, resource, prefix, each, owned, merge) for each in wanted))
+
+    async def ensure_one(document: Document) -> None:
+        metadata = document["metadata"]
+        namespace = metadata.get("namespace", "")
+        key = f"{prefix}{namespace}/{metadata['name']}" if namespace else prefix + metadata["name"]
+        entry = cache.get(key)
+        # Where somebody else writes it at the same time, the next start looks again.
+        with contextlib.suppress(KeyExists, KeyMissing, RevisionMismatch):
+            if entry is None:
+                document = _complete(document, now, resource.api_version, owned, manager)
+                await cache.create(key, orjson.dumps(document), document)
+                return
+            existing = orjson.loads(entry.value)
+            if merge(existing, document):
+                await cache.update(key, orjson.dumps(existing), entry.revision, existing)
+
+    await asyncio.gather(*map(ensure_one, wanted))
 
 
-async def _ensure_one(
-    cache: WatchCache, now: datetime, resource: Resource, prefix: str, wanted: Document, owned: Owned, merge: Merge
-) -> None:
-    metadata = wanted["metadata"]
-    namespace = metadata.get("namespace", "")
-    key = f"{prefix}{namespace}/{metadata['name']}" if namespace else prefix + metadata["name"]
-    entry = cache.get(key)
-    try:
-        if entry is None:
-            document = _complete(wanted, now, resource.api_version, owned)
-            await cache.create(key, orjson.dumps(document), document)
-            return
-        document = orjson.loads(entry.value)
-        if merge(document, wanted):
-            await cache.update(key, orjson.dumps(document), entry.revision, document)
-    except (KeyExists, RevisionMismatch):
-        pass  # another server writes the same, or a user something else: the next start looks again
-
-
-def _complete(wanted: Document, now: datetime, api_version: str, owned: Owned) -> Document:
+def _complete(wanted: Document, now: datetime, api_version: str, owned: Owned, manager: str) -> Document:
     time = f"{now:%FT%TZ}"
     metadata = {"uid": str(uuid.uuid4()), "creationTimestamp": time, **wanted["metadata"]}
     named: Document = {
@@ -62,7 +66,7 @@ def _complete(wanted: Document, now: datetime, api_version: str, owned: Owned) -
     }
     metadata["managedFields"] = [
         {
-            "manager": "kube-apiserver",
+            "manager": manager,
             "operation": "Update",
             "apiVersion": api_version,
             "time": time,

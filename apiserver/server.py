@@ -129,7 +129,7 @@ class Server:
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
-        self._keep(self._create_roles(cache))
+        self._keep(self._create_policies(cache))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -235,13 +235,16 @@ class Server:
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
 
-    async def _create_roles(self, cache: WatchCache) -> None:
-        """What takes longer and can wait: the server serves meanwhile."""
+    async def _create_policies(self, cache: WatchCache) -> None:
+        """Roles and flow control: many objects, which can wait until the server serves."""
         await self._serving.wait()
         from apiserver.authorization.bootstrap import ensure_roles
 
         await ensure_roles(cache, self.clock.now())
         self._has_roles.set()
+        from apiserver.flow_control.configuration import FlowControlConfiguration
+
+        await FlowControlConfiguration(cache, self.clock).run()
 
     @staticmethod
     async def _create_missing(api: API, obj: Any) -> None:

@@ -24,7 +24,7 @@ from api.meta_v1 import ObjectMeta
 from api.scheme import AUTHORIZATION_V1
 from apiserver.authorization.authorizer import NODES
 from apiserver.endpoint import API
-from apiserver.registry.internal_form import internal
+from apiserver.registry.internal_form import internal, metadata_form
 from apiserver.registry.labels import validate_operator, validate_requirement
 from apiserver.request import Request, RequestInfo, User
 
@@ -146,7 +146,7 @@ def _validate_selectors(resource: ResourceAttributes, path: str) -> Iterator[Fie
 def _validate_metadata(metadata: ObjectMeta, namespace: str = "") -> Iterator[FieldError]:
     if {**metadata.to_dict(), "managedFields": None} != {"managedFields": None, **_only(namespace)}:
         detail = "must be empty except for namespace" if namespace else "must be empty"
-        yield invalid_value("metadata", metadata, detail)
+        yield invalid_value("metadata", metadata_form(metadata), detail)
 
 
 def _only(namespace: str) -> dict[str, str]:

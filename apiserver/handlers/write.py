@@ -111,6 +111,9 @@ class Write:
         To be asked before admission, preparation and allocation: what those fill in is nobody's
         (https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers).
         """
+        if not self.endpoint.strategy.tracks_owners:
+            new.metadata.managedFields = []
+            return []
         if self.applied:
             return managers_of(self.applied)
         encoded = self._encode(new, stored)

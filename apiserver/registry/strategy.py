@@ -80,6 +80,9 @@ class Subresource:
         """Put back everything of `old` that this subresource may not change."""
         raise NotImplementedError
 
+    def stamp(self, new: Any, old: Any, now: datetime) -> None:
+        """Note when what the client says was said."""
+
     def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
         return ()
 
@@ -177,6 +180,8 @@ class Strategy(Generic[M]):
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
     """Whether DELETE answers with the object that is gone instead of a Status."""
+    tracks_owners: ClassVar[bool] = True
+    """Whether managedFields say who owns which field."""
     storage_model: ClassVar[type[Model] | None] = None
     """Where the objects are another resource's (`registry.table.STORED_AS`): the type in whose form they are kept."""
     storage_fields: ClassVar[Mapping[str, str]] = {}
