@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from api.rbac_v1 import PolicyRule
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.rules import Rule, compacted, quoted, uncovered
 from apiserver.request import RequestInfo, User
+
+if TYPE_CHECKING:
+    from api.rbac_v1 import PolicyRule
 
 
 class AuthorizedRequester:
