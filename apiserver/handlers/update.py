@@ -38,6 +38,7 @@ async def update_object(
         if current is None:
             if not create:
                 raise write.missing(name)
+            write.may_create(name)
             new = transform(endpoint.model(), None)
             check_names(new, write.namespace, name, endpoint.namespaced)
             new.metadata.name = name

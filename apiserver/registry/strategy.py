@@ -131,7 +131,11 @@ class Context:
     get: Callable[[type[Model], str, str], Any | None]
     list: Callable[[type[Model], str], list[Any]]
     requester: Requester | None = None
-    """Who asks, for the rules that need more than a name; None where nobody does."""
+    """Who asks, for the rules that need more than a name; None where nobody does: the server may do everything."""
+
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        """Whether who asks may do something else, too."""
+        return self.requester is None or self.requester.may(verb, group, resource, namespace, name)
 
 
 class Requester(Protocol):
