@@ -10,6 +10,7 @@ from typing import Any
 
 from client.controller import Controller
 from client.rest import RestClient
+from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
@@ -95,6 +96,9 @@ CONTROLLERS: dict[str, Entry] = {
     "garbage-collector-controller": Entry(_garbage_collector, "generic-garbage-collector", ("garbagecollector",)),
     "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",)),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
+    "clusterrole-aggregation-controller": Entry(
+        _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",)
+    ),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
 }
 
