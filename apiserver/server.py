@@ -172,7 +172,7 @@ class Server:
         )
         authenticators.append(tokens)
         roles = RBAC(cache)
-        authorizer = authorizer_of(options.authorization_mode, roles)
+        authorizer = authorizer_of(options.authorization_mode, roles, cache)
         authentication = AuthenticationFilter(_nothing, authenticators, anonymous=options.anonymous_auth)
         api = API(
             cache=cache,

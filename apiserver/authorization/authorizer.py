@@ -9,8 +9,6 @@ from apiserver.authorization.rules import Rule, grants
 from apiserver.request import RequestInfo, User
 
 MASTERS = "system:masters"
-NODES = "system:nodes"
-_NODE_PREFIX = "system:node:"
 
 
 class Authorizer(Protocol):
@@ -45,26 +43,6 @@ class AlwaysDeny:
 
     def rules(self, user: User, namespace: str) -> Iterable[Rule]:
         return ()
-
-
-class NodeAuthorizer:
-    """Lets kubelets do what the cluster role system:node says, in all namespaces."""
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules = rules
-
-    def allows(self, user: User, info: RequestInfo) -> bool:
-        return _is_node(user) and any(rule.allows(info) for rule in self._rules)
-
-    def reason(self, user: User, info: RequestInfo) -> str:
-        return ""
-
-    def rules(self, user: User, namespace: str) -> Iterable[Rule]:
-        return self._rules if _is_node(user) else ()
-
-
-def _is_node(user: User) -> bool:
-    return user.name.startswith(_NODE_PREFIX) and NODES in user.groups
 
 
 class Union:

@@ -22,7 +22,7 @@ from api.authorization_v1 import (
 from api.errors import BadRequest, FieldError, invalid, invalid_value, required
 from api.meta_v1 import ObjectMeta
 from api.scheme import AUTHORIZATION_V1
-from apiserver.authorization.authorizer import NODES
+from apiserver.authorization.node import NODES
 from apiserver.endpoint import API
 from apiserver.registry.internal_form import internal, metadata_form
 from apiserver.registry.labels import validate_operator, validate_requirement

@@ -52,12 +52,10 @@ async def bootstrapped(roles: Policy) -> None:
 async def test_components_may_do_their_work_and_no_more() -> None:
     async with policy() as roles:
         await bootstrapped(roles)
-        authorizer = authorizer_of(["Node", "RBAC"], roles.rbac)
+        authorizer = authorizer_of(["Node", "RBAC"], roles.rbac, roles.cache)
         scheduler, proxy = who("system:kube-scheduler"), who("system:kube-proxy")
-        node, replica_sets = (
-            who("system:node:n", ["system:nodes"]),
-            "system:serviceaccount:kube-system:replicaset-controller",
-        )
+        node = who("system:node:n", ["system:nodes"])
+        replica_sets = "system:serviceaccount:kube-system:replicaset-controller"
         expected: list[tuple[Any, RequestInfo, bool]] = [
             (scheduler, asks("create", "pods/binding", "a", "p"), True),
             (scheduler, asks("list", "storageclasses", group="storage.k8s.io"), True),
@@ -65,7 +63,7 @@ async def test_components_may_do_their_work_and_no_more() -> None:
             (proxy, asks("watch", "endpointslices", group="discovery.k8s.io"), True),
             (proxy, asks("list", "secrets"), False),
             (node, asks("update", "nodes/status", name="n"), True),
-            (node, asks("create", "serviceaccounts/token", "a", "default"), True),
+            (node, asks("create", "serviceaccounts/token", "a", "default"), False),
             (node, asks("delete", "deployments", "a", group="apps"), False),
             (who("system:node:n"), asks("update", "nodes/status", name="n"), False),
             (who(replica_sets), asks("create", "pods", "a"), True),
