@@ -51,6 +51,11 @@ RULES = [
         'rules[0].nonResourceURLs: Invalid value: ["/x"]: '
         "rules cannot apply to both regular resources and non-resource URLs",
     ]),
+    ({}, [  # what a client leaves out is empty, also in a list that can be null
+        "rules[0].verbs: Required value: verbs must contain at least one value",
+        "rules[0].apiGroups: Required value: resource rules must supply at least one api group",
+        "rules[0].resources: Required value: resource rules must supply at least one resource",
+    ]),
     (GET, []),
 ]  # fmt: skip
 
