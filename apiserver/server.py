@@ -49,6 +49,7 @@ from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
 from apiserver.service_account_tokens import ServiceAccountTokens
 from apiserver.storage.compactor import compact_regularly
+from apiserver.storage.protocol import StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
@@ -240,7 +241,10 @@ class Server:
         await self._serving.wait()
         from apiserver.authorization.bootstrap import ensure_roles
 
-        await ensure_roles(cache, self.clock.now())
+        try:
+            await ensure_roles(cache, self.clock.now())
+        except StoreError as error:
+            log.error("the built-in roles could not be created: %s", error)
         self._has_roles.set()
         from apiserver.flow_control.configuration import FlowControlConfiguration
 

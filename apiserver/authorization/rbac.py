@@ -24,14 +24,6 @@ Key = tuple[str, str]
 """A subject: a kind (User or Group) and a name.  Service accounts are the users that they are known as."""
 
 
-class MissingRole(LookupError):
-    """A binding names a role that does not exist."""
-
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f'{kind.lower()}.{GROUP} "{name}" not found')
-        self.name = name
-
-
 @dataclass(frozen=True, slots=True)
 class Binding:
     """`namespace` is "" for a cluster role binding; `subjects` are by key, each as the binding writes it."""
@@ -112,19 +104,11 @@ class RBAC:
     def errors(self, user: User, namespace: str) -> str:
         """Which of the user's roles do not exist."""
         missing = {
-            str(MissingRole(binding.role_kind, binding.role)): None
+            f'{binding.role_kind.lower()}.{GROUP} "{binding.role}" not found': None
             for binding in sorted(self._bindings_of(user, namespace), key=lambda b: (b.namespace, b.name))
             if self._rules_of(binding) is None
         }
         return f"[{', '.join(missing)}]" if len(missing) > 1 else "".join(missing)
-
-    def role(self, kind: str, name: str, namespace: str) -> tuple[Rule, ...]:
-        """The rules of a Role of that namespace, or of a ClusterRole.  Raises MissingRole."""
-        self._catch_up()
-        rules = self._roles.get((namespace if kind == "Role" else "", name))
-        if rules is None:
-            raise MissingRole(kind, name)
-        return rules
 
     # --- the index
 

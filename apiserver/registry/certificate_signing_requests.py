@@ -86,7 +86,6 @@ def _condition(request: CertificateSigningRequest) -> str:
 
 class CertificateSigningRequests(Strategy[CertificateSigningRequest]):
     resource = resource_of(CertificateSigningRequest)
-    revalidates_metadata = False
     tracks_owners = False  # Kubernetes' server shows none for these either
     subresources = (CertificateStatus(), Approval())
     columns = (

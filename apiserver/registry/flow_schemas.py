@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from api.flowcontrol_v1 import (
     ResourcePolicyRule,
     Subject,
 )
+from api.model import Model
 from api.scheme import resource_of
 from apiserver.flow_control.bootstrap_configuration import MANDATORY_SCHEMAS
 from apiserver.registry.columns import AGE, NAME
@@ -31,9 +32,18 @@ _ALL = "*"
 
 
 @dataclass(frozen=True)
-class FlowSchemaStatusUpdate(Status):
-    def validate_update(self, new: FlowSchema, old: FlowSchema) -> Iterable[FieldError]:
-        return validate_conditions(new.status.conditions)
+class FlowControlStatus(Status):
+    """`/status` of flow schemas and priority levels: nothing but conditions."""
+
+    def unowned(self, model: type[Model]) -> Mapping[str, Any]:
+        return {**(super().unowned(model) or {}), "f:metadata": {}}
+
+    def prepare_for_update(self, new: Any, old: Any) -> None:
+        super().prepare_for_update(new, old)
+        new.metadata = old.metadata
+
+    def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
+        return _validate_conditions(new.status.conditions)
 
 
 def _missing_level(schema: FlowSchema) -> str:
@@ -42,8 +52,7 @@ def _missing_level(schema: FlowSchema) -> str:
 
 class FlowSchemas(Strategy[FlowSchema]):
     resource = resource_of(FlowSchema)
-    revalidates_metadata = False
-    subresources = (FlowSchemaStatusUpdate(),)
+    subresources = (FlowControlStatus(),)
     columns = (
         NAME,
         Column(
@@ -99,7 +108,6 @@ class FlowSchemas(Strategy[FlowSchema]):
             yield from _validate_rules(rule, f"spec.rules[{index}]")
         if name in MANDATORY_SCHEMAS and spec.to_dict() != MANDATORY_SCHEMAS[name]:
             yield invalid_value("spec", internal(spec), f"spec of '{name}' must equal the fixed value")
-        yield from validate_conditions(new.status.conditions)
 
 
 def _null_namespaces(schema: FlowSchema) -> None:
@@ -109,8 +117,7 @@ def _null_namespaces(schema: FlowSchema) -> None:
             rule.namespaces = rule.namespaces or None
 
 
-def validate_conditions(conditions: Sequence[Any]) -> Iterator[FieldError]:
-    """Complaints about the conditions of a flow schema or a priority level."""
+def _validate_conditions(conditions: Sequence[Any]) -> Iterator[FieldError]:
     seen = set()
     for index, condition in enumerate(conditions):
         path = f"status.conditions[{index}].type"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
@@ -18,9 +17,9 @@ from api.flowcontrol_v1 import (
 from api.scheme import resource_of
 from apiserver.flow_control.bootstrap_configuration import MANDATORY_LEVELS
 from apiserver.registry.columns import AGE, NAME
-from apiserver.registry.flow_schemas import validate_conditions
+from apiserver.registry.flow_schemas import FlowControlStatus
 from apiserver.registry.internal_form import internal
-from apiserver.registry.strategy import Column, Context, Status, Strategy
+from apiserver.registry.strategy import Column, Context, Strategy
 
 _EXEMPT = "exempt"
 _TYPES = ("Exempt", "Limited")
@@ -29,12 +28,6 @@ _SHARES = 30
 _QUEUES, _HAND_SIZE, _QUEUE_LENGTH = 64, 8, 50
 _MOST_QUEUES = 10_000_000
 _MOST_BITS = 60  # of the hash that deals a flow its queues
-
-
-@dataclass(frozen=True)
-class PriorityLevelStatusUpdate(Status):
-    def validate_update(self, new: PriorityLevelConfiguration, old: PriorityLevelConfiguration) -> Iterable[FieldError]:
-        return validate_conditions(new.status.conditions)
 
 
 def _shares(level: PriorityLevelConfiguration) -> Any:
@@ -52,8 +45,7 @@ def _queuing(level: PriorityLevelConfiguration, field: str) -> Any:
 
 class PriorityLevelConfigurations(Strategy[PriorityLevelConfiguration]):
     resource = resource_of(PriorityLevelConfiguration)
-    revalidates_metadata = False
-    subresources = (PriorityLevelStatusUpdate(),)
+    subresources = (FlowControlStatus(),)
     columns = (
         NAME,
         Column("Type", lambda p, now: p.spec.type, description="Whether it is limited or exempt."),
@@ -121,7 +113,6 @@ class PriorityLevelConfigurations(Strategy[PriorityLevelConfiguration]):
             if given != fixed:
                 which = f"'{name}' except the 'spec.exempt' field" if name == _EXEMPT else f"'{name}'"
                 yield invalid_value("spec", _internal_spec(new), f"spec of {which} must equal the fixed value")
-        yield from validate_conditions(new.status.conditions)
 
 
 def _internal_spec(level: PriorityLevelConfiguration) -> dict[str, Any]:

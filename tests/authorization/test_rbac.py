@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
-from apiserver.authorization.rbac import MissingRole
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.request import User
 from tests.authorization.roles import account, asks, asks_path, group, policy, rule, user, who
@@ -110,9 +107,6 @@ async def test_rules_of_a_user() -> None:
         await roles.bind("b", "writer", user("alice"), namespace="a", cluster_role=False)
         assert [r.verbs for r in roles.rbac.rules(who("alice"), "a")] == [("get", "list"), ("create",)]
         assert [r.verbs for r in roles.rbac.rules(who("alice"), "b")] == [("get", "list")]
-        assert roles.rbac.role("Role", "writer", "a")[0].verbs == ("create",)
-        with pytest.raises(MissingRole, match=r'role\.rbac\.authorization\.k8s\.io "writer" not found'):
-            roles.rbac.role("Role", "writer", "b")
 
 
 async def test_nobody_gives_more_than_they_have() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from api.flowcontrol_v1 import FlowSchema, PriorityLevelConfiguration
 from apiserver.flow_control.bootstrap_configuration import LEVELS, SCHEMAS
-from apiserver.registry.flow_schemas import FlowSchemas, FlowSchemaStatusUpdate
+from apiserver.registry.flow_schemas import FlowControlStatus, FlowSchemas
 from apiserver.registry.priority_level_configurations import PriorityLevelConfigurations
 from tests.registry.builders import NOW, complaints, created, update_complaints
 
@@ -198,7 +198,7 @@ def test_generations_count_changes_of_the_spec() -> None:
 def test_conditions_are_named_once() -> None:
     new = schema()
     new.status = type(new.status).from_dict({"conditions": [{"type": "A"}, {"type": "A"}, {}]})
-    assert [str(error) for error in FlowSchemaStatusUpdate().validate_update(new, schema())] == [
+    assert [str(error) for error in FlowControlStatus().validate_update(new, schema())] == [
         'status.conditions[1].type: Duplicate value: "A"',
         "status.conditions[2].type: Required value: must not be empty",
     ]
@@ -211,3 +211,11 @@ def test_tables() -> None:
     strategy = PriorityLevelConfigurations()
     assert strategy.cells(created(strategy, queue(queues=16)), NOW)[:6] == ["p", "Limited", 30, 16, 8, 50]
     assert strategy.cells(created(strategy, limited()), NOW)[:6] == ["p", "Limited", 30, *["<none>"] * 3]
+
+
+def test_status_brings_nothing_but_status() -> None:
+    old, new = schema(), schema("s", matchingPrecedence=7)
+    new.metadata.labels = {"a": "b"}
+    new.status = type(new.status).from_dict({"conditions": [{"type": "A", "status": "True"}]})
+    FlowControlStatus().prepare_for_update(new, old)
+    assert (new.metadata, new.spec, new.status.conditions[0].type) == (old.metadata, old.spec, "A")
