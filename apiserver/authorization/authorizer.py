@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from apiserver.authorization.rules import Rule, grants
+from apiserver.authorization.rules import Rule, aggregate, grants
 from apiserver.request import RequestInfo, User
 
 MASTERS = "system:masters"
@@ -22,6 +22,10 @@ class Authorizer(Protocol):
         """What a user may do in a namespace, as far as it can be listed."""
         ...
 
+    def unlisted(self, user: User, namespace: str) -> str:
+        """Why `rules` may lack some; empty when it lacks none."""
+        ...
+
 
 class AlwaysAllow:
     def allows(self, user: User, info: RequestInfo) -> bool:
@@ -33,6 +37,9 @@ class AlwaysAllow:
     def rules(self, user: User, namespace: str) -> Iterable[Rule]:
         return EVERYTHING
 
+    def unlisted(self, user: User, namespace: str) -> str:
+        return ""
+
 
 class AlwaysDeny:
     def allows(self, user: User, info: RequestInfo) -> bool:
@@ -43,6 +50,9 @@ class AlwaysDeny:
 
     def rules(self, user: User, namespace: str) -> Iterable[Rule]:
         return ()
+
+    def unlisted(self, user: User, namespace: str) -> str:
+        return ""
 
 
 class Union:
@@ -67,6 +77,9 @@ class Union:
     def rules(self, user: User, namespace: str) -> Iterable[Rule]:
         for authorizer in self._authorizers:
             yield from authorizer.rules(user, namespace)
+
+    def unlisted(self, user: User, namespace: str) -> str:
+        return aggregate(filter(None, (authorizer.unlisted(user, namespace) for authorizer in self._authorizers)))
 
 
 EVERYTHING = (grants("*", resources="*", groups="*"), grants("*", paths="*"))

@@ -14,6 +14,7 @@ from apiserver.request import RequestInfo, User
 from apiserver.storage.watch_cache import WatchCache
 
 NODES = "system:nodes"
+CANNOT_LIST = "node authorizer does not support user rule resolution"  # it depends on the pods
 _PREFIX = "system:node:"
 _PODS = "/pods/"
 _READ = ("get", "list", "watch")
@@ -37,7 +38,10 @@ class NodeAuthorizer:
         return self._problem(node, info) if node and _is_of_pods(info) else ""
 
     def rules(self, user: User, namespace: str) -> Iterable[Rule]:
-        return ()  # they cannot be listed: it depends on the pods
+        return ()
+
+    def unlisted(self, user: User, namespace: str) -> str:
+        return CANNOT_LIST if _node_of(user) else ""
 
     def _problem(self, node: str, info: RequestInfo) -> str:
         """Why a node may not do something with a Secret, a ConfigMap or a service account; empty when it may."""

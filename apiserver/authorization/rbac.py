@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from apiserver.authorization.rules import Rule, rules_of
+from apiserver.authorization.rules import Rule, aggregate, rules_of
 from apiserver.request import RequestInfo, User
 from apiserver.storage.entry import Entry
 from apiserver.storage.subscription import Subscription
@@ -84,7 +84,7 @@ class RBAC:
         found = self._find(user, info)
         if found is not None:
             return f"RBAC: allowed by {found.describe(_keys(user))}"
-        errors = self.errors(user, info.namespace)
+        errors = self.unlisted(user, info.namespace)
         return f"RBAC: {errors}" if errors else ""
 
     def _find(self, user: User, info: RequestInfo) -> Binding | None:
@@ -101,14 +101,13 @@ class RBAC:
         for binding in sorted(self._bindings_of(user, namespace), key=lambda b: (b.namespace, b.name)):
             yield from self._rules_of(binding) or ()
 
-    def errors(self, user: User, namespace: str) -> str:
+    def unlisted(self, user: User, namespace: str) -> str:
         """Which of the user's roles do not exist."""
-        missing = {
-            f'{binding.role_kind.lower()}.{GROUP} "{binding.role}" not found': None
+        return aggregate(
+            f'{binding.role_kind.lower()}.{GROUP} "{binding.role}" not found'
             for binding in sorted(self._bindings_of(user, namespace), key=lambda b: (b.namespace, b.name))
             if self._rules_of(binding) is None
-        }
-        return f"[{', '.join(missing)}]" if len(missing) > 1 else "".join(missing)
+        )
 
     # --- the index
 

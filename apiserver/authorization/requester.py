@@ -37,7 +37,7 @@ class AuthorizedRequester:
         if not missing:
             return ""
         shown = "\n".join(sorted({str(rule) for rule in compacted(missing)}))
-        errors = self._roles.errors(user, namespace)
+        errors = self._roles.unlisted(user, namespace)
         return (
             f'user "{user.name}" (groups={quoted(user.groups)}) is attempting to grant RBAC permissions not currently '
             f"held:\n{shown}" + (f"; resolution errors: [{errors}]" if errors else "")

@@ -96,6 +96,12 @@ def quoted(values: Iterable[str]) -> str:
     return "[" + " ".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "]"
 
 
+def aggregate(errors: Iterable[str]) -> str:
+    """Several errors as one, each once."""
+    found = list(dict.fromkeys(errors))
+    return f"[{', '.join(found)}]" if len(found) > 1 else "".join(found)
+
+
 def uncovered(owned: Sequence[Rule], wanted: Iterable[Rule]) -> list[Rule]:
     """What the wanted rules allow beyond the owned ones, as single rules."""
     return [single for rule in wanted for single in rule.singles() if not any(own.covers(single) for own in owned)]

@@ -22,13 +22,11 @@ from api.authorization_v1 import (
 from api.errors import BadRequest, FieldError, invalid, invalid_value, required
 from api.meta_v1 import ObjectMeta
 from api.scheme import AUTHORIZATION_V1
-from apiserver.authorization.node import NODES
+from apiserver.authorization.node import CANNOT_LIST
 from apiserver.endpoint import API
 from apiserver.registry.internal_form import internal, metadata_form
 from apiserver.registry.labels import validate_operator, validate_requirement
 from apiserver.request import Request, RequestInfo, User
-
-_NODE_RULES = "node authorizer does not support user rule resolution"
 
 
 async def may_i(api: API, request: Request, obj: SelfSubjectAccessReview) -> None:
@@ -69,8 +67,8 @@ async def what_may_i(api: API, request: Request, obj: SelfSubjectRulesReview) ->
             status.resourceRules.append(ResourceRule.from_dict(shown))
         elif rule.paths:
             status.nonResourceRules.append(NonResourceRule.from_dict(shown))
-    if NODES in request.user.groups:
-        status.incomplete, status.evaluationError = True, _NODE_RULES
+    status.evaluationError = api.authorizer.unlisted(request.user, namespace)
+    status.incomplete = CANNOT_LIST in status.evaluationError
 
 
 def _subject(spec: Any) -> User:

@@ -129,6 +129,12 @@ def test_rules_reviews_list_what_roles_say(admin: httpx.Client) -> None:
     status = admin.post(review, json={"spec": {"namespace": "default"}}, headers=acting("dave")).json()["status"]
     assert READ in status["resourceRules"]
     assert status["incomplete"] is False
+    node = acting("system:node:n", "system:nodes")
+    status = admin.post(review, json={"spec": {"namespace": "default"}}, headers=node).json()["status"]
+    assert (status["incomplete"], status["evaluationError"]) == (
+        True,
+        "node authorizer does not support user rule resolution",
+    )
     refused = admin.post(review, json={"spec": {}}, headers=acting("dave"))
     assert (refused.status_code, refused.json()["message"]) == (400, "no namespace on request")
 
