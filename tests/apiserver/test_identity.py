@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import ssl
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def test_admin_certificate_of_the_kubeconfig_may_do_everything(server: ApiServer
     info = review.json()["status"]["userInfo"]
     assert info["username"] == "kubernetes-admin"
     assert "system:masters" in info["groups"]
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert((tmp_path / "crt").read_text())).hexdigest()
+    assert info["extra"] == {"authentication.kubernetes.io/credential-id": [f"X509SHA256={digest}"]}
 
 
 def test_keys_are_readable_by_their_owner_only(server: ApiServer) -> None:
