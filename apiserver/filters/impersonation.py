@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from api.errors import InternalError
+from api.errors import BadRequest
 from apiserver.authorization.authorizer import Authorizer
 from apiserver.filters.authentication import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED
 from apiserver.filters.authorization import check
@@ -56,8 +56,7 @@ class ImpersonationFilter:
             wanted = list(_identities(request))
             if wanted and not any(identity.kind in ("User", "ServiceAccount") for identity in wanted):
                 shown = " ".join(map(str, wanted))
-                message = f"Internal error occurred: requested [{shown}] without impersonating a user"
-                raise InternalError(message)
+                raise BadRequest(f"requested [{shown}] without impersonating a user")
             for identity in wanted:
                 await check(self._authorizer, request.user, identity.permission(), self._complete)
             if wanted:

@@ -18,6 +18,8 @@ from api.authorization_v1 import (
     SelfSubjectRulesReview,
     SelfSubjectRulesReviewSpec,
     SubjectAccessReview,
+    SubjectAccessReviewStatus,
+    SubjectRulesReviewStatus,
 )
 from api.errors import BadRequest, FieldError, invalid, invalid_value, required
 from api.meta_v1 import ObjectMeta
@@ -59,7 +61,8 @@ async def what_may_i(api: API, request: Request, obj: SelfSubjectRulesReview) ->
     namespace = obj.spec.namespace
     if not namespace:
         raise BadRequest("no namespace on request")
-    obj.metadata, obj.spec, status = ObjectMeta(), SelfSubjectRulesReviewSpec(), obj.status
+    status = SubjectRulesReviewStatus(incomplete=False, resourceRules=[], nonResourceRules=[])
+    obj.metadata, obj.spec, obj.status = ObjectMeta(), SelfSubjectRulesReviewSpec(), status
     for rule in api.authorizer.rules(request.user, namespace):
         shown = rule.to_dict()
         if rule.resources:
@@ -78,8 +81,9 @@ def _subject(spec: Any) -> User:
 def _decide(api: API, user: User, obj: Any) -> None:
     resource, path = obj.spec.resourceAttributes, obj.spec.nonResourceAttributes
     info = _resource_info(resource) if resource is not None else _path_info(path)
-    obj.status.allowed = api.authorizer.allows(user, info)
-    obj.status.reason = api.authorizer.reason(user, info)
+    obj.status = SubjectAccessReviewStatus(
+        allowed=api.authorizer.allows(user, info), reason=api.authorizer.reason(user, info)
+    )
 
 
 def _resource_info(asked: ResourceAttributes) -> RequestInfo:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from api.authentication_v1 import SelfSubjectReview, TokenReview, UserInfo
+from api.authentication_v1 import SelfSubjectReview, TokenReview, TokenReviewStatus, UserInfo
 from api.authorization_v1 import (
     LocalSubjectAccessReview,
     SelfSubjectAccessReview,
@@ -93,7 +93,8 @@ def user_info(user: User) -> UserInfo:
 
 
 async def _whose_token(api: API, request: Request, obj: TokenReview) -> None:
-    spec, status = obj.spec, obj.status
+    spec, status = obj.spec, TokenReviewStatus()
+    obj.status = status
     if not spec.token:
         raise BadRequest("token is required for TokenReview in authentication")
     audiences = [ISSUER] if not spec.audiences or ISSUER in spec.audiences else []
