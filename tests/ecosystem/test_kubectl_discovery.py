@@ -131,3 +131,22 @@ def test_events(kubectl: Kubectl) -> None:
     ):
         assert "it does not start" in shown
     assert "No events found" in kubectl.run("events", "--for", "pod/two").stderr
+
+
+def test_roles_decide(kubectl: Kubectl, server: ApiServer, home: Path) -> None:
+    alice = Kubectl(server, home, kubectl.namespace, token="alicetoken")
+    assert "forbidden" in alice.refusal("get", "pods").lower()
+    kubectl("create", "role", "reader", "--verb", "get,list", "--resource", "pods")
+    kubectl("create", "rolebinding", "readers", "--role", "reader", "--user", "alice")
+    assert alice("get", "pods", "-o", "name") == ""
+    assert "cannot create resource" in alice.refusal("create", "configmap", "x")
+    assert "pods" in alice("auth", "can-i", "--list")
+    more = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "reader"},
+        "rules": [{"apiGroups": [""], "resources": ["services"], "verbs": ["list"]}],
+    }
+    kubectl("auth", "reconcile", "-f", "-", stdin=manifest(more))
+    assert alice("get", "services", "-o", "name") == ""
+    assert alice("get", "pods", "-o", "name") == "", "what was there before is kept"
