@@ -144,7 +144,7 @@ def test_roles_decide(kubectl: Kubectl, server: ApiServer, home: Path) -> None:
     more = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": {"name": "reader"},
+        "metadata": {"name": "reader", "namespace": kubectl.namespace},
         "rules": [{"apiGroups": [""], "resources": ["services"], "verbs": ["list"]}],
     }
     kubectl("auth", "reconcile", "-f", "-", stdin=manifest(more))
