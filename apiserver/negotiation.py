@@ -32,10 +32,9 @@ class MediaType:
 
     def encode(self, document: Any) -> bytes:
         if self.type == YAML:
-            import yaml
+            from api.yaml_text import to_yaml  # most clients never ask for YAML
 
-            text: str = yaml.dump(document, Dumper=yaml.CSafeDumper, default_flow_style=False, allow_unicode=True)
-            return text.encode()
+            return to_yaml(document).encode()
         return orjson.dumps(document, option=orjson.OPT_INDENT_2 if self.pretty else None)
 
 
