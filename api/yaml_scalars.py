@@ -7,7 +7,7 @@ and are quoted when written.
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import datetime
 
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
@@ -62,10 +62,12 @@ def _is_timestamp(text: str) -> bool:
     if found is None:
         return False
     year, month, day, *clock = (int(group) for group in found.groups() if group is not None)
+    hour, minute, second = clock or (0, 0, 0)
     try:
-        return bool(datetime(year, month, day, *clock) if clock else date(year, month, day))
+        datetime(year, month, day, hour, minute, second)
     except ValueError:
         return False
+    return True
 
 
 def _integer(sign: str, digits: str) -> int | float:

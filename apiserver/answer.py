@@ -9,11 +9,20 @@ from typing import Any
 
 import orjson
 
-from api.errors import NotAcceptable, StatusError
+from api.errors import NotAcceptable, NotFound, StatusError
 from apiserver.negotiation import JSON, PLAIN, MediaType, negotiate
 from apiserver.request import Request, Send
 
+TEXT = "text/plain; charset=utf-8"
+PAGE_NOT_FOUND = b"404 page not found\n"
 _GZIP_FROM = 128 * 1024  # bytes; below it compressing costs more than sending
+
+
+class PageNotFound(NotFound):
+    """The path leads nowhere: to no built-in group and no endpoint.  Kubernetes says so without a Status."""
+
+    def __init__(self) -> None:
+        super().__init__("404 page not found")
 
 
 @dataclass(slots=True)
@@ -60,6 +69,9 @@ def warning_headers(warnings: Iterable[str]) -> list[str]:
 
 def refusal(error: StatusError) -> Answer:
     """The answer that carries an error."""
+    if isinstance(error, PageNotFound):
+        headers = {"X-Content-Type-Options": "nosniff"}
+        return Answer(404, body=PAGE_NOT_FOUND, content_type=TEXT, headers=headers)
     document: Mapping[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, **error.status().to_dict()}
     headers = {}
     if error.details is not None and error.details.retryAfterSeconds:

@@ -15,7 +15,7 @@ from api.meta_v1 import DeleteOptions, StatusDetails
 from api.policy_v1 import Eviction
 from api.schema import schema_of
 from apiserver import tables
-from apiserver.answer import Answer
+from apiserver.answer import Answer, PageNotFound
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -24,7 +24,7 @@ from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
 from apiserver.handlers.list import Page, list_page
-from apiserver.handlers.list_options import list_options
+from apiserver.handlers.list_options import check_read_version, list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.scale import scale_document, write_scale
@@ -34,7 +34,7 @@ from apiserver.handlers.write import Write
 from apiserver.negotiation import MediaType, negotiate
 from apiserver.patch.request import MERGE_PATCH, ApplyRequest, PatchRequest
 from apiserver.registry.strategy import Scale, Subresource
-from apiserver.request import Receive, Request, Scope, Send, request_of
+from apiserver.request import Receive, Request, RequestInfo, Scope, Send, request_of
 from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
@@ -58,16 +58,19 @@ class Dispatcher:
             await answer.send(send, request, negotiate(request.header("accept")))
             return
         endpoint = self.api.endpoint(info.group, info.version, info.resource)
-        if endpoint is None or len(info.parts) > 3:
+        if endpoint is None and not self._is_built_in(info.group):
+            raise PageNotFound()
+        if endpoint is None or len(info.parts) > 3 or _misplaced(endpoint, info):
             raise NotFound("the server could not find the requested resource", StatusDetails())
-        if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch", "deletecollection"):
+        if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise _not_allowed()
         if info.subresource in _CONNECT and endpoint.model is Pod:
             await self._connect(endpoint, request, scope, receive, send)
             return
         if endpoint.strategy.deprecation:
             request.warnings.append(endpoint.strategy.deprecation)
-        media = negotiate(request.header("accept"))
+        reads_many = info.verb in ("list", "watch")
+        media = negotiate(request.header("accept"), streams=reads_many)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
                 raise _not_allowed()
@@ -79,6 +82,9 @@ class Dispatcher:
             return
         answer = await self._handle(endpoint, request, media)
         await answer.send(send, request, media)
+
+    def _is_built_in(self, group: str) -> bool:
+        return any(key[0] == group for keys in (self.api.endpoints, reviews.REVIEWS) for key in keys)
 
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
@@ -110,6 +116,8 @@ class Dispatcher:
 
     async def _get(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
+        if version := request.query.get("resourceVersion"):
+            check_read_version(version, self.api.cache.revision)
         return self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
@@ -131,7 +139,7 @@ class Dispatcher:
         kind = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
         head = orjson.dumps({**kind, "metadata": metadata})
         items = b",".join([endpoint.body(entry) for entry in page.entries])
-        return Answer(body=b'%s,"items":[%s]}' % (head[:-1], items))
+        return Answer(body=b'%s,"items":[%s]}\n' % (head[:-1], items))
 
     def _object(
         self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
@@ -139,7 +147,7 @@ class Dispatcher:
         if media.transform:
             document = tables.transformed_object(endpoint, entry, media, request, self.api.clock.now())
             return Answer(status, document=document)
-        return Answer(status, body=endpoint.wire(entry))
+        return Answer(status, body=b"%b\n" % endpoint.wire(entry))
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -283,6 +291,13 @@ class Dispatcher:
         eviction = await self._decoded(Eviction, endpoint, request, options)
         await pod_subresources.evict(self._begin(endpoint, request, options), request.info.name, eviction)
         return Answer(_CREATED, document=_success(None))
+
+
+def _misplaced(endpoint: Endpoint, info: RequestInfo) -> bool:
+    """Whether a path names a namespace for what is in none, or an object of a namespace without naming that."""
+    if endpoint.namespaced:
+        return bool(info.name) and not info.namespace
+    return bool(info.namespace) and info.resource != "namespaces"
 
 
 def _each_time(read: Callable[[], Any]) -> Transform:

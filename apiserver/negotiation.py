@@ -17,6 +17,10 @@ from api.meta_v1 import StatusDetails
 JSON = "application/json"
 YAML = "application/yaml"
 AVAILABLE = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+
+
+NOT_SERVED = f"only the following media types are accepted: {AVAILABLE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class MediaType:
             from api.yaml_text import to_yaml  # most clients never ask for YAML
 
             return to_yaml(document).encode()
-        return orjson.dumps(document, option=orjson.OPT_INDENT_2 if self.pretty else None)
+        if self.pretty:
+            return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+        return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
 PLAIN = MediaType()
@@ -55,8 +61,11 @@ def _parse(part: str) -> tuple[str, dict[str, str], float]:
 
 
 @lru_cache(maxsize=512)
-def negotiate(accept: str, *, transforms: bool = True) -> MediaType:
+def negotiate(accept: str, *, transforms: bool = True, discovery: bool = False, streams: bool = False) -> MediaType:
     """The best form for an Accept header.  Raises NotAcceptable when none of it can be served.
+
+    `transforms`: whether tables and metadata alone may be answered; `discovery`: whether aggregated discovery;
+    `streams`: whether the path can be watched, which a refusal mentions.
 
     Protobuf and CBOR are not served: clients that offer them also offer JSON and fall back to it.
     """
@@ -76,15 +85,16 @@ def negotiate(accept: str, *, transforms: bool = True) -> MediaType:
         target, group = parameters.get("as", ""), parameters.get("g", "")
         if not target:
             return MediaType(base, stream=parameters.get("stream", ""), pretty=parameters.get("pretty") == "1")
-        if target == "APIGroupDiscoveryList" and group == "apidiscovery.k8s.io":
-            if parameters.get("v") in ("v2", "v2beta1"):
-                return MediaType(base, discovery=parameters["v"])
-            continue
         misshapen = True
+        if target == "APIGroupDiscoveryList" and group == "apidiscovery.k8s.io":
+            if discovery and parameters.get("v") == "v2":
+                return MediaType(base, discovery="v2")
+            continue
         if not transforms or group != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
             continue
         if target in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
             return MediaType(base, target, parameters["v"])
     if misshapen:
-        raise NotAcceptable(f"only the following media types are accepted: {AVAILABLE}")
-    raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {AVAILABLE}", StatusDetails())
+        raise NotAcceptable(NOT_SERVED)
+    available = f"{AVAILABLE}, {STREAMS}" if streams else AVAILABLE
+    raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {available}", StatusDetails())

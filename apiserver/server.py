@@ -215,6 +215,7 @@ class Server:
                 "ping": lambda: "",
                 "log": lambda: "",
                 "etcd": lambda: str(cache.failure or ""),
+                "etcd-readiness": lambda: str(cache.failure or ""),
                 "informer-sync": lambda: "" if cache.revision else "the watch cache is not loaded",
                 "shutdown": lambda: "shutting down" if self.stopping else "",
             }

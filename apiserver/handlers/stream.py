@@ -11,10 +11,9 @@ from apiserver import tables
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.list_options import list_options
 from apiserver.handlers.watch import Watch, WatchItem, open_watch
-from apiserver.negotiation import JSON, MediaType
+from apiserver.negotiation import JSON, STREAMS, MediaType
 from apiserver.request import Receive, Request, Send
-
-_AVAILABLE = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+from apiserver.storage.entry import Entry
 
 
 async def serve_watch(
@@ -22,7 +21,7 @@ async def serve_watch(
 ) -> None:
     """Raises StatusError before the first byte; later errors travel as ERROR events."""
     if media.type != JSON:
-        raise NotAcceptable(f"only the following media types are accepted: {_AVAILABLE}")
+        raise NotAcceptable(f"only the following media types are accepted: {STREAMS}")
     info = request.info
     query = request.query
     if info.name:
@@ -80,26 +79,15 @@ class _Frames:
             if item.entry is not None and not self._endpoint.owns_storage:
                 return b'{"type":"%s","object":%s}\n' % (item.type.encode(), self._endpoint.wire(item.entry))
             return item.frame(self._endpoint.head)
-        if item.entry is None:
-            return self._bookmark(item)
         return self._transformed(item)
 
-    def _bookmark(self, item: WatchItem) -> bytes:
-        table = self._media.transform == "Table"
-        document: dict[str, object] = {
-            "kind": "Table" if table else "PartialObjectMetadata",
-            "apiVersion": f"meta.k8s.io/{self._media.transform_version}",
-            **item.bookmark(),
-        }
-        if table:
-            document |= {"columnDefinitions": None, "rows": []}
-        return orjson.dumps({"type": "BOOKMARK", "object": document}) + b"\n"
-
     def _transformed(self, item: WatchItem) -> bytes:
-        assert item.entry is not None
-        document = tables.transformed_object(
-            self._endpoint, item.entry, self._media, self._request, self._api.clock.now(), headers=self._first
+        # A bookmark is shown as an object that has nothing but the metadata it carries.
+        entry = item.entry or Entry.detached("", "", "", orjson.dumps(item.bookmark()), 0)
+        table = tables.transformed_object(
+            self._endpoint, entry, self._media, self._request, self._api.clock.now(), headers=self._first
         )
+        document = {**table, "metadata": {"resourceVersion": str(item.revision)}} if "rows" in table else table
         self._first = False
         return orjson.dumps({"type": item.type, "object": document}) + b"\n"
 
