@@ -13,7 +13,7 @@ import yaml
 
 from api.yaml_scalars import resolve
 
-MAX_DEPTH = 1000
+MAX_DEPTH = 900
 MAX_VALUES = 1_000_000
 """Values after aliases are filled in; a few lines of aliases can mean billions."""
 

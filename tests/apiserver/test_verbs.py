@@ -173,8 +173,11 @@ def test_pods_show_as_a_table(admin: httpx.Client, namespace: str) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/api/v1/nopes", 404),
-        ("GET", "/nothing", 404),
         ("GET", "/apis/apps/v2", 404),
+        ("GET", "/api/v1/pods/p", 404),
+        ("GET", "/api/v1/namespaces/default/nodes", 404),
+        ("DELETE", "/api/v1/pods", 405),
+        ("DELETE", "/api/v1", 405),
         ("POST", "/api/v1/pods", 405),
         ("PUT", "/api/v1/namespaces/default/configmaps", 405),
     ],
@@ -183,6 +186,25 @@ def test_unknown_urls_and_methods(admin: httpx.Client, method: str, path: str, s
     answer = admin.request(method, path, json={})
     assert answer.status_code == status
     assert answer.json()["kind"] == "Status"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/apis/no.such.group", "/apis/no.such.group/v1", "/apis/no.such.group/v1/things", "/livez/nope"],
+)
+def test_paths_that_lead_nowhere(admin: httpx.Client, path: str) -> None:
+    answer = admin.get(path)
+    assert (answer.status_code, answer.text) == (404, "404 page not found\n")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_patch_that_takes_the_version_away_leaves_nothing_known(admin: httpx.Client, maps: str) -> None:
+    admin.post(maps, json=config_map("a"))
+    patch = [{"op": "replace", "path": "", "value": {"data": {"k": "v"}, "metadata": {"name": "a"}}}]
+    answer = admin.patch(f"{maps}/a", json=patch, headers=JSON_PATCH)
+    assert answer.status_code == 400
+    assert answer.headers["warning"] == '299 - "unknown field \\"data\\"", 299 - "unknown field \\"metadata\\""'
+    assert "name must be provided" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[]", b'"x"', b"", b"[" * 5000, b'{"metadata":{"name":5}}'])
