@@ -13,7 +13,7 @@ import yaml
 
 from api.yaml_scalars import resolve
 
-MAX_DEPTH = 900
+MAX_DEPTH = 1000
 MAX_VALUES = 1_000_000
 """Values after aliases are filled in; a few lines of aliases can mean billions."""
 
@@ -38,6 +38,8 @@ def parse(data: bytes | str) -> Document:
     try:
         return _Builder(yaml.CSafeLoader(data)).document()
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or ""):  # newer libyaml has a limit of its own
+            raise YAMLError("yaml: exceeded max depth") from None
         raise YAMLError(f"yaml: {_where(error)}{error.problem or 'unknown problem parsing YAML content'}") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         if isinstance(error, YAMLError):
