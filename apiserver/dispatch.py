@@ -30,7 +30,7 @@ from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.scale import scale_document, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
-from apiserver.handlers.write import Write
+from apiserver.handlers.write import Write, check_names, nameless
 from apiserver.negotiation import MediaType, negotiate
 from apiserver.patch.request import MERGE_PATCH, ApplyRequest, PatchRequest
 from apiserver.registry.strategy import Scale, Subresource
@@ -182,7 +182,14 @@ class Dispatcher:
         options = write_options(request, "UpdateOptions")
         write = self._begin(endpoint, request, options)
         body = await request.body(self.api.max_request_bytes)
-        read = lambda: self._read(endpoint.model, endpoint, request, options, body)  # noqa: E731
+
+        def read() -> Any:
+            new, name = self._read(endpoint.model, endpoint, request, options, body), request.info.name
+            check_names(new, write.namespace, name, endpoint.namespaced)
+            if not new.metadata.name:
+                raise nameless(name)
+            return new
+
         create = endpoint.strategy.create_on_update and not write.subresource
         entry, created = await update_object(write, request.info.name, _each_time(read), create=create)
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)

@@ -16,7 +16,7 @@ from api.meta_v1 import LabelSelector, ObjectMeta
 from api.selectors import LabelMatcher
 from apiserver.endpoint import Endpoint
 from apiserver.handlers.update import update_object
-from apiserver.handlers.write import Write, nameless
+from apiserver.handlers.write import Write, check_names, nameless
 from apiserver.registry.strategy import Scale
 from apiserver.storage.entry import Entry
 from apiserver.stored import StoredObject
@@ -69,6 +69,7 @@ async def write_scale(write: Write, part: Scale, name: str, make: Any) -> Entry:
         changed: ScaleObject = make({**HEAD, **scale_of(part, document).to_dict()})
         if not changed.metadata.name:
             raise nameless(name)
+        check_names(changed, write.namespace, name, write.endpoint.namespaced)
         if changed.spec.replicas < 0:
             problem = invalid_value("spec.replicas", changed.spec.replicas, "must be greater than or equal to 0")
             raise invalid("autoscaling", "Scale", name, [problem])

@@ -212,12 +212,11 @@ def nameless(name: str) -> BadRequest:
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
     """An object must not contradict the URL it is sent to.  Fills in the namespace.  Raises BadRequest."""
     metadata = new.metadata
-    if name and metadata.name and metadata.name != name:
-        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")
     if not namespaced:
         metadata.namespace = ""
-        return
-    if not metadata.namespace:
+    elif not metadata.namespace:
         metadata.namespace = namespace
     elif metadata.namespace != namespace:
         raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    if name and metadata.name and metadata.name != name:
+        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")
