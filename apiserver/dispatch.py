@@ -13,7 +13,6 @@ from api.core_v1 import Binding, Pod, ServiceAccount
 from api.errors import BadRequest, MethodNotAllowed, NotFound
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.policy_v1 import Eviction
-from api.schema import schema_of
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
 from apiserver.decoding import decode_request
@@ -27,12 +26,11 @@ from apiserver.handlers.list import Page, list_page
 from apiserver.handlers.list_options import check_read_version, list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
-from apiserver.handlers.scale import scale_document, write_scale
+from apiserver.handlers.scale import patching, replacing, scale_answer, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
 from apiserver.handlers.write import Write, check_names, nameless
 from apiserver.negotiation import MediaType, negotiate
-from apiserver.patch.request import MERGE_PATCH, ApplyRequest, PatchRequest
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, RequestInfo, Scope, Send, request_of
 from apiserver.service_account_tokens import ISSUER
@@ -256,24 +254,23 @@ class Dispatcher:
         if isinstance(part, Subresource):
             handlers = {"get": self._get, "update": self._update, "patch": self._patch}
             return await handlers[info.verb](endpoint, request, media)
-        return await self._scale(endpoint, part, request)
+        return await self._scale(endpoint, part, request, media)
 
-    async def _scale(self, endpoint: Endpoint, part: Scale, request: Request) -> Answer:
+    async def _scale(self, endpoint: Endpoint, part: Scale, request: Request, media: MediaType) -> Answer:
         info = request.info
         if info.verb == "get":
             entry = endpoint.find(info.namespace, info.name)
-            return Answer(document=scale_document(endpoint, part, entry))
+            return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
         if info.verb == "update":
             options = write_options(request, "UpdateOptions")
-            scale = await self._decoded(ScaleObject, endpoint, request, options)
-            make: Callable[[dict[str, Any]], ScaleObject] = lambda current: scale.copy_deep()  # noqa: E731
+            write = self._begin(endpoint, request, options)
+            make = replacing(write, await self._decoded(ScaleObject, endpoint, request, options))
         else:
             kind = patch_type(request.header("content-type"))
-            options = write_options(request, "PatchOptions", apply=kind == APPLY_PATCH)
-            body = await request.body(self.api.max_request_bytes)
-            make = _scale_patch(kind, body)
-        entry = await write_scale(self._begin(endpoint, request, options), part, info.name, make)
-        return Answer(document=scale_document(endpoint, part, entry))
+            write = self._begin(endpoint, request, write_options(request, "PatchOptions", apply=kind == APPLY_PATCH))
+            make = patching(write, kind, await request.body(self.api.max_request_bytes))
+        entry = await write_scale(write, part, info.name, make)
+        return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
 
     async def bind(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
@@ -315,18 +312,6 @@ def _each_time(read: Callable[[], Any]) -> Transform:
         return first.pop() if first else read()
 
     return transform
-
-
-def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObject]:
-    if kind == APPLY_PATCH:
-        kind, body = MERGE_PATCH, orjson.dumps(ApplyRequest(body).applied)
-    request = PatchRequest(kind, body)
-
-    def make(current: dict[str, Any]) -> ScaleObject:
-        changed = request.apply(current, schema_of(ScaleObject))
-        return request.decode(ScaleObject, changed)[0]
-
-    return make
 
 
 _ACTIONS: dict[tuple[type[Any], str], Callable[[Dispatcher, Endpoint, Request], Awaitable[Answer]]] = {

@@ -45,7 +45,7 @@ class Write:
     part: Subresource | None = None
     """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
-    """For server-side apply: the merged object, whose managedFields stand."""
+    """For server-side apply and for a Scale: an object whose managedFields stand."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
     """The new object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
 
@@ -121,9 +121,6 @@ class Write:
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
         else:
             self._encoded = (encoded, document)
-        if self.subresource == "scale" and not document["spec"].get("replicas"):
-            document = {**document, "spec": {**document["spec"]}}
-            document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
         return update_managers(
             self.endpoint.schema,
             None if stored is None else stored.document,
