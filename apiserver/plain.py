@@ -164,6 +164,11 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
 
     @app.api_route("/{path:path}", methods=_METHODS)
     async def nothing(path: str) -> Response:
+        first, _, rest = path.partition("/")
+        group = rest.partition("/")[0]
+        known = first == "api" if group else False
+        if known or (first == "apis" and discovery.group(group) is not None):
+            raise _no_such_resource()
         raise PageNotFound()
 
     return app

@@ -75,6 +75,14 @@ def transformed_list(
     return _table(endpoint, entries, metadata, version, request, now, headers=True)
 
 
+def included(request: Request) -> str:
+    """What the rows of a table carry besides their cells.  Raises Invalid for an unknown `includeObject`."""
+    include = request.query.get("includeObject") or "Metadata"
+    if include not in _INCLUDE:
+        raise invalid("meta.k8s.io", "TableOptions", "", [not_supported("includeObject", include, set(_INCLUDE))])
+    return include
+
+
 def column_definitions(strategy: Strategy[Any]) -> list[dict[str, Any]]:
     """What a kind's columns are called and how a client may show them."""
     return [
@@ -106,9 +114,7 @@ def _table(
     now: datetime,
     headers: bool,
 ) -> dict[str, Any]:
-    include = request.query.get("includeObject") or "Metadata"
-    if include not in _INCLUDE:
-        raise invalid("meta.k8s.io", "TableOptions", "", [not_supported("includeObject", include, set(_INCLUDE))])
+    include = included(request)
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",

@@ -22,6 +22,8 @@ async def serve_watch(
     """Raises StatusError before the first byte; later errors travel as ERROR events."""
     if media.type != JSON:
         raise NotAcceptable(f"only the following media types are accepted: {STREAMS}")
+    if media.transform == "Table":
+        tables.included(request)
     info = request.info
     query = request.query
     if info.name:
