@@ -368,3 +368,11 @@ class APIVersions(Model):
     kind: str = ""
     serverAddressByClientCIDRs: list[ServerAddressByClientCIDR]
     versions: list[str]
+
+
+class PartialObjectMetadata(Model):
+    """Decodes from any object; a server that does not know the media type sends the whole one, which works too."""
+
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = struct()

@@ -2,15 +2,19 @@
 
 A *resource* is a collection at a URL (`deployments` in `apps/v1`); a *kind* is the type of the objects
 in it (`Deployment`).  See https://kubernetes.io/docs/reference/using-api/api-concepts/.
+
+Types are named here and imported when they are first asked for: a process pays for the kinds it uses, not for all.
 """
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from api import apps_v1, coordination_v1, core_v1, discovery_v1, events_v1
 from api.model import Model
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
 @dataclass(frozen=True)
@@ -29,25 +33,54 @@ class GroupVersion:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A subresource.  Without `kind` it shows the resource's own; without `group_version` one of its own group."""
+
+    name: str
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+    kind: str = ""
+    group_version: GroupVersion | None = None
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is read or written like the object (status, scale) and not an action (binding, exec)."""
+        return "update" in self.verbs and "create" not in self.verbs
+
+
+@dataclass(frozen=True)
 class Resource:
-    """One served collection.  `model` is the Python type of its kind."""
+    """One served collection.  `type_name` is where in `api` the Python type of its kind is: "apps_v1.Deployment"."""
 
     group_version: GroupVersion
     plural: str
-    model: type[Model]
+    type_name: str
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    parts: tuple[Part, ...] = ()
     singular: str = ""
     kind: str = field(default="")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", self.kind or self.model.__name__)
+        object.__setattr__(self, "kind", self.kind or self.type_name.rpartition(".")[2])
         object.__setattr__(self, "singular", self.singular or self.kind.lower())
+
+    @cached_property
+    def model(self) -> type[Model]:
+        """The Python type of the kind, imported on first use."""
+        module, _, name = self.type_name.partition(".")
+        model: type[Model] = getattr(importlib.import_module(f"api.{module}"), name)
+        return model
 
     @property
     def group(self) -> str:
         return self.group_version.group
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether there are objects of it; others are questions that are answered, or views of something else."""
+        return "watch" in self.verbs
 
     @cached_property
     def group_resource(self) -> str:
@@ -72,35 +105,84 @@ class Resource:
 
 
 CORE_V1 = GroupVersion("", "v1")
+ADMISSIONREGISTRATION_V1 = GroupVersion("admissionregistration.k8s.io", "v1")
+APIEXTENSIONS_V1 = GroupVersion("apiextensions.k8s.io", "v1")
+APIREGISTRATION_V1 = GroupVersion("apiregistration.k8s.io", "v1")
 APPS_V1 = GroupVersion("apps", "v1")
+AUTHENTICATION_V1 = GroupVersion("authentication.k8s.io", "v1")
+AUTHORIZATION_V1 = GroupVersion("authorization.k8s.io", "v1")
+AUTOSCALING_V1 = GroupVersion("autoscaling", "v1")
+AUTOSCALING_V2 = GroupVersion("autoscaling", "v2")
+BATCH_V1 = GroupVersion("batch", "v1")
+CERTIFICATES_V1 = GroupVersion("certificates.k8s.io", "v1")
 COORDINATION_V1 = GroupVersion("coordination.k8s.io", "v1")
 DISCOVERY_V1 = GroupVersion("discovery.k8s.io", "v1")
 EVENTS_V1 = GroupVersion("events.k8s.io", "v1")
+FLOWCONTROL_V1 = GroupVersion("flowcontrol.apiserver.k8s.io", "v1")
+NETWORKING_V1 = GroupVersion("networking.k8s.io", "v1")
+NODE_V1 = GroupVersion("node.k8s.io", "v1")
+POLICY_V1 = GroupVersion("policy", "v1")
+RBAC_V1 = GroupVersion("rbac.authorization.k8s.io", "v1")
+RESOURCE_V1 = GroupVersion("resource.k8s.io", "v1")
+SCHEDULING_V1 = GroupVersion("scheduling.k8s.io", "v1")
+STORAGE_V1 = GroupVersion("storage.k8s.io", "v1")
 
+_CREATE = ("create",)
+_CONNECT = ("create", "get")
+_PROXY = ("create", "delete", "get", "patch", "update")
+STATUS = Part("status")
+SCALE = Part("scale", kind="Scale", group_version=AUTOSCALING_V1)
+
+# One line each, in the order in which discovery lists the groups, and the versions of each.
+# fmt: off
 RESOURCES: tuple[Resource, ...] = (
-    Resource(CORE_V1, "configmaps", core_v1.ConfigMap, short_names=("cm",)),
-    Resource(CORE_V1, "endpoints", core_v1.Endpoints, short_names=("ep",)),
-    Resource(CORE_V1, "events", core_v1.Event, short_names=("ev",)),
-    Resource(CORE_V1, "namespaces", core_v1.Namespace, namespaced=False, short_names=("ns",)),
-    Resource(CORE_V1, "nodes", core_v1.Node, namespaced=False, short_names=("no",)),
-    Resource(CORE_V1, "pods", core_v1.Pod, short_names=("po",), categories=("all",)),
-    Resource(CORE_V1, "secrets", core_v1.Secret),
-    Resource(CORE_V1, "serviceaccounts", core_v1.ServiceAccount, short_names=("sa",)),
-    Resource(CORE_V1, "services", core_v1.Service, short_names=("svc",), categories=("all",)),
-    Resource(APPS_V1, "deployments", apps_v1.Deployment, short_names=("deploy",), categories=("all",)),
-    Resource(APPS_V1, "replicasets", apps_v1.ReplicaSet, short_names=("rs",), categories=("all",)),
-    Resource(COORDINATION_V1, "leases", coordination_v1.Lease),
-    Resource(DISCOVERY_V1, "endpointslices", discovery_v1.EndpointSlice),
-    Resource(EVENTS_V1, "events", events_v1.Event, short_names=("ev",)),
+    Resource(CORE_V1, "bindings", "core_v1.Binding", verbs=_CREATE),
+    Resource(CORE_V1, "configmaps", "core_v1.ConfigMap", short_names=("cm",)),
+    Resource(CORE_V1, "endpoints", "core_v1.Endpoints", short_names=("ep",)),
+    Resource(CORE_V1, "events", "core_v1.Event", short_names=("ev",)),
+    Resource(CORE_V1, "namespaces", "core_v1.Namespace", namespaced=False, short_names=("ns",),
+             verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+             parts=(Part("finalize", ("update",)), STATUS)),
+    Resource(CORE_V1, "nodes", "core_v1.Node", namespaced=False, short_names=("no",),
+             parts=(Part("proxy", _PROXY, "NodeProxyOptions"), STATUS)),
+    Resource(CORE_V1, "pods", "core_v1.Pod", short_names=("po",), categories=("all",),
+             parts=(Part("attach", _CONNECT, "PodAttachOptions"), Part("binding", _CREATE, "Binding"),
+                    Part("ephemeralcontainers"), Part("eviction", _CREATE, "Eviction", POLICY_V1),
+                    Part("exec", _CONNECT, "PodExecOptions"), Part("log", ("get",)),
+                    Part("portforward", _CONNECT, "PodPortForwardOptions"), Part("proxy", _PROXY, "PodProxyOptions"),
+                    Part("resize"), STATUS)),
+    Resource(CORE_V1, "secrets", "core_v1.Secret"),
+    Resource(CORE_V1, "serviceaccounts", "core_v1.ServiceAccount", short_names=("sa",),
+             parts=(Part("token", _CREATE, "TokenRequest", AUTHENTICATION_V1),)),
+    Resource(CORE_V1, "services", "core_v1.Service", short_names=("svc",), categories=("all",),
+             parts=(Part("proxy", _PROXY, "ServiceProxyOptions"), STATUS)),
+    Resource(APPS_V1, "deployments", "apps_v1.Deployment", short_names=("deploy",), categories=("all",),
+             parts=(SCALE, STATUS)),
+    Resource(APPS_V1, "replicasets", "apps_v1.ReplicaSet", short_names=("rs",), categories=("all",),
+             parts=(SCALE, STATUS)),
+    Resource(EVENTS_V1, "events", "events_v1.Event", short_names=("ev",)),
+    Resource(AUTHENTICATION_V1, "selfsubjectreviews", "authentication_v1.SelfSubjectReview", namespaced=False,
+             verbs=_CREATE),
+    Resource(AUTHENTICATION_V1, "tokenreviews", "authentication_v1.TokenReview", namespaced=False, verbs=_CREATE),
+    Resource(AUTHORIZATION_V1, "localsubjectaccessreviews", "authorization_v1.LocalSubjectAccessReview", verbs=_CREATE),
+    Resource(AUTHORIZATION_V1, "selfsubjectaccessreviews", "authorization_v1.SelfSubjectAccessReview", namespaced=False,
+             verbs=_CREATE),
+    Resource(AUTHORIZATION_V1, "selfsubjectrulesreviews", "authorization_v1.SelfSubjectRulesReview", namespaced=False,
+             verbs=_CREATE),
+    Resource(AUTHORIZATION_V1, "subjectaccessreviews", "authorization_v1.SubjectAccessReview", namespaced=False,
+             verbs=_CREATE),
+    Resource(COORDINATION_V1, "leases", "coordination_v1.Lease"),
+    Resource(DISCOVERY_V1, "endpointslices", "discovery_v1.EndpointSlice"),
 )
+# fmt: on
 
-_BY_MODEL = {resource.model: resource for resource in RESOURCES}
+_BY_TYPE = {tuple(resource.type_name.split(".")): resource for resource in RESOURCES}
 _BY_KIND = {(resource.group_version, resource.kind): resource for resource in RESOURCES}
 
 
 def resource_of(model: type[Model]) -> Resource:
     """The resource that serves a type.  Raises KeyError for types that are not served."""
-    return _BY_MODEL[model]
+    return _BY_TYPE[model.__module__.split(".")[1], model.__name__]
 
 
 def resource_of_kind(api_version: str, kind: str) -> Resource | None:

@@ -6,107 +6,29 @@ Both forms: one document per group version, and the aggregated one that current 
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from apiserver.endpoint import Endpoint
-from apiserver.registry.strategy import Scale
-
-# Subresources that are actions and not parts of the object: their kinds and verbs.
-_ACTIONS: dict[tuple[str, str], dict[str, tuple[str, str, str, tuple[str, ...]]]] = {
-    ("", "pods"): {
-        "attach": ("", "", "PodAttachOptions", ("create", "get")),
-        "binding": ("", "", "Binding", ("create",)),
-        "eviction": ("policy", "v1", "Eviction", ("create",)),
-        "exec": ("", "", "PodExecOptions", ("create", "get")),
-        "log": ("", "", "Pod", ("get",)),
-        "portforward": ("", "", "PodPortForwardOptions", ("create", "get")),
-    },
-    ("", "serviceaccounts"): {"token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",))},
-}
-# Resources that take a POST and keep nothing.
-_REVIEWS: tuple[tuple[str, str, str, str, bool], ...] = (
-    ("", "v1", "bindings", "Binding", True),
-    ("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", False),
-    ("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", False),
-    ("authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", True),
-    ("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
-    ("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False),
-    ("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", False),
-)
-_PRIORITY = (
-    "",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-)
+from api.scheme import Resource
 
 
 class Discovery:
-    """The documents, made once; `endpoints` is everything that is served."""
+    """The documents, made once; `resources` is everything that is served."""
 
-    def __init__(self, endpoints: Iterable[Endpoint], server_address: str) -> None:
+    def __init__(self, resources: Iterable[Resource], server_address: str) -> None:
         self._server_address = server_address
         self._groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
-        for endpoint in endpoints:
-            self._add(endpoint)
-        for group, version, plural, kind, namespaced in _REVIEWS:
-            self._resources(group, version).append(
-                {
-                    "name": plural,
-                    "singularName": kind.lower(),
-                    "namespaced": namespaced,
-                    "kind": kind,
-                    "verbs": ["create"],
-                }
-            )
+        for resource in resources:
+            version = resource.group_version
+            listed = self._groups.setdefault(version.group, {}).setdefault(version.version, [])
+            listed += _described(resource)
         for versions in self._groups.values():
-            for resources in versions.values():
-                resources.sort(key=lambda resource: resource["name"])
-
-    def _resources(self, group: str, version: str) -> list[dict[str, Any]]:
-        return self._groups.setdefault(group, {}).setdefault(version, [])
-
-    def _add(self, endpoint: Endpoint) -> None:
-        resource, strategy = endpoint.resource, endpoint.strategy
-        version = resource.group_version
-        resources = self._resources(version.group, version.version)
-        described: dict[str, Any] = {
-            "name": resource.plural,
-            "singularName": resource.singular,
-            "namespaced": resource.namespaced,
-            "kind": resource.kind,
-            "verbs": sorted(strategy.verbs),
-        }
-        if resource.short_names:
-            described["shortNames"] = list(resource.short_names)
-        if resource.categories:
-            described["categories"] = list(resource.categories)
-        described["storageVersionHash"] = _version_hash(resource.group_resource, resource.kind)
-        resources.append(described)
-        for part in strategy.subresources:
-            entry: dict[str, Any] = {
-                "name": f"{resource.plural}/{part.name}",
-                "singularName": "",
-                "namespaced": resource.namespaced,
-            }
-            if isinstance(part, Scale):
-                entry |= {"group": "autoscaling", "version": "v1", "kind": "Scale"}
-            else:
-                entry["kind"] = resource.kind
-            entry["verbs"] = list(part.verbs)
-            resources.append(entry)
-        for name, (group, group_version, kind, verbs) in _ACTIONS.get((version.group, resource.plural), {}).items():
-            entry = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": True}
-            if group_version:
-                entry |= {"group": group, "version": group_version}
-            resources.append({**entry, "kind": kind, "verbs": list(verbs)})
+            for found in versions.values():
+                found.sort(key=lambda resource: resource["name"])
 
     # --- the documents -------------------------------------------------------------------------
 
@@ -116,8 +38,7 @@ class Discovery:
         return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
 
     def groups(self) -> list[str]:
-        named = [group for group in self._groups if group]
-        return sorted(named, key=lambda g: (_PRIORITY.index(g) if g in _PRIORITY else len(_PRIORITY), g))
+        return [group for group in self._groups if group]
 
     def _group(self, group: str) -> dict[str, Any]:
         versions = [{"groupVersion": f"{group}/{v}", "version": v} for v in self._groups[group]]
@@ -168,10 +89,32 @@ class Discovery:
         }
 
 
+def _described(resource: Resource) -> Iterator[dict[str, Any]]:
+    """The resource and its subresources (APIResource)."""
+    described: dict[str, Any] = {
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        described["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        described["categories"] = list(resource.categories)
+    if resource.is_stored:
+        described["storageVersionHash"] = _version_hash(resource.group_resource, resource.kind)
+    yield described
+    for part in resource.parts:
+        entry: dict[str, Any] = {"name": f"{resource.plural}/{part.name}", "singularName": ""}
+        entry["namespaced"] = resource.namespaced
+        if part.group_version is not None:
+            entry |= {"group": part.group_version.group, "version": part.group_version.version}
+        yield {**entry, "kind": part.kind or resource.kind, "verbs": list(part.verbs)}
+
+
 def _version_hash(group_resource: str, kind: str) -> str:
     digest = hashlib.sha256(f"{group_resource}/{kind}".encode()).digest()
-    import base64
-
     return base64.b64encode(digest[:8]).decode()
 
 

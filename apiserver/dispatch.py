@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -38,6 +38,8 @@ from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
 _CREATED, _OK = 201, 200
+_PIECE = 64 * 1024
+"""Bytes of a list that are put together and sent at once."""
 _CONNECT = ("exec", "attach", "portforward")
 
 
@@ -106,7 +108,7 @@ class Dispatcher:
             "deletecollection": self._delete_collection,
         }
         fits = bool(info.name) == (info.verb in ("get", "update", "patch", "delete"))
-        if not fits or info.verb not in handlers or info.verb not in endpoint.strategy.verbs:
+        if not fits or info.verb not in handlers or info.verb not in endpoint.resource.verbs:
             raise _not_allowed()
         return await handlers[info.verb](endpoint, request, media)
 
@@ -136,8 +138,7 @@ class Dispatcher:
         resource = endpoint.resource
         kind = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
         head = orjson.dumps({**kind, "metadata": metadata})
-        items = b",".join([endpoint.body(entry) for entry in page.entries])
-        return Answer(body=b'%s,"items":[%s]}\n' % (head[:-1], items))
+        return Answer(parts=list(_list_parts(head, endpoint.bodies(page.entries))))
 
     def _object(
         self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
@@ -260,7 +261,7 @@ class Dispatcher:
         info = request.info
         if info.verb == "get":
             entry = endpoint.find(info.namespace, info.name)
-            return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
+            return scale_answer(part, entry, media, request, self.api.clock.now())
         if info.verb == "update":
             options = write_options(request, "UpdateOptions")
             write = self._begin(endpoint, request, options)
@@ -270,7 +271,7 @@ class Dispatcher:
             write = self._begin(endpoint, request, write_options(request, "PatchOptions", apply=kind == APPLY_PATCH))
             make = patching(write, kind, await request.body(self.api.max_request_bytes))
         entry = await write_scale(write, part, info.name, make)
-        return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
+        return scale_answer(part, entry, media, request, self.api.clock.now())
 
     async def bind(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
@@ -319,6 +320,21 @@ _ACTIONS: dict[tuple[type[Any], str], Callable[[Dispatcher, Endpoint, Request], 
     (Pod, "eviction"): Dispatcher.evict,
     (ServiceAccount, "token"): Dispatcher.issue_token,
 }
+
+
+def _list_parts(head: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
+    """A list in JSON, in pieces; `head` is all of it but the items."""
+    piece, size = [head[:-1], b',"items":['], 0
+    for index, body in enumerate(bodies):
+        if index:
+            piece.append(b",")
+        piece.append(body)
+        size += len(body)
+        if size >= _PIECE:
+            yield b"".join(piece)
+            piece, size = [], 0
+    piece.append(b"]}\n")
+    yield b"".join(piece)
 
 
 def _success(details: dict[str, Any] | None) -> dict[str, Any]:

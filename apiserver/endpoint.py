@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from api.clock import Clock
 from api.errors import not_found
 from api.model import Model
 from api.schema import Schema, schema_of
+from api.scheme import Resource, resource_of
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
+from apiserver.registry.table import STORED_AS, Registry
 from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
@@ -21,25 +24,43 @@ if TYPE_CHECKING:
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
 
+_REMEMBERED = 1000
+"""Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
+
 
 class Endpoint:
     """A resource as it is served: its strategy, its keys in the store, its bytes on the wire."""
 
-    def __init__(self, strategy: Strategy[Any], cache: WatchCache) -> None:
-        self.strategy = strategy
-        self.resource = strategy.resource
-        self.model: type[Any] = strategy.resource.model
+    def __init__(self, resource: Resource, registry: Registry, cache: WatchCache) -> None:
+        self.resource = resource
+        self._registry = registry
         self.cache = cache
-        self.namespaced = self.resource.namespaced
-        self.prefix = f"/{strategy.storage_key or self.resource.group_resource}/"
-        self._shown = {stored: shown for shown, stored in strategy.storage_fields.items()}
-        self.owns_storage = not strategy.storage_key
+        self.namespaced = resource.namespaced
+        stored_as = STORED_AS.get((resource.group_version, resource.plural))
+        self.prefix = f"/{stored_as or resource.group_resource}/"
+        self.owns_storage = stored_as is None
         """False where another resource's objects are shown in another form."""
         self.head = b'{"kind":"%s","apiVersion":"%s",' % (
             self.resource.kind.encode(),
             self.resource.api_version.encode(),
         )
-        self.subresources: dict[str, Subresource | Scale] = {part.name: part for part in strategy.subresources}
+
+    @cached_property
+    def strategy(self) -> Strategy[Any]:
+        """The rules of the kind, loaded when somebody first asks for it."""
+        return self._registry.load(self.resource)
+
+    @cached_property
+    def model(self) -> type[Any]:
+        return self.resource.model
+
+    @cached_property
+    def subresources(self) -> dict[str, Subresource | Scale]:
+        return {part.name: part for part in self.strategy.subresources}
+
+    def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
+        """What field selectors can ask for, from a stored document."""
+        return self.strategy.selectable_fields(document)
 
     @property
     def schema(self) -> Schema:
@@ -64,9 +85,14 @@ class Endpoint:
         """A stored object as an item of a list: without kind and apiVersion."""
         if self.owns_storage:
             return entry.body
-        document = {self._shown.get(name, name): value for name, value in entry.document.items()}
+        shown_as = {stored: shown for shown, stored in self.strategy.storage_fields.items()}
+        document = {shown_as.get(name, name): value for name, value in entry.document.items()}
         shown: bytes = self.model.from_dict(document).encode()
         return shown
+
+    def bodies(self, entries: Sequence[Entry]) -> list[bytes]:
+        """The `body` of each."""
+        return [entry.body for entry in entries] if self.owns_storage else [self.body(entry) for entry in entries]
 
     def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
@@ -94,7 +120,6 @@ class API:
     cache: WatchCache
     clock: Clock
     endpoints: Mapping[tuple[str, str, str], Endpoint]
-    by_model: Mapping[type[Model], Endpoint]
     admission: Sequence[AdmissionPlugin]
     authenticate: Callable[[Request], Awaitable[User]]
     allows: Callable[[User, RequestInfo], bool]
@@ -102,20 +127,42 @@ class API:
     tokens: ServiceAccountTokens
     max_request_bytes: int
     random: random.Random = field(default_factory=random.Random)
+    _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
     def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
         return self.endpoints.get((group, version, plural))
 
+    def endpoint_of(self, model: type[Model]) -> Endpoint:
+        """The resource that serves a type.  Raises KeyError for types that are not served."""
+        resource = resource_of(model)
+        return self.endpoints[resource.group, resource.group_version.version, resource.plural]
+
     def context(self, user: User) -> Context:
-        return Context(now=self.clock.now(), user=user.name, get=self.get_object, list=self.list_objects)
+        return Context(
+            now=self.clock.now(), user=user.name, get=self.get_object, peek=self.peek, list=self.list_objects
+        )
 
     def get_object(self, model: type[Model], namespace: str, name: str) -> Any | None:
         """An independent copy of an object, or None; for rules that look at other objects."""
-        endpoint = self.by_model[model]
+        endpoint = self.endpoint_of(model)
         entry = self.cache.get(endpoint.key(namespace, name))
         return None if entry is None else endpoint.decode(entry)
 
+    def peek(self, model: type[Model], namespace: str, name: str) -> Any | None:
+        """The same, shared with everybody who looks at the object: nobody changes it."""
+        endpoint = self.endpoint_of(model)
+        key = endpoint.key(namespace, name)
+        entry = self.cache.get(key)
+        if entry is None:
+            return None
+        seen = self._seen.get(key)
+        if seen is None or seen[0] is not entry:
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+            seen = self._seen[key] = (entry, endpoint.decode(entry))
+        return seen[1]
+
     def list_objects(self, model: type[Model], namespace: str) -> list[Any]:
         """Independent copies of all objects of a kind, of one namespace or ("") of all."""
-        endpoint = self.by_model[model]
+        endpoint = self.endpoint_of(model)
         return [endpoint.decode(entry) for entry in self.cache.list(endpoint.prefix, namespace)]

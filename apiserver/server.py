@@ -17,6 +17,7 @@ import uvicorn
 from api.clock import SystemClock
 from api.core_v1 import Namespace
 from api.errors import AlreadyExists
+from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
 from apiserver.app import Application, with_filters
@@ -152,13 +153,11 @@ class Server:
 
     def _assemble(self, cache: WatchCache, authority: Authority, kubelet_pair: KeyPair) -> tuple[API, ASGI]:
         options = self.options
-        endpoints = [
-            Endpoint(strategy, cache)
-            for strategy in Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
-        ]
+        registry = Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
+        endpoints = [Endpoint(resource, registry, cache) for resource in registry.resources]
         for endpoint in endpoints:
             if endpoint.owns_storage:
-                cache.register(endpoint.prefix, endpoint.strategy.selectable_fields)
+                cache.register(endpoint.prefix, endpoint.selectable_fields)
         authenticators: list[Authenticator] = [ClientCertificates()]
         if options.token_auth_file:
             authenticators.append(StaticTokens.from_file(options.token_auth_file))
@@ -172,7 +171,6 @@ class Server:
             cache=cache,
             clock=self.clock,
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
-            by_model={e.model: e for e in endpoints},
             admission=default_plugins(),
             authenticate=authentication.authenticate,
             allows=authorization.allows,
@@ -183,13 +181,13 @@ class Server:
         kubelet = KubeletClient.create(
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
-        discovery = Discovery(endpoints, f"{options.advertised}:{options.secure_port}")
+        discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}")
 
         def load_plain() -> ASGI:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            return plain_endpoints(discovery, Documents(endpoints), self._health(cache), self.metrics)
+            return plain_endpoints(discovery, Documents(RESOURCES), self._health(cache), self.metrics)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -232,7 +230,7 @@ class Server:
 
     @staticmethod
     async def _create_missing(api: API, obj: Any) -> None:
-        endpoint = api.by_model[type(obj)]
+        endpoint = api.endpoint_of(type(obj))
         if api.cache.get(endpoint.key(obj.metadata.namespace, obj.metadata.name)) is not None:
             return
         write = Write(api, endpoint, SELF, WriteOptions(manager="kube-apiserver"), obj.metadata.namespace, [])

@@ -38,7 +38,7 @@ def parse(data: bytes | str) -> Document:
     try:
         return _Builder(yaml.CSafeLoader(data)).document()
     except yaml.MarkedYAMLError as error:
-        if "nesting depth" in (error.problem or ""):  # newer libyaml has a limit of its own
+        if error.problem and "nesting depth" in error.problem:  # libyaml has a limit of its own, in some versions
             raise YAMLError("yaml: exceeded max depth") from None
         raise YAMLError(f"yaml: {_where(error)}{error.problem or 'unknown problem parsing YAML content'}") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:

@@ -21,12 +21,11 @@ from typing import Any, ClassVar, TypeVar
 
 from api.clock import Clock
 from api.errors import Conflict, StatusError
-from api.meta_v1 import ObjectMeta, OwnerReference
+from api.meta_v1 import ObjectMeta, OwnerReference, PartialObjectMetadata
 from api.model import Model
 from api.scheme import GroupVersion, Resource, resource_of
 from client.events import EventRecorder
 from client.informer import Informer
-from client.metadata import PartialObjectMetadata
 from client.rest import RestClient, Unreachable
 from client.store import IndexFunction, Store, key_of
 from client.work_queue import QueueClosed, WorkQueue

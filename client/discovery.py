@@ -7,8 +7,9 @@ from typing import Any
 
 from api.errors import StatusError
 from api.scheme import GroupVersion, Resource
-from client.metadata import PartialObjectMetadata
 from client.rest import RestClient
+
+_TYPE = "meta_v1.PartialObjectMetadata"
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
@@ -79,7 +80,7 @@ def _aggregated(document: dict[str, Any], failures: dict[str, str]) -> list[Serv
                 resource = Resource(
                     where,
                     entry["resource"],
-                    PartialObjectMetadata,
+                    _TYPE,
                     namespaced=entry.get("scope") == "Namespaced",
                     singular=entry.get("singularResource", ""),
                     kind=entry["responseKind"]["kind"],
@@ -118,7 +119,7 @@ def _served(group_version: str, entry: dict[str, Any]) -> ServedResource | None:
     resource = Resource(
         GroupVersion.parse(group_version),
         entry["name"],
-        PartialObjectMetadata,
+        _TYPE,
         namespaced=entry["namespaced"],
         singular=entry.get("singularName", ""),
         kind=entry["kind"],

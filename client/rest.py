@@ -18,11 +18,11 @@ import orjson
 
 from api.clock import Clock, SystemClock
 from api.errors import StatusError, from_answer, from_status
-from api.meta_v1 import DeleteOptions, ListMeta, ObjectMeta, Preconditions
+from api.meta_v1 import DeleteOptions, ListMeta, ObjectMeta, PartialObjectMetadata, Preconditions
 from api.model import Model
 from api.scheme import Resource, resource_of
 from client.config import ClientConfig
-from client.metadata import ACCEPT, ACCEPT_LIST, PartialObjectMetadata
+from client.metadata import ACCEPT, ACCEPT_LIST
 from client.transport import CALL_TIMEOUT, CONNECT_TIMEOUT, Transport, Unreachable
 
 __all__ = ["ObjectList", "RestClient", "Unreachable", "WatchEvent"]

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from api.core_v1 import Namespace, NamespaceCondition
 from api.errors import Conflict, MethodNotAllowed, NotFound, StatusError
+from api.meta_v1 import PartialObjectMetadata
 from client.controller import Controller, Key, NotYet, Watches
 from client.discovery import Discovery, ServedResource, discover
-from client.metadata import PartialObjectMetadata
 
 FINALIZER = "kubernetes"
 

@@ -20,7 +20,6 @@ from api.scheme import GroupVersion, Resource
 from api.selectors import LabelMatcher
 from apiserver import tables
 from apiserver.answer import Answer
-from apiserver.endpoint import Endpoint
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write, check_names, nameless
 from apiserver.negotiation import MediaType
@@ -41,7 +40,7 @@ HEAD = {"kind": "Scale", "apiVersion": "autoscaling/v1"}
 class Scales(Strategy[ScaleObject]):
     """How a Scale is shown in a table."""
 
-    resource = Resource(GroupVersion("autoscaling", "v1"), "scales", ScaleObject)
+    resource = Resource(GroupVersion("autoscaling", "v1"), "scales", "autoscaling_v1.Scale")
     columns = (
         NAME,
         Column("Desired", lambda scale, now: scale.spec.replicas, "integer", description="How many there should be."),
@@ -49,17 +48,21 @@ class Scales(Strategy[ScaleObject]):
         AGE,
     )
 
+    @property
+    def strategy(self) -> Scales:
+        return self
 
-def scale_answer(
-    endpoint: Endpoint, part: Scale, entry: Entry, media: MediaType, request: Request, now: datetime
-) -> Answer:
+    def decode(self, entry: Entry) -> ScaleObject:
+        return ScaleObject.decode(entry.body)
+
+
+def scale_answer(part: Scale, entry: Entry, media: MediaType, request: Request, now: datetime) -> Answer:
     """An object's scale as a client reads it."""
     scale = scale_of(part, orjson.loads(entry.body))
     if not media.transform:
         return Answer(document={**HEAD, **scale.to_dict()})
     shown = Entry(entry.key, entry.namespace, entry.name, entry.revision, scale.encode(), {}, {})
-    scales = Endpoint(Scales(), endpoint.cache)
-    return Answer(document=tables.transformed_object(scales, shown, media, request, now))
+    return Answer(document=tables.transformed_object(Scales(), shown, media, request, now))
 
 
 def scale_of(part: Scale, document: dict[str, Any]) -> ScaleObject:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Iterable
 
 import orjson
 
-from api import authentication_v1, authorization_v1, core_v1
+from api.authentication_v1 import TokenRequest
 from api.autoscaling_v1 import Scale
-from api.core_v1 import Binding
 from api.meta_v1 import DeleteOptions, Status
 from api.policy_v1 import Eviction
 from api.schema import ModelClass
 from api.scheme import GroupVersion, Resource
 from apiserver.openapi.components import Components, Document
-from apiserver.openapi.paths import REVIEWED, Paths, Served
+from apiserver.openapi.paths import Paths
 from apiserver.openapi.swagger import swagger
 from apiserver.version import version
 
@@ -26,38 +24,16 @@ Body = tuple[bytes, str]
 _INFO: Document = {"title": "Kubernetes"}
 
 
-class StrategyLike(Protocol):
-    """What of a strategy its documents depend on."""
-
-    @property
-    def resource(self) -> Resource: ...
-    @property
-    def verbs(self) -> frozenset[str]: ...
-    @property
-    def subresources(self) -> tuple[Any, ...]: ...
-
-
-class EndpointLike(Protocol):
-    @property
-    def strategy(self) -> StrategyLike: ...
-
-
 class Documents:
     """The published schemas of everything that is served.
 
     Documents are the same for as long as the resources are: a change of these needs a new instance.
     """
 
-    def __init__(self, endpoints: Iterable[EndpointLike]) -> None:
-        self._served: dict[GroupVersion, list[Served]] = {}
-        for endpoint in endpoints:
-            strategy = endpoint.strategy
-            resource = strategy.resource
-            parts = tuple(part.name for part in strategy.subresources)
-            served = Served(resource, strategy.verbs, parts)
-            self._served.setdefault(resource.group_version, []).append(served)
-        for group, _, _, _ in REVIEWED:
-            self._served.setdefault(GroupVersion(group, "v1"), [])
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._served: dict[GroupVersion, list[Resource]] = {}
+        for resource in resources:
+            self._served.setdefault(resource.group_version, []).append(resource)
         self._bodies: dict[str, Body] = {}
         self._index: Body | None = None
         self._v2: Body | None = None
@@ -116,26 +92,19 @@ class Documents:
 
     def _paths(self, group_version: GroupVersion, components: Components) -> dict[str, Document]:
         paths = Paths(components)
-        for served in sorted(self._served[group_version], key=lambda each: each.resource.plural):
-            paths.add(served)
-        for group, plural, kind, namespaced in REVIEWED:
-            if (group, "v1") == (group_version.group, group_version.version) and (model := _review(kind)):
-                paths.add_review(group_version, plural, model, namespaced)
+        for resource in sorted(self._served[group_version], key=lambda each: each.plural):
+            paths.add(resource)
         return paths.items
 
     def _kinds(self) -> dict[ModelClass, list[Document]]:
         """The group, version and kind of every type that has one."""
         kinds: dict[ModelClass, list[Document]] = {}
         for group_version, resources in self._served.items():
-            for served in resources:
-                kinds[served.resource.model] = [_kind(group_version, served.resource.kind)]
-        for group, _, kind, _ in REVIEWED:
-            if model := _review(kind):
-                kinds[model] = [_kind(GroupVersion(group, "v1"), kind)]
+            for resource in resources:
+                kinds[resource.model] = [_kind(group_version, resource.kind)]
         kinds[Scale] = [_kind(GroupVersion("autoscaling", "v1"), "Scale")]
         kinds[Eviction] = [_kind(GroupVersion("policy", "v1"), "Eviction")]
-        kinds[Binding] = [_kind(GroupVersion("", "v1"), "Binding")]
-        kinds[authentication_v1.TokenRequest] = [_kind(GroupVersion("authentication.k8s.io", "v1"), "TokenRequest")]
+        kinds[TokenRequest] = [_kind(GroupVersion("authentication.k8s.io", "v1"), "TokenRequest")]
         kinds[Status] = [_kind(GroupVersion("", "v1"), "Status")]
         every = sorted({GroupVersion("", "v1"), *self._served}, key=str)
         kinds[DeleteOptions] = [_kind(each, "DeleteOptions") for each in every]
@@ -151,18 +120,6 @@ _SECURITY: Document = {
 
 def _kind(version: GroupVersion, kind: str) -> Document:
     return {"group": version.group, "kind": kind, "version": version.version}
-
-
-def _review(kind: str) -> ModelClass | None:
-    for module in _modules():
-        found: ModelClass | None = getattr(module, kind, None)
-        if found is not None:
-            return found
-    return None
-
-
-def _modules() -> Iterator[Any]:
-    yield from (authentication_v1, authorization_v1, core_v1)
 
 
 def _body(document: Document) -> Body:

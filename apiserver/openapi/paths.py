@@ -12,7 +12,7 @@ from api.core_v1 import Binding
 from api.meta_v1 import DeleteOptions, Status
 from api.policy_v1 import Eviction
 from api.schema import ModelClass
-from api.scheme import GroupVersion, Resource
+from api.scheme import GroupVersion, Part, Resource
 from apiserver.openapi.components import Components, Document
 from apiserver.openapi.names import META, operation_group, tag
 
@@ -90,16 +90,6 @@ def parameter(name: str, path: str = "") -> Document:
 
 
 @dataclass(frozen=True)
-class Served:
-    """One resource and what can be done with it."""
-
-    resource: Resource
-    verbs: frozenset[str]
-    parts: tuple[str, ...] = ()
-    """Subresources that are read and written like the object: status, scale, …"""
-
-
-@dataclass(frozen=True)
 class Action:
     """A subresource that does something.  `body` is what is posted; without it the connection is passed on."""
 
@@ -138,31 +128,34 @@ class Paths:
         self.components = components
         self.items: dict[str, Document] = {}
 
-    def add(self, served: Served) -> None:
+    def add(self, resource: Resource) -> None:
         """All paths of a resource."""
-        resource = served.resource
+        if resource.verbs == ("create",):
+            self._add_review(resource)
+            return
         base = f"{resource.root}/namespaces/{{namespace}}" if resource.namespaced else resource.root
         collection = f"{base}/{resource.plural}"
-        if resource.namespaced and "list" in served.verbs:
+        if resource.namespaced and "list" in resource.verbs:
             everywhere = f"{resource.root}/{resource.plural}"
-            self._item(everywhere, (), {"get": self._list(served, "ForAllNamespaces")}, _LIST)
-        self._item(collection, self._shared(resource, ""), dict(self._of_collection(served)))
-        self._item(f"{collection}/{{name}}", self._shared(resource, "name"), dict(self._of_object(served)))
-        for part in served.parts:
-            self._item(
-                f"{collection}/{{name}}/{part}", self._shared(resource, "name"), dict(self._of_part(served, part))
-            )
+            self._item(everywhere, (), {"get": self._list(resource, "ForAllNamespaces")}, _LIST)
+        self._item(collection, self._shared(resource, ""), dict(self._of_collection(resource)))
+        self._item(f"{collection}/{{name}}", self._shared(resource, "name"), dict(self._of_object(resource)))
+        for part in resource.parts:
+            if part.is_view:
+                operations = dict(self._of_part(resource, part))
+                self._item(f"{collection}/{{name}}/{part.name}", self._shared(resource, "name"), operations)
         for action in ACTIONS.get((resource.group, resource.plural), ()):
             self._action(resource, f"{collection}/{{name}}/{action.name}", action)
 
-    def add_review(self, version: GroupVersion, plural: str, model: ModelClass, namespaced: bool) -> None:
+    def _add_review(self, resource: Resource) -> None:
         """A resource that only takes a POST and keeps nothing."""
-        root = f"/apis/{version}" if version.group else f"/api/{version}"
-        path = f"{root}/namespaces/{{namespace}}/{plural}" if namespaced else f"{root}/{plural}"
-        kind, name = model.__name__, ("Namespaced" if namespaced else "") + model.__name__
+        version, kind = resource.group_version, resource.kind
+        base = f"{resource.root}/namespaces/{{namespace}}" if resource.namespaced else resource.root
+        name = ("Namespaced" if resource.namespaced else "") + kind
         post = self._operation(version, kind, "post", f"create{operation_group(version)}{name}", f"Create a {kind}.")
-        post |= self._body(model) | self._answers(self.components.refer(model), ("200", "201", "202"))
-        self._item(path, ("namespace",) if namespaced else (), {"post": post}, _WRITE)
+        answer = self._answers(self.components.refer(resource.model), ("200", "201", "202"))
+        operations = {"post": post | self._body(resource.model) | answer}
+        self._item(f"{base}/{resource.plural}", self._shared(resource, ""), operations, _WRITE)
 
     # --- pieces ------------------------------------------------------------------------------
 
@@ -209,8 +202,7 @@ class Paths:
         answers: Document = {code: {"description": words[code], "content": content} for code in codes}
         return {"responses": {**answers, "401": {"description": "Unauthorized"}}}
 
-    def _list(self, served: Served, suffix: str = "") -> Document:
-        resource = served.resource
+    def _list(self, resource: Resource, suffix: str = "") -> Document:
         version = resource.group_version
         kinds: list[Any] = [{"group": version.group, "kind": f"{resource.kind}List", "version": version.version}]
         listed = self.components.refer_list(resource.model, kinds)
@@ -223,46 +215,47 @@ class Paths:
             operation = self._verb(resource, "list", "list", "", about)
         return operation | self._answers(listed, ("200",), _JSON + _STREAMS)
 
-    def _of_collection(self, served: Served) -> Iterator[tuple[str, Document]]:
-        resource, kind = served.resource, served.resource.kind
+    def _of_collection(self, resource: Resource) -> Iterator[tuple[str, Document]]:
+        kind = resource.kind
         one = self.components.refer(resource.model)
-        if "list" in served.verbs:
-            yield "get", self._list(served) | self._with(_LIST)
-        if "create" in served.verbs:
+        if "list" in resource.verbs:
+            yield "get", self._list(resource) | self._with(_LIST)
+        if "create" in resource.verbs:
             post = self._verb(resource, "post", "create", "", f"Create a {kind}.")
             yield (
                 "post",
                 post | self._with(_WRITE) | self._body(resource.model) | self._answers(one, ("200", "201", "202")),
             )
-        if "deletecollection" in served.verbs:
+        if "deletecollection" in resource.verbs:
             delete = self._verb(resource, "deletecollection", "deleteCollection", "", f"Delete {kind} objects.")
             status = self.components.refer(Status)
             body = self._body(DeleteOptions, required=False)
             yield "delete", delete | self._with(_DELETE_ALL) | body | self._answers(status, ("200",))
 
-    def _of_object(self, served: Served) -> Iterator[tuple[str, Document]]:
-        resource, kind = served.resource, served.resource.kind
+    def _of_object(self, resource: Resource) -> Iterator[tuple[str, Document]]:
+        kind = resource.kind
         one = self.components.refer(resource.model)
-        if "get" in served.verbs:
+        if "get" in resource.verbs:
             yield "get", self._verb(resource, "get", "read", "", f"Read a {kind}.") | self._answers(one, ("200",))
-        if "update" in served.verbs:
+        if "update" in resource.verbs:
             yield "put", self._put(resource, "", resource.model)
-        if "delete" in served.verbs:
+        if "delete" in resource.verbs:
             delete = self._verb(resource, "delete", "delete", "", f"Delete a {kind}.")
             status = self.components.refer(Status)
             body = self._body(DeleteOptions, required=False)
             yield "delete", delete | self._with(_DELETE) | body | self._answers(status, ("200", "202"))
-        if "patch" in served.verbs:
+        if "patch" in resource.verbs:
             yield "patch", self._patch(resource, "", resource.model)
 
-    def _of_part(self, served: Served, part: str) -> Iterator[tuple[str, Document]]:
-        resource = served.resource
-        model: ModelClass = Scale if part == "scale" else resource.model
-        suffix = part[:1].upper() + part[1:]
-        read = self._verb(resource, "get", "read", suffix, f"Read the {part} of a {resource.kind}.")
-        yield "get", read | self._answers(self.components.refer(model), ("200",))
+    def _of_part(self, resource: Resource, part: Part) -> Iterator[tuple[str, Document]]:
+        model: ModelClass = Scale if part.kind == "Scale" else resource.model
+        suffix = part.name[:1].upper() + part.name[1:]
+        if "get" in part.verbs:
+            read = self._verb(resource, "get", "read", suffix, f"Read the {part.name} of a {resource.kind}.")
+            yield "get", read | self._answers(self.components.refer(model), ("200",))
         yield "put", self._put(resource, suffix, model)
-        yield "patch", self._patch(resource, suffix, model)
+        if "patch" in part.verbs:
+            yield "patch", self._patch(resource, suffix, model)
 
     def _put(self, resource: Resource, suffix: str, model: ModelClass) -> Document:
         about = f"Replace a {resource.kind}{'’s ' + suffix.lower() if suffix else ''}."
@@ -302,15 +295,3 @@ class Paths:
             operations[method] = operation
         names = (*self._shared(resource, "name"), *action.parameters)
         self.items[path] = {**operations, "parameters": [parameter(name, path) for name in sorted(names)]}
-
-
-REVIEWED: tuple[tuple[str, str, str, bool], ...] = (
-    ("", "bindings", "Binding", True),
-    ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", False),
-    ("authentication.k8s.io", "tokenreviews", "TokenReview", False),
-    ("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", True),
-    ("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
-    ("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False),
-    ("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", False),
-)
-"""Resources that only take a POST: group, plural, kind, namespaced; all are v1."""

@@ -55,7 +55,6 @@ class CoreEvents(Strategy[core_v1.Event]):
 class Events(Strategy[events_v1.Event]):
     resource = resource_of(events_v1.Event)
     revalidates_metadata = False
-    storage_key = "events"
     storage_model = core_v1.Event
     storage_fields = {
         "regarding": "involvedObject",

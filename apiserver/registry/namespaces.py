@@ -36,6 +36,7 @@ class Finalize(Subresource):
     """`/finalize`: the only way to change spec.finalizers."""
 
     name: str = "finalize"
+    verbs = ("update",)
 
     def prepare_for_update(self, new: Namespace, old: Namespace) -> None:
         new.status = old.status
@@ -56,7 +57,6 @@ def _finalizer(name: str) -> Complaints:
 class Namespaces(Strategy[Namespace]):
     resource = resource_of(Namespace)
     subresources = (NamespaceStatus(), Finalize())
-    verbs = frozenset({"create", "delete", "get", "list", "patch", "update", "watch"})
     columns = (
         NAME,
         Column("Status", lambda n, now: n.status.phase, description="Active, or Terminating while it is emptied."),

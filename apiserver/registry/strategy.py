@@ -115,12 +115,14 @@ class Context:
     """What a strategy may know about the request and the server besides the object itself.
 
     `get` and `list` read other objects from the watch cache (never from disk): by model, namespace and
-    name; they serve cross-object rules and allocation, and return independent copies.
+    name; they serve cross-object rules and allocation, and return independent copies.  `peek` is `get` for those who
+    only look: it costs nothing when the object has not changed since somebody last looked.
     """
 
     now: datetime
     user: str
     get: Callable[[type[Model], str, str], Any | None]
+    peek: Callable[[type[Model], str, str], Any | None]
     list: Callable[[type[Model], str], list[Any]]
 
 
@@ -145,9 +147,6 @@ class Strategy(Generic[M]):
     resource: ClassVar[Resource]
     subresources: ClassVar[tuple[Subresource | Scale, ...]] = ()
     columns: ClassVar[tuple[Column[Any], ...]] = ()
-    verbs: ClassVar[frozenset[str]] = frozenset(
-        {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
-    )
     create_on_update: ClassVar[bool] = False
     """Whether PUT of a name that does not exist creates it."""
     deprecation: ClassVar[str] = ""
@@ -158,12 +157,10 @@ class Strategy(Generic[M]):
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
     """Whether DELETE answers with the object that is gone instead of a Status."""
-    storage_key: ClassVar[str] = ""
-    """The key prefix in the store; another than the resource's own where two groups show the same objects."""
     storage_model: ClassVar[type[Model] | None] = None
-    """Where `storage_key` names another resource: the type of its objects, in whose form they are kept."""
+    """Where the objects are another resource's (`registry.table.STORED_AS`): the type in whose form they are kept."""
     storage_fields: ClassVar[Mapping[str, str]] = {}
-    """Where `storage_key` names another resource: what each differing top-level field is called there."""
+    """In that case, what each differing top-level field is called there."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()

@@ -1,66 +1,78 @@
-"""The registry: every resource the server serves, one line each."""
+"""The registry: every resource the server serves, one line each.
+
+A line names the resource's strategy, which is imported when it is first asked for: a server pays for the kinds that
+are used, in time and memory, and not for all.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
 from api.model import Model
-from api.scheme import GroupVersion
-from apiserver.registry.config_maps import ConfigMaps
-from apiserver.registry.deployments import Deployments
-from apiserver.registry.endpoint_slices import EndpointSlices
-from apiserver.registry.endpoints import EndpointsStrategy
-from apiserver.registry.events import CoreEvents, Events
-from apiserver.registry.leases import Leases
-from apiserver.registry.namespaces import Namespaces
-from apiserver.registry.nodes import Nodes
-from apiserver.registry.pods import Pods
-from apiserver.registry.replica_sets import ReplicaSets
-from apiserver.registry.secrets import Secrets
-from apiserver.registry.service_accounts import ServiceAccounts
-from apiserver.registry.services import Services
+from api.scheme import (
+    APPS_V1,
+    COORDINATION_V1,
+    CORE_V1,
+    DISCOVERY_V1,
+    EVENTS_V1,
+    RESOURCES,
+    GroupVersion,
+    Resource,
+    resource_of,
+)
 from apiserver.registry.strategy import Options, Strategy
 
-STRATEGIES: tuple[type[Strategy[Any]], ...] = (
-    ConfigMaps,
-    EndpointsStrategy,
-    CoreEvents,
-    Namespaces,
-    Nodes,
-    Pods,
-    Secrets,
-    ServiceAccounts,
-    Services,
-    Deployments,
-    ReplicaSets,
-    Leases,
-    EndpointSlices,
-    Events,
-)
+STRATEGIES: dict[GroupVersion, dict[str, str]] = {
+    CORE_V1: {
+        "configmaps": "config_maps.ConfigMaps",
+        "endpoints": "endpoints.EndpointsStrategy",
+        "events": "events.CoreEvents",
+        "namespaces": "namespaces.Namespaces",
+        "nodes": "nodes.Nodes",
+        "pods": "pods.Pods",
+        "secrets": "secrets.Secrets",
+        "serviceaccounts": "service_accounts.ServiceAccounts",
+        "services": "services.Services",
+    },
+    APPS_V1: {
+        "deployments": "deployments.Deployments",
+        "replicasets": "replica_sets.ReplicaSets",
+    },
+    COORDINATION_V1: {"leases": "leases.Leases"},
+    DISCOVERY_V1: {"endpointslices": "endpoint_slices.EndpointSlices"},
+    EVENTS_V1: {"events": "events.Events"},
+}
+
+STORED_AS: dict[tuple[GroupVersion, str], str] = {(EVENTS_V1, "events"): "events"}
+"""Resources that show the objects of another, named as in `Resource.group_resource`, in another form."""
 
 
 class Registry:
-    """The strategies of one server, set up with its options; found by URL or by type."""
+    """The strategies of one server, set up with its options; found by resource or by type."""
 
     def __init__(self, options: Options | None = None) -> None:
-        self.strategies: tuple[Strategy[Any], ...] = tuple(kind(options) for kind in STRATEGIES)
-        self._by_path = {
-            (s.resource.group, s.resource.group_version.version, s.resource.plural): s for s in self.strategies
-        }
-        self._by_model: dict[type[Model], Strategy[Any]] = {s.resource.model: s for s in self.strategies}
+        self._options = options
+        self._loaded: dict[Resource, Strategy[Any]] = {}
+
+    @property
+    def resources(self) -> Iterator[Resource]:
+        """Everything that has a strategy, in the order of the scheme."""
+        return (r for r in RESOURCES if r.plural in STRATEGIES.get(r.group_version, ()))
 
     def __iter__(self) -> Iterator[Strategy[Any]]:
-        return iter(self.strategies)
+        return (self.load(resource) for resource in self.resources)
 
-    def find(self, group: str, version: str, plural: str) -> Strategy[Any] | None:
-        """The strategy behind `/apis/GROUP/VERSION/…/PLURAL`; the core group is the empty one."""
-        return self._by_path.get((group, version, plural))
+    def load(self, resource: Resource) -> Strategy[Any]:
+        """The strategy of a resource.  Raises KeyError for one that has none."""
+        strategy = self._loaded.get(resource)
+        if strategy is None:
+            module, _, name = STRATEGIES[resource.group_version][resource.plural].partition(".")
+            kind: type[Strategy[Any]] = getattr(importlib.import_module(f"apiserver.registry.{module}"), name)
+            strategy = self._loaded[resource] = kind(self._options)
+        return strategy
 
     def of(self, model: type[Model]) -> Strategy[Any]:
         """The strategy of a type.  Raises KeyError for types that are not served."""
-        return self._by_model[model]
-
-    def of_group_version(self, group_version: GroupVersion) -> tuple[Strategy[Any], ...]:
-        """The strategies of one group and version, in the order of the table."""
-        return tuple(s for s in self.strategies if s.resource.group_version == group_version)
+        return self.load(resource_of(model))

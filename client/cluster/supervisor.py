@@ -33,6 +33,14 @@ LONGEST_BACKOFF = 10.0
 LONG_ENOUGH = 60.0
 TOO_OFTEN = 3
 _WAITER = "readiness"
+EVERYDAY = frozenset(
+    {
+        "configmaps", "endpoints", "events", "namespaces", "nodes", "pods", "secrets", "serviceaccounts", "services",
+        "deployments.apps", "replicasets.apps", "leases.coordination.k8s.io", "endpointslices.discovery.k8s.io",
+        "events.events.k8s.io",
+    }
+)  # fmt: skip
+"""Kinds that the components work with from the first moment on."""
 
 
 @dataclass
@@ -341,11 +349,12 @@ def _load_pod_spec() -> None:
 
 
 def _load_types() -> None:
-    """Build the validators of all kinds, which is otherwise done on first use, by each component."""
+    """Build the validators of the kinds that every cluster uses, which each component would do on first use."""
     from api.scheme import RESOURCES
 
     for resource in RESOURCES:
-        resource.model.model_rebuild()
+        if resource.group_resource in EVERYDAY:
+            resource.model.model_rebuild()
 
 
 def _signal(children: Iterable[_Child], number: signal.Signals) -> None:

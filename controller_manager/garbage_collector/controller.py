@@ -13,12 +13,11 @@ from functools import partial
 from typing import Any
 
 from api.errors import Conflict, NotFound, StatusError
-from api.meta_v1 import ObjectMeta, OwnerReference
+from api.meta_v1 import ObjectMeta, OwnerReference, PartialObjectMetadata
 from api.scheme import Resource
 from client.controller import Controller, Key, NotYet, Watches
 from client.discovery import Discovery, discover
 from client.informer import Informer
-from client.metadata import PartialObjectMetadata
 from client.rest import Unreachable
 from controller_manager.garbage_collector.graph import FOREGROUND, ORPHAN, Graph, GraphNode
 

@@ -10,9 +10,8 @@ import pytest
 
 from api.core_v1 import ConfigMap, Namespace
 from api.errors import AlreadyExists, Conflict, NotFound
-from api.meta_v1 import ObjectMeta
+from api.meta_v1 import ObjectMeta, PartialObjectMetadata
 from client.discovery import discover
-from client.metadata import PartialObjectMetadata
 from client.rest import RestClient
 from tests.client.api_double import api_double
 from tests.client.real_server import real_server

@@ -8,9 +8,8 @@ import pytest
 from api.clock import ManualClock
 from api.core_v1 import ConfigMap, Namespace, Pod
 from api.errors import AlreadyExists, Conflict, Expired, NotFound, TooManyRequests
-from api.meta_v1 import ObjectMeta
+from api.meta_v1 import ObjectMeta, PartialObjectMetadata
 from api.scheme import resource_of
-from client.metadata import PartialObjectMetadata
 from client.rest import RestClient, Unreachable, encoded, lines
 from tests.client.api_double import ApiDouble
 from tests.client.waiting import eventually

@@ -17,14 +17,14 @@ import api.events_v1
 import api.meta_v1
 from api.core_v1 import ConfigMap
 from api.model import Model
+from api.scheme import RESOURCES
 from apiserver.openapi import Documents
 from apiserver.openapi.descriptions import documentation
-from tests.openapi.served import ENDPOINTS
 
 
 @pytest.fixture(scope="module")
 def documents() -> Documents:
-    return Documents(ENDPOINTS)
+    return Documents(RESOURCES)
 
 
 def read(documents: Documents, path: str) -> Any:
@@ -49,8 +49,8 @@ def test_nothing_is_where_nothing_is_served(documents: Documents) -> None:
 
 
 def test_the_same_resources_have_the_same_documents() -> None:
-    assert Documents(ENDPOINTS).v3("api/v1") == Documents(ENDPOINTS).v3("api/v1")
-    assert Documents(ENDPOINTS).v2() == Documents(ENDPOINTS).v2()
+    assert Documents(RESOURCES).v3("api/v1") == Documents(RESOURCES).v3("api/v1")
+    assert Documents(RESOURCES).v2() == Documents(RESOURCES).v2()
 
 
 def references(value: Any) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from api.scheme import RESOURCES
 from apiserver.openapi import Documents
-from tests.openapi.served import ENDPOINTS
 
 REFERENCE = next(
     (
@@ -32,7 +32,7 @@ def reference(name: str, key: str) -> dict[str, Any]:
 
 
 def published() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    documents = Documents(ENDPOINTS)
+    documents = Documents(RESOURCES)
     for name in json.loads(documents.v3_index()[0])["paths"]:
         found = documents.v3(name)
         assert found is not None

@@ -26,12 +26,24 @@ from apiserver.registry.secrets import Secrets
 from apiserver.registry.table import STRATEGIES, Registry
 from tests.registry.builders import NOW, complaints, context, created, update_complaints
 
-
-def test_every_resource_has_its_strategy() -> None:
-    assert {kind.resource for kind in STRATEGIES} == set(RESOURCES)
+KINDS = [type(strategy) for strategy in Registry()]
 
 
-@pytest.mark.parametrize("kind", STRATEGIES, ids=lambda kind: kind.__name__)
+def test_every_stored_resource_has_its_strategy() -> None:
+    assert {strategy.resource for strategy in Registry()} == {r for r in RESOURCES if r.is_stored}
+    assert sum(map(len, STRATEGIES.values())) == len(list(Registry().resources))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_strategy_has_the_subresources_that_are_listed_of_it(kind: Any) -> None:
+    listed = {part.name for part in kind.resource.parts if part.is_view}
+    assert {part.name for part in kind.subresources} == listed
+    for part in kind.resource.parts:
+        if part.is_view:
+            assert [p.verbs for p in kind.subresources if p.name == part.name] == [part.verbs]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_kind_can_be_shown_empty(kind: Any) -> None:
     """A bookmark in a watch for tables is an empty object's row."""
     strategy = kind()
@@ -41,7 +53,7 @@ def test_every_kind_can_be_shown_empty(kind: Any) -> None:
     assert strategy.selectable_field_names() >= set()
 
 
-@pytest.mark.parametrize("kind", STRATEGIES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_defaults_are_idempotent(kind: Any) -> None:
     strategy = kind()
     once = strategy.resource.model.from_dict({})

@@ -9,10 +9,11 @@ import pytest
 
 from api.core_v1 import Secret
 from api.errors import BadRequest, Invalid
+from api.scheme import resource_of
 from apiserver import tables
 from apiserver.endpoint import Endpoint
 from apiserver.negotiation import MediaType
-from apiserver.registry.secrets import Secrets
+from apiserver.registry.table import Registry
 from apiserver.request import Request
 from apiserver.storage.entry import Entry
 from tests.registry.builders import NOW
@@ -28,7 +29,7 @@ def asked(**query: str) -> Request:
 
 @pytest.fixture
 def endpoint() -> Endpoint:
-    return Endpoint(Secrets(), cast(Any, None))
+    return Endpoint(resource_of(Secret), Registry(), cast(Any, None))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ ManagedFieldsEntry: manager operation apiVersion time 6=fieldsType fieldsV1 subr
 ObjectMeta: name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp
     deletionGracePeriodSeconds labels annotations ownerReferences finalizers 17=managedFields
 OwnerReference: kind 3=name uid apiVersion controller blockOwnerDeletion
+PartialObjectMetadata: metadata
 Preconditions: uid resourceVersion
 Status: metadata status message reason details code
 StatusCause: reason message field
