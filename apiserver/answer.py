@@ -6,6 +6,7 @@ import asyncio
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -49,7 +50,10 @@ class Answer:
         elif self.body is not None:
             parts = [self.body]
         if self.document is None and content_type == JSON and not as_is:
-            parts, content_type = [media.encode(orjson.loads(b"".join(parts)))], media.type
+            # Lists take long: others go on meanwhile.
+            encode = partial(_in_other_form, media, parts)
+            parts = [await asyncio.to_thread(encode) if self.parts else encode()]
+            content_type = media.type
         headers = [
             (b"content-type", content_type.encode()),
             (b"audit-id", request.audit_id.encode()),
@@ -69,6 +73,10 @@ class Answer:
         for part in parts[:-1]:
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": parts[-1] if parts else b""})
+
+
+def _in_other_form(media: MediaType, parts: Sequence[bytes]) -> bytes:
+    return media.encode(orjson.loads(b"".join(parts)))
 
 
 def _gzipped(parts: Sequence[bytes]) -> bytes:
@@ -100,7 +108,7 @@ def refusal(error: StatusError) -> Answer:
 def readable(accept: str) -> MediaType:
     """The form of an error for a client: YAML for those who read only that, else JSON, acceptable or not."""
     try:
-        media = negotiate(accept)
+        media = negotiate(accept, protobuf=True)
     except NotAcceptable:
         return PLAIN
     return MediaType(media.type, pretty=media.pretty)

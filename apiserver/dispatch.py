@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from api.autoscaling_v1 import Scale as ScaleObject
 from api.core_v1 import Binding, Pod, ServiceAccount
 from api.errors import BadRequest, MethodNotAllowed, NotFound
 from api.meta_v1 import DeleteOptions, StatusDetails
+from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
@@ -55,7 +57,7 @@ class Dispatcher:
         info = request.info
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
             answer = await reviews.review(self.api, request)
-            await answer.send(send, request, negotiate(request.header("accept")))
+            await answer.send(send, request, _media(request, reviews.REVIEWS[info.group, info.resource][1]))
             return
         endpoint = self.api.endpoint(info.group, info.version, info.resource)
         if endpoint is None and not self._is_built_in(info.group):
@@ -69,8 +71,7 @@ class Dispatcher:
             return
         if endpoint.strategy.deprecation:
             request.warnings.append(endpoint.strategy.deprecation)
-        reads_many = info.verb in ("list", "watch")
-        media = negotiate(request.header("accept"), streams=reads_many)
+        media = _media(request, endpoint.model)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
                 raise _not_allowed()
@@ -296,6 +297,20 @@ class Dispatcher:
         eviction = await self._decoded(Eviction, endpoint, request, options)
         await pod_subresources.evict(self._begin(endpoint, request, options), request.info.name, eviction)
         return Answer(_CREATED, document=_success(None))
+
+
+def _media(request: Request, model: type[Model]) -> MediaType:
+    """The form of an answer about objects of a type.  Raises NotAcceptable."""
+    accept = request.header("accept")
+    wants_protobuf = "protobuf" in accept and _has_protobuf(model)
+    return negotiate(accept, streams=request.info.verb in ("list", "watch"), protobuf=wants_protobuf)
+
+
+@cache
+def _has_protobuf(model: type[Model]) -> bool:
+    from apiserver import protobuf  # most clients speak JSON
+
+    return protobuf.encodable(model)
 
 
 def _misplaced(endpoint: Endpoint, info: RequestInfo) -> bool:

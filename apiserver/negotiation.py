@@ -16,6 +16,7 @@ from api.meta_v1 import StatusDetails
 
 JSON = "application/json"
 YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 AVAILABLE = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 
@@ -39,6 +40,10 @@ class MediaType:
             from api.yaml_text import to_yaml  # most clients never ask for YAML
 
             return to_yaml(document).encode()
+        if self.type == PROTOBUF:
+            from apiserver import protobuf
+
+            return protobuf.encode(document)
         if self.pretty:
             return orjson.dumps(document, option=orjson.OPT_INDENT_2)
         return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
@@ -61,13 +66,15 @@ def _parse(part: str) -> tuple[str, dict[str, str], float]:
 
 
 @lru_cache(maxsize=512)
-def negotiate(accept: str, *, transforms: bool = True, discovery: bool = False, streams: bool = False) -> MediaType:
+def negotiate(
+    accept: str, *, transforms: bool = True, discovery: bool = False, streams: bool = False, protobuf: bool = False
+) -> MediaType:
     """The best form for an Accept header.  Raises NotAcceptable when none of it can be served.
 
     `transforms`: whether tables and metadata alone may be answered; `discovery`: whether aggregated discovery;
-    `streams`: whether the path can be watched, which a refusal mentions.
+    `streams`: whether the path can be watched, which a refusal mentions; `protobuf`: whether the answer has that form.
 
-    Protobuf and CBOR are not served: clients that offer them also offer JSON and fall back to it.
+    CBOR is not served, and protobuf only for what is built in: clients that offer them also offer JSON.
     """
     if not accept.strip():
         return PLAIN
@@ -78,8 +85,8 @@ def negotiate(accept: str, *, transforms: bool = True, discovery: bool = False, 
             continue
         if kind in ("*/*", JSON):
             base = JSON
-        elif kind == YAML:
-            base = YAML
+        elif kind == YAML or (kind == PROTOBUF and protobuf):
+            base = kind
         else:
             continue
         target, group = parameters.get("as", ""), parameters.get("g", "")
@@ -92,6 +99,8 @@ def negotiate(accept: str, *, transforms: bool = True, discovery: bool = False, 
             continue
         if not transforms or group != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
             continue
+        if base == PROTOBUF and target == "Table":
+            continue  # its cells can be anything
         if target in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
             return MediaType(base, target, parameters["v"])
     if misshapen:

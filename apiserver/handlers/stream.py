@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from api.clock import Clock
 from api.errors import NotAcceptable
 from apiserver import tables
+from apiserver.answer import refusal
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.list_options import list_options
 from apiserver.handlers.watch import Watch, WatchItem, open_watch
-from apiserver.negotiation import JSON, STREAMS, MediaType
+from apiserver.negotiation import JSON, PROTOBUF, STREAMS, MediaType
 from apiserver.request import Receive, Request, Send
 from apiserver.storage.entry import Entry
 
@@ -21,7 +24,7 @@ async def serve_watch(
     api: API, endpoint: Endpoint, request: Request, media: MediaType, receive: Receive, send: Send
 ) -> None:
     """Raises StatusError before the first byte; later errors travel as ERROR events."""
-    if media.type != JSON:
+    if media.type not in (JSON, PROTOBUF):
         raise NotAcceptable(f"only the following media types are accepted: {STREAMS}")
     if media.transform == "Table":
         tables.included(request)
@@ -32,7 +35,10 @@ async def serve_watch(
     options = list_options(query, endpoint.strategy.selectable_field_names(), watch=True)
     namespace = info.namespace if endpoint.namespaced else ""
     frames = _Frames(api, endpoint, request, media)
-    sender = _WebSocketSender(send) if request.scope["type"] == "websocket" else _HTTPSender(request, send)
+    if request.scope["type"] == "websocket":
+        sender: _HTTPSender | _WebSocketSender = _WebSocketSender(send, media)
+    else:
+        sender = _HTTPSender(request, send, media)
     watch = open_watch(api.cache, endpoint.prefix, namespace, options, api.clock)
     gone: asyncio.Task[None] | None = None
     relay: asyncio.Task[None] | None = None
@@ -70,6 +76,12 @@ async def _relay(watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocket
             await clock.sleep(pause)
 
 
+def protobuf_event(type: str, document: Mapping[str, Any]) -> bytes:
+    from apiserver import protobuf  # most watchers speak JSON
+
+    return protobuf.encode_event(type, document)
+
+
 class _Frames:
     """Encodes the items of one watch: plain JSON is shared between watchers, tables are this client's own."""
 
@@ -80,13 +92,26 @@ class _Frames:
         self.impossible = media.transform == "PartialObjectMetadataList"
 
     def frame(self, item: WatchItem) -> bytes:
+        if self._media.type == PROTOBUF:
+            return protobuf_event(item.type, self._document(item))
         if not self._media.transform or item.error is not None:
             if item.entry is not None and not self._endpoint.owns_storage:
                 return b'{"type":"%s","object":%s}\n' % (item.type.encode(), self._endpoint.wire(item.entry))
             return item.frame(self._endpoint.head)
-        return self._transformed(item)
+        return orjson.dumps({"type": item.type, "object": self._transformed(item)}) + b"\n"
 
-    def _transformed(self, item: WatchItem) -> bytes:
+    def _document(self, item: WatchItem) -> Mapping[str, Any]:
+        """The object of an event, for the forms that no two watchers share."""
+        if item.error is not None:
+            status: Mapping[str, Any] = refusal(item.error).document
+            return status
+        if self._media.transform:
+            return self._transformed(item)
+        resource = self._endpoint.resource
+        shown = item.bookmark() if item.entry is None else orjson.loads(self._endpoint.body(item.entry))
+        return {"kind": resource.kind, "apiVersion": resource.api_version, **shown}
+
+    def _transformed(self, item: WatchItem) -> dict[str, Any]:
         # A bookmark is shown as an object that has nothing but the metadata it carries.
         entry = item.entry or Entry.detached("", "", "", orjson.dumps(item.bookmark()), 0)
         table = tables.transformed_object(
@@ -94,18 +119,19 @@ class _Frames:
         )
         document = {**table, "metadata": {"resourceVersion": str(item.revision)}} if "rows" in table else table
         self._first = False
-        return orjson.dumps({"type": item.type, "object": document}) + b"\n"
+        return document
 
 
 class _HTTPSender:
     """Chunks of a response without an end."""
 
-    def __init__(self, request: Request, send: Send) -> None:
+    def __init__(self, request: Request, send: Send, media: MediaType) -> None:
         self._request, self._send = request, send
+        self._type = JSON if media.type == JSON else f"{media.type};stream=watch"
 
     async def start(self, receive: Receive) -> None:
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", self._type.encode()),
             (b"audit-id", self._request.audit_id.encode()),
             (b"cache-control", b"no-cache, private"),
         ]
@@ -121,10 +147,10 @@ class _HTTPSender:
 
 
 class _WebSocketSender:
-    """One text message per event."""
+    """One message per event: text, or bytes of protobuf without the length that a stream needs."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, media: MediaType) -> None:
+        self._send, self._text = send, media.type == JSON
 
     async def start(self, receive: Receive) -> None:
         await receive()  # websocket.connect
@@ -132,7 +158,8 @@ class _WebSocketSender:
 
     async def send(self, frames: list[bytes]) -> None:
         for frame in frames:
-            await self._send({"type": "websocket.send", "text": frame.rstrip(b"\n").decode()})
+            message = {"text": frame.rstrip(b"\n").decode()} if self._text else {"bytes": frame[4:]}
+            await self._send({"type": "websocket.send", **message})
 
     async def end(self) -> None:
         await self._send({"type": "websocket.close", "code": 1000})

@@ -21,6 +21,7 @@ BEHIND: dict[str, int] = {
     "kinds/kind-pod-binding": 13,
     "kinds/kind-pod-connect": 18,
     "kinds/kind-service-clusterip": 31,
+    "kinds/kind-service-loadbalancer": 21,
     "kinds/kind-service-kubernetes": 4,
     "extend/admission-node-restriction": 11,
     "extend/service-account-secrets-issuer": 13,
