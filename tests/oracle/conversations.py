@@ -12,7 +12,6 @@ GROUPS = ("machinery", "kinds", "extend")
 
 BEHIND: dict[str, int] = {
     "machinery/apply-managed-fields": 22,
-    "machinery/content-negotiation": 40,
     "machinery/crud-names": 21,
     "machinery/delete-answers": 6,
     "machinery/discovery-aggregated": 9,

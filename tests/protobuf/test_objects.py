@@ -71,15 +71,13 @@ def test_what_kubectl_sends(arguments: str) -> None:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_any_object_is_what_its_json_is_and_the_reverse(
+def test_any_object_is_what_its_json_is(
     model: type[Model], kubernetes_messages: dict[str, published.Message], data: st.DataObject
 ) -> None:
     document = data.draw(Documents(kubernetes_messages).of(message_name(model)))
     encoded = Encoder(kubernetes_messages).encode(message_name(model), document)
     assert model.from_dict(read(model, encoded)) == model.from_dict(document)
-    written = write(model, document)
-    assert model.from_dict(read(model, written)) == model.from_dict(document)
-    assert len(written) == len(encoded)
+    assert read(model, write(model, document)) == read(model, encoded)
 
 
 def test_an_empty_value_is_dropped_where_go_cannot_tell_it_from_none() -> None:
