@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 
-from api.clock import Clock
 from api.errors import NotAcceptable
 from apiserver import tables
 from apiserver.answer import refusal
@@ -44,7 +43,7 @@ async def serve_watch(
     relay: asyncio.Task[None] | None = None
     try:
         await sender.start(receive)
-        relay = asyncio.create_task(_relay(watch, frames, sender, api.clock))
+        relay = asyncio.create_task(_relay(watch, frames, sender, api, endpoint))
         gone = asyncio.create_task(_until_gone(receive))
         await asyncio.wait({relay, gone}, return_when=asyncio.FIRST_COMPLETED)
         if relay.done():
@@ -67,13 +66,18 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _relay(watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocketSender, clock: Clock) -> None:
+async def _relay(
+    watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocketSender, api: API, endpoint: Endpoint
+) -> None:
     if frames.impossible:
         return
+    resource = endpoint.resource
+    told = (resource.group, resource.group_version.version, resource.plural)
     while batch := await watch.next_batch():
         await sender.send([frames.frame(item) for item in batch])
+        api.watch_events[told] += len(batch)
         if pause := watch.pause:
-            await clock.sleep(pause)
+            await api.clock.sleep(pause)
 
 
 def protobuf_event(type: str, document: Mapping[str, Any]) -> bytes:
