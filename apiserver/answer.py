@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,8 @@ class Answer:
 
     async def send(self, send: Send, request: Request, media: MediaType = PLAIN) -> None:
         parts, content_type = self.parts, self.content_type
+        if media.type == JSON and not media.pretty and wants_pretty(request):
+            media = replace(media, pretty=True)
         as_is = media.type == JSON and not media.pretty
         if self.document is not None:
             parts, content_type = [media.encode(self.document)], media.type
@@ -82,6 +84,14 @@ def _in_other_form(media: MediaType, parts: Sequence[bytes]) -> bytes:
 def _gzipped(parts: Sequence[bytes]) -> bytes:
     compressor = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
     return b"".join([*map(compressor.compress, parts), compressor.flush()])
+
+
+def wants_pretty(request: Request) -> bool:
+    """Whether a person reads the answer: it says so in the query, or is a browser, curl or wget."""
+    asked = request.query.get("pretty")
+    if asked:
+        return asked in ("1", "t", "T", "true", "TRUE", "True")
+    return request.headers.get(b"user-agent", b"").startswith((b"curl", b"Wget", b"Mozilla/5.0"))
 
 
 def warning_headers(warnings: Iterable[str]) -> list[str]:

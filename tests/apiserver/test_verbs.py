@@ -229,3 +229,15 @@ def test_yaml_in_and_out(admin: httpx.Client, maps: str) -> None:
     shown = admin.get(f"{maps}/{name}", headers={"Accept": "application/yaml"})
     assert "kind: ConfigMap" in shown.text
     assert "k: 'on'" in shown.text or 'k: "on"' in shown.text
+
+
+@pytest.mark.parametrize(
+    ("query", "agent", "pretty"),
+    [("true", "", True), ("", "curl/8.5.0", True), ("false", "curl/8.5.0", False), ("", "kubectl/v1.36.2", False)],
+)
+def test_people_get_indented_json(admin: httpx.Client, maps: str, query: str, agent: str, pretty: bool) -> None:
+    admin.post(maps, json=config_map("a"))
+    for path in (maps, f"{maps}/a", f"{maps}/missing"):
+        answer = admin.get(path, params={"pretty": query}, headers={"User-Agent": agent})
+        assert answer.text.startswith('{\n  "kind"') is pretty
+        assert answer.text.endswith("}\n") is not pretty
