@@ -55,6 +55,8 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
         info = request.info
+        if request.method == "HEAD":  # may be sent by those who may get, but no resource answers it
+            raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
             answer = await reviews.review(self.api, request)
             await answer.send(send, request, _media(request, reviews.REVIEWS[info.group, info.resource][1]))

@@ -241,3 +241,8 @@ def test_people_get_indented_json(admin: httpx.Client, maps: str, query: str, ag
         answer = admin.get(path, params={"pretty": query}, headers={"User-Agent": agent})
         assert answer.text.startswith('{\n  "kind"') is pretty
         assert answer.text.endswith("}\n") is not pretty
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_methods_that_no_resource_answers(admin: httpx.Client, maps: str, method: str) -> None:
+    assert admin.request(method, maps).status_code == 405
