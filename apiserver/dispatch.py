@@ -31,7 +31,7 @@ from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.scale import patching, replacing, scale_answer, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
-from apiserver.handlers.write import Write, check_names, nameless
+from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import MediaType, negotiate
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, RequestInfo, Scope, Send, request_of
@@ -55,7 +55,7 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
         info = request.info
-        if request.method == "HEAD":  # may be sent by those who may get, but no resource answers it
+        if request.method == "HEAD" and info.subresource != "proxy":  # no resource answers it, though get allows it
             raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
             answer = await reviews.review(self.api, request)
@@ -189,7 +189,7 @@ class Dispatcher:
             new, name = self._read(endpoint.model, endpoint, request, options, body), request.info.name
             check_names(new, write.namespace, name, endpoint.namespaced)
             if not new.metadata.name:
-                raise nameless(name)
+                raise unnamed(name)
             return new
 
         create = endpoint.strategy.create_on_update and not write.subresource

@@ -11,7 +11,7 @@ import orjson
 
 from api.model import Model
 from apiserver.handlers.update import Transform
-from apiserver.handlers.write import Write, nameless
+from apiserver.handlers.write import Write, unnamed
 from apiserver.patch.apply import apply
 from apiserver.patch.request import (
     APPLY_PATCH,
@@ -45,7 +45,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
             setattr(new, name, getattr(old, name))
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
         if not new.metadata.name:
-            raise nameless(old.metadata.name)
+            raise unnamed(old.metadata.name)
         return new
 
     return transform

@@ -42,13 +42,11 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
     node, now = binding.target.name, write.api.clock.now().replace(microsecond=0)
 
     def transform(old: Pod, stored: StoredObject | None) -> Any:
-        write.applied = None if stored is None else stored.document  # nobody comes to own what a binding sets
         details = StatusDetails(name=name, kind="pods/binding")
         if binding.metadata.uid and binding.metadata.uid != old.metadata.uid:
             why = (
-                f"StorageError: invalid object, Code: 4, Key: /registry/pods/{write.namespace}/{name}, "
-                "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: "
-                f"UID in precondition: {binding.metadata.uid}, UID in object meta: {old.metadata.uid}"
+                f"Precondition failed: UID in precondition: {binding.metadata.uid}, "
+                f"UID in object meta: {old.metadata.uid}"
             )
             raise write.conflict(name, why)
         if old.metadata.deletionTimestamp is not None:

@@ -21,7 +21,7 @@ from api.selectors import LabelMatcher
 from apiserver import tables
 from apiserver.answer import Answer
 from apiserver.handlers.update import update_object
-from apiserver.handlers.write import Write, check_names, nameless
+from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import MediaType
 from apiserver.patch.apply import apply
 from apiserver.patch.json_value import copied
@@ -131,7 +131,7 @@ def _check(write: Write, name: str, scale: ScaleObject, uid: str) -> None:
     """Raises BadRequest, Invalid, Conflict."""
     check_names(scale, write.namespace, name, write.endpoint.namespaced)
     if not scale.metadata.name:
-        raise nameless(name)
+        raise unnamed(name)
     if scale.spec.replicas < 0:
         problem = invalid_value("spec.replicas", scale.spec.replicas, "must be greater than or equal to 0")
         raise invalid("autoscaling", "Scale", name, [problem])

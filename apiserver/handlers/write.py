@@ -44,7 +44,7 @@ class Write:
     part: Subresource | None = None
     """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
-    """For server-side apply, a Scale and a binding: an object whose managedFields stand."""
+    """For server-side apply and for a Scale: an object whose managedFields stand."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
     """The new object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
 
@@ -197,8 +197,8 @@ class Write:
         return not_found(resource.group, resource.plural, name)
 
 
-def nameless(name: str) -> BadRequest:
-    """The refusal of an object that does not say its name where it must."""
+def unnamed(name: str) -> BadRequest:
+    """The refusal of a write whose object has no name; `name` is that of the URL."""
     return BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
 
 

@@ -17,6 +17,7 @@ BEHIND: dict[str, int] = {
     "machinery/discovery-aggregated": 9,
     "machinery/discovery-documents": 27,
     "machinery/watch-options": 30,
+    "kinds/kind-pod-binding": 13,
     "kinds/kind-pod-connect": 18,
     "kinds/kind-service-clusterip": 31,
     "kinds/kind-service-loadbalancer": 21,
