@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import httpx
 import pytest
@@ -246,3 +247,25 @@ def test_people_get_indented_json(admin: httpx.Client, maps: str, query: str, ag
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
 def test_methods_that_no_resource_answers(admin: httpx.Client, maps: str, method: str) -> None:
     assert admin.request(method, maps).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("plural", "body", "status"),
+    [
+        ("services", {"spec": {"ports": [{"port": 80}]}}, 201),
+        ("endpoints", {}, 201),
+        ("events", {"involvedObject": {"kind": "Pod", "name": "p"}}, 201),
+        ("configmaps", {}, 404),
+        ("secrets", {}, 404),
+    ],
+)
+def test_which_kinds_a_put_creates(
+    admin: httpx.Client, namespace: str, plural: str, body: dict[str, Any], status: int
+) -> None:
+    metadata = {"name": "new", "namespace": namespace}
+    if "involvedObject" in body:
+        body["involvedObject"]["namespace"] = namespace
+    path = f"/api/v1/namespaces/{namespace}/{plural}/new"
+    answer = admin.put(path, json={"metadata": metadata, **body})
+    assert answer.status_code == status, answer.text
+    assert admin.patch(f"{path}er", json={}, headers=MERGE).status_code == 404
