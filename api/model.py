@@ -168,8 +168,10 @@ Base64 = Annotated[str, AfterValidator(_is_base64)]
 _UNSET = "\0unset"
 
 
-class _AlwaysPresent:
-    """Lets a field take the stand-in for "unset" as its default and turns it into None.
+class AlwaysPresent:
+    """Marks a field that is written as null when unset; declared with `= null()`.
+
+    Lets a field take the stand-in for "unset" as its default and turns it into None.
 
     Default and value then differ, so that `exclude_defaults` keeps the field and null is written.
     """
@@ -183,10 +185,10 @@ def _nothing(_: Any) -> None:
     return None
 
 
-ZeroTime = Annotated[Time | None, _AlwaysPresent()]
+ZeroTime = Annotated[Time | None, AlwaysPresent()]
 """A time that is null on the wire when unset (a Go struct, not a pointer); declared with `= null()`."""
 
-ZeroMicroTime = Annotated[MicroTime | None, _AlwaysPresent()]
+ZeroMicroTime = Annotated[MicroTime | None, AlwaysPresent()]
 """The same with microseconds."""
 
 
@@ -300,6 +302,8 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
     for step in location[:-1]:
+        if isinstance(step, str) and getattr(kind, "__origin__", None) is list:
+            continue  # not a place, but which of a union's types the value was taken for
         if isinstance(step, int):
             kind, document = inner_type(kind)[0], document[step]
         else:

@@ -171,8 +171,17 @@ RESOURCES: tuple[Resource, ...] = (
              verbs=_CREATE),
     Resource(AUTHORIZATION_V1, "subjectaccessreviews", "authorization_v1.SubjectAccessReview", namespaced=False,
              verbs=_CREATE),
+    Resource(CERTIFICATES_V1, "certificatesigningrequests", "certificates_v1.CertificateSigningRequest",
+             namespaced=False, short_names=("csr",), parts=(Part("approval"), STATUS)),
+    Resource(RBAC_V1, "clusterrolebindings", "rbac_v1.ClusterRoleBinding", namespaced=False),
+    Resource(RBAC_V1, "clusterroles", "rbac_v1.ClusterRole", namespaced=False),
+    Resource(RBAC_V1, "rolebindings", "rbac_v1.RoleBinding"),
+    Resource(RBAC_V1, "roles", "rbac_v1.Role"),
     Resource(COORDINATION_V1, "leases", "coordination_v1.Lease"),
     Resource(DISCOVERY_V1, "endpointslices", "discovery_v1.EndpointSlice"),
+    Resource(FLOWCONTROL_V1, "flowschemas", "flowcontrol_v1.FlowSchema", namespaced=False, parts=(STATUS,)),
+    Resource(FLOWCONTROL_V1, "prioritylevelconfigurations", "flowcontrol_v1.PriorityLevelConfiguration",
+             namespaced=False, parts=(STATUS,)),
 )
 # fmt: on
 

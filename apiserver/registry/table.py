@@ -13,10 +13,13 @@ from typing import Any
 from api.model import Model
 from api.scheme import (
     APPS_V1,
+    CERTIFICATES_V1,
     COORDINATION_V1,
     CORE_V1,
     DISCOVERY_V1,
     EVENTS_V1,
+    FLOWCONTROL_V1,
+    RBAC_V1,
     RESOURCES,
     GroupVersion,
     Resource,
@@ -40,9 +43,20 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "deployments": "deployments.Deployments",
         "replicasets": "replica_sets.ReplicaSets",
     },
+    CERTIFICATES_V1: {"certificatesigningrequests": "certificate_signing_requests.CertificateSigningRequests"},
     COORDINATION_V1: {"leases": "leases.Leases"},
     DISCOVERY_V1: {"endpointslices": "endpoint_slices.EndpointSlices"},
     EVENTS_V1: {"events": "events.Events"},
+    FLOWCONTROL_V1: {
+        "flowschemas": "flow_schemas.FlowSchemas",
+        "prioritylevelconfigurations": "priority_level_configurations.PriorityLevelConfigurations",
+    },
+    RBAC_V1: {
+        "clusterrolebindings": "cluster_role_bindings.ClusterRoleBindings",
+        "clusterroles": "cluster_roles.ClusterRoles",
+        "rolebindings": "role_bindings.RoleBindings",
+        "roles": "roles.Roles",
+    },
 }
 
 STORED_AS: dict[tuple[GroupVersion, str], str] = {(EVENTS_V1, "events"): "events"}

@@ -5,12 +5,15 @@ from apiserver.protobuf.tables import (
     authentication_v1,
     authorization_v1,
     autoscaling_v1,
+    certificates_v1,
     coordination_v1,
     core_v1,
     discovery_v1,
     events_v1,
+    flowcontrol_v1,
     meta_v1,
     policy_v1,
+    rbac_v1,
 )
 
 TABLES = {
@@ -18,10 +21,13 @@ TABLES = {
     "authentication_v1": authentication_v1.TABLE,
     "authorization_v1": authorization_v1.TABLE,
     "autoscaling_v1": autoscaling_v1.TABLE,
+    "certificates_v1": certificates_v1.TABLE,
     "coordination_v1": coordination_v1.TABLE,
     "core_v1": core_v1.TABLE,
     "discovery_v1": discovery_v1.TABLE,
     "events_v1": events_v1.TABLE,
+    "flowcontrol_v1": flowcontrol_v1.TABLE,
     "meta_v1": meta_v1.TABLE,
     "policy_v1": policy_v1.TABLE,
+    "rbac_v1": rbac_v1.TABLE,
 }
