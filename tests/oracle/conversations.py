@@ -12,17 +12,17 @@ GROUPS = ("machinery", "kinds", "extend")
 
 BEHIND: dict[str, int] = {
     "machinery/apply-managed-fields": 22,
-    "machinery/crud-names": 21,
-    "machinery/delete-answers": 6,
+    "machinery/delete-answers": 7,
     "machinery/discovery-aggregated": 9,
-    "machinery/discovery-documents": 27,
+    "machinery/discovery-documents": 28,
     "machinery/watch-options": 30,
     "kinds/kind-pod-binding": 13,
     "kinds/kind-pod-connect": 18,
     "kinds/kind-service-clusterip": 31,
     "kinds/kind-service-loadbalancer": 21,
     "kinds/kind-service-kubernetes": 4,
-    "extend/admission-node-restriction": 11,
+    "extend/admission-node-restriction": 16,
+    "extend/rbac-grants": 35,
     "extend/service-account-secrets-issuer": 13,
 }
 """How many steps of a conversation pass now, where some do not.
