@@ -47,7 +47,7 @@ class Write:
     part: Subresource | None = None
     """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
-    """For server-side apply: the merged object, whose managedFields stand."""
+    """For server-side apply and for a Scale: an object whose managedFields stand."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
     """The new object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
 
@@ -135,9 +135,6 @@ class Write:
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
         else:
             self._encoded = (encoded, document)
-        if self.subresource == "scale" and not document["spec"].get("replicas"):
-            document = {**document, "spec": {**document["spec"]}}
-            document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
         return update_managers(
             self.endpoint.schema,
             None if stored is None else stored.document,
@@ -238,15 +235,19 @@ def _depth(text: bytes) -> int:
     return max(accumulate(memoryview(text.translate(_STEPS, _NO_BRACKETS)).cast("b")), default=0)
 
 
+def unnamed(name: str) -> BadRequest:
+    """The refusal of a write whose object has no name; `name` is that of the URL."""
+    return BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
     """An object must not contradict the URL it is sent to.  Fills in the namespace.  Raises BadRequest."""
     metadata = new.metadata
-    if name and metadata.name and metadata.name != name:
-        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")
     if not namespaced:
         metadata.namespace = ""
-        return
-    if not metadata.namespace:
+    elif not metadata.namespace:
         metadata.namespace = namespace
     elif metadata.namespace != namespace:
         raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    if name and metadata.name and metadata.name != name:
+        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")

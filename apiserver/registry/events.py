@@ -28,6 +28,7 @@ _NEW_FIELDS = frozenset({"reason", "reportingController", "type", *(f"regarding.
 
 class CoreEvents(Strategy[core_v1.Event]):
     resource = resource_of(core_v1.Event)
+    create_on_update = True
     revalidates_metadata = False
 
     def validate(self, new: core_v1.Event) -> Iterator[FieldError]:
@@ -54,6 +55,7 @@ class CoreEvents(Strategy[core_v1.Event]):
 
 class Events(Strategy[events_v1.Event]):
     resource = resource_of(events_v1.Event)
+    create_on_update = True
     revalidates_metadata = False
     storage_model = core_v1.Event
     storage_fields = {
