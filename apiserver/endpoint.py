@@ -82,9 +82,7 @@ class Endpoint:
         """A stored object as an item of a list: without kind and apiVersion."""
         if self.owns_storage:
             return entry.body
-        shown_as = {stored: shown for shown, stored in self.strategy.storage_fields.items()}
-        document = {shown_as.get(name, name): value for name, value in entry.document.items()}
-        shown: bytes = self.model.from_dict(document).encode()
+        shown: bytes = self.model.from_dict(self.strategy.from_stored(entry.document)).encode()
         return shown
 
     def wire(self, entry: Entry) -> bytes:
@@ -98,12 +96,11 @@ class Endpoint:
         """
         metadata = document["metadata"]
         metadata.pop("resourceVersion", None)
-        names = self.strategy.storage_fields
-        rest = {names.get(k, k): v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
-        if self.strategy.storage_model is not None:
-            rest = self.strategy.storage_model.from_dict(rest).to_dict()
-            del rest["metadata"]
-        return {"metadata": metadata, **rest}
+        form = document if self.owns_storage else self.strategy.to_stored(document)
+        return {
+            "metadata": form["metadata"],
+            **{name: value for name, value in form.items() if name not in ("metadata", "kind", "apiVersion")},
+        }
 
 
 @dataclass

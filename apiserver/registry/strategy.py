@@ -155,10 +155,10 @@ class Strategy(Generic[M]):
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
     """Whether DELETE answers with the object that is gone instead of a Status."""
-    storage_model: ClassVar[type[Model] | None] = None
-    """Where the objects are another resource's (`registry.table.STORED_AS`): the type in whose form they are kept."""
-    storage_fields: ClassVar[Mapping[str, str]] = {}
-    """In that case, what each differing top-level field is called there."""
+    orphans_dependents: ClassVar[bool] = False
+    """Whether what the object owns outlives it when DELETE says nothing of the dependents."""
+    orphaning_warning: ClassVar[str] = ""
+    """What such a DELETE is answered with in a `Warning`."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
@@ -168,6 +168,15 @@ class Strategy(Generic[M]):
         """The fields that nobody comes to own by writing the object itself, as a FieldsV1 set: status, where it has
         a URL of its own."""
         return {"f:status": {}} if any(isinstance(part, Status) for part in self.subresources) else {}
+
+    def to_stored(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The form in which the object is kept, where its resource shows the objects of another
+        (`registry.table.STORED_AS`): made from its JSON, which is used up."""
+        return document
+
+    def from_stored(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The reverse.  The stored document is shared: it must not be changed."""
+        return document
 
     def default(self, obj: M) -> None:
         """Fill in what the client left out, as Kubernetes' defaulting functions do.  Runs on every decode of a
