@@ -4,7 +4,20 @@ from typing import Annotated
 
 from api.core_v1 import PodTemplateSpec
 from api.meta_v1 import LabelSelector, ObjectMeta
-from api.model import Enum, Int32, Int64, IntOrString, ListMap, Merge, Model, Required, ZeroTime, null, struct
+from api.model import (
+    Enum,
+    Int32,
+    Int64,
+    IntOrString,
+    JSONObject,
+    ListMap,
+    Merge,
+    Model,
+    Required,
+    ZeroTime,
+    null,
+    struct,
+)
 
 
 class RollingUpdateDeployment(Model):
@@ -167,3 +180,110 @@ class ReplicaSet(Model):
     metadata: ObjectMeta = struct()
     spec: ReplicaSetSpec = struct()
     status: ReplicaSetStatus = struct()
+
+
+class RollingUpdateDaemonSet(Model):
+    """How far a rolling update of a DaemonSet may go at a time.
+
+    maxSurge: On how many nodes a new pod may start beside the old one, as a number or a percentage; 0 when unset.
+    maxUnavailable: On how many nodes the pod may be missing; 1 when unset.
+    """
+
+    maxSurge: IntOrString | None = None
+    maxUnavailable: IntOrString | None = None
+
+
+class DaemonSetUpdateStrategy(Model):
+    """How the pods of a DaemonSet get a changed template.
+
+    rollingUpdate: Limits of a rolling update.
+    type: RollingUpdate, or OnDelete to wait until somebody deletes them.
+    """
+
+    rollingUpdate: RollingUpdateDaemonSet | None = None
+    type: Annotated[str, Enum("OnDelete", "RollingUpdate")] = ""
+
+
+class DaemonSetSpec(Model):
+    """What a DaemonSet is to be.
+
+    minReadySeconds: Seconds a new pod must be ready to count as available.
+    revisionHistoryLimit: How many old revisions are kept to roll back to; 10 when unset.
+    selector: Labels by which its pods are known; it cannot change.
+    template: What pods are made from.
+    updateStrategy: How pods get a changed template.
+    """
+
+    minReadySeconds: Int32 = 0
+    revisionHistoryLimit: Int32 | None = None
+    selector: Annotated[LabelSelector | None, Required()] = None
+    template: Annotated[PodTemplateSpec, Required()] = struct()
+    updateStrategy: DaemonSetUpdateStrategy = struct()
+
+
+class DaemonSetCondition(Model):
+    """One aspect of a DaemonSet's state.
+
+    lastTransitionTime: When the status last changed.
+    message: The details, for people.
+    reason: Why, in one word.
+    status: True, False or Unknown.
+    type: Which aspect this is about.
+    """
+
+    lastTransitionTime: ZeroTime = null()
+    message: str = ""
+    reason: str = ""
+    status: str
+    type: str
+
+
+class DaemonSetStatus(Model):
+    """How far a DaemonSet has come.
+
+    collisionCount: How often the name of a new revision was taken.
+    conditions: Its state in several aspects.
+    currentNumberScheduled: Nodes that run the pod and are to.
+    desiredNumberScheduled: Nodes that are to run the pod.
+    numberAvailable: Nodes whose pod has been ready long enough.
+    numberMisscheduled: Nodes that run the pod and are not to.
+    numberReady: Nodes whose pod is ready.
+    numberUnavailable: Nodes whose pod is missing or not yet available.
+    observedGeneration: The generation the status was found for.
+    updatedNumberScheduled: Nodes whose pod is of the present template.
+    """
+
+    collisionCount: Int32 | None = None
+    conditions: Annotated[list[DaemonSetCondition], ListMap("type"), Merge("type")] = []
+    currentNumberScheduled: Int32
+    desiredNumberScheduled: Int32
+    numberAvailable: Int32 = 0
+    numberMisscheduled: Int32
+    numberReady: Int32
+    numberUnavailable: Int32 = 0
+    observedGeneration: Int64 = 0
+    updatedNumberScheduled: Int32 = 0
+
+
+class DaemonSet(Model):
+    """Keeps one pod running on every node that fits."""
+
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = struct()
+    spec: DaemonSetSpec = struct()
+    status: DaemonSetStatus = struct()
+
+
+class ControllerRevision(Model):
+    """A former state of a StatefulSet or DaemonSet, to roll back to.
+
+    data: The state, in a form of the controller's own.
+    revision: Its number: later states have higher ones.
+    """
+
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = struct()
+    data: JSONObject | None = None
+    revision: Int64

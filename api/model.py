@@ -168,8 +168,10 @@ Base64 = Annotated[str, AfterValidator(_is_base64)]
 _UNSET = "\0unset"
 
 
-class _AlwaysPresent:
-    """Lets a field take the stand-in for "unset" as its default and turns it into None.
+class AlwaysPresent:
+    """Marks a field that is written as null when unset; declared with `= null()`.
+
+    Lets a field take the stand-in for "unset" as its default and turns it into None.
 
     Default and value then differ, so that `exclude_defaults` keeps the field and null is written.
     """
@@ -183,10 +185,10 @@ def _nothing(_: Any) -> None:
     return None
 
 
-ZeroTime = Annotated[Time | None, _AlwaysPresent()]
+ZeroTime = Annotated[Time | None, AlwaysPresent()]
 """A time that is null on the wire when unset (a Go struct, not a pointer); declared with `= null()`."""
 
-ZeroMicroTime = Annotated[MicroTime | None, _AlwaysPresent()]
+ZeroMicroTime = Annotated[MicroTime | None, AlwaysPresent()]
 """The same with microseconds."""
 
 

@@ -30,7 +30,7 @@ from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.scale import scale_document, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
-from apiserver.handlers.write import Write
+from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import MediaType, negotiate
 from apiserver.patch.request import MERGE_PATCH, ApplyRequest, PatchRequest
 from apiserver.registry.strategy import Scale, Subresource
@@ -251,6 +251,9 @@ class Dispatcher:
         if info.verb == "update":
             options = write_options(request, "UpdateOptions")
             scale = await self._decoded(ScaleObject, endpoint, request, options)
+            if not scale.metadata.name:
+                raise unnamed(info.name)
+            check_names(scale, info.namespace, info.name, endpoint.namespaced)
             make: Callable[[dict[str, Any]], ScaleObject] = lambda current: scale.copy_deep()  # noqa: E731
         else:
             kind = patch_type(request.header("content-type"))

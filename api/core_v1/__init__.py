@@ -111,6 +111,13 @@ from api.core_v1.references import (
     TypedLocalObjectReference,
     TypedObjectReference,
 )
+from api.core_v1.replication import (
+    PodTemplate,
+    ReplicationController,
+    ReplicationControllerCondition,
+    ReplicationControllerSpec,
+    ReplicationControllerStatus,
+)
 from api.core_v1.scheduling import (
     Affinity,
     NodeAffinity,
@@ -319,6 +326,7 @@ __all__ = [
     "PodSecurityContext",
     "PodSpec",
     "PodStatus",
+    "PodTemplate",
     "PodTemplateSpec",
     "PortStatus",
     "PortworxVolumeSource",
@@ -327,6 +335,10 @@ __all__ = [
     "ProjectedVolumeSource",
     "QuobyteVolumeSource",
     "RBDVolumeSource",
+    "ReplicationController",
+    "ReplicationControllerCondition",
+    "ReplicationControllerSpec",
+    "ReplicationControllerStatus",
     "ResourceClaim",
     "ResourceFieldSelector",
     "ResourceHealth",

@@ -9,9 +9,8 @@ from typing import Any
 
 import orjson
 
-from api.errors import BadRequest
 from apiserver.handlers.update import Transform
-from apiserver.handlers.write import Write
+from apiserver.handlers.write import Write, unnamed
 from apiserver.patch.apply import apply
 from apiserver.patch.request import (
     APPLY_PATCH,
@@ -44,9 +43,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
             setattr(new, name, getattr(old, name))
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
         if not new.metadata.name:
-            raise BadRequest(
-                f"the name of the object ({old.metadata.name} based on URL) was undeterminable: name must be provided"
-            )
+            raise unnamed(old.metadata.name)
         return new
 
     return transform

@@ -204,6 +204,11 @@ class Write:
         return not_found(resource.group, resource.plural, name)
 
 
+def unnamed(name: str) -> BadRequest:
+    """The refusal of a write whose object has no name; `name` is that of the URL."""
+    return BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
     """An object must not contradict the URL it is sent to.  Fills in the namespace.  Raises BadRequest."""
     metadata = new.metadata

@@ -57,7 +57,10 @@ _EXTRAS: dict[str, Document] = {
     META + "FieldsV1": FIELDS_V1,
     "io.k8s.apimachinery.pkg.runtime.RawExtension": RAW_EXTENSION,
 }
-_FREE_FORM = {("ManagedFieldsEntry", "fieldsV1"): META + "FieldsV1"}
+_FREE_FORM = {
+    ("ManagedFieldsEntry", "fieldsV1"): META + "FieldsV1",
+    ("ControllerRevision", "data"): "io.k8s.apimachinery.pkg.runtime.RawExtension",
+}
 """Fields of any shape that are published under a name."""
 
 

@@ -28,11 +28,13 @@ _RETIRED_VOLUMES = {
 _IN_BYTES = ("memory", "ephemeral-storage")
 
 
-def template_warnings(template: PodTemplateSpec, old: PodTemplateSpec | None) -> Iterable[str]:
+def template_warnings(
+    template: PodTemplateSpec, old: PodTemplateSpec | None, path: str = "spec.template"
+) -> Iterable[str]:
     """Warnings about the template of a workload; none when it did not change."""
     if old is not None and old.spec == template.spec:
         return ()
-    return pod_warnings(template.spec, "spec.template.spec")
+    return pod_warnings(template.spec, f"{path}.spec")
 
 
 def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:

@@ -13,10 +13,12 @@ from typing import Any
 from api.model import Model
 from api.scheme import (
     APPS_V1,
+    BATCH_V1,
     COORDINATION_V1,
     CORE_V1,
     DISCOVERY_V1,
     EVENTS_V1,
+    POLICY_V1,
     RESOURCES,
     GroupVersion,
     Resource,
@@ -32,17 +34,26 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "namespaces": "namespaces.Namespaces",
         "nodes": "nodes.Nodes",
         "pods": "pods.Pods",
+        "podtemplates": "pod_templates.PodTemplates",
+        "replicationcontrollers": "replication_controllers.ReplicationControllers",
         "secrets": "secrets.Secrets",
         "serviceaccounts": "service_accounts.ServiceAccounts",
         "services": "services.Services",
     },
     APPS_V1: {
+        "controllerrevisions": "controller_revisions.ControllerRevisions",
+        "daemonsets": "daemon_sets.DaemonSets",
         "deployments": "deployments.Deployments",
         "replicasets": "replica_sets.ReplicaSets",
+    },
+    BATCH_V1: {
+        "cronjobs": "cron_jobs.CronJobs",
+        "jobs": "jobs.Jobs",
     },
     COORDINATION_V1: {"leases": "leases.Leases"},
     DISCOVERY_V1: {"endpointslices": "endpoint_slices.EndpointSlices"},
     EVENTS_V1: {"events": "events.Events"},
+    POLICY_V1: {"poddisruptionbudgets": "pod_disruption_budgets.PodDisruptionBudgets"},
 }
 
 STORED_AS: dict[tuple[GroupVersion, str], str] = {(EVENTS_V1, "events"): "events"}

@@ -140,6 +140,7 @@ PodSpec: volumes containers restartPolicy terminationGracePeriodSeconds activeDe
 PodStatus: phase conditions message reason hostIP podIP startTime containerStatuses qosClass initContainerStatuses
     nominatedNodeName podIPs ephemeralContainerStatuses resize resourceClaimStatuses hostIPs observedGeneration
     extendedResourceClaimStatus allocatedResources resources
+PodTemplate: metadata template
 PodTemplateSpec: metadata spec
 PortStatus: port protocol error
 PortworxVolumeSource: volumeID fsType readOnly
@@ -150,6 +151,11 @@ ProbeHandler: exec httpGet tcpSocket grpc
 ProjectedVolumeSource: sources defaultMode
 QuobyteVolumeSource: registry volume readOnly user group tenant
 RBDVolumeSource: monitors image fsType pool user keyring secretRef readOnly
+ReplicationController: metadata spec status
+ReplicationControllerCondition: type status lastTransitionTime reason message
+ReplicationControllerSpec: replicas selector template minReadySeconds
+ReplicationControllerStatus: replicas fullyLabeledReplicas observedGeneration readyReplicas availableReplicas
+    conditions
 ResourceClaim: name request
 ResourceFieldSelector: containerName resource divisor
 ResourceHealth: resourceID health message
