@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from api.clock import Clock
 from api.errors import not_found
 from api.model import Model
@@ -28,6 +30,11 @@ _REMEMBERED = 1000
 """Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
 
 
+def _stored_as(resource: Resource) -> str:
+    """The name its objects have in the store, as in `Resource.group_resource`."""
+    return STORED_AS.get((resource.group_version, resource.plural), resource.group_resource)
+
+
 class Endpoint:
     """A resource as it is served: its strategy, its keys in the store, its bytes on the wire."""
 
@@ -36,9 +43,11 @@ class Endpoint:
         self._registry = registry
         self.cache = cache
         self.namespaced = resource.namespaced
-        stored_as = STORED_AS.get((resource.group_version, resource.plural))
-        self.prefix = f"/{stored_as or resource.group_resource}/"
-        self.owns_storage = stored_as is None
+        stored_as = _stored_as(resource)
+        self.prefix = f"/{stored_as}/"
+        self.group = stored_as.partition(".")[2]
+        """Refusals are in the words of the group that owns the objects."""
+        self.owns_storage = (resource.group_version, resource.plural) not in STORED_AS
         """False where another resource's objects are shown in another form."""
         self.head = b'{"kind":"%s","apiVersion":"%s",' % (
             self.resource.kind.encode(),
@@ -95,6 +104,18 @@ class Endpoint:
     def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
         return self.head + self.body(entry)[1:]
+
+    def in_version(self, api_version: str, document: dict[str, Any]) -> tuple[Schema, dict[str, Any]] | None:
+        """An object of this resource as the resource of another version shows the same objects, and its schema there;
+        None when there is no such resource.  The document, which may be of a part of an object, stays as it is."""
+        stored_as = _stored_as(self.resource)
+        for other in self._registry.resources:
+            if other.api_version == api_version and _stored_as(other) == stored_as:
+                copy = orjson.loads(orjson.dumps(document))
+                stored = copy if self.owns_storage else self.strategy.to_stored(copy)
+                form = self._registry.load(other).from_stored(stored)
+                return schema_of(other.model), other.model.from_dict(form).to_dict()
+        return None
 
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         """An object as the store keeps it: metadata first, without kind, apiVersion and resourceVersion.

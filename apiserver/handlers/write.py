@@ -77,10 +77,7 @@ class Write:
     def refuse(self, name: str, errors: list[FieldError]) -> None:
         """Raises Invalid when there are errors."""
         if errors:
-            resource = self.endpoint.resource
-            # What two groups show is refused in the words of the group that owns it.
-            group = resource.group if self.endpoint.owns_storage else ""
-            raise invalid(group, resource.kind, name, errors)
+            raise invalid(self.endpoint.group, self.endpoint.resource.kind, name, errors)
 
     @property
     def target(self) -> Subresource | Scale | None:
@@ -131,6 +128,7 @@ class Write:
             self.api.clock.now(),
             self.subresource,
             ignored=dict(self.unowned or {}),
+            versions=self.endpoint.in_version,
         )
 
     def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:

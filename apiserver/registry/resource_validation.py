@@ -44,7 +44,8 @@ _RESIZABLE = ("cpu", "memory")
 
 
 @lru_cache(maxsize=1024)
-def _name_complaints(name: str) -> tuple[str, ...]:
+def container_resource_name(name: str) -> tuple[str, ...]:
+    """Complaints about what a container asks for, such as `cpu`."""
     complaints = list(qualified(name))
     if "/" not in name:
         huge = name.startswith(HUGE_PAGES)
@@ -94,11 +95,11 @@ def _flaws(some_limits: tuple[tuple[str, str], ...], some_requests: tuple[tuple[
     found: list[FieldError] = []
     for name in sorted(limits):
         where = f".limits[{name}]"
-        found += [invalid_value(where, name, complaint) for complaint in _name_complaints(name)]
+        found += [invalid_value(where, name, complaint) for complaint in container_resource_name(name)]
         found += [invalid_value(where, limits[name], complaint) for complaint in _amount_complaints(name, limits[name])]
     for name in sorted(requests):
         where, amount = f".requests[{name}]", requests[name]
-        found += [invalid_value(where, name, complaint) for complaint in _name_complaints(name)]
+        found += [invalid_value(where, name, complaint) for complaint in container_resource_name(name)]
         found += [invalid_value(where, amount, complaint) for complaint in _amount_complaints(name, amount)]
         limit = limits.get(name)
         if limit is not None:

@@ -13,6 +13,8 @@ from typing import Any
 from api.model import Model
 from api.scheme import (
     APPS_V1,
+    AUTOSCALING_V1,
+    AUTOSCALING_V2,
     BATCH_V1,
     COORDINATION_V1,
     CORE_V1,
@@ -46,6 +48,8 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "deployments": "deployments.Deployments",
         "replicasets": "replica_sets.ReplicaSets",
     },
+    AUTOSCALING_V1: {"horizontalpodautoscalers": "horizontal_pod_autoscalers.OldHorizontalPodAutoscalers"},
+    AUTOSCALING_V2: {"horizontalpodautoscalers": "horizontal_pod_autoscalers.HorizontalPodAutoscalers"},
     BATCH_V1: {
         "cronjobs": "cron_jobs.CronJobs",
         "jobs": "jobs.Jobs",
@@ -56,7 +60,10 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
     POLICY_V1: {"poddisruptionbudgets": "pod_disruption_budgets.PodDisruptionBudgets"},
 }
 
-STORED_AS: dict[tuple[GroupVersion, str], str] = {(EVENTS_V1, "events"): "events"}
+STORED_AS: dict[tuple[GroupVersion, str], str] = {
+    (AUTOSCALING_V1, "horizontalpodautoscalers"): "horizontalpodautoscalers.autoscaling",
+    (EVENTS_V1, "events"): "events",
+}
 """Resources that show the objects of another, named as in `Resource.group_resource`, in another form."""
 
 
