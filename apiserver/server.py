@@ -156,7 +156,7 @@ class Server:
         registry = Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
         endpoints = [Endpoint(resource, registry, cache) for resource in registry.resources]
         for endpoint in endpoints:
-            if endpoint.owns_storage:
+            if endpoint.owns_storage and endpoint.resource.is_stored:
                 cache.register(endpoint.prefix, endpoint.selectable_fields)
         authenticators: list[Authenticator] = [ClientCertificates()]
         if options.token_auth_file:
@@ -292,6 +292,6 @@ def _bracketed(host: str) -> str:
 def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
     yield "# TYPE apiserver_storage_objects gauge"
     for endpoint in endpoints:
-        if endpoint.owns_storage:
+        if endpoint.owns_storage and endpoint.resource.is_stored:
             count = endpoint.cache.count(endpoint.prefix)
             yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'

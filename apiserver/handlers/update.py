@@ -91,6 +91,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     def prepare() -> None:
         if isinstance(part, Subresource):
             part.prepare_for_update(new, old)
+            part.stamp(new, old, context.now)
         else:
             strategy.prepare_for_update(new, old, context)
 

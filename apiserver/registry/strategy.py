@@ -75,6 +75,9 @@ class Subresource:
         """Put back everything of `old` that this subresource may not change."""
         raise NotImplementedError
 
+    def stamp(self, new: Any, old: Any, now: datetime) -> None:
+        """Note the time of what this write changes, where the object says since when something is so."""
+
     def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
         return ()
 
@@ -186,6 +189,10 @@ class Strategy(Generic[M]):
     def validate_update(self, new: M, old: M) -> Iterator[FieldError]:
         """Broken rules about the change: immutable fields and the like."""
         yield from ()
+
+    async def compute(self) -> list[M]:
+        """The objects there are, of a kind that is not stored."""
+        return []
 
     def warnings(self, new: M, old: M | None) -> Iterable[str]:
         """Sent to the client in `Warning` headers."""
