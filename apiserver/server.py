@@ -124,6 +124,7 @@ class Server:
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
+        self._keep(self._create_later_objects(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -226,6 +227,10 @@ class Server:
         for namespaces in (True, False):
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
+
+    async def _create_later_objects(self, api: API) -> None:
+        await self._serving.wait()
+        await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
 
     @staticmethod
     async def _create_missing(api: API, obj: Any) -> None:

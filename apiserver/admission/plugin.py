@@ -36,6 +36,10 @@ class AdmissionRequest:
     dry_run: bool
     context: Context
 
+    def creates(self, group_resource: str) -> bool:
+        """Whether it creates an object of this resource, named as in `Resource.group_resource`."""
+        return self.operation == "CREATE" and not self.subresource and self.resource.group_resource == group_resource
+
     def forbidden(self, why: str) -> Forbidden:
         """The refusal that admission plugins answer with."""
         resource = self.resource

@@ -26,7 +26,7 @@ from api.core_v1 import (
     Volume,
     VolumeProjection,
 )
-from apiserver.registry.resources import container_requests, is_overcommit_allowed, is_pod_level
+from apiserver.registry.resources import container_total, is_overcommit_allowed, is_pod_level
 
 if TYPE_CHECKING:
     from api.core_v1 import PersistentVolumeSpec
@@ -176,7 +176,7 @@ def _default_pod_requests(resources: ResourceRequirements, spec: PodSpec) -> Non
     """Pod-level requests follow from what the containers request or else from the pod-level limits (KEP-2837)."""
     if not resources.limits:
         return
-    for name, amount in container_requests(spec).items():
+    for name, amount in container_total(spec).items():
         if is_pod_level(name) and is_overcommit_allowed(name):
             resources.requests.setdefault(name, amount)
     for name, limit in resources.limits.items():

@@ -13,7 +13,7 @@ from apiserver.registry.names import qualified
 from apiserver.registry.resources import (
     HUGE_PAGES,
     STANDARD_FOR_CONTAINERS,
-    container_requests,
+    container_total,
     is_extended,
     is_native,
     is_overcommit_allowed,
@@ -144,7 +144,7 @@ def validate_pod_resources(spec: PodSpec, path: str) -> Iterator[FieldError]:
                 yield invalid_value(where, amount, complaint)
             if part == "requests" and name in resources.limits:
                 yield from _within(name, amount, resources.limits[name], f"{path}.requests")
-    needed = container_requests(spec)
+    needed = container_total(spec)
     for name, amount in sorted(resources.requests.items()):
         if name in needed and parse(needed[name]) > parse(amount):
             detail = f"must be greater than or equal to aggregate container requests of {needed[name]}"
