@@ -9,6 +9,7 @@ from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.admission.priority import Priority
+from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.runtime_class import RuntimeClass
 from apiserver.admission.service_account import ServiceAccountPlugin
 from apiserver.admission.storage_object_in_use_protection import StorageObjectInUseProtection
@@ -28,4 +29,5 @@ def default_plugins(*, mount_tokens: bool = True) -> list[AdmissionPlugin]:
         StorageObjectInUseProtection(),
         PersistentVolumeClaimResize(),
         RuntimeClass(),
+        ResourceQuota(),
     ]
