@@ -74,6 +74,11 @@ class Write:
         for plugin in self.api.admission:
             plugin.validate(request)
 
+    async def reserve(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.admission:
+            if plugin.reserves:
+                await plugin.reserve(request, self.api)
+
     def refuse(self, name: str, errors: list[FieldError]) -> None:
         """Raises Invalid when there are errors."""
         if errors:

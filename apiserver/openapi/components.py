@@ -146,6 +146,8 @@ class Components:
             document |= self.value(schema)
         if schema.atomic and schema.model is None:
             document["x-kubernetes-map-type"] = "atomic"
+        if schema.granular:
+            document["x-kubernetes-map-type"] = "granular"
         if schema.type == "array":
             if schema.list_keys:
                 document["x-kubernetes-list-map-keys"] = list(schema.list_keys)

@@ -25,7 +25,7 @@ from api.autoscaling_v2 import (
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
 from api.quantity import parse
 from apiserver.registry import names
-from apiserver.registry.resource_validation import container_resource_name
+from apiserver.registry.resource_validation import container_resource_complaints
 
 _TARGET_TYPES = ("Utilization", "Value", "AverageValue")
 _SOURCES = {
@@ -166,7 +166,7 @@ def _validate_container_resource(source: ContainerResourceMetricSource, path: st
     if not source.name:
         yield required(f"{path}.name", "must specify a resource name")
     else:
-        for complaint in container_resource_name(source.name):
+        for complaint in container_resource_complaints(source.name):
             yield invalid_value(f"{path}.name", source.name, complaint)
     if not source.container:
         yield required(f"{path}.container", "must specify a container")

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from api.core_v1 import Container, ContainerPort, EphemeralContainer, PodAffinityTerm, PodSpec, PodTemplateSpec
+from api.core_v1 import (
+    Container,
+    ContainerPort,
+    EphemeralContainer,
+    NodeSelector,
+    PodAffinityTerm,
+    PodSpec,
+    PodTemplateSpec,
+)
 from api.quantity import parse
 
 _RENAMED_LABELS = {
@@ -14,7 +22,7 @@ _RENAMED_LABELS = {
     "failure-domain.beta.kubernetes.io/zone": ("v1.17", "topology.kubernetes.io/zone"),
     "beta.kubernetes.io/instance-type": ("v1.17", "node.kubernetes.io/instance-type"),
 }
-_RETIRED_VOLUMES = {
+RETIRED_VOLUMES = {
     "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
     "gitRepo": "deprecated in v1.11",
     "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
@@ -49,7 +57,7 @@ def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
         if constraint.labelSelector is None:
             yield f"{where}.labelSelector: a null labelSelector results in matching no pod"
     for index, volume in enumerate(spec.volumes):
-        for kind, message in _RETIRED_VOLUMES.items() if volume.emptyDir is None else ():
+        for kind, message in RETIRED_VOLUMES.items() if volume.emptyDir is None else ():
             if getattr(volume, kind) is not None:
                 yield f"{path}.volumes[{index}].{kind}: {message}"
     addresses: set[str] = set()
@@ -84,6 +92,15 @@ def _labels(labels: Mapping[str, str], path: str) -> Iterator[str]:
     for name in sorted(labels):
         if name in _RENAMED_LABELS:
             yield f"{path}[{name}]: {_renamed(name)}"
+
+
+def node_selector_warnings(selector: NodeSelector, path: str) -> Iterator[str]:
+    """Warnings about labels of nodes that have got other names."""
+    for index, term in enumerate(selector.nodeSelectorTerms):
+        for position, requirement in enumerate(term.matchExpressions):
+            if requirement.key in _RENAMED_LABELS:
+                where = f"{path}.nodeSelectorTerms[{index}].matchExpressions[{position}].key"
+                yield f"{where}: {requirement.key} is {_renamed(requirement.key)}"
 
 
 def _affinity(spec: PodSpec, path: str) -> Iterator[str]:

@@ -75,6 +75,9 @@ class Subresource:
         """Put back everything of `old` that this subresource may not change."""
         raise NotImplementedError
 
+    def stamp(self, new: Any, old: Any, now: datetime) -> None:
+        """Note the time of what this write changes, where the object says since when something is so."""
+
     def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
         return ()
 
@@ -202,6 +205,10 @@ class Strategy(Generic[M]):
         """Every rule a changed object is held against, in the order of Kubernetes' own validation."""
         yield from self.validate(new)
         yield from self.validate_update(new, old)
+
+    async def compute(self) -> list[M]:
+        """The objects there are, of a kind that is not stored."""
+        return []
 
     def warnings(self, new: M, old: M | None) -> Iterable[str]:
         """Sent to the client in `Warning` headers."""

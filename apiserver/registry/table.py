@@ -20,8 +20,11 @@ from api.scheme import (
     CORE_V1,
     DISCOVERY_V1,
     EVENTS_V1,
+    NODE_V1,
     POLICY_V1,
     RESOURCES,
+    SCHEDULING_V1,
+    STORAGE_V1,
     GroupVersion,
     Resource,
     resource_of,
@@ -30,14 +33,19 @@ from apiserver.registry.strategy import Options, Strategy
 
 STRATEGIES: dict[GroupVersion, dict[str, str]] = {
     CORE_V1: {
+        "componentstatuses": "component_statuses.ComponentStatuses",
         "configmaps": "config_maps.ConfigMaps",
         "endpoints": "endpoints.EndpointsStrategy",
         "events": "events.CoreEvents",
+        "limitranges": "limit_ranges.LimitRanges",
         "namespaces": "namespaces.Namespaces",
         "nodes": "nodes.Nodes",
+        "persistentvolumeclaims": "persistent_volume_claims.PersistentVolumeClaims",
+        "persistentvolumes": "persistent_volumes.PersistentVolumes",
         "pods": "pods.Pods",
         "podtemplates": "pod_templates.PodTemplates",
         "replicationcontrollers": "replication_controllers.ReplicationControllers",
+        "resourcequotas": "resource_quotas.ResourceQuotas",
         "secrets": "secrets.Secrets",
         "serviceaccounts": "service_accounts.ServiceAccounts",
         "services": "services.Services",
@@ -57,7 +65,17 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
     COORDINATION_V1: {"leases": "leases.Leases"},
     DISCOVERY_V1: {"endpointslices": "endpoint_slices.EndpointSlices"},
     EVENTS_V1: {"events": "events.Events"},
+    NODE_V1: {"runtimeclasses": "runtime_classes.RuntimeClasses"},
     POLICY_V1: {"poddisruptionbudgets": "pod_disruption_budgets.PodDisruptionBudgets"},
+    SCHEDULING_V1: {"priorityclasses": "priority_classes.PriorityClasses"},
+    STORAGE_V1: {
+        "csidrivers": "csi_drivers.CSIDrivers",
+        "csinodes": "csi_nodes.CSINodes",
+        "csistoragecapacities": "csi_storage_capacities.CSIStorageCapacities",
+        "storageclasses": "storage_classes.StorageClasses",
+        "volumeattachments": "volume_attachments.VolumeAttachments",
+        "volumeattributesclasses": "volume_attributes_classes.VolumeAttributesClasses",
+    },
 }
 
 STORED_AS: dict[tuple[GroupVersion, str], str] = {

@@ -12,7 +12,10 @@ from apiserver.protobuf.tables import (
     discovery_v1,
     events_v1,
     meta_v1,
+    node_v1,
     policy_v1,
+    scheduling_v1,
+    storage_v1,
 )
 
 TABLES = {
@@ -27,5 +30,8 @@ TABLES = {
     "discovery_v1": discovery_v1.TABLE,
     "events_v1": events_v1.TABLE,
     "meta_v1": meta_v1.TABLE,
+    "node_v1": node_v1.TABLE,
     "policy_v1": policy_v1.TABLE,
+    "scheduling_v1": scheduling_v1.TABLE,
+    "storage_v1": storage_v1.TABLE,
 }
