@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from api.core_v1 import PodTemplateSpec
+from api.core_v1 import PersistentVolumeClaim, PodTemplateSpec
 from api.meta_v1 import LabelSelector, ObjectMeta
 from api.model import (
     Enum,
@@ -13,6 +13,7 @@ from api.model import (
     ListMap,
     Merge,
     Model,
+    NotRequired,
     Required,
     ZeroTime,
     null,
@@ -180,6 +181,131 @@ class ReplicaSet(Model):
     metadata: ObjectMeta = struct()
     spec: ReplicaSetSpec = struct()
     status: ReplicaSetStatus = struct()
+
+
+class RollingUpdateStatefulSetStrategy(Model):
+    """How far a rolling update of a StatefulSet may go.
+
+    maxUnavailable: How many pods fewer than wanted may be available, as a number or a percentage; 1 when unset.
+    partition: The ordinal below which pods stay as they are.
+    """
+
+    maxUnavailable: IntOrString | None = None
+    partition: Int32 | None = None
+
+
+class StatefulSetUpdateStrategy(Model):
+    """How the pods of a StatefulSet get a changed template.
+
+    rollingUpdate: Limits of a rolling update.
+    type: RollingUpdate, or OnDelete to wait until somebody deletes them.
+    """
+
+    rollingUpdate: RollingUpdateStatefulSetStrategy | None = None
+    type: Annotated[str, Enum("OnDelete", "RollingUpdate")] = ""
+
+
+class StatefulSetPersistentVolumeClaimRetentionPolicy(Model):
+    """What becomes of the claims of pods that are no longer wanted.
+
+    whenDeleted: Retain or Delete, when the StatefulSet goes.
+    whenScaled: Retain or Delete, when it is scaled down.
+    """
+
+    whenDeleted: str = ""
+    whenScaled: str = ""
+
+
+class StatefulSetOrdinals(Model):
+    """How the pods are numbered.
+
+    start: The number of the first pod.
+    """
+
+    start: Annotated[Int32, NotRequired()]
+
+
+class StatefulSetSpec(Model):
+    """What a StatefulSet is to be.
+
+    minReadySeconds: Seconds a new pod must be ready to count as available.
+    ordinals: How the pods are numbered; from 0 when unset.
+    persistentVolumeClaimRetentionPolicy: What becomes of the claims of pods that are no longer wanted.
+    podManagementPolicy: OrderedReady to start and end pods one by one, or Parallel.
+    replicas: How many pods are wanted; 1 when unset.
+    revisionHistoryLimit: How many old revisions are kept to roll back to; 10 when unset.
+    selector: Labels by which its pods are known; it cannot change.
+    serviceName: The headless service that gives the pods their names in DNS.
+    template: What pods are made from.
+    updateStrategy: How pods get a changed template.
+    volumeClaimTemplates: What the claims of each pod are made from.
+    """
+
+    minReadySeconds: Int32 = 0
+    ordinals: StatefulSetOrdinals | None = None
+    persistentVolumeClaimRetentionPolicy: StatefulSetPersistentVolumeClaimRetentionPolicy | None = None
+    podManagementPolicy: Annotated[str, Enum("OrderedReady", "Parallel")] = ""
+    replicas: Int32 | None = None
+    revisionHistoryLimit: Int32 | None = None
+    selector: Annotated[LabelSelector | None, Required()] = None
+    serviceName: Annotated[str, NotRequired()]
+    template: Annotated[PodTemplateSpec, Required()] = struct()
+    updateStrategy: StatefulSetUpdateStrategy = struct()
+    volumeClaimTemplates: list[PersistentVolumeClaim] = []
+
+
+class StatefulSetCondition(Model):
+    """One aspect of a StatefulSet's state.
+
+    lastTransitionTime: When the status last changed.
+    message: The details, for people.
+    reason: Why, in one word.
+    status: True, False or Unknown.
+    type: Which aspect this is about.
+    """
+
+    lastTransitionTime: ZeroTime = null()
+    message: str = ""
+    reason: str = ""
+    status: str
+    type: str
+
+
+class StatefulSetStatus(Model):
+    """How far a StatefulSet has come.
+
+    availableReplicas: Pods that have been ready long enough.
+    collisionCount: How often the name of a new revision was taken.
+    conditions: Its state in several aspects.
+    currentReplicas: Pods made from the current revision.
+    currentRevision: The revision from which pods below the update's are made.
+    observedGeneration: The generation the status was found for.
+    readyReplicas: Pods that are ready.
+    replicas: Pods there are.
+    updateRevision: The revision the pods are being brought to.
+    updatedReplicas: Pods made from the update revision.
+    """
+
+    availableReplicas: Annotated[Int32, NotRequired()]
+    collisionCount: Int32 | None = None
+    conditions: Annotated[list[StatefulSetCondition], ListMap("type"), Merge("type")] = []
+    currentReplicas: Int32 = 0
+    currentRevision: str = ""
+    observedGeneration: Int64 = 0
+    readyReplicas: Int32 = 0
+    replicas: Int32
+    updateRevision: str = ""
+    updatedReplicas: Int32 = 0
+
+
+class StatefulSet(Model):
+    """Keeps pods running that have a name and storage of their own each."""
+
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = struct()
+    spec: StatefulSetSpec = struct()
+    status: StatefulSetStatus = struct()
 
 
 class RollingUpdateDaemonSet(Model):

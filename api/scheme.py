@@ -172,6 +172,8 @@ RESOURCES: tuple[Resource, ...] = (
              parts=(SCALE, STATUS)),
     Resource(APPS_V1, "replicasets", "apps_v1.ReplicaSet", short_names=("rs",), categories=("all",),
              parts=(SCALE, STATUS)),
+    Resource(APPS_V1, "statefulsets", "apps_v1.StatefulSet", short_names=("sts",), categories=("all",),
+             parts=(SCALE, STATUS)),
     Resource(EVENTS_V1, "events", "events_v1.Event", short_names=("ev",)),
     Resource(AUTHENTICATION_V1, "selfsubjectreviews", "authentication_v1.SelfSubjectReview", namespaced=False,
              verbs=_CREATE),

@@ -20,7 +20,7 @@ from api.errors import (
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.options import WriteOptions
-from apiserver.patch.managed_fields import managers_of, update_managers
+from apiserver.patch.managed_fields import managers_of, scale_managers, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import User
 from apiserver.storage.entry import Entry
@@ -124,7 +124,7 @@ class Write:
         if self.subresource == "scale" and not document["spec"].get("replicas"):
             document = {**document, "spec": {**document["spec"]}}
             document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
-        return update_managers(
+        managers = update_managers(
             self.endpoint.schema,
             None if stored is None else stored.document,
             document,
@@ -135,6 +135,9 @@ class Write:
             ignored=dict(self.unowned or {}),
             versions=self.endpoint.in_version,
         )
+        if stored is not None and self.subresource == "scale":
+            return scale_managers(stored.managers, managers)
+        return managers
 
     def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:
         """The object as JSON, without what it shares with the stored one."""

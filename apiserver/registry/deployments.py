@@ -21,6 +21,8 @@ from apiserver.registry.workloads import (
     nonnegative,
     selector_shown,
     validate_at_most_all,
+    validate_collision_count,
+    validate_counts,
     validate_int_or_percent,
     validate_replica_counts,
     validate_replicated_template,
@@ -46,19 +48,20 @@ class DeploymentStatusUpdate(Status):
 
     def validate_update(self, new: Deployment, old: Deployment) -> Iterable[FieldError]:
         status = new.status
-        for name in (
-            "observedGeneration",
-            "replicas",
-            "updatedReplicas",
-            "readyReplicas",
-            "availableReplicas",
-            "unavailableReplicas",
-            "collisionCount",
-        ):
-            yield from nonnegative(getattr(status, name), f"status.{name}")
+        yield from validate_counts(
+            status,
+            (
+                "observedGeneration",
+                "replicas",
+                "updatedReplicas",
+                "readyReplicas",
+                "availableReplicas",
+                "unavailableReplicas",
+                "collisionCount",
+            ),
+        )
         yield from validate_replica_counts(status, ("updatedReplicas", "readyReplicas", "availableReplicas"))
-        if (old.status.collisionCount or 0) > (status.collisionCount or 0):
-            yield invalid_value("status.collisionCount", status.collisionCount, "cannot be decremented")
+        yield from validate_collision_count(status.collisionCount, old.status.collisionCount)
 
 
 class Deployments(Strategy[Deployment]):

@@ -55,6 +55,7 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "daemonsets": "daemon_sets.DaemonSets",
         "deployments": "deployments.Deployments",
         "replicasets": "replica_sets.ReplicaSets",
+        "statefulsets": "stateful_sets.StatefulSets",
     },
     AUTOSCALING_V1: {"horizontalpodautoscalers": "horizontal_pod_autoscalers.OldHorizontalPodAutoscalers"},
     AUTOSCALING_V2: {"horizontalpodautoscalers": "horizontal_pod_autoscalers.HorizontalPodAutoscalers"},

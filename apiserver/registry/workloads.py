@@ -119,7 +119,7 @@ def validate_counts(status: Any, names: Iterable[str], path: str = "status") -> 
 
 
 def validate_collision_count(new: int | None, old: int | None) -> Iterator[FieldError]:
-    if (old or 0) > (new or 0):
+    if old is not None and (new is None or new < old):
         yield invalid_value("status.collisionCount", new or 0, "cannot be decremented")
 
 

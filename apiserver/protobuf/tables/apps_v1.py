@@ -22,4 +22,14 @@ ReplicaSetStatus: replicas fullyLabeledReplicas observedGeneration readyReplicas
     terminatingReplicas
 RollingUpdateDaemonSet: maxUnavailable maxSurge
 RollingUpdateDeployment: maxUnavailable maxSurge
+RollingUpdateStatefulSetStrategy: partition maxUnavailable
+StatefulSet: metadata spec status
+StatefulSetCondition: type status lastTransitionTime reason message
+StatefulSetOrdinals: start
+StatefulSetPersistentVolumeClaimRetentionPolicy: whenDeleted whenScaled
+StatefulSetSpec: replicas selector template volumeClaimTemplates serviceName podManagementPolicy updateStrategy
+    revisionHistoryLimit minReadySeconds persistentVolumeClaimRetentionPolicy ordinals
+StatefulSetStatus: observedGeneration replicas readyReplicas currentReplicas updatedReplicas currentRevision
+    updateRevision 9=collisionCount conditions availableReplicas
+StatefulSetUpdateStrategy: type rollingUpdate
 """
