@@ -228,6 +228,15 @@ def test_annotations_of_any_content_are_read_or_left_out(name: str, content: Any
     assert len(strategy.cells(found, NOW)) == len(strategy.columns)
 
 
+def test_measures_that_lack_members_are_read_as_empty() -> None:
+    status = {"currentMetrics": [{"type": "Resource", "resource": {}}]}
+    found = autoscaling_v2.HorizontalPodAutoscaler.from_dict({"status": status})
+    assert found.to_dict()["status"]["currentMetrics"] == [
+        {"type": "Resource", "resource": {"name": "", "current": {}}}
+    ]
+    assert autoscaling_v2.HorizontalPodAutoscaler.from_dict({}).to_dict()["status"]["currentMetrics"] is None
+
+
 def test_status_is_the_controllers_in_the_old_version_too() -> None:
     strategy = OldHorizontalPodAutoscalers()
     conditions = {CONDITIONS: '[{"type":"AbleToScale","status":"True","lastTransitionTime":null}]'}
