@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from api.core_v1 import Pod, Toleration
+from api.core_v1 import Toleration
 from api.quantity import parse
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
 
@@ -44,9 +44,9 @@ class RuntimeClass(AdmissionPlugin):
             spec.tolerations = merge_tolerations([*spec.tolerations, *found.scheduling.tolerations])
 
     def validate(self, request: AdmissionRequest) -> None:
-        found = _class_of(request)
-        if request.resource.model is not Pod or request.operation != "CREATE" or request.subresource:
+        if not request.creates("pods"):
             return
+        found = _class_of(request)
         overhead = request.object.spec.overhead
         if found is not None and found.overhead is not None:
             if not _same(overhead, found.overhead.podFixed):

@@ -215,7 +215,7 @@ def test_what_a_claim_may_ask_for(spec: dict[str, Any], expected: list[str]) -> 
 
 
 def bound(**spec: Any) -> PersistentVolumeClaim:
-    obj = created(CLAIMS, claim(volumeName="v", **spec))
+    obj: PersistentVolumeClaim = created(CLAIMS, claim(volumeName="v", **spec))
     obj.status.phase = "Bound"
     obj.status.capacity = {"storage": "1Gi"}
     return obj
