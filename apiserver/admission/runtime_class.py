@@ -66,7 +66,7 @@ def _class_of(request: AdmissionRequest) -> node_v1.RuntimeClass | None:
         return None
     from api import node_v1  # few pods name one
 
-    found: node_v1.RuntimeClass | None = request.context.get(node_v1.RuntimeClass, "", name)
+    found: node_v1.RuntimeClass | None = request.context.peek(node_v1.RuntimeClass, "", name)
     if found is None:
         raise request.forbidden(f'pod rejected: RuntimeClass "{name}" not found')
     return found
