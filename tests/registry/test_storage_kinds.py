@@ -171,6 +171,19 @@ def test_a_driver_on_a_node_does_not_change() -> None:
     ]
 
 
+def test_old_names_of_labels_are_warned_about() -> None:
+    old, now = "beta.kubernetes.io/os", 'deprecated since v1.14; use "kubernetes.io/os" instead'
+    terms = [{"matchLabelExpressions": [{"key": old, "values": ["linux"]}]}]
+    obj = StorageClass.from_dict({**META, "provisioner": "p", "allowedTopologies": terms})
+    assert list(StorageClasses().warnings(obj, None)) == [f"allowedTopologies[0].matchLabelExpressions[0].key: {now}"]
+    topology = {"matchLabels": {old: "x"}, "matchExpressions": [{"key": old, "operator": "Exists"}]}
+    capacity = CSIStorageCapacity.from_dict({**META, "storageClassName": "s", "nodeTopology": topology})
+    assert list(CSIStorageCapacities().warnings(capacity, None)) == [
+        f"nodeTopology.matchExpressions[0].key: {old} is {now}",
+        f"nodeTopology.matchLabels.{old}: {now}",
+    ]
+
+
 def test_capacities() -> None:
     obj = CSIStorageCapacity.from_dict({**META, "storageClassName": "s", "capacity": "-1"})
     assert complaints(CSIStorageCapacities(), obj) == [
