@@ -18,6 +18,7 @@ _LONGEST_ID = 192
 
 class CSINodes(Strategy[CSINode]):
     resource = resource_of(CSINode)
+    unconditional_update = False
     returns_deleted = True
     columns = (
         NAME,

@@ -21,6 +21,7 @@ from apiserver.registry.workloads import selector_shown
 
 class CSIStorageCapacities(Strategy[CSIStorageCapacity]):
     resource = resource_of(CSIStorageCapacity)
+    unconditional_update = False
     columns = (
         NAME,
         Column("StorageClassName", lambda c, now: c.storageClassName, description="The storage class."),

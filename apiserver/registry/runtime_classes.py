@@ -21,6 +21,7 @@ from apiserver.registry.strategy import Column, Strategy
 
 class RuntimeClasses(Strategy[RuntimeClass]):
     resource = resource_of(RuntimeClass)
+    unconditional_update = False
     columns = (
         NAME,
         Column("Handler", lambda c, now: c.handler),

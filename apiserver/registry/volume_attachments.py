@@ -35,11 +35,13 @@ class AttachmentStatus(Status):
         new.metadata.annotations = old.metadata.annotations
 
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-        return _validate(new)
+        yield from _validate(new)
+        yield from _validate_change(new, old)
 
 
 class VolumeAttachments(Strategy[VolumeAttachment]):
     resource = resource_of(VolumeAttachment)
+    unconditional_update = False
     subresources = (AttachmentStatus(),)
     returns_deleted = True
     columns = (
@@ -58,11 +60,12 @@ class VolumeAttachments(Strategy[VolumeAttachment]):
         new.status = old.status
 
     def validate(self, new: VolumeAttachment) -> Iterator[FieldError]:
-        return _validate(new)
+        yield from _validate(new)
+        if not new.metadata.resourceVersion:
+            yield from _validate_names(new)
 
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-        if new.spec != old.spec:
-            yield invalid_value("spec", internal(new.spec), "field is immutable")
+        return _validate_change(new, old)
 
 
 def _validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
@@ -75,6 +78,17 @@ def _validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
         yield too_long("status.attachmentMetadata", _METADATA_SIZE)
     yield from _validate_error(status.attachError, "status.attachError")
     yield from _validate_error(status.detachError, "status.detachError")
+
+
+def _validate_change(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
+    yield from _validate(new)  # as Kubernetes does, once more: clients see every cause twice
+    if new.spec != old.spec:
+        yield invalid_value("spec", internal(new.spec), "field is immutable")
+
+
+def _validate_names(attachment: VolumeAttachment) -> Iterator[FieldError]:
+    """Rules that v1 brought: attachments from before may break them."""
+    spec = attachment.spec
     yield from validate_csi_driver_name(spec.attacher, "spec.attacher")
     name = spec.source.persistentVolumeName
     for complaint in subdomain(name) if name is not None else ():
