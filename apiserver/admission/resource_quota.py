@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _SELF = User("system:apiserver", groups=("system:masters",))
 _IGNORED = frozenset({"events", "events.events.k8s.io"})
-_WITH_UPDATES = frozenset({("services", ""), ("persistentvolumeclaims", ""), ("pods", "resize")})
+_WITH_UPDATES = frozenset(
+    {("services", ""), ("persistentvolumeclaims", ""), ("resourceclaims.resource.k8s.io", ""), ("pods", "resize")}
+)
 
 
 class ResourceQuota(AdmissionPlugin):

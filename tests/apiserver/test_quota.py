@@ -111,3 +111,9 @@ def test_kubectl_makes_and_describes_them(server: ApiServer, namespace: str, tmp
     assert "pods" in run("get", "quota", "q", "-n", namespace, "-o", "yaml")
     assert name in run("get", "priorityclasses")
     run("delete", "priorityclass", name)
+
+
+def test_a_limit_range_needs_no_name(admin: httpx.Client, namespace: str) -> None:
+    answer = admin.post(f"/api/v1/namespaces/{namespace}/limitranges", json={"spec": {"limits": []}})
+    assert (answer.status_code, answer.json()["spec"]) == (201, {"limits": None})
+    assert uuid.UUID(answer.json()["metadata"]["name"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -148,6 +149,23 @@ def test_what_a_claim_uses() -> None:
     }
     assert is_tracked("persistentvolumeclaims", "gold.storageclass.storage.k8s.io/requests.storage")
     assert not is_tracked("pods", "requests.storage")
+
+
+def test_what_a_claim_of_devices_uses() -> None:
+    def wish(name: str, count: int = 1, mode: str = "ExactCount") -> SimpleNamespace:
+        return SimpleNamespace(deviceClassName=name, count=count, allocationMode=mode)
+
+    requests = [
+        SimpleNamespace(exactly=wish("a", 2), firstAvailable=[]),
+        SimpleNamespace(exactly=None, firstAvailable=[wish("a", 3), wish("b"), wish("a", mode="All")]),
+    ]
+    claim = SimpleNamespace(spec=SimpleNamespace(devices=SimpleNamespace(requests=requests)))
+    assert usage_of("resourceclaims.resource.k8s.io", claim) == {
+        "count/resourceclaims.resource.k8s.io": "1",
+        "a.deviceclass.resource.k8s.io/devices": "34",
+        "b.deviceclass.resource.k8s.io/devices": "1",
+    }
+    assert is_tracked("resourceclaims.resource.k8s.io", "a.deviceclass.resource.k8s.io/devices")
 
 
 def test_other_objects_are_counted() -> None:
