@@ -253,7 +253,8 @@ def _validate_capacity(spec: PersistentVolumeSpec, path: str) -> Iterator[FieldE
     if not spec.capacity:
         yield required(path)
     if list(spec.capacity) != ["storage"]:
-        yield not_supported(path, dict(sorted(spec.capacity.items())), ("storage",))
+        unset = "capacity" not in spec.model_fields_set
+        yield not_supported(path, None if unset else dict(sorted(spec.capacity.items())), ("storage",))
     for name, amount in sorted(spec.capacity.items()):
         yield from validate_volume_amount(amount, f"{path}[{name}]")
         if parse(amount) <= 0:

@@ -97,7 +97,7 @@ class StorageClasses(Strategy[StorageClass]):
     def validate_update(self, new: StorageClass, old: StorageClass) -> Iterator[FieldError]:
         for field in ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"):
             if getattr(new, field) != getattr(old, field):
-                yield invalid_value(field, getattr(new, field), "field is immutable")
+                yield invalid_value(field, getattr(new, field) or None, "field is immutable")
 
 
 def _validate_topologies(terms: list[TopologySelectorTerm], path: str) -> Iterator[FieldError]:

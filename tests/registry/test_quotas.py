@@ -55,6 +55,14 @@ def limit_range(**item: Any) -> LimitRange:
             'spec.scopes: Invalid value: ["Terminating"]: unsupported scope applied to resource'
         ]),
         ({"requests.storage": "1"}, {"scopes": ["VolumeAttributesClass"]}, []),
+        (
+            {"secrets": "1"},
+            {"scopeSelector": {"matchExpressions": [{"scopeName": "BestEffort", "operator": "Exists"}]}},
+            [
+                'spec.scopeSelector.matchExpressions: Invalid value: {"MatchExpressions":[{"ScopeName":"BestEffort",'
+                '"Operator":"Exists","Values":null}]}: unsupported scope applied to resource'
+            ],
+        ),
         ({"pods": "1"}, {"scopeSelector": {"matchExpressions": [{"scopeName": "X", "operator": "Y"}]}}, [
             'spec.scopeSelector.matchExpressions.scopeName: Invalid value: "X": unsupported scope',
             'spec.scopeSelector.matchExpressions.operator: Invalid value: "Y": not a valid selector operator',
