@@ -40,8 +40,7 @@ class RuntimeClass(AdmissionPlugin):
                     f"pod.spec.nodeSelector[{key}] = {wanted}"
                 )
         spec.nodeSelector = {**spec.nodeSelector, **found.scheduling.nodeSelector}
-        if found.scheduling.tolerations:
-            spec.tolerations = merge_tolerations([*spec.tolerations, *found.scheduling.tolerations])
+        spec.tolerations = merge_tolerations([*spec.tolerations, *found.scheduling.tolerations])
 
     def validate(self, request: AdmissionRequest) -> None:
         if not request.creates("pods"):
