@@ -30,8 +30,7 @@ from apiserver.registry.pod_defaults import default_volume_drivers, round_up
 from apiserver.registry.pod_warnings import RETIRED_VOLUMES, node_selector_warnings
 from apiserver.registry.scheduling import validate_node_selector
 from apiserver.registry.strategy import Column, Context, Status, Strategy
-from apiserver.registry.volume_drivers import PERSISTENT
-from apiserver.registry.volumes import validate_host_path
+from apiserver.registry.volume_drivers import PERSISTENT_RULES
 
 _SOURCES = (
     "hostPath",
@@ -58,7 +57,6 @@ _SOURCES = (
     "csi",
 )
 """Where the data can be, in the order in which Kubernetes looks for them: all but the first are refused."""
-_RULES = {**PERSISTENT, "hostPath": validate_host_path}
 _RECLAIM_POLICIES = ("Delete", "Recycle", "Retain")
 _MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
 _WITH_MOUNT_OPTIONS = (
@@ -277,7 +275,7 @@ def _validate_sources(spec: PersistentVolumeSpec, path: str, name: str) -> Itera
                 "iscsi.initiatorName is specified."
             )
             yield invalid_value(f"{path}.iscsi.targetportal", source.targetPortal, detail)
-        yield from _RULES[kind](source, f"{path}.{_CHECKED_AS.get(kind, kind)}")
+        yield from PERSISTENT_RULES[kind](source, f"{path}.{_CHECKED_AS.get(kind, kind)}")
         if kind == "local" and spec.nodeAffinity is None:
             yield required(f"{path}.nodeAffinity", "Local volume requires node affinity")
     if not found:

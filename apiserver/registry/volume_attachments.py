@@ -15,7 +15,7 @@ from apiserver.registry.internal_form import internal
 from apiserver.registry.names import subdomain
 from apiserver.registry.persistent_volumes import validate_volume_spec
 from apiserver.registry.strategy import Column, Context, Status, Strategy
-from apiserver.registry.volume_drivers import validate_csi_driver_name
+from apiserver.registry.volume_drivers import validate_csi_driver
 
 _METADATA_SIZE = 256 * 1024
 _MESSAGE_SIZE = 1024
@@ -89,7 +89,7 @@ def _validate_change(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[F
 def _validate_names(attachment: VolumeAttachment) -> Iterator[FieldError]:
     """Rules that v1 brought: attachments from before may break them."""
     spec = attachment.spec
-    yield from validate_csi_driver_name(spec.attacher, "spec.attacher")
+    yield from validate_csi_driver(spec.attacher, "spec.attacher")
     name = spec.source.persistentVolumeName
     for complaint in subdomain(name) if name is not None else ():
         yield invalid_value("spec.source.persistentVolumeName", name, complaint)
