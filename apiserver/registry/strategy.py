@@ -192,6 +192,15 @@ class Strategy(Generic[M]):
         """Broken rules about the change: immutable fields and the like."""
         yield from ()
 
+    def validate_changed(self, new: M, old: M) -> Iterator[FieldError]:
+        """All that an update is judged by.
+
+        To be overridden where much can be left out: members of `new` that the request leaves alone are `old`'s own
+        objects, and those were valid when they were stored.
+        """
+        yield from self.validate(new)
+        yield from self.validate_update(new, old)
+
     async def compute(self) -> list[M]:
         """The objects there are, of a kind that is not stored."""
         return []
