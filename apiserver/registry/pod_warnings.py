@@ -52,8 +52,8 @@ def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
         yield from _affinity(spec, f"{path}.affinity")
     for index, constraint in enumerate(spec.topologySpreadConstraints):
         where = f"{path}.topologySpreadConstraints[{index}]"
-        if constraint.topologyKey in _RENAMED_LABELS:
-            yield f"{where}.topologyKey: {constraint.topologyKey} is {_renamed(constraint.topologyKey)}"
+        if message := renamed_label(constraint.topologyKey):
+            yield f"{where}.topologyKey: {constraint.topologyKey} is {message}"
         if constraint.labelSelector is None:
             yield f"{where}.labelSelector: a null labelSelector results in matching no pod"
     for index, volume in enumerate(spec.volumes):
@@ -83,24 +83,25 @@ def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
         yield f"{where}: must be >= 0; negative values are invalid and will be treated as 1"
 
 
-def _renamed(label: str) -> str:
-    since, now = _RENAMED_LABELS[label]
-    return f'deprecated since {since}; use "{now}" instead'
+def renamed_label(label: str) -> str:
+    """What to know of a label of nodes that has got another name; empty for others."""
+    since, now = _RENAMED_LABELS.get(label, ("", ""))
+    return f'deprecated since {since}; use "{now}" instead' if now else ""
 
 
 def _labels(labels: Mapping[str, str], path: str) -> Iterator[str]:
     for name in sorted(labels):
-        if name in _RENAMED_LABELS:
-            yield f"{path}[{name}]: {_renamed(name)}"
+        if message := renamed_label(name):
+            yield f"{path}[{name}]: {message}"
 
 
 def node_selector_warnings(selector: NodeSelector, path: str) -> Iterator[str]:
     """Warnings about labels of nodes that have got other names."""
     for index, term in enumerate(selector.nodeSelectorTerms):
         for position, requirement in enumerate(term.matchExpressions):
-            if requirement.key in _RENAMED_LABELS:
+            if message := renamed_label(requirement.key):
                 where = f"{path}.nodeSelectorTerms[{index}].matchExpressions[{position}].key"
-                yield f"{where}: {requirement.key} is {_renamed(requirement.key)}"
+                yield f"{where}: {requirement.key} is {message}"
 
 
 def _affinity(spec: PodSpec, path: str) -> Iterator[str]:

@@ -202,7 +202,11 @@ class Strategy(Generic[M]):
         yield from ()
 
     def validate_changed(self, new: M, old: M) -> Iterator[FieldError]:
-        """Every rule a changed object is held against, in the order of Kubernetes' own validation."""
+        """All that an update is judged by.
+
+        To be overridden where much can be left out: members of `new` that the request leaves alone are `old`'s own
+        objects, and those were valid when they were stored.
+        """
         yield from self.validate(new)
         yield from self.validate_update(new, old)
 
@@ -217,6 +221,10 @@ class Strategy(Generic[M]):
     def validate_name(self, name: str, prefix: bool = False) -> Iterable[str]:
         """Complaints about metadata.name (`prefix`: about generateName); a DNS subdomain unless overridden."""
         return dns_subdomain(name, prefix)
+
+    def name_of_nameless(self) -> str:
+        """What an object is called that is created with neither name nor generateName; empty where it needs one."""
+        return ""
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         """What `fieldSelector` can ask for, from the stored JSON.  metadata.name and metadata.namespace are always

@@ -1,7 +1,7 @@
-"""The rules of where a volume's data can be, for pods' own volumes and for persistent ones.
+"""The rules of volumes that a driver inside Kubernetes once provided, and of CSI volumes.
 
-Persistent volumes name secrets of any namespace, and some rules are theirs alone.
-https://kubernetes.io/docs/concepts/storage/volumes/#volume-types
+They hold for pods' own volumes and, but for some, for persistent ones, whose secrets can be in any namespace.
+See https://kubernetes.io/docs/concepts/storage/volumes/#volume-types.
 """
 
 from __future__ import annotations
@@ -10,37 +10,38 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from api.core_v1 import AzureDiskVolumeSource, FCVolumeSource, FlockerVolumeSource, NFSVolumeSource, QuobyteVolumeSource
 from api.errors import FieldError, invalid_value, not_supported, required, too_long
+from apiserver.registry.file_paths import validate_climbing, validate_descending
 from apiserver.registry.names import dns_label, label, subdomain
 
 Rule = Callable[[Any, str], Iterator[FieldError]]
 
-_PARTITION = "must be between 0 and 255, inclusive"
-_HOSTS = "must be a host:port pair or multiple pairs separated by commas"
-_ISCSI = {
-    "iqn": re.compile(r"iqn\.\d{4}-\d{2}\.([a-zA-Z0-9\-.]+)(:[^,;*&$|\s]+)$"),
-    "eui": re.compile(r"^eui.[a-zA-Z0-9]{16}$"),
-    "naa": re.compile(r"^naa.[a-zA-Z0-9]{32}$"),
+_HOST_PATH_TYPES = (
+    "",
+    "BlockDevice",
+    "CharDevice",
+    "Directory",
+    "DirectoryOrCreate",
+    "File",
+    "FileOrCreate",
+    "Socket",
+)
+_HOST_AND_PORT = "must be a host:port pair or multiple pairs separated by commas"
+_MANAGED_DISK = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"
+_BLOB_DISK = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"
+_DRIVER_LIMIT = 63
+# Compiled when somebody has such a volume, which few have.
+_ISCSI_NAMES = {
+    "iqn": r"iqn\.\d{4}-\d{2}\.([a-zA-Z0-9.-]+)(:[^,;*&$|\s]+)$",
+    "eui": r"^eui.[a-zA-Z0-9]{16}$",
+    "naa": r"^naa.[a-zA-Z0-9]{32}$",
 }
-_HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*):[^:\[\]]*")
-_CACHING = ("None", "ReadOnly", "ReadWrite")
-_DISK_KINDS = ("Dedicated", "Managed", "Shared")
-_MANAGED = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"
-_BLOB = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"
-
-
-def validate_csi_driver_name(name: str, path: str) -> Iterator[FieldError]:
-    if not name:
-        yield required(path)
-        return
-    if len(name) > 63:
-        yield too_long(path, 63)
-    for complaint in subdomain(name.lower()):
-        yield invalid_value(path, name, complaint)
+_HOST_PORT = r"(\[[^\[\]]*\]|[^:\[\]]*):[^:\[\]]*"
 
 
 def _required(*fields: str) -> Rule:
+    """The rule that these fields must not be empty."""
+
     def rule(source: Any, path: str) -> Iterator[FieldError]:
         for field in fields:
             if not getattr(source, field):
@@ -49,36 +50,67 @@ def _required(*fields: str) -> Rule:
     return rule
 
 
+def _validate_host_path(source: Any, path: str) -> Iterator[FieldError]:
+    if not source.path:
+        yield required(f"{path}.path")
+        return
+    yield from validate_climbing(source.path, f"{path}.path")
+    if source.type is not None and source.type not in _HOST_PATH_TYPES:
+        yield not_supported(f"{path}.type", source.type, _HOST_PATH_TYPES)
+
+
+def _validate_git_repo(source: Any, path: str) -> Iterator[FieldError]:
+    yield from _required("repository")(source, path)
+    yield from validate_descending(source.directory, f"{path}.directory")
+
+
 def _disk(name: str) -> Rule:
     def rule(source: Any, path: str) -> Iterator[FieldError]:
-        if not getattr(source, name):
-            yield required(f"{path}.{name}")
+        yield from _required(name)(source, path)
         if not 0 <= source.partition <= 255:
-            yield invalid_value(f"{path}.partition", source.partition, _PARTITION)
+            yield invalid_value(f"{path}.partition", source.partition, "must be between 1 and 255, inclusive")
 
     return rule
 
 
-def _nfs(source: NFSVolumeSource, path: str) -> Iterator[FieldError]:
+def _validate_nfs(source: Any, path: str) -> Iterator[FieldError]:
     yield from _required("server", "path")(source, path)
     if not source.path.startswith("/"):
         yield invalid_value(f"{path}.path", source.path, "must be an absolute path")
 
 
-def _quobyte(source: QuobyteVolumeSource, path: str) -> Iterator[FieldError]:
-    if not source.registry:
-        yield required(f"{path}.registry", _HOSTS)
-    elif len(source.tenant) >= 65:
-        yield required(f"{path}.tenant", "must be a UUID and may not exceed a length of 64 characters")
-    else:
-        for pair in source.registry.split(","):
-            if not _HOST_PORT.fullmatch(pair):
-                yield invalid_value(f"{path}.registry", source.registry, _HOSTS)
-    if not source.volume:
-        yield required(f"{path}.volume")
+def _validate_iscsi(source: Any, path: str) -> Iterator[FieldError]:
+    yield from _iscsi(source, path, "must be valid format starting with iqn, eui, or naa")
 
 
-def _flocker(source: FlockerVolumeSource, path: str) -> Iterator[FieldError]:
+def _validate_persistent_iscsi(source: Any, path: str) -> Iterator[FieldError]:
+    yield from _iscsi(source, path, "must be valid format", _validate_secret_name)
+
+
+def _iscsi(source: Any, path: str, unknown: str, validate_secret: Rule | None = None) -> Iterator[FieldError]:
+    """`unknown` is the complaint about a name of no format that there is."""
+    yield from _required("targetPortal", "iqn")(source, path)
+    if source.iqn:
+        yield from _validate_iscsi_name(source.iqn, f"{path}.iqn", unknown)
+    if not 0 <= source.lun <= 255:
+        yield invalid_value(f"{path}.lun", source.lun, "must be between 0 and 255, inclusive")
+    if (source.chapAuthDiscovery or source.chapAuthSession) and source.secretRef is None:
+        yield required(f"{path}.secretRef")
+    if validate_secret is not None:
+        yield from validate_secret(source, path)
+    if source.initiatorName is not None:
+        yield from _validate_iscsi_name(source.initiatorName, f"{path}.initiatorname", unknown)
+
+
+def _validate_iscsi_name(name: str, path: str, unknown: str) -> Iterator[FieldError]:
+    syntax = _ISCSI_NAMES.get(name[:3])
+    if syntax is None:
+        yield invalid_value(path, name, unknown)
+    elif not re.search(syntax, name):
+        yield invalid_value(path, name, "must be valid format")
+
+
+def _validate_flocker(source: Any, path: str) -> Iterator[FieldError]:
     if not source.datasetName and not source.datasetUUID:
         yield required(path, "one of datasetName and datasetUUID is required")
     if source.datasetName and source.datasetUUID:
@@ -87,34 +119,50 @@ def _flocker(source: FlockerVolumeSource, path: str) -> Iterator[FieldError]:
         yield invalid_value(f"{path}.datasetName", source.datasetName, "must not contain '/'")
 
 
-def _fibre_channel(source: FCVolumeSource, path: str) -> Iterator[FieldError]:
-    names = f"{path}.targetWWNs"
+def _cinder(validate_secret: Rule) -> Rule:
+    def rule(source: Any, path: str) -> Iterator[FieldError]:
+        yield from _required("volumeID")(source, path)
+        yield from validate_secret(source, path)
+
+    return rule
+
+
+def _validate_secret_name(source: Any, path: str) -> Iterator[FieldError]:
+    if source.secretRef is not None and not source.secretRef.name:
+        yield required(f"{path}.secretRef.name")
+
+
+def _validate_persistent_secret(source: Any, path: str) -> Iterator[FieldError]:
+    if source.secretRef is not None:
+        yield from _required("name", "namespace")(source.secretRef, f"{path}.secretRef")
+
+
+def _validate_quobyte(source: Any, path: str) -> Iterator[FieldError]:
+    if not source.registry:
+        yield required(f"{path}.registry", _HOST_AND_PORT)
+    elif len(source.tenant) >= 65:
+        yield required(f"{path}.tenant", "must be a UUID and may not exceed a length of 64 characters")
+    else:
+        for pair in source.registry.split(","):
+            if not re.fullmatch(_HOST_PORT, pair):
+                yield invalid_value(f"{path}.registry", source.registry, _HOST_AND_PORT)
+    yield from _required("volume")(source, path)
+
+
+def _validate_fc(source: Any, path: str) -> Iterator[FieldError]:
     if not source.targetWWNs and not source.wwids:
-        yield required(names, "must specify either targetWWNs or wwids, but not both")
+        yield required(f"{path}.targetWWNs", "must specify either targetWWNs or wwids, but not both")
     if source.targetWWNs and source.wwids:
         detail = "targetWWNs and wwids can not be specified simultaneously"
-        yield invalid_value(names, list(source.targetWWNs), detail)
-    if source.targetWWNs and source.lun is None:
-        yield required(f"{path}.lun", "lun is required if targetWWNs is specified")
-    elif source.targetWWNs and source.lun is not None and not 0 <= source.lun <= 255:
-        yield invalid_value(f"{path}.lun", source.lun, _PARTITION)
+        yield invalid_value(f"{path}.targetWWNs", list(source.targetWWNs), detail)
+    if source.targetWWNs:
+        if source.lun is None:
+            yield required(f"{path}.lun", "lun is required if targetWWNs is specified")
+        elif not 0 <= source.lun <= 255:
+            yield invalid_value(f"{path}.lun", source.lun, "must be between 0 and 255, inclusive")
 
 
-def _azure_disk(source: AzureDiskVolumeSource, path: str) -> Iterator[FieldError]:
-    yield from _required("diskName", "diskURI")(source, path)
-    if source.cachingMode is not None and source.cachingMode not in _CACHING:
-        yield not_supported(f"{path}.cachingMode", source.cachingMode, _CACHING)
-    if source.kind is None:
-        return
-    if source.kind not in _DISK_KINDS:
-        yield not_supported(f"{path}.kind", source.kind, _DISK_KINDS)
-    if source.kind == "Managed" and not source.diskURI.startswith("/subscriptions/"):
-        yield not_supported(f"{path}.diskURI", source.diskURI, (_MANAGED,))
-    if source.kind != "Managed" and not source.diskURI.startswith("https://"):
-        yield not_supported(f"{path}.diskURI", source.diskURI, (_BLOB,))
-
-
-def _flex(source: Any, path: str) -> Iterator[FieldError]:
+def _validate_flex(source: Any, path: str) -> Iterator[FieldError]:
     yield from _required("driver")(source, path)
     for key in sorted(source.options):
         domain = "." + key.partition("/")[0].lower()
@@ -122,117 +170,122 @@ def _flex(source: Any, path: str) -> Iterator[FieldError]:
             yield invalid_value(f"{path}.options[{key}]", key, "kubernetes.io and k8s.io namespaces are reserved")
 
 
-def _iscsi_name(name: str, path: str) -> Iterator[FieldError]:
-    syntax = _ISCSI.get(name[:3])
-    if syntax is None:
-        yield invalid_value(path, name, "must be valid format starting with iqn, eui, or naa")
-    elif not syntax.search(name):
-        yield invalid_value(path, name, "must be valid format")
-
-
-def _iscsi(source: Any, path: str) -> Iterator[FieldError]:
-    if not source.targetPortal:
-        yield required(f"{path}.targetPortal")
-    if not source.iqn:
-        yield required(f"{path}.iqn")
-    else:
-        yield from _iscsi_name(source.iqn, f"{path}.iqn")
-    if not 0 <= source.lun <= 255:
-        yield invalid_value(f"{path}.lun", source.lun, _PARTITION)
-    if (source.chapAuthDiscovery or source.chapAuthSession) and source.secretRef is None:
-        yield required(f"{path}.secretRef")
-    if source.secretRef is not None and not source.secretRef.name:
-        yield required(f"{path}.secretRef.name")
-    if source.initiatorName is not None:
-        yield from _iscsi_name(source.initiatorName, f"{path}.initiatorname")
-
-
-def _secret(source: Any, path: str) -> Iterator[FieldError]:
-    """The secret of a persistent volume, which can be in any namespace."""
-    for field in ("name", "namespace") if source.secretRef is not None else ():
-        if not getattr(source.secretRef, field):
-            yield required(f"{path}.secretRef.{field}")
-
-
-def _cinder(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("volumeID")(source, path)
-    yield from _secret(source, path)
-
-
-def _storage_os(source: Any, path: str) -> Iterator[FieldError]:
-    if not source.volumeName:
-        yield required(f"{path}.volumeName")
-    for field in ("volumeName", "volumeNamespace"):
+def _validate_azure_disk(source: Any, path: str) -> Iterator[FieldError]:
+    yield from _required("diskName", "diskURI")(source, path)
+    for field, choices in (
+        ("cachingMode", ("None", "ReadOnly", "ReadWrite")),
+        ("kind", ("Dedicated", "Managed", "Shared")),
+    ):
         value = getattr(source, field)
-        for complaint in label(value) if value else ():
-            yield invalid_value(f"{path}.{field}", value, complaint)
-    yield from _secret(source, path)
+        if value is not None and value not in choices:
+            yield not_supported(f"{path}.{field}", value, choices)
+    managed = source.kind == "Managed"
+    if source.kind is not None and not source.diskURI.startswith("/subscriptions/" if managed else "https://"):
+        yield not_supported(f"{path}.diskURI", source.diskURI, [_MANAGED_DISK if managed else _BLOB_DISK])
 
 
-def _azure_file(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("secretName", "shareName")(source, path)
-    if source.secretNamespace == "":
-        yield required(f"{path}.secretNamespace")
+def _storageos(validate_secret: Rule) -> Rule:
+    def rule(source: Any, path: str) -> Iterator[FieldError]:
+        yield from _required("volumeName")(source, path)
+        for field in ("volumeName", "volumeNamespace"):
+            value = getattr(source, field)
+            for complaint in label(value) if value else ():
+                yield invalid_value(f"{path}.{field}", value, complaint)
+        yield from validate_secret(source, path)
+
+    return rule
 
 
-def _glusterfs(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("endpoints", "path")(source, path)
-    where, namespace = f"{path}.endpointsNamespace", source.endpointsNamespace
-    if namespace == "":
-        yield invalid_value(where, "", "if the endpointnamespace is set, it must be a valid namespace name")
-    elif namespace is not None:
-        for complaint in dns_label(namespace):
-            yield invalid_value(where, namespace, complaint)
+def validate_csi_driver(name: str, path: str) -> Iterator[FieldError]:
+    """Complaints about the name of a CSI driver."""
+    if not name:
+        yield required(path)
+        return
+    if len(name) > _DRIVER_LIMIT:
+        yield too_long(path, _DRIVER_LIMIT)
+    for complaint in subdomain(name.lower()):
+        yield invalid_value(path, name, complaint)
 
 
-def _local(source: Any, path: str) -> Iterator[FieldError]:
-    if not source.path:
-        yield required(f"{path}.path")
-    elif ".." in source.path.split("/"):
-        yield invalid_value(f"{path}.path", source.path, "must not contain '..'")
+def _validate_csi(source: Any, path: str) -> Iterator[FieldError]:
+    yield from validate_csi_driver(source.driver, f"{path}.driver")
+    secret = source.nodePublishSecretRef
+    if secret is not None:
+        if not secret.name:
+            yield required(f"{path}.nodePublishSecretRef.name")
+        else:
+            for complaint in subdomain(secret.name):
+                yield invalid_value(f"{path}.name", secret.name, complaint)
 
 
-def _csi(source: Any, path: str) -> Iterator[FieldError]:
-    yield from validate_csi_driver_name(source.driver, f"{path}.driver")
-    if not source.volumeHandle:
-        yield required(f"{path}.volumeHandle")
+def _validate_persistent_csi(source: Any, path: str) -> Iterator[FieldError]:
+    yield from validate_csi_driver(source.driver, f"{path}.driver")
+    yield from _required("volumeHandle")(source, path)
     for use in ("controllerPublish", "controllerExpand", "nodePublish", "nodeExpand"):
         secret, where = getattr(source, f"{use}SecretRef"), f"{path}.{use}SecretRef"
         for field, rule in (("name", subdomain), ("namespace", label)) if secret is not None else ():
             value = getattr(secret, field)
             if not value:
                 yield required(f"{where}.{field}")
-            else:
-                for complaint in rule(value):
-                    yield invalid_value(f"{where}.{field}", value, complaint)
+            for complaint in rule(value) if value else ():
+                yield invalid_value(f"{where}.{field}", value, complaint)
 
 
-SHARED: dict[str, Rule] = {
+def _validate_persistent_azure_file(source: Any, path: str) -> Iterator[FieldError]:
+    yield from _required("secretName", "shareName")(source, path)
+    if source.secretNamespace == "":
+        yield required(f"{path}.secretNamespace")
+
+
+def _validate_persistent_glusterfs(source: Any, path: str) -> Iterator[FieldError]:
+    yield from _required("endpoints", "path")(source, path)
+    where, namespace = f"{path}.endpointsNamespace", source.endpointsNamespace
+    if namespace == "":
+        yield invalid_value(where, "", "if the endpointnamespace is set, it must be a valid namespace name")
+    for complaint in dns_label(namespace) if namespace else ():
+        yield invalid_value(where, namespace, complaint)
+
+
+def _validate_local(source: Any, path: str) -> Iterator[FieldError]:
+    yield from _required("path")(source, path)
+    yield from validate_climbing(source.path, f"{path}.path")
+
+
+DRIVER_RULES: dict[str, Rule] = {
     "awsElasticBlockStore": _disk("volumeID"),
-    "azureDisk": _azure_disk,
+    "azureDisk": _validate_azure_disk,
+    "azureFile": _required("secretName", "shareName"),
     "cephfs": _required("monitors"),
-    "fc": _fibre_channel,
-    "flexVolume": _flex,
-    "flocker": _flocker,
+    "cinder": _cinder(_validate_secret_name),
+    "csi": _validate_csi,
+    "fc": _validate_fc,
+    "flexVolume": _validate_flex,
+    "flocker": _validate_flocker,
     "gcePersistentDisk": _disk("pdName"),
-    "iscsi": _iscsi,
-    "nfs": _nfs,
+    "gitRepo": _validate_git_repo,
+    "glusterfs": _required("endpoints", "path"),
+    "hostPath": _validate_host_path,
+    "iscsi": _validate_iscsi,
+    "nfs": _validate_nfs,
+    "persistentVolumeClaim": _required("claimName"),
     "photonPersistentDisk": _required("pdID"),
     "portworxVolume": _required("volumeID"),
-    "quobyte": _quobyte,
+    "quobyte": _validate_quobyte,
     "rbd": _required("monitors", "image"),
     "scaleIO": _required("gateway", "system", "volumeName"),
+    "storageos": _storageos(_validate_secret_name),
     "vsphereVolume": _required("volumePath"),
 }
-"""Rules that hold for both."""
+"""The rules of each, by the name of its field in a volume."""
 
-PERSISTENT: dict[str, Rule] = {
-    **SHARED,
-    "azureFile": _azure_file,
-    "cinder": _cinder,
-    "csi": _csi,
-    "glusterfs": _glusterfs,
-    "local": _local,
-    "storageos": _storage_os,
+PERSISTENT_RULES = {
+    **DRIVER_RULES,
+    "azureFile": _validate_persistent_azure_file,
+    "cinder": _cinder(_validate_persistent_secret),
+    "csi": _validate_persistent_csi,
+    "glusterfs": _validate_persistent_glusterfs,
+    "iscsi": _validate_persistent_iscsi,
+    "local": _validate_local,
+    "storageos": _storageos(_validate_persistent_secret),
 }
-"""Rules of persistent volumes."""
+"""The rules of persistent volumes."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from api.core_v1 import (
     ConfigMapVolumeSource,
-    CSIVolumeSource,
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
     EphemeralVolumeSource,
@@ -22,7 +21,6 @@ from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supp
 from api.quantity import parse
 from apiserver.registry.environment import IN_FILES, validate_field_ref, validate_resource_ref
 from apiserver.registry.names import config_key, label, subdomain
-from apiserver.registry.volume_drivers import SHARED, Rule, validate_csi_driver_name
 
 _HOST_PATH_TYPES = (
     "",
@@ -39,11 +37,25 @@ _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _PROJECTIONS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate")
 # What must not be empty in the kinds of volumes that need no further rules.
 _REQUIRED_FIELDS: dict[str, tuple[str, ...]] = {
+    "awsElasticBlockStore": ("volumeID",),
+    "azureDisk": ("diskName", "diskURI"),
     "azureFile": ("secretName", "shareName"),
+    "cephfs": ("monitors",),
     "cinder": ("volumeID",),
+    "csi": ("driver",),
+    "flexVolume": ("driver",),
+    "gcePersistentDisk": ("pdName",),
     "gitRepo": ("repository",),
     "glusterfs": ("endpoints", "path"),
+    "iscsi": ("targetPortal", "iqn"),
+    "nfs": ("server", "path"),
     "persistentVolumeClaim": ("claimName",),
+    "photonPersistentDisk": ("pdID",),
+    "portworxVolume": ("volumeID",),
+    "quobyte": ("registry", "volume"),
+    "rbd": ("monitors", "image"),
+    "scaleIO": ("gateway", "system", "volumeName"),
+    "vsphereVolume": ("volumePath",),
 }
 
 
@@ -183,7 +195,7 @@ def _validate_downward_items(items: list[DownwardAPIVolumeFile], path: str) -> I
         yield from _validate_mode(item.mode, f"{path}.mode")
 
 
-def validate_host_path(source: HostPathVolumeSource, path: str) -> Iterator[FieldError]:
+def _validate_host_path(source: HostPathVolumeSource, path: str) -> Iterator[FieldError]:
     if not source.path:
         yield required(f"{path}.path")
     elif ".." in source.path.split("/"):
@@ -270,22 +282,13 @@ def _conflicts(paths: list[str], where: str, taken: set[str]) -> Iterator[FieldE
         taken.add(target)
 
 
-def _validate_csi(source: CSIVolumeSource, path: str) -> Iterator[FieldError]:
-    yield from validate_csi_driver_name(source.driver, f"{path}.driver")
-    secret = source.nodePublishSecretRef
-    if secret is not None and not secret.name:
-        yield required(f"{path}.nodePublishSecretRef.name")
-
-
-_RULES: dict[str, Rule] = {
-    **SHARED,
+_RULES: dict[str, Callable[[Any, str], Iterator[FieldError]]] = {
     "configMap": _validate_config_map,
     "secret": _validate_secret,
     "downwardAPI": _validate_downward,
-    "hostPath": validate_host_path,
+    "hostPath": _validate_host_path,
     "emptyDir": _validate_empty_dir,
     "ephemeral": _validate_claim_template,
-    "csi": _validate_csi,
     "image": _validate_image,
     "projected": _validate_projected,
 }
