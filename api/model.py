@@ -32,7 +32,6 @@ from pydantic import (
     GetCoreSchemaHandler,
     PlainSerializer,
     SerializerFunctionWrapHandler,
-    ValidatorFunctionWrapHandler,
     WrapSerializer,
 )
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
@@ -192,18 +191,12 @@ class AlwaysPresent:
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        if getattr(bare(source), "__origin__", None) is list:  # a union would be part of the way to what is inside
-            return core_schema.no_info_wrap_validator_function(_nothing_or, handler(source))
         unset = core_schema.no_info_after_validator_function(_nothing, core_schema.literal_schema([_UNSET]))
         return core_schema.union_schema([unset, handler(source)], mode="left_to_right")
 
 
 def _nothing(_: Any) -> None:
     return None
-
-
-def _nothing_or(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    return None if value == _UNSET else handler(value)
 
 
 ZeroTime = Annotated[Time | None, AlwaysPresent()]
@@ -334,6 +327,8 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
     for step in location[:-1]:
+        if isinstance(step, str) and getattr(kind, "__origin__", None) is list:
+            continue  # not a place, but which of a union's types the value was taken for
         if isinstance(step, int):
             kind, document = inner_type(kind)[0], document[step]
         else:
