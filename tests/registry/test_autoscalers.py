@@ -84,9 +84,16 @@ def test_what_is_left_out() -> None:
             {"minReplicas": 0, "maxReplicas": 0},
             [
                 "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1",
-                "spec.maxReplicas: Invalid value: 0: must be greater than 0",
+                "spec.maxReplicas: Required value: must be set and greater than 0",
                 "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to "
                 "zero replicas",
+            ],
+        ),
+        (
+            {"maxReplicas": -1},
+            [
+                "spec.maxReplicas: Invalid value: -1: must be greater than 0",
+                "spec.maxReplicas: Invalid value: -1: must be greater than or equal to `minReplicas`",
             ],
         ),
         (
