@@ -76,6 +76,11 @@ def test_what_a_stateful_set_leaves_out() -> None:
     }
 
 
+def test_a_stateful_set_does_without_what_is_off_in_kubernetes() -> None:
+    found = created(StatefulSets(), stateful_set(updateStrategy={"rollingUpdate": {"maxUnavailable": 2}}))
+    assert found.spec.updateStrategy.to_dict() == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+
+
 MOUNTING = [{"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}]
 
 
@@ -100,12 +105,8 @@ MOUNTING = [{"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mount
         ),
         ({"updateStrategy": {"type": "OnDelete"}}, []),
         (
-            {"updateStrategy": {"rollingUpdate": {"partition": -1, "maxUnavailable": "200%"}}},
-            [
-                "spec.updateStrategy.rollingUpdate.partition: Invalid value: -1: must be greater than or equal to 0",
-                'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: "200%": must not be '
-                "greater than 100%",
-            ],
+            {"updateStrategy": {"rollingUpdate": {"partition": -1}}},
+            ["spec.updateStrategy.rollingUpdate.partition: Invalid value: -1: must be greater than or equal to 0"],
         ),
         (
             {"podManagementPolicy": "Any", "serviceName": "A"},
