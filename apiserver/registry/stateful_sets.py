@@ -153,10 +153,12 @@ class StatefulSets(Strategy[StatefulSet]):
     def warnings(self, new: StatefulSet, old: StatefulSet | None) -> Iterable[str]:
         if old is None or new.metadata.generation != old.metadata.generation:
             yield from template_warnings(new.spec.template, None if old is None else old.spec.template)
-            for i, claim in enumerate(new.spec.volumeClaimTemplates):
-                yield from claim_spec_warnings(claim.spec, f"spec.volumeClaimTemplates[{i}].spec")
-        retention = new.spec.revisionHistoryLimit
-        if retention is not None and retention < 0:
+        for i, claim in enumerate(new.spec.volumeClaimTemplates):
+            # Kubernetes names the place as nobody else would, and differently in updates.
+            where = f"spec.volumeClaimTemplates[{i}]"
+            yield from claim_spec_warnings(claim.spec, where if old is None else f"{where}.Spec")
+        limit = new.spec.revisionHistoryLimit
+        if limit is not None and limit < 0:
             yield f"spec.revisionHistoryLimit: {_KEEPS_ALL}"
 
 

@@ -81,6 +81,17 @@ def test_a_stateful_set_does_without_what_is_off_in_kubernetes() -> None:
     assert found.spec.updateStrategy.to_dict() == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
 
 
+def test_what_a_stateful_set_is_warned_of() -> None:
+    odd = claim(resources={"requests": {"storage": "1500m"}})
+    made = created(StatefulSets(), stateful_set(volumeClaimTemplates=[odd], revisionHistoryLimit=-1))
+    fraction = 'resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer'
+    revisions = (
+        "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+    )
+    assert list(StatefulSets().warnings(made, None)) == [f"spec.volumeClaimTemplates[0].{fraction}", revisions]
+    assert list(StatefulSets().warnings(made, made)) == [f"spec.volumeClaimTemplates[0].Spec.{fraction}", revisions]
+
+
 MOUNTING = [{"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}]
 
 
