@@ -18,6 +18,7 @@ from apiserver.registry.replication_controllers import ReplicationControllers
 from apiserver.registry.stateful_sets import StatefulSets
 from tests.registry.builders import NOW, complaints, context, created, update_complaints
 
+V1BETA1 = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match"
 MISMATCH = 'spec.template.metadata.labels: Invalid value: {"app":"a"}: `selector` does not match template `labels`'
 UPDATES = (
     "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
@@ -198,6 +199,10 @@ def test_a_daemon_set_counts_its_templates() -> None:
     newer.metadata.annotations = {TEMPLATE_GENERATION: "77"}  # is not what the client says
     strategy.prepare_for_update(newer, new, context())
     assert (newer.metadata.generation, newer.metadata.annotations) == (3, {TEMPLATE_GENERATION: "2"})
+    reported = newer.copy_deep()
+    reported.metadata.annotations = {}
+    strategy.subresources[0].prepare_for_update(reported, newer)
+    assert reported.metadata.annotations == {TEMPLATE_GENERATION: "2"}
     newer.metadata.annotations = {TEMPLATE_GENERATION: "many"}
     with pytest.raises(BadRequest, match='parsing "many": invalid syntax'):
         strategy.default(newer)
@@ -351,6 +356,19 @@ def test_a_budget_has_one_limit() -> None:
     assert complaints(PodDisruptionBudgets(), both) == [
         f"spec: Invalid value: {shown}: minAvailable and maxUnavailable cannot be both set"
     ]
+
+
+@pytest.mark.parametrize(
+    ("selector", "kept"),
+    [
+        ({"matchExpressions": [{"key": V1BETA1, "operator": "Exists"}]}, 1),
+        ({"matchExpressions": [{"key": V1BETA1, "operator": "DoesNotExist"}]}, 0),
+        ({"matchLabels": {"a": "b"}, "matchExpressions": [{"key": V1BETA1, "operator": "Exists"}]}, 0),
+    ],
+)
+def test_how_v1beta1_selected_nothing_is_kept_to_itself(selector: dict[str, Any], kept: int) -> None:
+    found = created(PodDisruptionBudgets(), PodDisruptionBudget.from_dict({"spec": {"selector": selector}}))
+    assert len(found.spec.selector.matchExpressions) == kept
 
 
 def test_what_may_be_said_of_a_budget() -> None:
