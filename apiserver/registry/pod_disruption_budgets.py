@@ -64,7 +64,6 @@ class PodDisruptionBudgets(Strategy[PodDisruptionBudget]):
     def default(self, obj: PodDisruptionBudget) -> None:
         selector = obj.spec.selector
         if selector is not None and selector != _NOTHING:  # never together with what else the user says
-            selector.matchLabels.pop(_MATCHES_ALL_LABEL, None)
             selector.matchExpressions = [r for r in selector.matchExpressions if r.key != _MATCHES_ALL_LABEL]
 
     def prepare_for_create(self, new: PodDisruptionBudget, context: Context) -> None:
