@@ -20,6 +20,7 @@ from apiserver.answer import Answer, PageNotFound
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
+from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
@@ -80,7 +81,7 @@ class Dispatcher:
             pod = endpoint.decode(endpoint.find(info.namespace, info.name))
             await stream_logs(self.api, self._kubelet, pod, request, receive, send)
             return
-        if info.verb == "watch":
+        if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
         answer = await self._handle(endpoint, request, media)
@@ -121,16 +122,20 @@ class Dispatcher:
         info = request.info
         if version := request.query.get("resourceVersion"):
             check_read_version(version, self.api.cache.revision)
+        if not endpoint.resource.is_stored:
+            return self._object(endpoint, await computed_object(endpoint, info.name), request, media)
         return self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
         options = list_options(request.query, endpoint.strategy.selectable_field_names())
+        if not endpoint.resource.is_stored:
+            return self._page(endpoint, await computed_page(endpoint, options), request, media)
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
         return self._page(endpoint, page, request, media)
 
     def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
-        metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
+        metadata: dict[str, Any] = {"resourceVersion": str(page.revision)} if page.revision else {}
         if page.continue_:
             metadata["continue"] = page.continue_
         if page.remaining is not None:

@@ -130,6 +130,7 @@ class Server:
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
+        self._keep(self._create_later_objects(api))
         self._keep(self._create_policies(cache))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
@@ -163,7 +164,7 @@ class Server:
         registry = Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
         endpoints = [Endpoint(resource, registry, cache) for resource in registry.resources]
         for endpoint in endpoints:
-            if endpoint.owns_storage:
+            if endpoint.owns_storage and endpoint.resource.is_stored:
                 cache.register(endpoint.prefix, endpoint.selectable_fields)
         authenticators: list[Authenticator] = [ClientCertificates()]
         if options.token_auth_file:
@@ -237,6 +238,10 @@ class Server:
         for namespaces in (True, False):
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
+
+    async def _create_later_objects(self, api: API) -> None:
+        await self._serving.wait()
+        await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
 
     async def _create_policies(self, cache: WatchCache) -> None:
         """Roles and flow control: many objects, which can wait until the server serves."""
@@ -323,6 +328,6 @@ def _watch_events(api: API) -> Iterator[str]:
 def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
     yield "# TYPE apiserver_storage_objects gauge"
     for endpoint in endpoints:
-        if endpoint.owns_storage:
+        if endpoint.owns_storage and endpoint.resource.is_stored:
             count = endpoint.cache.count(endpoint.prefix)
             yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'

@@ -74,6 +74,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             write.api.clock.now(),
             write.subresource,
             ignored=dict(write.unowned or {}),
+            versions=write.endpoint.in_version,
         )
         write.applied = merged
         new = decode_document(write.endpoint.model, merged)

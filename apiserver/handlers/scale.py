@@ -52,6 +52,9 @@ class Scales(Strategy[ScaleObject]):
     def strategy(self) -> Scales:
         return self
 
+    def body(self, entry: Entry) -> bytes:
+        return entry.body
+
     def decode(self, entry: Entry) -> ScaleObject:
         return ScaleObject.decode(entry.body)
 

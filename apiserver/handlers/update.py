@@ -118,6 +118,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
         errors += strategy.validate_changed(new, old)
     write.refuse(current.name, errors)
     write.admit(request)
+    await write.reserve(request)
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     try:

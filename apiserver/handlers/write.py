@@ -87,13 +87,15 @@ class Write:
         for plugin in self.api.admission:
             plugin.validate(request)
 
+    async def reserve(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.admission:
+            if plugin.reserves:
+                await plugin.reserve(request, self.api)
+
     def refuse(self, name: str, errors: list[FieldError]) -> None:
         """Raises Invalid when there are errors."""
         if errors:
-            resource = self.endpoint.resource
-            # What two groups show is refused in the words of the group that owns it.
-            group = resource.group if self.endpoint.owns_storage else ""
-            raise invalid(group, resource.kind, name, errors)
+            raise invalid(self.endpoint.group, self.endpoint.resource.kind, name, errors)
 
     @property
     def target(self) -> Subresource | Scale | None:
@@ -144,6 +146,7 @@ class Write:
             self.api.clock.now(),
             self.subresource,
             ignored=dict(self.unowned or {}),
+            versions=self.endpoint.in_version,
         )
 
     def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:

@@ -5,6 +5,8 @@ from apiserver.protobuf.tables import (
     authentication_v1,
     authorization_v1,
     autoscaling_v1,
+    autoscaling_v2,
+    batch_v1,
     certificates_v1,
     coordination_v1,
     core_v1,
@@ -12,8 +14,11 @@ from apiserver.protobuf.tables import (
     events_v1,
     flowcontrol_v1,
     meta_v1,
+    node_v1,
     policy_v1,
     rbac_v1,
+    scheduling_v1,
+    storage_v1,
 )
 
 TABLES = {
@@ -21,6 +26,8 @@ TABLES = {
     "authentication_v1": authentication_v1.TABLE,
     "authorization_v1": authorization_v1.TABLE,
     "autoscaling_v1": autoscaling_v1.TABLE,
+    "autoscaling_v2": autoscaling_v2.TABLE,
+    "batch_v1": batch_v1.TABLE,
     "certificates_v1": certificates_v1.TABLE,
     "coordination_v1": coordination_v1.TABLE,
     "core_v1": core_v1.TABLE,
@@ -28,6 +35,9 @@ TABLES = {
     "events_v1": events_v1.TABLE,
     "flowcontrol_v1": flowcontrol_v1.TABLE,
     "meta_v1": meta_v1.TABLE,
+    "node_v1": node_v1.TABLE,
     "policy_v1": policy_v1.TABLE,
     "rbac_v1": rbac_v1.TABLE,
+    "scheduling_v1": scheduling_v1.TABLE,
+    "storage_v1": storage_v1.TABLE,
 }
