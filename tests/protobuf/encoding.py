@@ -15,7 +15,7 @@ from typing import Any
 from tests.protobuf.published import Field, Message
 
 META, RESOURCE = "k8s.io.apimachinery.pkg.apis.meta.v1.", "k8s.io.apimachinery.pkg.api.resource."
-EMBEDDED = {"volumeSource", "handler", "localObjectReference", "ephemeralContainerCommon"}
+EMBEDDED = {"volumeSource", "persistentVolumeSource", "handler", "localObjectReference", "ephemeralContainerCommon"}
 """Go structs without a name of their own in JSON."""
 RAW = {META + "FieldsV1", "k8s.io.apimachinery.pkg.runtime.RawExtension"}
 
