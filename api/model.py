@@ -118,6 +118,30 @@ class Default:
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A value of any shape that is published as a component of this name."""
+
+    name: str
+
+
+class NullWhenEmpty:
+    """A list that is written as null when it has no items (in Go: without `omitempty`); declared without a default."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = core_schema.no_info_before_validator_function(_list_for_null, handler(source))
+        schema["serialization"] = core_schema.wrap_serializer_function_ser_schema(_null_for_empty)
+        return schema
+
+
+def _list_for_null(value: Any) -> Any:
+    return [] if value is None else value
+
+
+def _null_for_empty(value: list[Any], handler: Callable[[list[Any]], Any]) -> Any:
+    return handler(value) if value else None
+
+
 def struct() -> Any:
     """A nested object that is always present on the wire, as `{}` when nothing in it is set.
 
@@ -199,6 +223,17 @@ IntOrString = int | str
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 JSONObject = dict[str, Any]
+JSONValue = Annotated[Any, Named("JSON")]
+RawExtension = Annotated[Any, Named("RawExtension")]
+"""An object of any kind, kept as it is."""
+
+
+def _without_fraction(value: float) -> float | int:
+    return int(value) if value.is_integer() and abs(value) < 1e21 else value
+
+
+Number = Annotated[float, PlainSerializer(_without_fraction)]
+"""A JSON number; whole ones are written without a fraction."""
 
 
 class Model(pydantic.BaseModel):

@@ -12,11 +12,16 @@ from typing import Any
 
 from api.model import Model
 from api.scheme import (
+    ADMISSIONREGISTRATION_V1,
+    APIEXTENSIONS_V1,
+    APIREGISTRATION_V1,
     APPS_V1,
     COORDINATION_V1,
     CORE_V1,
     DISCOVERY_V1,
     EVENTS_V1,
+    NETWORKING_V1,
+    RESOURCE_V1,
     RESOURCES,
     GroupVersion,
     Resource,
@@ -36,6 +41,16 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "serviceaccounts": "service_accounts.ServiceAccounts",
         "services": "services.Services",
     },
+    ADMISSIONREGISTRATION_V1: {
+        "mutatingadmissionpolicies": "mutating_admission_policies.MutatingAdmissionPolicies",
+        "mutatingadmissionpolicybindings": "mutating_admission_policies.MutatingAdmissionPolicyBindings",
+        "mutatingwebhookconfigurations": "webhook_configurations.MutatingWebhookConfigurations",
+        "validatingadmissionpolicies": "validating_admission_policies.ValidatingAdmissionPolicies",
+        "validatingadmissionpolicybindings": "validating_admission_policies.ValidatingAdmissionPolicyBindings",
+        "validatingwebhookconfigurations": "webhook_configurations.ValidatingWebhookConfigurations",
+    },
+    APIEXTENSIONS_V1: {"customresourcedefinitions": "custom_resource_definitions.CustomResourceDefinitions"},
+    APIREGISTRATION_V1: {"apiservices": "api_services.APIServices"},
     APPS_V1: {
         "deployments": "deployments.Deployments",
         "replicasets": "replica_sets.ReplicaSets",
@@ -43,6 +58,19 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
     COORDINATION_V1: {"leases": "leases.Leases"},
     DISCOVERY_V1: {"endpointslices": "endpoint_slices.EndpointSlices"},
     EVENTS_V1: {"events": "events.Events"},
+    NETWORKING_V1: {
+        "ingressclasses": "ingress_classes.IngressClasses",
+        "ingresses": "ingresses.Ingresses",
+        "ipaddresses": "ip_addresses.IPAddresses",
+        "networkpolicies": "network_policies.NetworkPolicies",
+        "servicecidrs": "service_cidrs.ServiceCIDRs",
+    },
+    RESOURCE_V1: {
+        "deviceclasses": "device_classes.DeviceClasses",
+        "resourceclaims": "resource_claims.ResourceClaims",
+        "resourceclaimtemplates": "resource_claims.ResourceClaimTemplates",
+        "resourceslices": "resource_slices.ResourceSlices",
+    },
 }
 
 STORED_AS: dict[tuple[GroupVersion, str], str] = {(EVENTS_V1, "events"): "events"}
