@@ -1,6 +1,9 @@
 """The field numbers of every message, by the module of `api` that has the type."""
 
 from apiserver.protobuf.tables import (
+    admissionregistration_v1,
+    apiextensions_v1,
+    apiregistration_v1,
     apps_v1,
     authentication_v1,
     authorization_v1,
@@ -10,10 +13,15 @@ from apiserver.protobuf.tables import (
     discovery_v1,
     events_v1,
     meta_v1,
+    networking_v1,
     policy_v1,
+    resource_v1,
 )
 
 TABLES = {
+    "admissionregistration_v1": admissionregistration_v1.TABLE,
+    "apiextensions_v1": apiextensions_v1.TABLE,
+    "apiregistration_v1": apiregistration_v1.TABLE,
     "apps_v1": apps_v1.TABLE,
     "authentication_v1": authentication_v1.TABLE,
     "authorization_v1": authorization_v1.TABLE,
@@ -23,5 +31,7 @@ TABLES = {
     "discovery_v1": discovery_v1.TABLE,
     "events_v1": events_v1.TABLE,
     "meta_v1": meta_v1.TABLE,
+    "networking_v1": networking_v1.TABLE,
     "policy_v1": policy_v1.TABLE,
+    "resource_v1": resource_v1.TABLE,
 }
