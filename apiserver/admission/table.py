@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.plugin import AdmissionPlugin
@@ -20,4 +21,5 @@ def default_plugins(*, mount_tokens: bool = True) -> list[AdmissionPlugin]:
         Priority(),
         DefaultTolerationSeconds(),
         RuntimeClass(),
+        DefaultIngressClass(),
     ]

@@ -107,8 +107,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if isinstance(part, Subresource):
         errors += part.validate_update(new, old)
     else:
-        errors += strategy.validate(new)
-        errors += strategy.validate_update(new, old)
+        errors += strategy.validate_changed(new, old)
     write.refuse(current.name, errors)
     write.admit(request)
     write.warnings += strategy.warnings(new, old)

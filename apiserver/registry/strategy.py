@@ -5,7 +5,7 @@ The verb handlers are the same for every resource; wherever kinds differ they as
 The order in which a handler asks is Kubernetes' own:
 
     create:  default → (field ownership, mutating admission) → prepare_for_create → validate → begin_create → store
-    update:  default → (field ownership, mutating admission) → prepare_for_update → validate + validate_update
+    update:  default → (field ownership, mutating admission) → prepare_for_update → validate_changed
              → begin_update → store
     delete:  grace_period → store → after_delete
 """
@@ -186,6 +186,11 @@ class Strategy(Generic[M]):
     def validate_update(self, new: M, old: M) -> Iterator[FieldError]:
         """Broken rules about the change: immutable fields and the like."""
         yield from ()
+
+    def validate_changed(self, new: M, old: M) -> Iterator[FieldError]:
+        """Every rule a changed object is held against, in the order of Kubernetes' own validation."""
+        yield from self.validate(new)
+        yield from self.validate_update(new, old)
 
     def warnings(self, new: M, old: M | None) -> Iterable[str]:
         """Sent to the client in `Warning` headers."""
