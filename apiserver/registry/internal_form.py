@@ -95,10 +95,25 @@ _ORDER: dict[str, str] = {
     "EmptyDirVolumeSource": "medium sizeLimit",
     "Taint": "key value effect timeAdded",
     "ServicePort": "name protocol appProtocol port targetPort nodePort",
+    "DeviceClaim": "requests constraints config",
+    "DeviceRequest": "name exactly firstAvailable",
+    "ExactDeviceRequest": "deviceClassName selectors allocationMode count adminAccess tolerations capacity",
+    "DeviceSubRequest": "name deviceClassName selectors allocationMode count tolerations capacity",
+    "DeviceToleration": "key operator value effect tolerationSeconds",
+    "DeviceConstraint": "requests matchAttribute distinctAttribute",
+    "DeviceClaimConfiguration": "requests opaque",
+    "AllocationResult": "devices nodeSelector allocationTimestamp",
+    "DeviceAllocationResult": "results config",
+    "DeviceRequestAllocationResult": (
+        "request driver pool device adminAccess tolerations bindingConditions bindingFailureConditions shareID "
+        "consumedCapacity"
+    ),
+    "DeviceAllocationConfiguration": "source requests opaque",
 }
 
 _NAMES = {
     "awsElasticBlockStore": "AWSElasticBlockStore",
+    "cel": "CEL",
     "cephfs": "CephFS",
     "csi": "CSI",
     "dnsConfig": "DNSConfig",
@@ -161,6 +176,9 @@ def _internal_model(model: Model) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in fields:
         value = getattr(model, field, None)
+        if value == [] and field in model.model_fields_set:
+            shown[_go_name(field)] = []  # given, if empty
+            continue
         if value == "" and (kind, field) in _POINTERS:
             value = None
         if kind == "PodSpec" and field == "securityContext" and value is not None:
