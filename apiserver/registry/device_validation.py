@@ -37,7 +37,8 @@ _LONGEST_EXPRESSION = 10 * 1024
 _LONGEST_PARAMETERS = 10 * 1024
 _BAD_REQUEST = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
 _ONE_OF = "exactly one of `exactly` or `firstAvailable` is required"
-_ONE_ATTRIBUTE = 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set'  # said in Kubernetes when there is none
+# What Kubernetes says when there is none.
+_ONE_ATTRIBUTE = 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set'
 
 
 def validate_list(items: Sequence[T], path: str, most: int, check: Check[T]) -> Iterator[FieldError]:
