@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from api.apiregistration_v1 import APIService, APIServiceSpec
 from api.meta_v1 import ObjectMeta
 from api.scheme import GroupVersion, Resource
+
+if TYPE_CHECKING:
+    from api.apiregistration_v1 import APIService
 
 LABEL = "kube-aggregator.kubernetes.io/automanaged"
 # The order of the groups in discovery, and that of the versions of one group.
@@ -42,6 +45,8 @@ def local_versions(resources: Iterable[Resource]) -> dict[str, GroupVersion]:
 
 
 def local_api_service(name: str, version: GroupVersion) -> APIService:
+    from api.apiregistration_v1 import APIService, APIServiceSpec  # seldom needed
+
     of_group, of_version = _PRIORITIES[version.group, version.version]
     return APIService(
         metadata=ObjectMeta(name=name, labels={LABEL: "onstart"}),

@@ -38,6 +38,7 @@ from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
+from apiserver.local_api_services import local_api_service, local_versions
 from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
@@ -124,6 +125,7 @@ class Server:
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
+        self._keep(self._create_local_api_services(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -226,6 +228,14 @@ class Server:
         for namespaces in (True, False):
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
+
+    async def _create_local_api_services(self, api: API) -> None:
+        """Once it serves.  Where all exist, which is so from the second start on, nothing is loaded for them."""
+        await self._serving.wait()
+        services = api.endpoints["apiregistration.k8s.io", "v1", "apiservices"]
+        versions = local_versions(RESOURCES)
+        missing = [name for name in versions if api.cache.get(services.key("", name)) is None]
+        await asyncio.gather(*(self._create_missing(api, local_api_service(name, versions[name])) for name in missing))
 
     @staticmethod
     async def _create_missing(api: API, obj: Any) -> None:
