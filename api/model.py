@@ -25,6 +25,7 @@ from typing import Annotated, Any, Self, TypeVar
 import orjson
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from api.quantity import canonical
@@ -125,17 +126,21 @@ class Named:
     name: str
 
 
+class NotGiven(list[Any]):
+    """A `NullWhenEmpty` list that nobody gave, which Go tells from one that was given without items."""
+
+
 class NullWhenEmpty:
     """A list that is written as null when it has no items (in Go: without `omitempty`); declared without a default."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = core_schema.no_info_before_validator_function(_list_for_null, handler(source))
+        schema = core_schema.no_info_wrap_validator_function(_list_for_null, handler(source))
         schema["serialization"] = core_schema.wrap_serializer_function_ser_schema(_null_for_empty)
         return schema
 
 
-def _list_for_null(value: Any) -> Any:
-    return [] if value is None else value
+def _list_for_null(value: Any, of_type: Callable[[Any], Any]) -> Any:
+    return NotGiven() if value is None else of_type(value)
 
 
 def _null_for_empty(value: list[Any], handler: Callable[[list[Any]], Any]) -> Any:
@@ -318,7 +323,11 @@ _EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}
 
 def _empty_members(model: type[Model]) -> dict[str, Any]:
     """What an always-present object holds when nothing is known of it: the empty value of each required field."""
-    return {name: _empty(field.annotation) for name, field in model.model_fields.items() if field.is_required()}
+    return {name: _empty_field(field) for name, field in model.model_fields.items() if field.is_required()}
+
+
+def _empty_field(field: FieldInfo) -> Any:
+    return None if any(isinstance(mark, NullWhenEmpty) for mark in field.metadata) else _empty(field.annotation)
 
 
 def _empty(kind: Any) -> Any:
@@ -344,14 +353,17 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
         kind = bare(kind)
     kind = bare(kind)
     last = location[-1]
-    document[last] = _empty(field_type(kind, str(last)))
+    document[last] = _empty_field(_field(kind, str(last)))
 
 
 def field_type(model: Any, name: str) -> Any:
     """The declared type of the field that is called `name` on the wire."""
-    fields: dict[str, Any] = bare(model).model_fields
-    field = fields.get(name) or next(f for f in fields.values() if f.alias == name)
-    return field.annotation
+    return _field(model, name).annotation
+
+
+def _field(model: Any, name: str) -> FieldInfo:
+    fields: dict[str, FieldInfo] = bare(model).model_fields
+    return fields.get(name) or next(f for f in fields.values() if f.alias == name)
 
 
 def bare(kind: Any) -> Any:

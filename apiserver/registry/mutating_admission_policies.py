@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from api.admissionregistration_v1 import (
+    ApplyConfiguration,
+    JSONPatch,
     MatchResources,
     MutatingAdmissionPolicy,
     MutatingAdmissionPolicyBinding,
@@ -124,7 +126,8 @@ def _validate_operations(resources: MatchResources | None, path: str) -> Iterato
 
 
 def _validate_mutation(mutation: Mutation, path: str) -> Iterator[FieldError]:
-    patch, applied = ("jsonPatch", mutation.jsonPatch), ("applyConfiguration", mutation.applyConfiguration)
+    patch: tuple[str, ApplyConfiguration | JSONPatch | None] = ("jsonPatch", mutation.jsonPatch)
+    applied: tuple[str, ApplyConfiguration | JSONPatch | None] = ("applyConfiguration", mutation.applyConfiguration)
     match mutation.patchType:
         case "":
             yield required(f"{path}.patchType")

@@ -35,8 +35,8 @@ class NetworkPolicies(Strategy[NetworkPolicy]):
 
     def default(self, obj: NetworkPolicy) -> None:
         spec = obj.spec
-        for rule in (*spec.ingress, *spec.egress):
-            for port in rule.ports:
+        for ports in (*(rule.ports for rule in spec.ingress), *(rule.ports for rule in spec.egress)):
+            for port in ports:
                 if port.protocol is None:
                     port.protocol = "TCP"
         if not spec.policyTypes:
