@@ -176,7 +176,7 @@ def _internal_model(model: Model) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in fields:
         value = getattr(model, field, None)
-        if value == [] and field in model.model_fields_set:
+        if value == [] and kind not in _ORDER and field in model.model_fields_set:
             shown[_go_name(field)] = []  # given, if empty
             continue
         if value == "" and (kind, field) in _POINTERS:
