@@ -45,6 +45,7 @@ from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
 from apiserver.service_account_tokens import ServiceAccountTokens
+from apiserver.service_ranges import keep_in_step
 from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import WatchCache
@@ -125,7 +126,7 @@ class Server:
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
-        self._keep(self._create_local_api_services(api))
+        self._keep(self._finish_start(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -229,9 +230,14 @@ class Server:
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
 
-    async def _create_local_api_services(self, api: API) -> None:
-        """Once it serves.  Where all exist, which is so from the second start on, nothing is loaded for them."""
+    async def _finish_start(self, api: API) -> None:
+        """What can wait until the server serves."""
         await self._serving.wait()
+        self._keep(keep_in_step(api, SELF, self.options.service_networks))
+        await self._create_local_api_services(api)
+
+    async def _create_local_api_services(self, api: API) -> None:
+        """Where all exist, which is so from the second start on, nothing is loaded for them."""
         services = api.endpoints["apiregistration.k8s.io", "v1", "apiservices"]
         versions = local_versions(RESOURCES)
         missing = [name for name in versions if api.cache.get(services.key("", name)) is None]
@@ -242,7 +248,8 @@ class Server:
         endpoint = api.endpoint_of(type(obj))
         if api.cache.get(endpoint.key(obj.metadata.namespace, obj.metadata.name)) is not None:
             return
-        write = Write(api, endpoint, SELF, WriteOptions(manager="kube-apiserver"), obj.metadata.namespace, [])
+        options = WriteOptions(manager="kube-apiserver")
+        write = Write(api, endpoint, SELF, options, obj.metadata.namespace, [], alone=True)
         with contextlib.suppress(AlreadyExists):
             await create_object(write, obj)
 

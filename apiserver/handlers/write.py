@@ -45,6 +45,8 @@ class Write:
     """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
     """For server-side apply: the merged object, whose managedFields stand."""
+    alone: bool = False
+    """Whether the object's companions (`Strategy.companions`) are left to later."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
     """The new object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
 

@@ -4,10 +4,11 @@ The verb handlers are the same for every resource; wherever kinds differ they as
 *strategy*.  A new kind is its types in `api/`, a strategy here, and a line in `registry.table`.
 The order in which a handler asks is Kubernetes' own:
 
-    create:  default → (field ownership, mutating admission) → prepare_for_create → validate → begin_create → store
+    create:  default → (field ownership, mutating admission) → prepare_for_create → validate → begin_create
+             → companions → store
     update:  default → (field ownership, mutating admission) → prepare_for_update → validate_changed
-             → begin_update → store
-    delete:  grace_period → store → after_delete
+             → begin_update → companions → store
+    delete:  grace_period → store → companions → after_delete
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ class Context:
     `get` and `list` read other objects from the watch cache (never from disk): by model, namespace and
     name; they serve cross-object rules and allocation, and return independent copies.  `peek` is `get` for those who
     only look: it costs nothing when the object has not changed since somebody last looked.
+    `exists` does not even need the type.
     """
 
     now: datetime
@@ -124,6 +126,7 @@ class Context:
     get: Callable[[type[Model], str, str], Any | None]
     peek: Callable[[type[Model], str, str], Any | None]
     list: Callable[[type[Model], str], list[Any]]
+    exists: Callable[[Resource, str, str], bool]
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,10 @@ class Strategy(Generic[M]):
 
     def after_delete(self, old: M) -> None:
         """Give back what was allocated; the object is gone from the store."""
+
+    def companions(self, obj: M) -> list[Any]:
+        """Objects that are in the store as long as this one is, such as the IPAddresses of a Service."""
+        return []
 
     def cells(self, obj: M, now: datetime) -> list[Any]:
         """One row of the table: the value of each of `columns`."""
