@@ -45,7 +45,7 @@ async def bring_in_step(api: API, user: User, networks: Sequence[Network]) -> No
     write = Write(api, services, user, WriteOptions(), "", [])
     if api.cache.get(ranges.key("", DEFAULT_RANGES)) is None:
         with suppress(AlreadyExists):
-            await create_companions(write, [default_ranges(networks)])
+            await create_companions(write, [default_ranges(networks, api.clock.now().replace(microsecond=0))])
     for entry in api.cache.list(services.prefix):
         missing = [name for name in _addresses(entry) if api.cache.get(addresses.key("", name)) is None]
         if missing:

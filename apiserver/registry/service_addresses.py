@@ -6,6 +6,7 @@ https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from api.core_v1 import Service
@@ -62,10 +63,20 @@ def address_objects(service: Service, addresses: Iterable[str]) -> list[IPAddres
     ]
 
 
-def default_ranges(networks: Iterable[Network]) -> ServiceCIDR:
+def default_ranges(networks: Iterable[Network], now: datetime) -> ServiceCIDR:
     """The ServiceCIDR of `--service-cluster-ip-range`."""
-    from api.networking_v1 import ServiceCIDR, ServiceCIDRSpec
+    from api.meta_v1 import Condition
+    from api.networking_v1 import ServiceCIDR, ServiceCIDRSpec, ServiceCIDRStatus
 
+    ready = Condition(
+        type=_READY,
+        status="True",
+        lastTransitionTime=now,
+        reason="",
+        message="Kubernetes default Service CIDR is ready",
+    )
     return ServiceCIDR(
-        metadata=ObjectMeta(name=DEFAULT_RANGES), spec=ServiceCIDRSpec(cidrs=[str(network) for network in networks])
+        metadata=ObjectMeta(name=DEFAULT_RANGES),
+        spec=ServiceCIDRSpec(cidrs=[str(network) for network in networks]),
+        status=ServiceCIDRStatus(conditions=[ready]),
     )
