@@ -1,15 +1,18 @@
-"""DefaultIngressClass: an ingress that names no class gets the default one.
+"""DefaultIngressClass: an ingress that names no class gets the default one, the newest if there are several.
 
 https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
 
 _INGRESSES = "ingresses.networking.k8s.io"
 _ANNOTATION = "kubernetes.io/ingress.class"
 _IS_DEFAULT = "ingressclass.kubernetes.io/is-default-class"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class DefaultIngressClass(AdmissionPlugin):
@@ -24,12 +27,11 @@ class DefaultIngressClass(AdmissionPlugin):
         if ingress.spec.ingressClassName is not None or _ANNOTATION in ingress.metadata.annotations:
             return
         classes = [
-            found.metadata.name
+            found.metadata
             for found in request.context.list(IngressClass, "")
             if found.metadata.annotations.get(_IS_DEFAULT) == "true"
         ]
-        if len(classes) > 1:
-            why = f"{len(classes)} default IngressClasses were found, only 1 allowed"
-            raise request.forbidden(f"Internal error occurred: {why}")
-        if classes:
-            ingress.spec.ingressClassName = classes[0]
+        classes.sort(key=lambda metadata: metadata.name)
+        newest = max(classes, key=lambda metadata: metadata.creationTimestamp or _NEVER, default=None)
+        if newest is not None:
+            ingress.spec.ingressClassName = newest.name
