@@ -193,7 +193,11 @@ class Strategy(Generic[M]):
         yield from ()
 
     def validate_changed(self, new: M, old: M) -> Iterator[FieldError]:
-        """Every rule a changed object is held against, in the order of Kubernetes' own validation."""
+        """All that an update is judged by, in the order of Kubernetes' own validation.
+
+        To be overridden where that is another, or where much can be left out: members of `new` that the request leaves
+        alone are `old`'s own objects, and those were valid when they were stored.
+        """
         yield from self.validate(new)
         yield from self.validate_update(new, old)
 
