@@ -89,8 +89,8 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if doubled:
         write.warnings.append(doubled)
     _keep_system_fields(new, old)
-    write.put_back(stored, new)
     strategy.default(new)
+    write.put_back(stored, new)
     part = write.target
 
     def prepare() -> None:
