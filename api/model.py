@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar, get_args
 
 import orjson
 import pydantic
@@ -134,13 +134,15 @@ class NullWhenEmpty:
     """A list that is written as null when it has no items (in Go: without `omitempty`); declared without a default."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = core_schema.no_info_wrap_validator_function(_list_for_null, handler(source))
+        schema = core_schema.no_info_after_validator_function(
+            _list_for_null, core_schema.nullable_schema(handler(source))
+        )
         schema["serialization"] = core_schema.wrap_serializer_function_ser_schema(_null_for_empty)
         return schema
 
 
-def _list_for_null(value: Any, of_type: Callable[[Any], Any]) -> Any:
-    return NotGiven() if value is None else of_type(value)
+def _list_for_null(value: Any) -> Any:
+    return NotGiven() if value is None else value
 
 
 def _null_for_empty(value: list[Any], handler: Callable[[list[Any]], Any]) -> Any:
@@ -327,7 +329,10 @@ def _empty_members(model: type[Model]) -> dict[str, Any]:
 
 
 def _empty_field(field: FieldInfo) -> Any:
-    return None if any(isinstance(mark, NullWhenEmpty) for mark in field.metadata) else _empty(field.annotation)
+    if any(isinstance(mark, NullWhenEmpty) for mark in field.metadata) or type(None) in get_args(field.annotation):
+        return None
+    is_quantity = any(isinstance(mark, BeforeValidator) and mark.func is canonical for mark in field.metadata)
+    return "0" if is_quantity else _empty(field.annotation)
 
 
 def _empty(kind: Any) -> Any:
