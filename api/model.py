@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import UnionType
 from typing import Annotated, Any, Self, TypeVar, get_args
 
 import orjson
@@ -349,7 +350,10 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
     for step in location[:-1]:
-        if isinstance(step, int):
+        members = [bare(member) for member in get_args(kind)] if isinstance(kind, UnionType) else []
+        if members:  # the step is the name of the member that the value nearly was
+            kind = next(m for m in members if (getattr(m, "__origin__", m) is list) == str(step).startswith("list["))
+        elif isinstance(step, int):
             kind, document = inner_type(kind)[0], document[step]
         else:
             is_model = isinstance(kind, type) and issubclass(kind, Model)
