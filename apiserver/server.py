@@ -45,7 +45,6 @@ from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
 from apiserver.service_account_tokens import ServiceAccountTokens
-from apiserver.service_ranges import keep_in_step
 from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import WatchCache
@@ -233,6 +232,8 @@ class Server:
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server serves."""
         await self._serving.wait()
+        from apiserver.service_ranges import keep_in_step
+
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
         await self._create_local_api_services(api)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 from api.core_v1 import Service
 from api.errors import AlreadyExists
@@ -19,11 +20,13 @@ from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.registry.addresses import parse
 from apiserver.registry.service_addresses import DEFAULT_RANGES, MANAGED_BY, MANAGER, address_objects, default_ranges
-from apiserver.registry.services import Services
 from apiserver.registry.strategy import Network
 from apiserver.request import User
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyMissing, RevisionMismatch, StoreError
+
+if TYPE_CHECKING:
+    from apiserver.registry.services import Services
 
 _PERIOD = 180.0  # seconds; Kubernetes' own
 log = logging.getLogger(__name__)
@@ -80,6 +83,5 @@ def _addresses(service: Entry) -> Iterator[str]:
 
 def _is_allocated(services: Endpoint, name: str) -> bool:
     """Whether an address is taken for a Service that is only about to be stored."""
-    strategy, address = services.strategy, parse(name)
-    assert isinstance(strategy, Services)
+    address, strategy = parse(name), cast("Services", services.strategy)
     return address is not None and any(address in known for known in strategy.allocation.addresses.values())
