@@ -183,9 +183,9 @@ def _validate_rule(rule: ValidationRule, schema: JSONSchemaProps, path: str) -> 
     if not rule.rule.strip():
         yield required(f"{path}.rule", "rule is not specified")
     elif rule.message and not message:
-        yield invalid_value(f"{path}.message", rule.message, "message must be non-empty if specified")
+        yield invalid_value(f"{path}.message", rule.message, "must be non-empty if specified")
     elif _LINE_BREAK.search(message):
-        yield invalid_value(f"{path}.message", rule.message, "message must not contain line breaks")
+        yield invalid_value(f"{path}.message", rule.message, "must not contain line breaks")
     elif _LINE_BREAK.search(rule.rule.strip()) and not message:
         yield required(f"{path}.message", "message must be specified if rule contains line breaks")
     if rule.messageExpression and not rule.messageExpression.strip():
@@ -194,10 +194,10 @@ def _validate_rule(rule: ValidationRule, schema: JSONSchemaProps, path: str) -> 
         yield not_supported(f"{path}.reason", rule.reason, _REASONS)
     where = f"{path}.fieldPath"
     if rule.fieldPath and not rule.fieldPath.strip():
-        yield invalid_value(where, rule.fieldPath, "fieldPath must be non-empty if specified")
+        yield invalid_value(where, rule.fieldPath, "must be non-empty if specified")
     if _LINE_BREAK.search(rule.fieldPath):
-        yield invalid_value(where, rule.fieldPath, "fieldPath must not contain line breaks")
+        yield invalid_value(where, rule.fieldPath, "must not contain line breaks")
     if rule.fieldPath and unsupported(schema) is None:
         found = find_field(schema, rule.fieldPath, keys=True)
         if isinstance(found, str):
-            yield invalid_value(where, rule.fieldPath, "fieldPath must be a valid path")
+            yield invalid_value(where, rule.fieldPath, "must be a valid path")

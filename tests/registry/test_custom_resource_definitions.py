@@ -260,6 +260,19 @@ def test_rules_of_versions(fields: dict[str, Any], expected: list[str]) -> None:
                 '"FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"',
             ],
         ),
+        (
+            with_field(
+                **{
+                    "type": "string",
+                    "x-kubernetes-validations": [{"rule": "true", "message": "a\nb", "fieldPath": ".b"}],
+                }
+            ),
+            [
+                'properties[a].x-kubernetes-validations[0].message: Invalid value: "a\\nb": '
+                "must not contain line breaks",
+                'properties[a].x-kubernetes-validations[0].fieldPath: Invalid value: ".b": must be a valid path',
+            ],
+        ),
         ({**OBJECT, "$schema": "x"}, ["= Invalid value: \"\": OpenAPIV3Schema 'schema' is not supported"]),
     ],
 )
