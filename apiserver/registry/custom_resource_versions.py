@@ -21,6 +21,7 @@ from api.errors import FieldError, duplicate, forbidden, invalid_value, required
 from apiserver.registry.internal_form import internal
 from apiserver.registry.openapi_schemas import validate_schema
 from apiserver.registry.schema_defaults import validate_defaults
+from apiserver.registry.schema_formats import is_known
 from apiserver.registry.structural_schemas import find_field, subschemas, unsupported, validate_structure
 
 # Unset, and what they are called where all versions have them in common.
@@ -39,13 +40,6 @@ _AT_ROOT_WITH_STATUS = (
     "Description", "Type", "Format", "Title", "Maximum", "ExclusiveMaximum", "Minimum", "ExclusiveMinimum",
     "MaxLength", "MinLength", "Pattern", "MaxItems", "MinItems", "UniqueItems", "MultipleOf", "Required", "Items",
     "Properties", "ExternalDocs", "Example", "XPreserveUnknownFields", "XValidations",
-)  # fmt: skip
-_FORMATS = frozenset(
-    (
-        "bsonobjectid", "byte", "cidr", "creditcard", "date", "datetime", "duration", "email", "hexcolor", "hostname",
-        "ipv4", "ipv6", "isbn", "isbn10", "isbn13", "k8slongname", "k8sshortname", "mac", "password", "rgbcolor",
-        "ssn", "uri", "uuid", "uuid3", "uuid4", "uuid5",
-    )
 )  # fmt: skip
 
 
@@ -239,4 +233,4 @@ def _validate_selectable(
 def unknown_formats(schema: JSONSchemaProps) -> set[str]:
     """Formats that the server does not check."""
     found = set().union(*(unknown_formats(below) for below in subschemas(schema)))
-    return found | ({schema.format} if schema.format and schema.format.replace("-", "") not in _FORMATS else set())
+    return found | ({schema.format} if schema.format and not is_known(schema.format) else set())

@@ -9,11 +9,20 @@ from typing import Any
 from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, not_supported, required, too_long, too_many
 from apiserver.registry.go_patterns import compiled
+from apiserver.registry.schema_formats import has_format
+
+_FLOAT = 3.4028234663852886e38  # the largest of 32 bits
+_LIMITS: dict[tuple[str, str], tuple[float, float]] = {
+    ("integer", "int32"): (-(2**31), 2**31 - 1),
+    ("integer", "uint32"): (0, 2**32 - 1),
+    ("integer", "uint64"): (0, 2**64 - 1),
+    ("number", "float"): (-_FLOAT, _FLOAT),
+}
 
 
 def validate_value(value: Any, schema: JSONSchemaProps, path: str, name: str = "") -> Iterator[FieldError]:
-    """`path` is the field of the whole value, `name` that of the part of it which is looked at."""
-    where = f"{path}.{name}" if name else path
+    """`path` is the field of the whole value, `name` that of the part of it which is looked at; both may be empty."""
+    where = _joined(path, name)
     yield from _validate_type(value, schema, where, name)
     if value is None:
         return
@@ -21,13 +30,22 @@ def validate_value(value: Any, schema: JSONSchemaProps, path: str, name: str = "
     if isinstance(value, str):
         yield from _validate_string(value, schema, where, name)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield from _validate_number(value, schema, where, name)
+        yield from _validate_number(value, schema, path, name)
     elif isinstance(value, list):
         yield from _validate_list(value, schema, path, name)
     if schema.enum and value not in schema.enum:
         yield not_supported(where, value, [c if isinstance(c, str) else json.dumps(c) for c in schema.enum])
     if isinstance(value, dict):
         yield from _validate_object(value, schema, path, name)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path and name else path or name
+
+
+def _whole(path: str, message: str) -> FieldError:
+    """A complaint that belongs to no field."""
+    return invalid_value(path or "<nil>", "", message)
 
 
 def _type_of(value: Any) -> str:
@@ -51,16 +69,24 @@ def _validate_type(value: Any, schema: JSONSchemaProps, where: str, name: str) -
 
 
 def _validate_string(value: str, schema: JSONSchemaProps, where: str, name: str) -> Iterator[FieldError]:
+    """Only the first of the rules about the characters is complained of."""
     if schema.maxLength is not None and len(value) > schema.maxLength:
         yield too_long(where, schema.maxLength)
-    if schema.minLength is not None and len(value) < schema.minLength:
+    elif schema.minLength is not None and len(value) < schema.minLength:
         yield invalid_value(where, value, f"{name} in body should be at least {schema.minLength} chars long")
-    if schema.pattern and not compiled(schema.pattern).search(value):
+    elif schema.pattern and not compiled(schema.pattern).search(value):
         yield invalid_value(where, value, f"{name} in body should match '{schema.pattern}'")
+    if schema.format and not has_format(value, schema.format):
+        message = f'{name} in body must be of type {schema.format}: "{value}"'
+        yield FieldError("FieldValueTypeInvalid", where, value, message)
 
 
-def _validate_number(value: float, schema: JSONSchemaProps, where: str, name: str) -> Iterator[FieldError]:
-    factor = schema.multipleOf
+def _validate_number(value: float, schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
+    where, factor = _joined(path, name), schema.multipleOf
+    limits = _LIMITS.get((schema.type, schema.format))
+    if limits is not None and not limits[0] <= value <= limits[1]:
+        kind = f"{schema.type} with format {schema.format}"
+        yield _whole(path, f"Checked value must be of type {kind} in {name}")
     if factor is not None:
         if isinstance(value, int):
             factor = int(factor)  # integers are compared as such, whatever is left of the factor
@@ -87,7 +113,7 @@ def _shown(number: float) -> str:
 
 
 def _validate_list(value: list[Any], schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
-    where = f"{path}.{name}" if name else path
+    where = _joined(path, name)
     if isinstance(schema.items, JSONSchemaProps):
         for index, item in enumerate(value):
             yield from validate_value(item, schema.items, path, f"{name}[{index}]")
@@ -98,7 +124,7 @@ def _validate_list(value: list[Any], schema: JSONSchemaProps, path: str, name: s
 
 
 def _validate_object(value: dict[str, Any], schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
-    where = f"{path}.{name}" if name else path
+    where = _joined(path, name)
     if schema.minProperties is not None and len(value) < schema.minProperties:
         complaint = f"{name} in body should have at least {schema.minProperties} properties"
         yield invalid_value(where, len(value), complaint)
@@ -120,14 +146,14 @@ def _validate_junctors(value: Any, schema: JSONSchemaProps, path: str, name: str
     if schema.anyOf:
         found = [complaints(part) for part in schema.anyOf]
         if all(found):
-            yield invalid_value(path, "", f'"{name}" must validate at least one schema (anyOf)')
+            yield _whole(path, f'"{name}" must validate at least one schema (anyOf)')
             yield from min(found, key=len)
     if schema.oneOf:
         found = [complaints(part) for part in schema.oneOf]
         valid = sum(not errors for errors in found)
         if valid != 1:
             count = f"Found {valid} valid alternatives" if valid else "Found none valid"
-            yield invalid_value(path, "", f'"{name}" must validate one and only one schema (oneOf). {count}')
+            yield _whole(path, f'"{name}" must validate one and only one schema (oneOf). {count}')
             if not valid:
                 yield from min(found, key=len)
     if schema.allOf:
@@ -135,6 +161,6 @@ def _validate_junctors(value: Any, schema: JSONSchemaProps, path: str, name: str
         for errors in found:
             yield from errors
         if any(found):
-            yield invalid_value(path, "", f'"{name}" must validate all the schemas (allOf)')
+            yield _whole(path, f'"{name}" must validate all the schemas (allOf)')
     if schema.not_ is not None and not complaints(schema.not_):
-        yield invalid_value(path, "", f'"{name}" must not validate the schema (not)')
+        yield _whole(path, f'"{name}" must not validate the schema (not)')
