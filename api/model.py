@@ -159,8 +159,15 @@ def struct() -> Any:
     return Field(default={}, validate_default=True)
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # the first or last day there is, and a zone that moves it over the edge
+        raise ValueError("Time.MarshalJSON: year outside of range [0,9999]") from None
+
+
 def _to_second(value: datetime) -> datetime:
-    return value.astimezone(UTC).replace(microsecond=0)
+    return _in_utc(value).replace(microsecond=0)
 
 
 def _microseconds(value: datetime) -> str:
@@ -172,7 +179,7 @@ def _with_microseconds(value: Any) -> Any:
         return value
     if not _MICRO_TIME.fullmatch(value):
         raise ValueError("not an RFC 3339 time with six digits after the second")
-    return datetime.fromisoformat(value)
+    return _in_utc(datetime.fromisoformat(value))
 
 
 def _is_base64(value: str) -> str:
@@ -200,8 +207,10 @@ Base64 = Annotated[str, AfterValidator(_is_base64)]
 _UNSET = "\0unset"
 
 
-class _AlwaysPresent:
-    """Lets a field take the stand-in for "unset" as its default and turns it into None.
+class AlwaysPresent:
+    """Marks a field that is written as null when unset; declared with `= null()`.
+
+    Lets a field take the stand-in for "unset" as its default and turns it into None.
 
     Default and value then differ, so that `exclude_defaults` keeps the field and null is written.
     """
@@ -215,10 +224,10 @@ def _nothing(_: Any) -> None:
     return None
 
 
-ZeroTime = Annotated[Time | None, _AlwaysPresent()]
+ZeroTime = Annotated[Time | None, AlwaysPresent()]
 """A time that is null on the wire when unset (a Go struct, not a pointer); declared with `= null()`."""
 
-ZeroMicroTime = Annotated[MicroTime | None, _AlwaysPresent()]
+ZeroMicroTime = Annotated[MicroTime | None, AlwaysPresent()]
 """The same with microseconds."""
 
 
@@ -353,6 +362,8 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
         members = [bare(member) for member in get_args(kind)] if isinstance(kind, UnionType) else []
         if members:  # the step is the name of the member that the value nearly was
             kind = next(m for m in members if (getattr(m, "__origin__", m) is list) == str(step).startswith("list["))
+        elif isinstance(step, str) and getattr(kind, "__origin__", None) is list:
+            continue  # not a place, but which of a union's types the value was taken for
         elif isinstance(step, int):
             kind, document = inner_type(kind)[0], document[step]
         else:

@@ -173,11 +173,17 @@ RESOURCES: tuple[Resource, ...] = (
              verbs=_CREATE),
     Resource(AUTHORIZATION_V1, "subjectaccessreviews", "authorization_v1.SubjectAccessReview", namespaced=False,
              verbs=_CREATE),
+    Resource(CERTIFICATES_V1, "certificatesigningrequests", "certificates_v1.CertificateSigningRequest",
+             namespaced=False, short_names=("csr",), parts=(Part("approval"), STATUS)),
     Resource(NETWORKING_V1, "ingressclasses", "networking_v1.IngressClass", namespaced=False),
     Resource(NETWORKING_V1, "ingresses", "networking_v1.Ingress", short_names=("ing",), parts=(STATUS,)),
     Resource(NETWORKING_V1, "ipaddresses", "networking_v1.IPAddress", namespaced=False, short_names=("ip",)),
     Resource(NETWORKING_V1, "networkpolicies", "networking_v1.NetworkPolicy", short_names=("netpol",)),
     Resource(NETWORKING_V1, "servicecidrs", "networking_v1.ServiceCIDR", namespaced=False, parts=(STATUS,)),
+    Resource(RBAC_V1, "clusterrolebindings", "rbac_v1.ClusterRoleBinding", namespaced=False),
+    Resource(RBAC_V1, "clusterroles", "rbac_v1.ClusterRole", namespaced=False),
+    Resource(RBAC_V1, "rolebindings", "rbac_v1.RoleBinding"),
+    Resource(RBAC_V1, "roles", "rbac_v1.Role"),
     Resource(ADMISSIONREGISTRATION_V1, "mutatingadmissionpolicies", "admissionregistration_v1.MutatingAdmissionPolicy",
              namespaced=False, categories=("api-extensions",)),
     Resource(ADMISSIONREGISTRATION_V1, "mutatingadmissionpolicybindings",
@@ -202,6 +208,9 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(RESOURCE_V1, "resourceclaims", "resource_v1.ResourceClaim", parts=(STATUS,)),
     Resource(RESOURCE_V1, "resourceclaimtemplates", "resource_v1.ResourceClaimTemplate"),
     Resource(RESOURCE_V1, "resourceslices", "resource_v1.ResourceSlice", namespaced=False),
+    Resource(FLOWCONTROL_V1, "flowschemas", "flowcontrol_v1.FlowSchema", namespaced=False, parts=(STATUS,)),
+    Resource(FLOWCONTROL_V1, "prioritylevelconfigurations", "flowcontrol_v1.PriorityLevelConfiguration",
+             namespaced=False, parts=(STATUS,)),
 )
 # fmt: on
 

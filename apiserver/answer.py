@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,10 +68,25 @@ def _gzipped(parts: Sequence[bytes]) -> bytes:
     return b"".join([*map(compressor.compress, parts), compressor.flush()])
 
 
+_WARNINGS_LIMIT = 4 * 1024
+"""Characters of all warnings of an answer; where there are more, each is cut off and then the rest left out."""
+_WARNING_CUT = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
 def warning_headers(warnings: Iterable[str]) -> list[str]:
-    """`Warning` headers as RFC 7234 writes them: code 299, no agent, the text quoted.  Each text once."""
-    quoted = []
-    for text in dict.fromkeys(warnings):
+    """`Warning` headers as RFC 7234 writes them: code 299, no agent, the text quoted.  Each text once.
+
+    A text with a control character cannot stand in a header and is left out.
+    """
+    texts = [text for text in dict.fromkeys(warnings) if not _CONTROL.search(text)]
+    if sum(map(len, texts)) > _WARNINGS_LIMIT:
+        texts = [text[:_WARNING_CUT] for text in texts]
+    quoted, size = [], 0
+    for text in texts:
+        if size >= _WARNINGS_LIMIT:
+            break
+        size += len(text)
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         quoted.append(f'299 - "{escaped}"')
     return quoted

@@ -15,12 +15,12 @@ from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
 from apiserver.admission.plugin import AdmissionPlugin
-from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
+from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
-from apiserver.request import Request, RequestInfo, User
+from apiserver.request import Request, User
 
 if TYPE_CHECKING:
-    from apiserver.filters.authorization import Rule
+    from apiserver.authorization.authorizer import Authorizer
     from apiserver.service_account_tokens import ServiceAccountTokens
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
@@ -123,8 +123,8 @@ class API:
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     admission: Sequence[AdmissionPlugin]
     authenticate: Callable[[Request], Awaitable[User]]
-    allows: Callable[[User, RequestInfo], bool]
-    rules: Callable[[User], tuple[list[Rule], list[str]]]
+    authorizer: Authorizer
+    requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int
     random: random.Random = field(default_factory=random.Random)
@@ -149,6 +149,7 @@ class API:
             peek=self.peek,
             list=self.list_objects,
             exists=self.exists,
+            requester=self.requester(user),
         )
 
     def exists(self, resource: Resource, namespace: str, name: str) -> bool:

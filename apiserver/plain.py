@@ -18,7 +18,7 @@ from apiserver.discovery import Discovery, etag
 from apiserver.filters.metrics import Metrics
 from apiserver.health import Health
 from apiserver.negotiation import JSON, negotiate
-from apiserver.openapi import Documents
+from apiserver.openapi import Documents, gnostic
 from apiserver.version import version
 
 
@@ -105,6 +105,9 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
 
     @app.get("/openapi/v2")
     async def openapi_v2(request: FastRequest) -> Response:
+        wanted = request.headers.get("accept", "").partition(",")[0].strip()
+        if wanted in gnostic.ACCEPTED:
+            return cached(request, *documents.v2_protobuf(), gnostic.MEDIA_TYPE)
         body, tag = documents.v2()
         return cached(request, body, tag)
 

@@ -7,6 +7,7 @@ crashes the process on a deeply nested document.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -191,9 +192,12 @@ def _plain(text: str) -> Any:
     if text[0] in "+-.0123456789":
         digits = text.replace("_", "")
         if found := _INTEGER.fullmatch(digits):
-            return _integer(found[1], found[2])
+            try:
+                return _integer(found[1], found[2])
+            except (ValueError, OverflowError):
+                return text  # more than a float holds: Go leaves it a string
         if _FLOAT.fullmatch(digits):
-            return float(digits)
+            return number if math.isfinite(number := float(digits)) else text
         if _SPECIAL.fullmatch(text):
             raise YAMLError(f"json: unsupported value: {text}")
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apiserver.admission.certificates import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
 from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
@@ -22,4 +23,7 @@ def default_plugins(*, mount_tokens: bool = True) -> list[AdmissionPlugin]:
         DefaultTolerationSeconds(),
         RuntimeClass(),
         DefaultIngressClass(),
+        CertificateApproval(),
+        CertificateSigning(),
+        CertificateSubjectRestriction(),
     ]

@@ -39,7 +39,8 @@ async def update_object(
         if current is None:
             if not create:
                 raise write.missing(name)
-            new = transform(endpoint.model(), None)
+            write.may_create(name)
+            new = transform(None, None)
             check_names(new, write.namespace, name, endpoint.namespaced)
             new.metadata.name = name
             new.metadata.resourceVersion = ""
@@ -85,6 +86,8 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
 async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -> Entry:
     endpoint, strategy, current = write.endpoint, write.endpoint.strategy, stored.entry
     context = write.context()
+    if write.target is None:
+        strategy.authorize(new, old, context)
     doubled = object_meta.deduplicate_owners(new.metadata)
     if doubled:
         write.warnings.append(doubled)
@@ -96,6 +99,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     def prepare() -> None:
         if isinstance(part, Subresource):
             part.prepare_for_update(new, old)
+            part.stamp(new, old, context.now)
         else:
             strategy.prepare_for_update(new, old, context)
 

@@ -14,7 +14,7 @@ from typing import Literal
 import orjson
 
 from api.clock import Clock
-from api.errors import Expired, StatusError
+from api.errors import BadRequest, Expired, StatusError
 from apiserver.handlers.list_options import ListOptions, parse_resource_version, too_large
 from apiserver.storage.entry import CacheEvent, Entry, EventType, watch_frame
 from apiserver.storage.protocol import Compacted, Revision, StoreError
@@ -191,12 +191,12 @@ def open_watch(
 
     Without a resourceVersion, or with "0" or sendInitialEvents, it begins with the present objects as ADDED.
     What happens after the parameters have been understood is told in the stream, as Kubernetes does: a version that
-    is too old is an ERROR item with 410 Expired.  Raises StatusError (500) for a version that is no number.
+    is too old is an ERROR item with 410 Expired.  Raises BadRequest for a version that is no number.
     """
     try:
         since = parse_resource_version(options.resource_version)
     except ValueError as error:
-        raise StatusError(str(error)) from None
+        raise BadRequest(str(error)) from None
     namespace = namespace or options.fields.requires("metadata.namespace") or ""
     initial: deque[WatchItem] = deque()
     wants_state = options.send_initial_events if options.send_initial_events is not None else since == 0
@@ -216,8 +216,8 @@ def open_watch(
     if initial and initial[-1].type == "ERROR":
         subscription.close()
         return watch
-    timeout = float(options.timeout or 0)
-    if timeout <= 0:
+    timeout = max(0.0, float(options.timeout or 0))
+    if not options.timeout:
         timeout = SHORTEST_TIMEOUT * (1 + (rng or random.SystemRandom()).random())
     watch.start(clock, timeout)
     return watch

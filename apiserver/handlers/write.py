@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -19,10 +21,11 @@ from api.errors import (
 )
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
+from apiserver.filters.authorization import forbidden
 from apiserver.handlers.options import WriteOptions
 from apiserver.patch.managed_fields import managers_of, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
-from apiserver.request import User
+from apiserver.request import RequestInfo, User
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
 from apiserver.stored import StoredObject
@@ -68,6 +71,16 @@ class Write:
             context=self.context(),
         )
 
+    def may_create(self, name: str) -> None:
+        """Refuse those who may update an object but not make it.  Raises Forbidden."""
+        resource, namespace = self.endpoint.resource, self.namespace
+        if not self.context().may("create", resource.group, resource.plural, namespace, name):
+            info = RequestInfo(
+                "", "create", is_resource=True, group=resource.group, namespace=namespace, resource=resource.plural,
+                name=name,
+            )  # fmt: skip
+            raise forbidden(self.user, info)
+
     def mutate(self, request: AdmissionRequest) -> None:
         for plugin in self.api.admission:
             plugin.mutate(request)
@@ -111,6 +124,9 @@ class Write:
         To be asked before admission, preparation and allocation: what those fill in is nobody's
         (https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers).
         """
+        if not self.endpoint.strategy.tracks_owners:
+            new.metadata.managedFields = []
+            return []
         if self.applied:
             return managers_of(self.applied)
         encoded = self._encode(new, stored)
@@ -167,7 +183,7 @@ class Write:
         """Raises AlreadyExists."""
         resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
         form = self.endpoint.stored_form(document)
-        value = orjson.dumps(form)
+        value = _encoded(form)
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
@@ -180,7 +196,7 @@ class Write:
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
         form = self.endpoint.stored_form(document)
-        value = orjson.dumps(form)
+        value = _encoded(form)
         if self.options.dry_run:
             return Entry.from_value(current.key, value, current.revision, None)
         try:
@@ -200,6 +216,28 @@ class Write:
     def missing(self, name: str) -> Exception:
         resource = self.endpoint.resource
         return not_found(resource.group, resource.plural, name)
+
+
+_DEEPEST = 128
+"""Levels of nesting an object may have: as many as every later work on it can bear."""
+_STEPS = bytes({"{": 1, "[": 1, "}": 255, "]": 255}.get(chr(code), 0) for code in range(256))
+_NO_BRACKETS = bytes(code for code in range(256) if not _STEPS[code])
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+def _encoded(form: dict[str, Any]) -> bytes:
+    """An object as it is stored.  Raises BadRequest for one that is nested too deeply."""
+    value = orjson.dumps(form)
+    if value.count(b"{") + value.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST:
+        without_strings = _STRING.sub(b"", value)
+        if _depth(without_strings) > _DEEPEST:
+            raise BadRequest("exceeded max depth")
+    return value
+
+
+def _depth(text: bytes) -> int:
+    """The most brackets that are open at once, those in strings included."""
+    return max(accumulate(memoryview(text.translate(_STEPS, _NO_BRACKETS)).cast("b")), default=0)
 
 
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:

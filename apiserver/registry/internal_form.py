@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from api.meta_v1 import ObjectMeta
 from api.model import Model
 
 _ORDER: dict[str, str] = {
@@ -109,9 +110,23 @@ _ORDER: dict[str, str] = {
         "consumedCapacity"
     ),
     "DeviceAllocationConfiguration": "source requests opaque",
+    "FlowSchemaSpec": "priorityLevelConfiguration matchingPrecedence distinguisherMethod rules",
+    "PolicyRulesWithSubjects": "subjects resourceRules nonResourceRules",
+    "ResourcePolicyRule": "verbs apiGroups resources clusterScope namespaces",
+    "NonResourcePolicyRule": "verbs nonResourceURLs",
+    "Subject": "kind user group serviceAccount",
+    "PriorityLevelConfigurationSpec": "type limited exempt",
+    "LimitedPriorityLevelConfiguration": (
+        "nominalConcurrencyShares limitResponse lendablePercent borrowingLimitPercent"
+    ),
+    "LimitResponse": "type queuing",
+    "QueuingConfiguration": "queues handSize queueLengthLimit",
+    "ExemptPriorityLevelConfiguration": "nominalConcurrencyShares lendablePercent",
 }
 
 _NAMES = {
+    "apiGroup": "APIGroup",
+    "apiGroups": "APIGroups",
     "awsElasticBlockStore": "AWSElasticBlockStore",
     "cel": "CEL",
     "cephfs": "CephFS",
@@ -149,6 +164,11 @@ _POINTERS = {("Container", "restartPolicy"), ("EphemeralContainer", "restartPoli
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 # Types of meta/v1 are the same inside: they keep their JSON names, and leave out what is empty.
 _META = {"LabelSelector", "LabelSelectorRequirement"}
+_META_ORDER = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
+    "managedFields", "manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource",
+)  # fmt: skip
 
 
 def _go_name(name: str) -> str:
@@ -166,6 +186,18 @@ def internal(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     return value
+
+
+def metadata_form(metadata: ObjectMeta) -> dict[str, Any]:
+    """Metadata as messages quote it: its JSON, in the order of the fields' declaration."""
+    document = _in_order(metadata.to_dict())
+    if managers := document.get("managedFields"):
+        document["managedFields"] = [_in_order(manager) for manager in managers]
+    return document
+
+
+def _in_order(document: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(document.items(), key=lambda member: _META_ORDER.index(member[0])))
 
 
 def _internal_model(model: Model) -> dict[str, Any]:

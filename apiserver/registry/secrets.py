@@ -39,8 +39,8 @@ class Secrets(Strategy[Secret]):
             obj.type = "Opaque"
         # stringData is for writing only: it wins over data and is never kept.
         if obj.stringData:
-            for key, text in obj.stringData.items():
-                obj.data[key] = base64.b64encode(text.encode()).decode()
+            encoded = {key: base64.b64encode(text.encode()).decode() for key, text in obj.stringData.items()}
+            obj.data = {**obj.data, **encoded}  # a new one: an update shares what it leaves alone with the old object
             obj.stringData = {}
 
     def prepare_for_update(self, new: Secret, old: Secret, context: Context) -> None:

@@ -4,9 +4,9 @@ The verb handlers are the same for every resource; wherever kinds differ they as
 *strategy*.  A new kind is its types in `api/`, a strategy here, and a line in `registry.table`.
 The order in which a handler asks is Kubernetes' own:
 
-    create:  default → (field ownership, mutating admission) → prepare_for_create → validate → begin_create
+    create:  default → (field ownership, mutating admission) → authorize → prepare_for_create → validate → begin_create
              → companions → store
-    update:  default → (field ownership, mutating admission) → prepare_for_update → validate_changed
+    update:  authorize → default → (field ownership, mutating admission) → prepare_for_update → validate_changed
              → begin_update → companions → store
     delete:  grace_period → store → companions → after_delete
 """
@@ -18,13 +18,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from api.errors import FieldError
 from api.meta_v1 import DeleteOptions, ObjectMeta
 from api.model import Model
 from api.scheme import Resource
 from apiserver.registry.names import dns_subdomain
+
+if TYPE_CHECKING:
+    from api.rbac_v1 import PolicyRule
+    from apiserver.request import User
 
 
 class APIObject(Protocol):
@@ -75,6 +79,9 @@ class Subresource:
     def prepare_for_update(self, new: Any, old: Any) -> None:
         """Put back everything of `old` that this subresource may not change."""
         raise NotImplementedError
+
+    def stamp(self, new: Any, old: Any, now: datetime) -> None:
+        """Note when what the client says was said."""
 
     def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
         return ()
@@ -127,6 +134,27 @@ class Context:
     peek: Callable[[type[Model], str, str], Any | None]
     list: Callable[[type[Model], str], list[Any]]
     exists: Callable[[Resource, str, str], bool]
+    requester: Requester | None = None
+    """Who asks, for the rules that need more than a name; None where nobody does: the server may do everything."""
+
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        """Whether who asks may do something else, too."""
+        return self.requester is None or self.requester.may(verb, group, resource, namespace, name)
+
+
+class Requester(Protocol):
+    """Who a request comes from, and what they may do (`apiserver.authorization`)."""
+
+    @property
+    def user(self) -> User: ...
+
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        """Whether they may do something else, too."""
+        ...
+
+    def grant(self, rules: Iterable[PolicyRule], namespace: str) -> str:
+        """Why they may not give these rules to anybody in a namespace ("" for all); empty when they may."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -160,6 +188,8 @@ class Strategy(Generic[M]):
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
     """Whether DELETE answers with the object that is gone instead of a Status."""
+    tracks_owners: ClassVar[bool] = True
+    """Whether managedFields say who owns which field."""
     storage_model: ClassVar[type[Model] | None] = None
     """Where the objects are another resource's (`registry.table.STORED_AS`): the type in whose form they are kept."""
     storage_fields: ClassVar[Mapping[str, str]] = {}
@@ -183,6 +213,10 @@ class Strategy(Generic[M]):
 
     def prepare_for_update(self, new: M, old: M, context: Context) -> None:
         """Put back status; bump metadata.generation when the desired state changed."""
+
+    def authorize(self, new: M, old: M | None, context: Context) -> None:
+        """Refuse what this user may not do with an object, although they may write it: roles and bindings give
+        nobody more than whoever writes them has.  `new` is what the client sent.  Raises Forbidden, NotFound."""
 
     def validate(self, new: M) -> Iterator[FieldError]:
         """Every broken rule, in the order of Kubernetes' own validation, metadata excepted."""

@@ -16,11 +16,14 @@ from api.scheme import (
     APIEXTENSIONS_V1,
     APIREGISTRATION_V1,
     APPS_V1,
+    CERTIFICATES_V1,
     COORDINATION_V1,
     CORE_V1,
     DISCOVERY_V1,
     EVENTS_V1,
+    FLOWCONTROL_V1,
     NETWORKING_V1,
+    RBAC_V1,
     RESOURCE_V1,
     RESOURCES,
     GroupVersion,
@@ -55,9 +58,14 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "deployments": "deployments.Deployments",
         "replicasets": "replica_sets.ReplicaSets",
     },
+    CERTIFICATES_V1: {"certificatesigningrequests": "certificate_signing_requests.CertificateSigningRequests"},
     COORDINATION_V1: {"leases": "leases.Leases"},
     DISCOVERY_V1: {"endpointslices": "endpoint_slices.EndpointSlices"},
     EVENTS_V1: {"events": "events.Events"},
+    FLOWCONTROL_V1: {
+        "flowschemas": "flow_schemas.FlowSchemas",
+        "prioritylevelconfigurations": "priority_level_configurations.PriorityLevelConfigurations",
+    },
     NETWORKING_V1: {
         "ingressclasses": "ingress_classes.IngressClasses",
         "ingresses": "ingresses.Ingresses",
@@ -70,6 +78,12 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "resourceclaims": "resource_claims.ResourceClaims",
         "resourceclaimtemplates": "resource_claims.ResourceClaimTemplates",
         "resourceslices": "resource_slices.ResourceSlices",
+    },
+    RBAC_V1: {
+        "clusterrolebindings": "cluster_role_bindings.ClusterRoleBindings",
+        "clusterroles": "cluster_roles.ClusterRoles",
+        "rolebindings": "role_bindings.RoleBindings",
+        "roles": "roles.Roles",
     },
 }
 
