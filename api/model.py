@@ -25,7 +25,15 @@ from typing import Annotated, Any, Self, TypeVar, get_args
 
 import orjson
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    SerializationInfo,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
@@ -127,6 +135,9 @@ class Named:
     name: str
 
 
+_AS_GIVEN = {"as given": True}
+
+
 class NotGiven(list[Any]):
     """A `NullWhenEmpty` list that nobody gave, which Go tells from one that was given without items."""
 
@@ -138,7 +149,7 @@ class NullWhenEmpty:
         schema = core_schema.no_info_after_validator_function(
             _list_for_null, core_schema.nullable_schema(handler(source))
         )
-        schema["serialization"] = core_schema.wrap_serializer_function_ser_schema(_null_for_empty)
+        schema["serialization"] = core_schema.wrap_serializer_function_ser_schema(_null_for_empty, info_arg=True)
         return schema
 
 
@@ -146,8 +157,10 @@ def _list_for_null(value: Any) -> Any:
     return NotGiven() if value is None else value
 
 
-def _null_for_empty(value: list[Any], handler: Callable[[list[Any]], Any]) -> Any:
-    return handler(value) if value else None
+def _null_for_empty(value: list[Any], handler: Callable[[list[Any]], Any], info: SerializationInfo[Any]) -> Any:
+    if value or (info.context and not isinstance(value, NotGiven)):
+        return handler(value)
+    return None
 
 
 def struct() -> Any:
@@ -312,13 +325,17 @@ class Model(pydantic.BaseModel):
         """Read an object that is already parsed into JSON-shaped dictionaries and lists."""
         return cls.decode(orjson.dumps(document), unknown_fields=unknown_fields)
 
-    def encode(self, members: Set[str] | None = None) -> bytes:
+    def encode(self, members: Set[str] | None = None, *, as_given: bool = False) -> bytes:
         """JSON as the API writes it: empty values left out or kept as each field declares.
 
-        With `members` only these fields of the object.
+        With `members` only these fields of the object.  With `as_given` a list that somebody gave without items is
+        one, even where null is written for it.
         """
         include: Any = members
-        return self.__pydantic_serializer__.to_json(self, include=include, exclude_defaults=True, by_alias=True)
+        context = _AS_GIVEN if as_given else None
+        return self.__pydantic_serializer__.to_json(
+            self, include=include, exclude_defaults=True, by_alias=True, context=context
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-shaped dictionaries and lists."""

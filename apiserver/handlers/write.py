@@ -129,7 +129,7 @@ class Write:
             return []
         if self.applied:
             return managers_of(self.applied)
-        encoded = self._encode(new, stored)
+        encoded = self._encode(new, stored, as_given=True)
         document = self._parse(new, encoded, stored)
         if "managedFields" in new.metadata.model_fields_set:
             if not new.metadata.managedFields:
@@ -151,9 +151,10 @@ class Write:
             ignored=dict(self.unowned or {}),
         )
 
-    def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:
+    def _encode(self, obj: Any, stored: StoredObject | None, *, as_given: bool = False) -> bytes:
         """The object as JSON, without what it shares with the stored one."""
-        encoded: bytes = obj.encode(members=None if stored is None else stored.changed(obj) | {"metadata"})
+        members = None if stored is None else stored.changed(obj) | {"metadata"}
+        encoded: bytes = obj.encode(members, as_given=as_given)
         return encoded
 
     def _parse(self, obj: Any, encoded: bytes, stored: StoredObject | None) -> dict[str, Any]:

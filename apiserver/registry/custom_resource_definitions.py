@@ -63,6 +63,8 @@ class CustomResourceDefinitions(Strategy[CustomResourceDefinition]):
         if spec.conversion is None:
             spec.conversion = CustomResourceConversion(strategy="None")
         webhook = spec.conversion.webhook
+        if webhook is not None and webhook.clientConfig is None and not webhook.conversionReviewVersions:
+            webhook = spec.conversion.webhook = None  # the internal form does not know that it was there
         if webhook is not None and webhook.clientConfig is not None:
             default_client(webhook.clientConfig)
 

@@ -13,7 +13,6 @@ from api.apiextensions_v1 import (
     CustomResourceColumnDefinition,
     CustomResourceDefinitionVersion,
     CustomResourceSubresources,
-    CustomResourceValidation,
     JSONSchemaProps,
     SelectableField,
 )
@@ -52,6 +51,8 @@ def split(
         values = [getattr(version, field) for version in versions]
         if values and all(value == values[0] for value in values):
             common[field] = values[0]
+    if "schema_" not in common:
+        common.pop("selectableFields", None)  # they are read by the schema, so they stay where it is
     nothing = {field: _COMMON[field][0] for field in common}
     top = CustomResourceDefinitionVersion.model_validate({"name": "", "served": False, "storage": False})
     return top.model_copy(update=common), [version.model_copy(update=nothing) for version in versions]
@@ -110,7 +111,14 @@ def _validate_parts(
     for index, column in enumerate(version.additionalPrinterColumns):
         yield from _validate_column(column, f"{path}.additionalPrinterColumns[{index}]")
     if version.selectableFields:
-        yield from _validate_selectable(version.selectableFields, validation, f"{path}.selectableFields")
+        where = f"{path}.selectableFields"
+        if schema is not None:
+            yield from _validate_selectable(version.selectableFields, schema, where)
+        elif names["schema_"] is None:  # Kubernetes means the opposite
+            needed = "selectableFields may only be set when version.schema.openAPIV3Schema is not included"
+            yield invalid_value(where, "", needed)
+        elif validation is None:
+            yield invalid_value(where, "", "selectableFields may only be set when validations.schema is included")
 
 
 def _about_warning(version: CustomResourceDefinitionVersion) -> Iterator[str]:
@@ -197,13 +205,7 @@ def _validate_column(column: CustomResourceColumnDefinition, path: str) -> Itera
         yield invalid_value(f"{path}.JSONPath", column.jsonPath, "must be a simple json path starting with .")
 
 
-def _validate_selectable(
-    fields: list[SelectableField], validation: CustomResourceValidation | None, path: str
-) -> Iterator[FieldError]:
-    schema = None if validation is None else validation.openAPIV3Schema
-    if schema is None:
-        yield invalid_value(path, "", "selectableFields may only be set when validations.schema is included")
-        return
+def _validate_selectable(fields: list[SelectableField], schema: JSONSchemaProps, path: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for index, field in enumerate(fields):
         where, text = f"{path}[{index}].jsonPath", field.jsonPath

@@ -24,6 +24,8 @@ def test_lists_that_nobody_gave_are_told_from_empty_ones() -> None:
     assert not isinstance(empty.versions, NotGiven)
     assert absent.to_dict()["versions"] is None
     assert empty.to_dict()["versions"] is None
+    assert b'"versions":null' in absent.encode(as_given=True)
+    assert b'"versions":[]' in empty.encode(as_given=True)
 
 
 def test_lists_that_may_be_null_hold_moments() -> None:

@@ -130,6 +130,18 @@ def test_what_versions_have_in_common_is_complained_of_once() -> None:
     assert found(definition(first, second)) == [f"spec.additionalPrinterColumns[0].type: {words}"]
 
 
+def test_selectable_fields_are_where_their_schema_is() -> None:
+    fields = {"selectableFields": [{"jsonPath": ".b"}]}
+    words = 'Invalid value: ".b": is an invalid path: does not refer to a valid field'
+    first = version(schema=with_field(type="string"), **fields)
+    other = version("v2", with_field(type="integer"), storage=False, **fields)
+    assert found(definition(first, other)) == [
+        f"spec.versions[{index}].selectableFields[0].jsonPath: {words}" for index in range(2)
+    ]
+    same = version("v2", with_field(type="string"), storage=False, **fields)
+    assert found(definition(first, same)) == [f"spec.selectableFields[0].jsonPath: {words}"]
+
+
 def test_versions_tell_themselves_apart() -> None:
     shown = (
         '[{"Name":"v1","Served":true,"Storage":true,"Deprecated":false,"DeprecationWarning":null,"Schema":null,'
