@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import orjson
 
 from api.meta_v1 import Status, StatusCause, StatusDetails
+from api.quoting import quoted
 
 
 class StatusError(Exception):
@@ -176,6 +177,8 @@ def invalid(group: str, kind: str, name: str, errors: Iterable[FieldError]) -> I
 
 # --- what can be wrong with one field ------------------------------------------------------------
 
+_OMITTED: Any = object()
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -204,7 +207,7 @@ class FieldError:
 
     def body(self) -> str:
         words = self._WORDS[self.type]
-        if self.type not in self._WITHOUT_VALUE:
+        if self.type not in self._WITHOUT_VALUE and self.value is not _OMITTED:
             words += f": {_shown(self.value)}"
         return f"{words}: {self.detail}" if self.detail else words
 
@@ -218,7 +221,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
+        return quoted(value)
     if isinstance(value, int | float):
         return str(value)
     if hasattr(value, "encode"):
@@ -234,6 +237,11 @@ def invalid_value(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", field, value, detail)
 
 
+def without_value(field: str, detail: str) -> FieldError:
+    """An invalid value that the message does not quote."""
+    return FieldError("FieldValueInvalid", field, _OMITTED, detail)
+
+
 def duplicate(field: str, value: Any, detail: str = "") -> FieldError:
     return FieldError("FieldValueDuplicate", field, value, detail)
 
@@ -241,8 +249,8 @@ def duplicate(field: str, value: Any, detail: str = "") -> FieldError:
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
     """`supported` is named in its own order, sets in alphabetical order."""
     choices = sorted(supported) if isinstance(supported, Set) else supported
-    quoted = ", ".join(f'"{choice}"' for choice in choices)
-    return FieldError("FieldValueNotSupported", field, value, f"supported values: {quoted}" if quoted else "")
+    shown = ", ".join(map(quoted, choices))
+    return FieldError("FieldValueNotSupported", field, value, f"supported values: {shown}" if shown else "")
 
 
 def forbidden(field: str, detail: str) -> FieldError:

@@ -65,6 +65,11 @@ class Atomic:
     """`x-kubernetes-map-type: atomic`: owned and replaced as a whole.  Lists are atomic unless marked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Granular:
+    """`x-kubernetes-map-type: granular`: owned member by member, also where the type is atomic elsewhere."""
+
+
 def atomic(model: _ModelType) -> _ModelType:
     """Marks a type whose objects are owned and replaced as a whole wherever they appear
     (`x-kubernetes-map-type: atomic` on the type itself)."""
@@ -230,7 +235,7 @@ class AlwaysPresent:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         unset = core_schema.no_info_after_validator_function(_nothing, core_schema.literal_schema([_UNSET]))
-        return core_schema.union_schema([handler(source), unset], mode="left_to_right")
+        return core_schema.union_schema([unset, handler(source)], mode="left_to_right")
 
 
 def _nothing(_: Any) -> None:
@@ -242,6 +247,9 @@ ZeroTime = Annotated[Time | None, AlwaysPresent()]
 
 ZeroMicroTime = Annotated[MicroTime | None, AlwaysPresent()]
 """The same with microseconds."""
+
+NullString = Annotated[str | None, AlwaysPresent()]
+"""A string that is null on the wire when unset (a Go pointer without `omitempty`)."""
 
 
 def null() -> Any:

@@ -131,6 +131,7 @@ class Server:
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
+        self._keep(self._create_later_objects(api))
         self._keep(self._create_policies(cache))
         self._keep(self._finish_start(api))
         self._watch_signals(server, cache)
@@ -165,7 +166,7 @@ class Server:
         registry = Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
         endpoints = [Endpoint(resource, registry, cache) for resource in registry.resources]
         for endpoint in endpoints:
-            if endpoint.owns_storage:
+            if endpoint.owns_storage and endpoint.resource.is_stored:
                 cache.register(endpoint.prefix, endpoint.selectable_fields)
         authenticators: list[Authenticator] = [ClientCertificates()]
         if options.token_auth_file:
@@ -209,6 +210,7 @@ class Server:
         wanted = asyncio.Event()
 
         self.metrics.gauges.append(lambda: _object_counts(endpoints))
+        self.metrics.gauges.append(lambda: _watch_events(api))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
@@ -224,6 +226,7 @@ class Server:
                 "ping": lambda: "",
                 "log": lambda: "",
                 "etcd": lambda: str(cache.failure or ""),
+                "etcd-readiness": lambda: str(cache.failure or ""),
                 "informer-sync": lambda: "" if cache.revision else "the watch cache is not loaded",
                 "shutdown": lambda: "shutting down" if self.stopping else "",
             }
@@ -237,6 +240,10 @@ class Server:
         for namespaces in (True, False):
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
+
+    async def _create_later_objects(self, api: API) -> None:
+        await self._serving.wait()
+        await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
 
     async def _create_policies(self, cache: WatchCache) -> None:
         """Roles and flow control: many objects, which can wait until the server serves."""
@@ -330,9 +337,15 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def _watch_events(api: API) -> Iterator[str]:
+    yield "# TYPE apiserver_watch_events_total counter"
+    for (group, version, resource), count in sorted(api.watch_events.items()):
+        yield f'apiserver_watch_events_total{{group="{group}",resource="{resource}",version="{version}"}} {count}'
+
+
 def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
     yield "# TYPE apiserver_storage_objects gauge"
     for endpoint in endpoints:
-        if endpoint.owns_storage:
+        if endpoint.owns_storage and endpoint.resource.is_stored:
             count = endpoint.cache.count(endpoint.prefix)
             yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
 
 from api.errors import BadRequest, invalid, not_supported
 from apiserver.negotiation import MediaType
@@ -15,7 +17,7 @@ from apiserver.registry.columns import NAME
 from apiserver.registry.strategy import Column, Strategy
 
 if TYPE_CHECKING:
-    from apiserver.endpoint import Endpoint
+    from api.scheme import Resource
     from apiserver.request import Request
     from apiserver.storage.entry import Entry
 
@@ -30,8 +32,19 @@ _CREATED_AT: Column[Any] = Column(
 _DEFAULT_COLUMNS = (NAME, _CREATED_AT)
 
 
+class Tabled(Protocol):
+    """What is shown: the objects of an endpoint, or of a subresource that has a kind of its own."""
+
+    @property
+    def resource(self) -> Resource: ...
+    @property
+    def strategy(self) -> Strategy[Any]: ...
+    def body(self, entry: Entry) -> bytes: ...
+    def decode(self, entry: Entry) -> Any: ...
+
+
 def transformed_object(
-    endpoint: Endpoint, entry: Entry, media: MediaType, request: Request, now: datetime, *, headers: bool = True
+    endpoint: Tabled, entry: Entry, media: MediaType, request: Request, now: datetime, *, headers: bool = True
 ) -> dict[str, Any]:
     """One object in the form that `media` names: a table of one row, or its metadata.
 
@@ -43,13 +56,13 @@ def transformed_object(
         kind = endpoint.resource.kind
         raise BadRequest(f"the requested object {kind} is not a list and can not be shown as PartialObjectMetadataList")
     if media.transform == "PartialObjectMetadata":
-        return _partial(entry, version)
+        return _partial(endpoint, entry, version)
     metadata = {"resourceVersion": str(entry.revision)} if entry.revision else {}
     return _table(endpoint, [entry], metadata, version, request, now, headers)
 
 
 def transformed_list(
-    endpoint: Endpoint,
+    endpoint: Tabled,
     entries: Iterable[Entry],
     metadata: Mapping[str, Any],
     media: MediaType,
@@ -65,7 +78,7 @@ def transformed_list(
         kind = f"{endpoint.resource.kind}List"
         raise BadRequest(f"the requested object {kind} is a list and can not be shown as PartialObjectMetadata")
     if media.transform == "PartialObjectMetadataList":
-        items = [_partial(entry, version) for entry in entries]
+        items = [_partial(endpoint, entry, version) for entry in entries]
         return {
             "kind": "PartialObjectMetadataList",
             "apiVersion": f"meta.k8s.io/{version}",
@@ -73,6 +86,14 @@ def transformed_list(
             "items": items,
         }
     return _table(endpoint, entries, metadata, version, request, now, headers=True)
+
+
+def included(request: Request) -> str:
+    """What the rows of a table carry besides their cells.  Raises Invalid for an unknown `includeObject`."""
+    include = request.query.get("includeObject") or "Metadata"
+    if include not in _INCLUDE:
+        raise invalid("meta.k8s.io", "TableOptions", "", [not_supported("includeObject", include, set(_INCLUDE))])
+    return include
 
 
 def column_definitions(strategy: Strategy[Any]) -> list[dict[str, Any]]:
@@ -89,16 +110,16 @@ def column_definitions(strategy: Strategy[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _partial(entry: Entry, version: str) -> dict[str, Any]:
+def _partial(endpoint: Tabled, entry: Entry, version: str) -> dict[str, Any]:
     return {
         "kind": "PartialObjectMetadata",
         "apiVersion": f"meta.k8s.io/{version}",
-        "metadata": entry.document["metadata"],
+        "metadata": orjson.loads(endpoint.body(entry))["metadata"],
     }
 
 
 def _table(
-    endpoint: Endpoint,
+    endpoint: Tabled,
     entries: Iterable[Entry],
     metadata: Mapping[str, Any],
     version: str,
@@ -106,9 +127,7 @@ def _table(
     now: datetime,
     headers: bool,
 ) -> dict[str, Any]:
-    include = request.query.get("includeObject") or "Metadata"
-    if include not in _INCLUDE:
-        raise invalid("meta.k8s.io", "TableOptions", "", [not_supported("includeObject", include, set(_INCLUDE))])
+    include = included(request)
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
@@ -118,7 +137,7 @@ def _table(
     }
 
 
-def _row(endpoint: Endpoint, entry: Entry, include: str, version: str, now: datetime) -> dict[str, Any]:
+def _row(endpoint: Tabled, entry: Entry, include: str, version: str, now: datetime) -> dict[str, Any]:
     strategy = endpoint.strategy
     obj = endpoint.decode(entry)
     if strategy.columns:
@@ -130,7 +149,7 @@ def _row(endpoint: Endpoint, entry: Entry, include: str, version: str, now: date
     if conditions:
         row["conditions"] = conditions
     if include == "Metadata":
-        row["object"] = _partial(entry, version)
+        row["object"] = _partial(endpoint, entry, version)
     elif include == "Object":
         resource = endpoint.resource
         row["object"] = {"kind": resource.kind, "apiVersion": resource.api_version, **obj.to_dict()}

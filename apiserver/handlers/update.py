@@ -80,7 +80,7 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
             raise write.conflict(name)
     elif not write.endpoint.strategy.unconditional_update:
         problem = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-        raise invalid(resource.group, resource.kind, name, [problem])
+        raise invalid(resource.group, resource.plural, name, [problem])
 
 
 async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -> Entry:
@@ -119,6 +119,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
         errors += strategy.validate_changed(new, old)
     write.refuse(current.name, errors)
     write.admit(request)
+    await write.reserve(request)
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     async with Allocated(write, new, old, finish):

@@ -89,9 +89,16 @@ class Watch:
     """One client's watch; made by `open_watch`, ended by `aclose`."""
 
     def __init__(
-        self, cache: WatchCache, subscription: Subscription, options: ListOptions, initial: deque[WatchItem]
+        self,
+        cache: WatchCache,
+        prefix: str,
+        subscription: Subscription,
+        options: ListOptions,
+        initial: deque[WatchItem],
     ) -> None:
         self._cache = cache
+        self._prefix = prefix
+        self._begun = cache.revision
         self._subscription = subscription
         self._options = options
         self._ready = initial
@@ -110,8 +117,10 @@ class Watch:
                 period = min(BOOKMARK_PERIOD, left - BOOKMARK_BEFORE_END)
                 await clock.sleep(period)
                 left -= period
-                self._bookmark_due = True
-                self._subscription.wake()
+                # The one before the end tells how far the resource has got since the watch began, if it has.
+                if period == BOOKMARK_PERIOD or self._cache.newest(self._prefix) > self._begun:
+                    self._bookmark_due = True
+                    self._subscription.wake()
         await clock.sleep(left)
         self._over = True
         self._subscription.wake()
@@ -212,7 +221,7 @@ def open_watch(
         if options.send_initial_events and options.bookmarks:
             initial.append(WatchItem("BOOKMARK", revision=cache.revision, initial_end=True))
     subscription = cache.watch(prefix, namespace, begin, field=_indexed(options))
-    watch = Watch(cache, subscription, options, initial)
+    watch = Watch(cache, prefix, subscription, options, initial)
     if initial and initial[-1].type == "ERROR":
         subscription.close()
         return watch

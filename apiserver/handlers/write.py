@@ -47,7 +47,7 @@ class Write:
     part: Subresource | None = None
     """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
-    """For server-side apply: the merged object, whose managedFields stand."""
+    """For server-side apply and for a Scale: an object whose managedFields stand."""
     alone: bool = False
     """Whether the object's companions (`Strategy.companions`) are left to later."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
@@ -89,13 +89,15 @@ class Write:
         for plugin in self.api.admission:
             plugin.validate(request)
 
+    async def reserve(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.admission:
+            if plugin.reserves:
+                await plugin.reserve(request, self.api)
+
     def refuse(self, name: str, errors: list[FieldError]) -> None:
         """Raises Invalid when there are errors."""
         if errors:
-            resource = self.endpoint.resource
-            # What two groups show is refused in the words of the group that owns it.
-            group = resource.group if self.endpoint.owns_storage else ""
-            raise invalid(group, resource.kind, name, errors)
+            raise invalid(self.endpoint.group, self.endpoint.resource.kind, name, errors)
 
     @property
     def target(self) -> Subresource | Scale | None:
@@ -137,9 +139,6 @@ class Write:
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
         else:
             self._encoded = (encoded, document)
-        if self.subresource == "scale" and not document["spec"].get("replicas"):
-            document = {**document, "spec": {**document["spec"]}}
-            document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
         return update_managers(
             self.endpoint.schema,
             None if stored is None else stored.document,
@@ -149,6 +148,7 @@ class Write:
             self.api.clock.now(),
             self.subresource,
             ignored=dict(self.unowned or {}),
+            versions=self.endpoint.in_version,
         )
 
     def _encode(self, obj: Any, stored: StoredObject | None, *, as_given: bool = False) -> bytes:
@@ -241,15 +241,19 @@ def _depth(text: bytes) -> int:
     return max(accumulate(memoryview(text.translate(_STEPS, _NO_BRACKETS)).cast("b")), default=0)
 
 
+def unnamed(name: str) -> BadRequest:
+    """The refusal of a write whose object has no name; `name` is that of the URL."""
+    return BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
     """An object must not contradict the URL it is sent to.  Fills in the namespace.  Raises BadRequest."""
     metadata = new.metadata
-    if name and metadata.name and metadata.name != name:
-        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")
     if not namespaced:
         metadata.namespace = ""
-        return
-    if not metadata.namespace:
+    elif not metadata.namespace:
         metadata.namespace = namespace
     elif metadata.namespace != namespace:
         raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    if name and metadata.name and metadata.name != name:
+        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")

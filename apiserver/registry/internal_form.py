@@ -94,6 +94,50 @@ _ORDER: dict[str, str] = {
     "ProjectedVolumeSource": "sources defaultMode",
     "HostPathVolumeSource": "path type",
     "EmptyDirVolumeSource": "medium sizeLimit",
+    "DeploymentStrategy": "type rollingUpdate",
+    "RollingUpdateDeployment": "maxUnavailable maxSurge",
+    "DaemonSetUpdateStrategy": "type rollingUpdate",
+    "RollingUpdateDaemonSet": "maxUnavailable maxSurge",
+    "StatefulSetUpdateStrategy": "type rollingUpdate",
+    "RollingUpdateStatefulSetStrategy": "partition maxUnavailable",
+    "PodFailurePolicyRule": "action onExitCodes onPodConditions",
+    "PodFailurePolicyOnPodConditionsPattern": "type status",
+    "SuccessPolicyRule": "succeededIndexes succeededCount",
+    "UncountedTerminatedPods": "succeeded failed",
+    "PodDisruptionBudgetSpec": "minAvailable selector maxUnavailable unhealthyPodEvictionPolicy",
+    "PersistentVolumeSource": (
+        "gcePersistentDisk awsElasticBlockStore hostPath glusterfs nfs rbd quobyte iscsi flexVolume cinder cephfs fc "
+        "flocker azureFile vsphereVolume azureDisk photonPersistentDisk portworxVolume scaleIO local storageos csi"
+    ),
+    "PersistentVolumeSpec": (
+        "capacity +PersistentVolumeSource accessModes claimRef persistentVolumeReclaimPolicy storageClassName "
+        "mountOptions volumeMode nodeAffinity volumeAttributesClassName"
+    ),
+    "CSIPersistentVolumeSource": (
+        "driver volumeHandle readOnly fsType volumeAttributes controllerPublishSecretRef nodeStageSecretRef "
+        "nodePublishSecretRef controllerExpandSecretRef nodeExpandSecretRef"
+    ),
+    "NFSVolumeSource": "server path readOnly",
+    "LocalVolumeSource": "path fsType",
+    "ISCSIPersistentVolumeSource": (
+        "targetPortal iqn lun iscsiInterface fsType readOnly portals chapAuthDiscovery chapAuthSession secretRef "
+        "initiatorName"
+    ),
+    "AWSElasticBlockStoreVolumeSource": "volumeID fsType partition readOnly",
+    "GCEPersistentDiskVolumeSource": "pdName fsType partition readOnly",
+    "AzureDiskVolumeSource": "diskName diskURI cachingMode fsType readOnly kind",
+    "AzureFilePersistentVolumeSource": "secretName shareName readOnly secretNamespace",
+    "PersistentVolumeClaimSpec": (
+        "accessModes selector resources volumeName storageClassName volumeMode dataSource dataSourceRef "
+        "volumeAttributesClassName"
+    ),
+    "TypedLocalObjectReference": "apiGroup kind name",
+    "TypedObjectReference": "apiGroup kind name namespace",
+    "ObjectReference": "kind namespace name uid apiVersion resourceVersion fieldPath",
+    "VolumeAttachmentSpec": "attacher source nodeName",
+    "VolumeAttachmentSource": "persistentVolumeName inlineVolumeSpec",
+    "ScopedResourceSelectorRequirement": "scopeName operator values",
+    "CSINodeDriver": "name nodeID topologyKeys allocatable",
     "Taint": "key value effect timeAdded",
     "ServicePort": "name protocol appProtocol port targetPort nodePort",
     "DeviceClaim": "requests constraints config",
@@ -128,8 +172,11 @@ _NAMES = {
     "apiGroup": "APIGroup",
     "apiGroups": "APIGroups",
     "awsElasticBlockStore": "AWSElasticBlockStore",
+    "apiVersion": "APIVersion",
     "cel": "CEL",
     "cephfs": "CephFS",
+    "chapAuthDiscovery": "DiscoveryCHAPAuth",
+    "chapAuthSession": "SessionCHAPAuth",
     "csi": "CSI",
     "dnsConfig": "DNSConfig",
     "dnsPolicy": "DNSPolicy",
@@ -154,6 +201,9 @@ _NAMES = {
     "storageos": "StorageOS",
     "tcpSocket": "TCPSocket",
     "tty": "TTY",
+    "diskURI": "DataDiskURI",
+    "nodeID": "NodeID",
+    "uid": "UID",
     "volumeID": "VolumeID",
     "wwids": "WWIDs",
 }
@@ -200,13 +250,17 @@ def _in_order(document: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(document.items(), key=lambda member: _META_ORDER.index(member[0])))
 
 
-def _internal_model(model: Model) -> dict[str, Any]:
-    kind = type(model).__name__
+def _internal_model(model: Model, kind: str = "") -> dict[str, Any]:
+    """`kind` names an embedded struct: only its fields are shown."""
+    kind = kind or type(model).__name__
     if kind in _META:
         return model.to_dict()
     fields = _ORDER[kind].split() if kind in _ORDER else list(type(model).model_fields)
     shown: dict[str, Any] = {}
     for field in fields:
+        if field.startswith("+"):
+            shown |= _internal_model(model, field[1:])
+            continue
         value = getattr(model, field, None)
         if value == [] and kind not in _ORDER and field in model.model_fields_set:
             shown[_go_name(field)] = []  # given, if empty
@@ -228,13 +282,16 @@ def _security_context(spec: Model, context: Model) -> dict[str, Any]:
     return shown
 
 
-def difference(old: Model, new: Model) -> str:
-    """A unified diff of the internal forms, with three lines of context and no file names."""
-    found = list(unified_diff(_lines(old), _lines(new), lineterm="", n=3))[2:]
+def difference(old: Model, new: Model, embedded: str = "") -> str:
+    """A unified diff of the internal forms, with three lines of context and no file names.
+
+    `embedded` names a struct within the models' own to which the diff is confined.
+    """
+    found = list(unified_diff(_lines(old, embedded), _lines(new, embedded), lineterm="", n=3))[2:]
     return "".join(line + "\n" for line in found)
 
 
-def _lines(model: Model) -> list[str]:
-    text = orjson.dumps(internal(model), option=orjson.OPT_INDENT_2).decode()
+def _lines(model: Model, embedded: str) -> list[str]:
+    text = orjson.dumps(_internal_model(model, embedded), option=orjson.OPT_INDENT_2).decode()
     # Go indents by one space here.
     return [" " * ((len(line) - len(line.lstrip(" "))) // 2) + line.lstrip(" ") for line in text.split("\n")]

@@ -47,7 +47,9 @@ MIRROR = "kubernetes.io/config.mirror"
 def validate_pod_spec(spec: PodSpec, path: str, meta: ObjectMeta) -> Iterator[FieldError]:
     """Every broken rule; `meta` is the metadata next to the spec, whose annotations some rules are about."""
     if meta.annotations:
-        yield from _validate_annotations(spec, meta, path.removesuffix("spec") + "metadata.annotations")
+        # In a template Kubernetes leaves "metadata" out of the path.
+        where = "metadata.annotations" if path == "spec" else path.removesuffix("spec") + "annotations"
+        yield from _validate_annotations(spec, meta, where)
     around = Surroundings.of(spec)
     if spec.volumes:
         yield from validate_volumes(spec.volumes, f"{path}.volumes")

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from api.core_v1 import Container, ContainerPort, EphemeralContainer, PodAffinityTerm, PodSpec, PodTemplateSpec
+from api.core_v1 import (
+    Container,
+    ContainerPort,
+    EphemeralContainer,
+    NodeSelector,
+    PodAffinityTerm,
+    PodSpec,
+    PodTemplateSpec,
+)
 from api.quantity import parse
 
 _RENAMED_LABELS = {
@@ -14,7 +22,7 @@ _RENAMED_LABELS = {
     "failure-domain.beta.kubernetes.io/zone": ("v1.17", "topology.kubernetes.io/zone"),
     "beta.kubernetes.io/instance-type": ("v1.17", "node.kubernetes.io/instance-type"),
 }
-_RETIRED_VOLUMES = {
+RETIRED_VOLUMES = {
     "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
     "gitRepo": "deprecated in v1.11",
     "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
@@ -28,11 +36,13 @@ _RETIRED_VOLUMES = {
 _IN_BYTES = ("memory", "ephemeral-storage")
 
 
-def template_warnings(template: PodTemplateSpec, old: PodTemplateSpec | None) -> Iterable[str]:
+def template_warnings(
+    template: PodTemplateSpec, old: PodTemplateSpec | None, path: str = "spec.template"
+) -> Iterable[str]:
     """Warnings about the template of a workload; none when it did not change."""
     if old is not None and old.spec == template.spec:
         return ()
-    return pod_warnings(template.spec, "spec.template.spec")
+    return pod_warnings(template.spec, f"{path}.spec")
 
 
 def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
@@ -42,12 +52,12 @@ def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
         yield from _affinity(spec, f"{path}.affinity")
     for index, constraint in enumerate(spec.topologySpreadConstraints):
         where = f"{path}.topologySpreadConstraints[{index}]"
-        if constraint.topologyKey in _RENAMED_LABELS:
-            yield f"{where}.topologyKey: {constraint.topologyKey} is {_renamed(constraint.topologyKey)}"
+        if message := renamed_label(constraint.topologyKey):
+            yield f"{where}.topologyKey: {constraint.topologyKey} is {message}"
         if constraint.labelSelector is None:
             yield f"{where}.labelSelector: a null labelSelector results in matching no pod"
     for index, volume in enumerate(spec.volumes):
-        for kind, message in _RETIRED_VOLUMES.items() if volume.emptyDir is None else ():
+        for kind, message in RETIRED_VOLUMES.items() if volume.emptyDir is None else ():
             if getattr(volume, kind) is not None:
                 yield f"{path}.volumes[{index}].{kind}: {message}"
     addresses: set[str] = set()
@@ -73,15 +83,25 @@ def pod_warnings(spec: PodSpec, path: str = "spec") -> Iterator[str]:
         yield f"{where}: must be >= 0; negative values are invalid and will be treated as 1"
 
 
-def _renamed(label: str) -> str:
-    since, now = _RENAMED_LABELS[label]
-    return f'deprecated since {since}; use "{now}" instead'
+def renamed_label(label: str) -> str:
+    """What to know of a label of nodes that has got another name; empty for others."""
+    since, now = _RENAMED_LABELS.get(label, ("", ""))
+    return f'deprecated since {since}; use "{now}" instead' if now else ""
 
 
 def _labels(labels: Mapping[str, str], path: str) -> Iterator[str]:
     for name in sorted(labels):
-        if name in _RENAMED_LABELS:
-            yield f"{path}[{name}]: {_renamed(name)}"
+        if message := renamed_label(name):
+            yield f"{path}[{name}]: {message}"
+
+
+def node_selector_warnings(selector: NodeSelector, path: str) -> Iterator[str]:
+    """Warnings about labels of nodes that have got other names."""
+    for index, term in enumerate(selector.nodeSelectorTerms):
+        for position, requirement in enumerate(term.matchExpressions):
+            if message := renamed_label(requirement.key):
+                where = f"{path}.nodeSelectorTerms[{index}].matchExpressions[{position}].key"
+                yield f"{where}: {requirement.key} is {message}"
 
 
 def _affinity(spec: PodSpec, path: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from apiserver.registry.names import qualified
 from apiserver.registry.resources import (
     HUGE_PAGES,
     STANDARD_FOR_CONTAINERS,
-    container_requests,
+    container_total,
     is_extended,
     is_native,
     is_overcommit_allowed,
@@ -43,14 +43,21 @@ _POLICIES = ("NotRequired", "RestartContainer")
 _RESIZABLE = ("cpu", "memory")
 
 
+def resource_complaints(name: str) -> tuple[str, ...]:
+    """What is wrong with the name of a resource."""
+    complaints = qualified(name)
+    huge = name.startswith((HUGE_PAGES, f"requests.{HUGE_PAGES}"))
+    if not complaints and "/" not in name and name not in _STANDARD and not huge:
+        return ("must be a standard resource type or fully qualified",)
+    return complaints
+
+
 @lru_cache(maxsize=1024)
-def _name_complaints(name: str) -> tuple[str, ...]:
-    complaints = list(qualified(name))
+def container_resource_complaints(name: str) -> tuple[str, ...]:
+    """What is wrong with the name of a resource that containers use."""
+    complaints = list(resource_complaints(name))
     if "/" not in name:
-        huge = name.startswith(HUGE_PAGES)
-        if name not in _STANDARD and not huge:
-            complaints.append("must be a standard resource type or fully qualified")
-        if name not in STANDARD_FOR_CONTAINERS and not huge:
+        if name not in STANDARD_FOR_CONTAINERS and not name.startswith(HUGE_PAGES):
             complaints.append("must be a standard resource for containers")
     elif not is_native(name) and not is_extended(name):
         complaints.append("doesn't follow extended resource name standard")
@@ -94,11 +101,11 @@ def _flaws(some_limits: tuple[tuple[str, str], ...], some_requests: tuple[tuple[
     found: list[FieldError] = []
     for name in sorted(limits):
         where = f".limits[{name}]"
-        found += [invalid_value(where, name, complaint) for complaint in _name_complaints(name)]
+        found += [invalid_value(where, name, complaint) for complaint in container_resource_complaints(name)]
         found += [invalid_value(where, limits[name], complaint) for complaint in _amount_complaints(name, limits[name])]
     for name in sorted(requests):
         where, amount = f".requests[{name}]", requests[name]
-        found += [invalid_value(where, name, complaint) for complaint in _name_complaints(name)]
+        found += [invalid_value(where, name, complaint) for complaint in container_resource_complaints(name)]
         found += [invalid_value(where, amount, complaint) for complaint in _amount_complaints(name, amount)]
         limit = limits.get(name)
         if limit is not None:
@@ -137,7 +144,7 @@ def validate_pod_resources(spec: PodSpec, path: str) -> Iterator[FieldError]:
                 yield invalid_value(where, amount, complaint)
             if part == "requests" and name in resources.limits:
                 yield from _within(name, amount, resources.limits[name], f"{path}.requests")
-    needed = container_requests(spec)
+    needed = container_total(spec)
     for name, amount in sorted(resources.requests.items()):
         if name in needed and parse(needed[name]) > parse(amount):
             detail = f"must be greater than or equal to aggregate container requests of {needed[name]}"

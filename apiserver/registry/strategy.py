@@ -81,7 +81,7 @@ class Subresource:
         raise NotImplementedError
 
     def stamp(self, new: Any, old: Any, now: datetime) -> None:
-        """Note when what the client says was said."""
+        """Note the time of what this write changes, where the object says since when something is so."""
 
     def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
         return ()
@@ -188,12 +188,12 @@ class Strategy(Generic[M]):
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
     """Whether DELETE answers with the object that is gone instead of a Status."""
+    orphans_dependents: ClassVar[bool] = False
+    """Whether what the object owns outlives it when DELETE says nothing of the dependents."""
+    orphaning_warning: ClassVar[str] = ""
+    """What such a DELETE is answered with in a `Warning`."""
     tracks_owners: ClassVar[bool] = True
     """Whether managedFields say who owns which field."""
-    storage_model: ClassVar[type[Model] | None] = None
-    """Where the objects are another resource's (`registry.table.STORED_AS`): the type in whose form they are kept."""
-    storage_fields: ClassVar[Mapping[str, str]] = {}
-    """In that case, what each differing top-level field is called there."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
@@ -203,6 +203,15 @@ class Strategy(Generic[M]):
         """The fields that nobody comes to own by writing the object itself, as a FieldsV1 set: status, where it has
         a URL of its own."""
         return {"f:status": {}} if any(isinstance(part, Status) for part in self.subresources) else {}
+
+    def to_stored(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The form in which the object is kept, where its resource shows the objects of another
+        (`registry.table.STORED_AS`): made from its JSON, which is used up."""
+        return document
+
+    def from_stored(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The reverse; the stored document is used up."""
+        return document
 
     def default(self, obj: M) -> None:
         """Fill in what the client left out, as Kubernetes' defaulting functions do.  Runs on every decode of a
@@ -235,6 +244,10 @@ class Strategy(Generic[M]):
         yield from self.validate(new)
         yield from self.validate_update(new, old)
 
+    async def compute(self) -> list[M]:
+        """The objects there are, of a kind that is not stored."""
+        return []
+
     def warnings(self, new: M, old: M | None) -> Iterable[str]:
         """Sent to the client in `Warning` headers."""
         return ()
@@ -242,6 +255,10 @@ class Strategy(Generic[M]):
     def validate_name(self, name: str, prefix: bool = False) -> Iterable[str]:
         """Complaints about metadata.name (`prefix`: about generateName); a DNS subdomain unless overridden."""
         return dns_subdomain(name, prefix)
+
+    def name_of_nameless(self) -> str:
+        """What an object is called that is created with neither name nor generateName; empty where it needs one."""
+        return ""
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         """What `fieldSelector` can ask for, from the stored JSON.  metadata.name and metadata.namespace are always

@@ -16,6 +16,9 @@ from api.scheme import (
     APIEXTENSIONS_V1,
     APIREGISTRATION_V1,
     APPS_V1,
+    AUTOSCALING_V1,
+    AUTOSCALING_V2,
+    BATCH_V1,
     CERTIFICATES_V1,
     COORDINATION_V1,
     CORE_V1,
@@ -23,9 +26,13 @@ from api.scheme import (
     EVENTS_V1,
     FLOWCONTROL_V1,
     NETWORKING_V1,
+    NODE_V1,
+    POLICY_V1,
     RBAC_V1,
     RESOURCE_V1,
     RESOURCES,
+    SCHEDULING_V1,
+    STORAGE_V1,
     GroupVersion,
     Resource,
     resource_of,
@@ -34,12 +41,19 @@ from apiserver.registry.strategy import Options, Strategy
 
 STRATEGIES: dict[GroupVersion, dict[str, str]] = {
     CORE_V1: {
+        "componentstatuses": "component_statuses.ComponentStatuses",
         "configmaps": "config_maps.ConfigMaps",
         "endpoints": "endpoints.EndpointsStrategy",
         "events": "events.CoreEvents",
+        "limitranges": "limit_ranges.LimitRanges",
         "namespaces": "namespaces.Namespaces",
         "nodes": "nodes.Nodes",
+        "persistentvolumeclaims": "persistent_volume_claims.PersistentVolumeClaims",
+        "persistentvolumes": "persistent_volumes.PersistentVolumes",
         "pods": "pods.Pods",
+        "podtemplates": "pod_templates.PodTemplates",
+        "replicationcontrollers": "replication_controllers.ReplicationControllers",
+        "resourcequotas": "resource_quotas.ResourceQuotas",
         "secrets": "secrets.Secrets",
         "serviceaccounts": "service_accounts.ServiceAccounts",
         "services": "services.Services",
@@ -55,8 +69,17 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
     APIEXTENSIONS_V1: {"customresourcedefinitions": "custom_resource_definitions.CustomResourceDefinitions"},
     APIREGISTRATION_V1: {"apiservices": "api_services.APIServices"},
     APPS_V1: {
+        "controllerrevisions": "controller_revisions.ControllerRevisions",
+        "daemonsets": "daemon_sets.DaemonSets",
         "deployments": "deployments.Deployments",
         "replicasets": "replica_sets.ReplicaSets",
+        "statefulsets": "stateful_sets.StatefulSets",
+    },
+    AUTOSCALING_V1: {"horizontalpodautoscalers": "horizontal_pod_autoscalers.OldHorizontalPodAutoscalers"},
+    AUTOSCALING_V2: {"horizontalpodautoscalers": "horizontal_pod_autoscalers.HorizontalPodAutoscalers"},
+    BATCH_V1: {
+        "cronjobs": "cron_jobs.CronJobs",
+        "jobs": "jobs.Jobs",
     },
     CERTIFICATES_V1: {"certificatesigningrequests": "certificate_signing_requests.CertificateSigningRequests"},
     COORDINATION_V1: {"leases": "leases.Leases"},
@@ -73,21 +96,35 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "networkpolicies": "network_policies.NetworkPolicies",
         "servicecidrs": "service_cidrs.ServiceCIDRs",
     },
-    RESOURCE_V1: {
-        "deviceclasses": "device_classes.DeviceClasses",
-        "resourceclaims": "resource_claims.ResourceClaims",
-        "resourceclaimtemplates": "resource_claims.ResourceClaimTemplates",
-        "resourceslices": "resource_slices.ResourceSlices",
-    },
+    NODE_V1: {"runtimeclasses": "runtime_classes.RuntimeClasses"},
+    POLICY_V1: {"poddisruptionbudgets": "pod_disruption_budgets.PodDisruptionBudgets"},
     RBAC_V1: {
         "clusterrolebindings": "cluster_role_bindings.ClusterRoleBindings",
         "clusterroles": "cluster_roles.ClusterRoles",
         "rolebindings": "role_bindings.RoleBindings",
         "roles": "roles.Roles",
     },
+    RESOURCE_V1: {
+        "deviceclasses": "device_classes.DeviceClasses",
+        "resourceclaims": "resource_claims.ResourceClaims",
+        "resourceclaimtemplates": "resource_claims.ResourceClaimTemplates",
+        "resourceslices": "resource_slices.ResourceSlices",
+    },
+    SCHEDULING_V1: {"priorityclasses": "priority_classes.PriorityClasses"},
+    STORAGE_V1: {
+        "csidrivers": "csi_drivers.CSIDrivers",
+        "csinodes": "csi_nodes.CSINodes",
+        "csistoragecapacities": "csi_storage_capacities.CSIStorageCapacities",
+        "storageclasses": "storage_classes.StorageClasses",
+        "volumeattachments": "volume_attachments.VolumeAttachments",
+        "volumeattributesclasses": "volume_attributes_classes.VolumeAttributesClasses",
+    },
 }
 
-STORED_AS: dict[tuple[GroupVersion, str], str] = {(EVENTS_V1, "events"): "events"}
+STORED_AS: dict[tuple[GroupVersion, str], str] = {
+    (AUTOSCALING_V1, "horizontalpodautoscalers"): "horizontalpodautoscalers.autoscaling",
+    (EVENTS_V1, "events"): "events",
+}
 """Resources that show the objects of another, named as in `Resource.group_resource`, in another form."""
 
 

@@ -80,7 +80,7 @@ def test_update_and_delete_in_protobuf(server: ApiServer) -> None:
             headers={**PROTOBUF, "Accept": f"{protobuf.MEDIA_TYPE}, */*"},
         )  # fmt: skip
         assert created.status_code == 201, created.text
-        assert created.headers["content-type"] == "application/json"
+        assert created.headers["content-type"] == protobuf.MEDIA_TYPE
         assert client.post(url, content=config_map(b"old"), headers=PROTOBUF).status_code == 201
         changed = client.put(f"{url}/a", content=config_map(b"new"), headers=PROTOBUF)
         assert changed.json()["data"] == {"k": "new"}

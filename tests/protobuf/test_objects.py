@@ -26,6 +26,7 @@ from api import (
 from api.model import Model
 from apiserver import protobuf
 from apiserver.decoding import decode_request
+from apiserver.protobuf.writing import write
 from tests.protobuf import published
 from tests.protobuf.api_types import message_name
 from tests.protobuf.documents import Documents
@@ -76,6 +77,7 @@ def test_any_object_is_what_its_json_is(
     document = data.draw(Documents(kubernetes_messages).of(message_name(model)))
     encoded = Encoder(kubernetes_messages).encode(message_name(model), document)
     assert model.from_dict(read(model, encoded)) == model.from_dict(document)
+    assert read(model, write(model, document)) == read(model, encoded)
 
 
 def test_an_empty_value_is_dropped_where_go_cannot_tell_it_from_none() -> None:

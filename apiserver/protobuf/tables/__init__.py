@@ -8,6 +8,8 @@ from apiserver.protobuf.tables import (
     authentication_v1,
     authorization_v1,
     autoscaling_v1,
+    autoscaling_v2,
+    batch_v1,
     certificates_v1,
     coordination_v1,
     core_v1,
@@ -16,9 +18,12 @@ from apiserver.protobuf.tables import (
     flowcontrol_v1,
     meta_v1,
     networking_v1,
+    node_v1,
     policy_v1,
     rbac_v1,
     resource_v1,
+    scheduling_v1,
+    storage_v1,
 )
 
 TABLES = {
@@ -29,6 +34,8 @@ TABLES = {
     "authentication_v1": authentication_v1.TABLE,
     "authorization_v1": authorization_v1.TABLE,
     "autoscaling_v1": autoscaling_v1.TABLE,
+    "autoscaling_v2": autoscaling_v2.TABLE,
+    "batch_v1": batch_v1.TABLE,
     "certificates_v1": certificates_v1.TABLE,
     "coordination_v1": coordination_v1.TABLE,
     "core_v1": core_v1.TABLE,
@@ -37,7 +44,10 @@ TABLES = {
     "flowcontrol_v1": flowcontrol_v1.TABLE,
     "meta_v1": meta_v1.TABLE,
     "networking_v1": networking_v1.TABLE,
+    "node_v1": node_v1.TABLE,
     "policy_v1": policy_v1.TABLE,
     "rbac_v1": rbac_v1.TABLE,
     "resource_v1": resource_v1.TABLE,
+    "scheduling_v1": scheduling_v1.TABLE,
+    "storage_v1": storage_v1.TABLE,
 }
