@@ -20,7 +20,8 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Self, TypeVar, get_args
 
 import orjson
 import pydantic
@@ -31,9 +32,9 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     PlainSerializer,
-    SerializerFunctionWrapHandler,
-    WrapSerializer,
+    SerializationInfo,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from api.quantity import canonical
@@ -132,6 +133,41 @@ class Default:
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A value of any shape that is published as a component of this name."""
+
+    name: str
+
+
+_AS_GIVEN = {"as given": True}
+
+
+class NotGiven(list[Any]):
+    """A `NullWhenEmpty` list that nobody gave, which Go tells from one that was given without items."""
+
+
+class NullWhenEmpty:
+    """A list that is written as null when it has no items (in Go: without `omitempty`); declared without a default."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = core_schema.no_info_after_validator_function(
+            _list_for_null, core_schema.nullable_schema(handler(source))
+        )
+        schema["serialization"] = core_schema.wrap_serializer_function_ser_schema(_null_for_empty, info_arg=True)
+        return schema
+
+
+def _list_for_null(value: Any) -> Any:
+    return NotGiven() if value is None else value
+
+
+def _null_for_empty(value: list[Any], handler: Callable[[list[Any]], Any], info: SerializationInfo[Any]) -> Any:
+    if value or (info.context and not isinstance(value, NotGiven)):
+        return handler(value)
+    return None
+
+
 def struct() -> Any:
     """A nested object that is always present on the wire, as `{}` when nothing in it is set.
 
@@ -216,14 +252,6 @@ NullString = Annotated[str | None, AlwaysPresent()]
 """A string that is null on the wire when unset (a Go pointer without `omitempty`)."""
 
 
-def _or_null(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
-    return handler(value) if value else None
-
-
-NullWhenEmpty = WrapSerializer(_or_null)
-"""For a list that is always present, as null when it is empty (a Go slice without `omitempty`)."""
-
-
 def null() -> Any:
     """The default of a field that is written as null when unset."""
     return Field(default=_UNSET, validate_default=True)
@@ -233,6 +261,17 @@ IntOrString = int | str
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 JSONObject = dict[str, Any]
+JSONValue = Annotated[Any, Named("JSON")]
+RawExtension = Annotated[Any, Named("RawExtension")]
+"""An object of any kind, kept as it is."""
+
+
+def _without_fraction(value: float) -> float | int:
+    return int(value) if value.is_integer() and abs(value) < 1e21 else value
+
+
+Number = Annotated[float, PlainSerializer(_without_fraction)]
+"""A JSON number; whole ones are written without a fraction."""
 
 
 class Model(pydantic.BaseModel):
@@ -294,13 +333,17 @@ class Model(pydantic.BaseModel):
         """Read an object that is already parsed into JSON-shaped dictionaries and lists."""
         return cls.decode(orjson.dumps(document), unknown_fields=unknown_fields)
 
-    def encode(self, members: Set[str] | None = None) -> bytes:
+    def encode(self, members: Set[str] | None = None, *, as_given: bool = False) -> bytes:
         """JSON as the API writes it: empty values left out or kept as each field declares.
 
-        With `members` only these fields of the object.
+        With `members` only these fields of the object.  With `as_given` a list that somebody gave without items is
+        one, even where null is written for it.
         """
         include: Any = members
-        return self.__pydantic_serializer__.to_json(self, include=include, exclude_defaults=True, by_alias=True)
+        context = _AS_GIVEN if as_given else None
+        return self.__pydantic_serializer__.to_json(
+            self, include=include, exclude_defaults=True, by_alias=True, context=context
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-shaped dictionaries and lists."""
@@ -317,7 +360,14 @@ _EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}
 
 def _empty_members(model: type[Model]) -> dict[str, Any]:
     """What an always-present object holds when nothing is known of it: the empty value of each required field."""
-    return {name: _empty(field.annotation) for name, field in model.model_fields.items() if field.is_required()}
+    return {name: _empty_field(field) for name, field in model.model_fields.items() if field.is_required()}
+
+
+def _empty_field(field: FieldInfo) -> Any:
+    if any(isinstance(mark, NullWhenEmpty) for mark in field.metadata) or type(None) in get_args(field.annotation):
+        return None
+    is_quantity = any(isinstance(mark, BeforeValidator) and mark.func is canonical for mark in field.metadata)
+    return "0" if is_quantity else _empty(field.annotation)
 
 
 def _empty(kind: Any) -> Any:
@@ -334,9 +384,12 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
     for step in location[:-1]:
-        if isinstance(step, str) and getattr(kind, "__origin__", None) is list:
+        members = [bare(member) for member in get_args(kind)] if isinstance(kind, UnionType) else []
+        if members:  # the step is the name of the member that the value nearly was
+            kind = next(m for m in members if (getattr(m, "__origin__", m) is list) == str(step).startswith("list["))
+        elif isinstance(step, str) and getattr(kind, "__origin__", None) is list:
             continue  # not a place, but which of a union's types the value was taken for
-        if isinstance(step, int):
+        elif isinstance(step, int):
             kind, document = inner_type(kind)[0], document[step]
         else:
             is_model = isinstance(kind, type) and issubclass(kind, Model)
@@ -345,14 +398,17 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
         kind = bare(kind)
     kind = bare(kind)
     last = location[-1]
-    document[last] = _empty(field_type(kind, str(last)))
+    document[last] = _empty_field(_field(kind, str(last)))
 
 
 def field_type(model: Any, name: str) -> Any:
     """The declared type of the field that is called `name` on the wire."""
-    fields: dict[str, Any] = bare(model).model_fields
-    field = fields.get(name) or next(f for f in fields.values() if f.alias == name)
-    return field.annotation
+    return _field(model, name).annotation
+
+
+def _field(model: Any, name: str) -> FieldInfo:
+    fields: dict[str, FieldInfo] = bare(model).model_fields
+    return fields.get(name) or next(f for f in fields.values() if f.alias == name)
 
 
 def bare(kind: Any) -> Any:

@@ -35,6 +35,7 @@ from api.model import (
     Merge,
     MicroTime,
     Model,
+    Named,
     NotRequired,
     Quantity,
     Required,
@@ -69,7 +70,7 @@ class Schema:
     model: ModelClass | None = None
     """The API type of an object; published as a component of its own name."""
     scalar: str = ""
-    """The name of a scalar that is published as a component: Quantity, Time, MicroTime, IntOrString."""
+    """The name of what is no model but published as a component: Quantity, Time, MicroTime, IntOrString, JSON, …"""
     declared: Callable[[], Mapping[str, Schema]] | None = None
     """Gives the properties; called on first use, so that big and recursive types cost nothing until then."""
     required: tuple[str, ...] = ()
@@ -120,7 +121,7 @@ def _is_exact(schema: Schema, seen: set[int]) -> bool:
         return True
     seen.add(id(schema.model or schema))
     if not schema.type or schema.scalar == "IntOrString":
-        return schema.scalar != ""
+        return schema.scalar != "" and not schema.preserve_unknown
     if schema.type == "object":
         if schema.preserve_unknown:
             return False
@@ -222,6 +223,9 @@ def _of_type(kind: Any) -> Schema:
         for known, schema in _SCALARS:
             if any(known.__metadata__[0] is marker for marker in kind.__metadata__):
                 return schema
+        names = [marker.name for marker in kind.__metadata__ if isinstance(marker, Named)]
+        if names:
+            return Schema(scalar=names[0], preserve_unknown=True)
         schema = _of_type(kind.__origin__)
         choices = [marker.values for marker in kind.__metadata__ if isinstance(marker, Enum)]
         return replace(schema, enum=choices[0]) if choices else schema

@@ -207,7 +207,7 @@ class CSINodeSpec(Model):
     drivers: The drivers.
     """
 
-    drivers: Annotated[list[CSINodeDriver], ListMap("name"), Merge("name"), NullWhenEmpty]
+    drivers: Annotated[list[CSINodeDriver], ListMap("name"), Merge("name"), NullWhenEmpty()]
 
 
 class CSINode(Model):

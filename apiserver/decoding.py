@@ -17,7 +17,7 @@ import pydantic
 from api.errors import BadRequest, UnsupportedMediaType
 from api.model import Model
 from api.schema import ANY, MISSING, Schema, schema_of
-from api.scheme import GroupVersion, resource_of_kind
+from api.scheme import GroupVersion, resource_of, resource_of_kind
 from apiserver import go_errors
 
 JSON, YAML = "application/json", "application/yaml"
@@ -26,6 +26,8 @@ _MEDIA_TYPES = {"": JSON, JSON: JSON, YAML: YAML, PROTOBUF: PROTOBUF}
 # The readers of YAML and protobuf are imported when the first such body comes: most clients send JSON.
 _PARAMETERS = re.compile(r"\s*([\w.+-]+=(\"[^\"]*\"|[^\s;\"]+)\s*(;\s*|$))*")
 
+# What is still understood, but can only be read.
+_NO_LONGER_SERVED = {("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition")}
 M = TypeVar("M", bound=Model)
 
 
@@ -125,6 +127,11 @@ class Expected:
         if api_version.count("/") > 1:
             raise self.unrecognized(f"unexpected GroupVersion string: {api_version}", body)
         given, group_version = kind or self.kind, GroupVersion.parse(api_version or self.version)
+        if (api_version, given) in _NO_LONGER_SERVED:
+            expected = f"{resource_of(self.model).group_version}"
+            raise BadRequest(
+                f"the API version in the data ({api_version}) does not match the expected API version ({expected})"
+            )
         if self.kind == "DeleteOptions":
             if given != self.kind:
                 raise BadRequest(
@@ -321,7 +328,7 @@ def _clean_object(schema: Schema, value: dict[str, Any], complaints: list[str], 
     pairs = value.pairs if isinstance(value, Repeated) else value.items()
     seen: set[str] = set()
     prefix = f"{path}." if path else ""
-    free = schema.preserve_unknown or not (schema.properties or schema.additional)
+    free = schema.preserve_unknown or (schema.declared is None and schema.additional is None)
     for name, member in pairs:
         if name in seen:
             complaints.append(f'duplicate field "{prefix}{name}"')

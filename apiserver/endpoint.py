@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,6 +154,9 @@ class API:
     random: random.Random = field(default_factory=random.Random)
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
+    def new_uid(self) -> str:
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
     def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
         return self.endpoints.get((group, version, plural))
 
@@ -168,8 +172,14 @@ class API:
             get=self.get_object,
             peek=self.peek,
             list=self.list_objects,
+            exists=self.exists,
             requester=self.requester(user),
         )
+
+    def exists(self, resource: Resource, namespace: str, name: str) -> bool:
+        """Whether there is an object of that name."""
+        endpoint = self.endpoints[resource.group, resource.group_version.version, resource.plural]
+        return self.cache.get(endpoint.key(namespace, name)) is not None
 
     def get_object(self, model: type[Model], namespace: str, name: str) -> Any | None:
         """An independent copy of an object, or None; for rules that look at other objects."""

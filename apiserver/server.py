@@ -42,6 +42,7 @@ from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
+from apiserver.local_api_services import local_api_service, local_versions
 from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
@@ -132,6 +133,7 @@ class Server:
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_later_objects(api))
         self._keep(self._create_policies(cache))
+        self._keep(self._finish_start(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -257,12 +259,28 @@ class Server:
 
         await FlowControlConfiguration(cache, self.clock).run()
 
+    async def _finish_start(self, api: API) -> None:
+        """What can wait until the server lets everybody do what they may."""
+        await self._has_roles.wait()
+        from apiserver.service_ranges import keep_in_step
+
+        self._keep(keep_in_step(api, SELF, self.options.service_networks))
+        await self._create_local_api_services(api)
+
+    async def _create_local_api_services(self, api: API) -> None:
+        """Where all exist, which is so from the second start on, nothing is loaded for them."""
+        services = api.endpoints["apiregistration.k8s.io", "v1", "apiservices"]
+        versions = local_versions(RESOURCES)
+        missing = [name for name in versions if api.cache.get(services.key("", name)) is None]
+        await asyncio.gather(*(self._create_missing(api, local_api_service(name, versions[name])) for name in missing))
+
     @staticmethod
     async def _create_missing(api: API, obj: Any) -> None:
         endpoint = api.endpoint_of(type(obj))
         if api.cache.get(endpoint.key(obj.metadata.namespace, obj.metadata.name)) is not None:
             return
-        write = Write(api, endpoint, SELF, WriteOptions(manager="kube-apiserver"), obj.metadata.namespace, [])
+        options = WriteOptions(manager="kube-apiserver")
+        write = Write(api, endpoint, SELF, options, obj.metadata.namespace, [], alone=True)
         with contextlib.suppress(AlreadyExists):
             await create_object(write, obj)
 

@@ -102,7 +102,7 @@ class LimitRangeSpec(Model):
     limits: The limits, by type.
     """
 
-    limits: Annotated[list[LimitRangeItem], NullWhenEmpty]
+    limits: Annotated[list[LimitRangeItem], NullWhenEmpty()]
 
 
 class LimitRange(Model):

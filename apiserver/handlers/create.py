@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from api.errors import AlreadyExists, BadRequest, invalid, required
 from api.meta_v1 import StatusDetails
+from apiserver.handlers.companions import Allocated
 from apiserver.handlers.write import Write, check_names
 from apiserver.registry import object_meta
 from apiserver.storage.entry import Entry
@@ -55,7 +55,7 @@ async def _create_once(write: Write, new: Any) -> Entry:
     metadata = new.metadata
     context = write.context()
     new.kind = new.apiVersion = ""
-    metadata.uid = str(uuid.UUID(int=api.random.getrandbits(128), version=4))
+    metadata.uid = api.new_uid()
     metadata.creationTimestamp = api.clock.now().replace(microsecond=0)
     metadata.deletionTimestamp = metadata.deletionGracePeriodSeconds = None
     metadata.selfLink = ""
@@ -76,13 +76,6 @@ async def _create_once(write: Write, new: Any) -> Entry:
     await write.reserve(request)
     write.warnings += strategy.warnings(new, None)
     finish = strategy.begin_create(new, context)
-    try:
+    async with Allocated(write, new, None, finish):
         document = write.document(new, managers)
-        entry = await write.store_new(document, metadata.namespace, metadata.name)
-    except BaseException:
-        if finish:
-            finish(False)
-        raise
-    if finish:
-        finish(not write.options.dry_run)
-    return entry
+        return await write.store_new(document, metadata.namespace, metadata.name)

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, ObjectMeta, StatusDetails
+from apiserver.handlers.companions import let_go
 from apiserver.handlers.update import unchanged
 from apiserver.handlers.write import Write
 from apiserver.request import Request
@@ -101,7 +102,7 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
             entry = await write.remove(write.document(obj, stored.managers), current)
         except (RevisionMismatch, KeyMissing):
             continue
-        strategy.after_delete(obj)
+        await let_go(write, obj)
         return entry, True
     raise write.conflict(name)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.errors import AlreadyExists, invalid, invalid_value
+from apiserver.handlers.companions import Allocated, let_go
 from apiserver.handlers.create import create_object
 from apiserver.handlers.write import Write, check_names
 from apiserver.registry import object_meta
@@ -91,8 +92,8 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if doubled:
         write.warnings.append(doubled)
     _keep_system_fields(new, old)
-    write.put_back(stored, new)
     strategy.default(new)
+    write.put_back(stored, new)
     part = write.target
 
     def prepare() -> None:
@@ -121,21 +122,13 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     await write.reserve(request)
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
-    try:
+    async with Allocated(write, new, old, finish):
         document = write.document(new, managers, stored)
         if ready_to_go(new, strategy.pending_finalizers(new)):
-            entry = await _remove(write, document, current)
-        elif unchanged(document, stored.document):
-            entry = current
-        else:
-            entry = await write.store_changed(document, current)
-    except BaseException:
-        if finish:
-            finish(False)
-        raise
-    if finish:
-        finish(not write.options.dry_run)
-    return entry
+            return await _remove(write, document, current)
+        if unchanged(document, stored.document):
+            return current
+        return await write.store_changed(document, current)
 
 
 def unchanged(after: dict[str, Any], before: dict[str, Any]) -> bool:
@@ -173,7 +166,7 @@ async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Ent
     if write.options.dry_run:
         return await write.store_changed(document, current)
     entry = await write.remove(document, current)
-    write.endpoint.strategy.after_delete(write.endpoint.decode(entry))
+    await let_go(write, write.endpoint.decode(entry))
     return entry
 
 

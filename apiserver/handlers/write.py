@@ -48,6 +48,8 @@ class Write:
     """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
     """For server-side apply and for a Scale: an object whose managedFields stand."""
+    alone: bool = False
+    """Whether the object's companions (`Strategy.companions`) are left to later."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
     """The new object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
 
@@ -129,7 +131,7 @@ class Write:
             return []
         if self.applied:
             return managers_of(self.applied)
-        encoded = self._encode(new, stored)
+        encoded = self._encode(new, stored, as_given=True)
         document = self._parse(new, encoded, stored)
         if "managedFields" in new.metadata.model_fields_set:
             if not new.metadata.managedFields:
@@ -149,9 +151,10 @@ class Write:
             versions=self.endpoint.in_version,
         )
 
-    def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:
+    def _encode(self, obj: Any, stored: StoredObject | None, *, as_given: bool = False) -> bytes:
         """The object as JSON, without what it shares with the stored one."""
-        encoded: bytes = obj.encode(members=None if stored is None else stored.changed(obj) | {"metadata"})
+        members = None if stored is None else stored.changed(obj) | {"metadata"}
+        encoded: bytes = obj.encode(members, as_given=as_given)
         return encoded
 
     def _parse(self, obj: Any, encoded: bytes, stored: StoredObject | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from api.meta_v1 import ListMeta
 from api.model import union_of
 from api.schema import MISSING, ModelClass, Schema, schema_of
 from apiserver.openapi.descriptions import documentation
-from apiserver.openapi.names import COMPONENTS, META, SCALARS, component
+from apiserver.openapi.names import ALTERNATIVES, COMPONENTS, META, SCALARS, component
 
 Document = dict[str, Any]
 
@@ -28,6 +28,11 @@ _SCALARS: dict[str, Document] = {
         "type": "string",
         "format": "date-time",
     },
+    "RawExtension": {"description": "Any object of any kind.", "type": "object"},
+    "JSON": {"description": "Any JSON value."},
+    **{
+        f"JSONSchemaPropsOr{name}": {"description": f"A JSON schema, or {what}."} for name, what in ALTERNATIVES.items()
+    },
 }
 PATCH: Document = {
     "description": "A patch of the kind that the Content-Type names; see the patch formats.",
@@ -45,7 +50,6 @@ WATCH_EVENT: Document = {
         "type": {"description": "ADDED, MODIFIED, DELETED, BOOKMARK or ERROR.", "type": "string", "default": ""},
     },
 }
-RAW_EXTENSION: Document = {"description": "Any object of any kind.", "type": "object"}
 FIELDS_V1: Document = {
     "description": 'A set of fields as a tree: "f:name" steps into an object, "k:{...}" to an item of a list with '
     'keys, "v:..." to an item of a set; "." stands for the field itself.',
@@ -55,7 +59,7 @@ _EXTRAS: dict[str, Document] = {
     META + "Patch": PATCH,
     META + "WatchEvent": WATCH_EVENT,
     META + "FieldsV1": FIELDS_V1,
-    "io.k8s.apimachinery.pkg.runtime.RawExtension": RAW_EXTENSION,
+    SCALARS["RawExtension"]: _SCALARS["RawExtension"],
 }
 _FREE_FORM = {
     ("ManagedFieldsEntry", "fieldsV1"): META + "FieldsV1",
@@ -117,12 +121,13 @@ class Components:
         document["type"] = "object"
         if schema.required:
             document["required"] = list(schema.required)
-        document["properties"] = {
-            name: self.property(
-                schema.properties[name], fields.get(name, ""), _FREE_FORM.get((model.__name__, name), "")
-            )
-            for name in sorted(schema.properties)
-        }
+        if schema.properties:
+            document["properties"] = {
+                name: self.property(
+                    schema.properties[name], fields.get(name, ""), _FREE_FORM.get((model.__name__, name), "")
+                )
+                for name in sorted(schema.properties)
+            }
         if model in self.kinds:
             document["x-kubernetes-group-version-kind"] = self.kinds[model]
         if schema.atomic:
@@ -145,7 +150,7 @@ class Components:
         else:
             document |= self.value(schema)
         if schema.atomic and schema.model is None:
-            document["x-kubernetes-map-type"] = "atomic"
+            document[f"x-kubernetes-{'list' if schema.format == 'byte' else 'map'}-type"] = "atomic"
         if schema.granular:
             document["x-kubernetes-map-type"] = "granular"
         if schema.type == "array":

@@ -13,7 +13,7 @@ from functools import cache
 from api.core_v1 import Container, EphemeralContainer
 from api.schema import ModelClass
 
-_FIELD = re.compile(r"(\w+): (.+)")
+_FIELD = re.compile(r"([\w$-]+): (.+)")
 
 _COMMON = {
     "apiVersion": "The API group and version of this object, as in apps/v1.",

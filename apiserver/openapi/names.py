@@ -7,11 +7,16 @@ from api.scheme import GroupVersion
 
 COMPONENTS = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+APIEXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+ALTERNATIVES = {"Array": "an array of such schemas", "Bool": "a truth value", "StringArray": "an array of strings"}
+"""What may stand in the place of a schema in a schema, by the name of the type that allows either."""
 SCALARS = {
     "Quantity": "io.k8s.apimachinery.pkg.api.resource.Quantity",
     "IntOrString": "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
     "Time": META + "Time",
     "MicroTime": META + "MicroTime",
+    "RawExtension": "io.k8s.apimachinery.pkg.runtime.RawExtension",
+    **{name: APIEXTENSIONS + name for name in ("JSON", *(f"JSONSchemaPropsOr{what}" for what in ALTERNATIVES))},
 }
 _PACKAGES = {
     "meta": "io.k8s.apimachinery.pkg.apis.meta",

@@ -197,7 +197,44 @@ def _string(found: Mapping[int, tuple[int, int | memoryview]], number: int, name
     return text(_bytes(payload, wire_type, name))
 
 
+def _schema_or(other: Callable[[Mapping[int, list[memoryview | int]]], Any], at: int = 1) -> Callable[..., Any]:
+    """A JSON schema in field `at`, or what `other` makes of the rest."""
+
+    def read(data: memoryview, name: str) -> Any:
+        from api.apiextensions_v1 import JSONSchemaProps  # only who defines custom resources needs it
+
+        found: dict[int, list[memoryview | int]] = {}
+        for number, _, payload in wire.fields(data):
+            found.setdefault(number, []).append(payload)
+        if at not in found:
+            return other(found)
+        return _message(JSONSchemaProps, found[at][-1], name)
+
+    return read
+
+
+def _message(model: type[Model], payload: memoryview | int, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    _read_into(document, members_of(model), _bytes(payload, wire.BYTES, name), _DEEPEST)
+    return document
+
+
+def _schemas(found: Mapping[int, list[memoryview | int]]) -> list[Any]:
+    from api.apiextensions_v1 import JSONSchemaProps
+
+    return [_message(JSONSchemaProps, each, "items") for each in found.get(2, [])]
+
+
+def _texts(found: Mapping[int, list[memoryview | int]]) -> list[str]:
+    return [text(_bytes(each, wire.BYTES, "dependencies")) for each in found.get(2, [])]
+
+
 _SCALARS: dict[str, Callable[[memoryview, str], Any]] = {
+    "JSON": _json,
+    "JSONSchemaPropsOrArray": _schema_or(_schemas),
+    "JSONSchemaPropsOrBool": _schema_or(lambda found: bool(found.get(1, [0])[-1]), at=2),
+    "JSONSchemaPropsOrStringArray": _schema_or(_texts),
+    "RawExtension": _json,
     "Quantity": _quantity,
     "IntOrString": _int_or_string,
     "Time": _time,

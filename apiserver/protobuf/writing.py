@@ -91,7 +91,40 @@ def _time(value: str) -> bytes:
     return field(1, VARINT, written_varint(seconds)) + field(2, VARINT, written_varint(rest.microseconds * 1000))
 
 
+def _json(value: Any) -> bytes:
+    return field(1, BYTES, orjson.dumps(value))
+
+
+def _schema(value: Any) -> bytes:
+    from api.apiextensions_v1 import JSONSchemaProps  # only who reads definitions of custom resources needs it
+
+    return _message(members_of(JSONSchemaProps), value)
+
+
+def _schema_or_schemas(value: Any) -> bytes:
+    if isinstance(value, dict):
+        return field(1, BYTES, _schema(value))
+    return b"".join(field(2, BYTES, _schema(each)) for each in value)
+
+
+def _schema_or_bool(value: Any) -> bytes:
+    if isinstance(value, dict):
+        return field(1, VARINT, written_varint(1)) + field(2, BYTES, _schema(value))
+    return field(1, VARINT, written_varint(int(value)))
+
+
+def _schema_or_texts(value: Any) -> bytes:
+    if isinstance(value, dict):
+        return field(1, BYTES, _schema(value))
+    return b"".join(field(2, BYTES, each.encode()) for each in value)
+
+
 _SCALARS: dict[str, Callable[[Any], bytes]] = {
+    "JSON": _json,
+    "JSONSchemaPropsOrArray": _schema_or_schemas,
+    "JSONSchemaPropsOrBool": _schema_or_bool,
+    "JSONSchemaPropsOrStringArray": _schema_or_texts,
+    "RawExtension": _json,
     "Quantity": _quantity,
     "IntOrString": _int_or_string,
     "Time": _time,

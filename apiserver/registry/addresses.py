@@ -47,6 +47,28 @@ def address(text: str) -> Complaints:
     return FINE
 
 
+def canonical_address(text: str) -> Complaints:
+    """The same, and it must be written as everybody else writes it."""
+    return address(text) or _canonical(text, str(parse(text)))
+
+
+def canonical_network(text: str) -> Complaints:
+    """Complaints about a network in CIDR notation that must be written as everybody else writes it."""
+    return network(text) or _canonical(text, str(parse_network(text)))
+
+
+def interface_address(text: str) -> Complaints:
+    """Complaints about an address with the length of its network's prefix."""
+    host, _, length = text.partition("/")
+    if parse_network(text) is None:
+        return ("must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)",)
+    return _canonical(text, f"{parse(host)}/{int(length)}")
+
+
+def _canonical(text: str, canonical: str) -> Complaints:
+    return FINE if text == canonical else (f'must be in canonical form ("{canonical}")',)
+
+
 @lru_cache(maxsize=1024)
 def network(text: str) -> Complaints:
     """Complaints about a network in CIDR notation."""

@@ -140,6 +140,20 @@ _ORDER: dict[str, str] = {
     "CSINodeDriver": "name nodeID topologyKeys allocatable",
     "Taint": "key value effect timeAdded",
     "ServicePort": "name protocol appProtocol port targetPort nodePort",
+    "DeviceClaim": "requests constraints config",
+    "DeviceRequest": "name exactly firstAvailable",
+    "ExactDeviceRequest": "deviceClassName selectors allocationMode count adminAccess tolerations capacity",
+    "DeviceSubRequest": "name deviceClassName selectors allocationMode count tolerations capacity",
+    "DeviceToleration": "key operator value effect tolerationSeconds",
+    "DeviceConstraint": "requests matchAttribute distinctAttribute",
+    "DeviceClaimConfiguration": "requests opaque",
+    "AllocationResult": "devices nodeSelector allocationTimestamp",
+    "DeviceAllocationResult": "results config",
+    "DeviceRequestAllocationResult": (
+        "request driver pool device adminAccess tolerations bindingConditions bindingFailureConditions shareID "
+        "consumedCapacity"
+    ),
+    "DeviceAllocationConfiguration": "source requests opaque",
     "FlowSchemaSpec": "priorityLevelConfiguration matchingPrecedence distinguisherMethod rules",
     "PolicyRulesWithSubjects": "subjects resourceRules nonResourceRules",
     "ResourcePolicyRule": "verbs apiGroups resources clusterScope namespaces",
@@ -159,6 +173,7 @@ _NAMES = {
     "apiGroups": "APIGroups",
     "awsElasticBlockStore": "AWSElasticBlockStore",
     "apiVersion": "APIVersion",
+    "cel": "CEL",
     "cephfs": "CephFS",
     "chapAuthDiscovery": "DiscoveryCHAPAuth",
     "chapAuthSession": "SessionCHAPAuth",
@@ -247,6 +262,9 @@ def _internal_model(model: Model, kind: str = "") -> dict[str, Any]:
             shown |= _internal_model(model, field[1:])
             continue
         value = getattr(model, field, None)
+        if value == [] and kind not in _ORDER and field in model.model_fields_set:
+            shown[_go_name(field)] = []  # given, if empty
+            continue
         if value == "" and (kind, field) in _POINTERS:
             value = None
         if kind == "PodSpec" and field == "securityContext" and value is not None:

@@ -6,8 +6,8 @@ chose come from the upper band until that is full (KEP-3070).
 
 from __future__ import annotations
 
-import ipaddress
 import random
+from collections.abc import Callable
 
 from apiserver.registry.addresses import Address
 from apiserver.registry.strategy import Network
@@ -23,58 +23,66 @@ class AllocationError(Exception):
 
 
 class IPAllocator:
-    """The addresses of one network that are in use.  Not thread-safe: it belongs to one event loop."""
+    """The addresses of one network, and which are in use.  Not thread-safe: it belongs to one event loop.
 
-    def __init__(self, network: Network) -> None:
+    Several allocators may share `used`, so that networks may overlap.
+    """
+
+    def __init__(self, network: Network, used: set[int] | None = None) -> None:
         self.network = network
-        self._base = int(network.network_address) + 1  # the network's own address is nobody's
+        self.used: set[int] = set() if used is None else used
+        self._first = int(network.network_address) + 1  # the network's own address is nobody's
         size = network.num_addresses - 1
         if network.version == 4:
             size -= 1  # nor is the broadcast address
-        self._size = max(0, min(size, 1 << 30))
-        self._static = static_band(self._size, 16, 256)
-        self._used: set[int] = set()
+        size = max(0, min(size, 1 << 30))
+        self._end = self._first + size
+        self._upper = self._first + static_band(size, 16, 256)
 
     def __len__(self) -> int:
         """How many addresses are in use."""
-        return len(self._used)
+        return len(self.used)
 
     def __contains__(self, address: Address) -> bool:
-        return self._offset(address) in self._used
+        return int(address) in self.used
 
     @property
     def free(self) -> int:
-        return self._size - len(self._used)
+        return self._end - self._first - sum(self._first <= number < self._end for number in self.used)
+
+    def has(self, address: Address) -> bool:
+        """Whether the address is of this network."""
+        return address.version == self.network.version and self._first <= int(address) < self._end
 
     def allocate(self, address: Address) -> None:
         """Take one particular address.  Raises AllocationError when it is taken or not in the range."""
-        offset = self._offset(address)
-        if offset is None:
+        if not self.has(address):
             raise AllocationError(NOT_IN_RANGE)
-        if offset in self._used:
+        if int(address) in self.used:
             raise AllocationError(ALLOCATED)
-        self._used.add(offset)
+        self.used.add(int(address))
 
-    def allocate_next(self) -> Address:
-        """Take any free address, of the upper band if possible.  Raises AllocationError when all are taken."""
-        for first, last in ((self._static, self._size), (0, self._static)):
-            offset = free_number(first, last, self._used)
-            if offset is not None:
-                self._used.add(offset)
-                return ipaddress.ip_address(self.network.network_address + 1 + offset)
+    def allocate_next(self, taken: Callable[[Address], bool] = lambda address: False) -> Address:
+        """Take any free address, of the upper band if possible; `taken` knows of more that are in use.
+
+        Raises AllocationError when all are taken.
+        """
+        others: set[int] = set()
+        try:
+            for first, last in ((self._upper, self._end), (self._first, self._upper)):
+                while (number := free_number(first, last, self.used)) is not None:
+                    self.used.add(number)
+                    address = self.network[number - self._first + 1]
+                    if not taken(address):
+                        return address
+                    others.add(number)
+        finally:
+            self.used -= others
         raise AllocationError(FULL)
 
     def release(self, address: Address) -> None:
         """Give an address back; one that is not in use is no error."""
-        offset = self._offset(address)
-        if offset is not None:
-            self._used.discard(offset)
-
-    def _offset(self, address: Address) -> int | None:
-        if address.version != self.network.version:
-            return None
-        offset = int(address) - self._base
-        return offset if 0 <= offset < self._size else None
+        self.used.discard(int(address))
 
 
 def static_band(size: int, least: int, most: int) -> int:

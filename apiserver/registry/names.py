@@ -20,12 +20,18 @@ _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED})?"
 _KEY = "[-._a-zA-Z0-9]+"
 _HEADER = "[-A-Za-z0-9]+"
+_WILDCARD = rf"\*\.{_SUBDOMAIN}"
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+_C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 _UNDERSCORED = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*"
 _PERCENT = "%"
 _REASON = "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"
 
 _is_label = re.compile(_LABEL).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
+_is_wildcard = re.compile(_WILDCARD).fullmatch
+_is_http_path = re.compile(_HTTP_PATH).fullmatch
+_is_c_identifier = re.compile(_C_IDENTIFIER).fullmatch
 _is_dns1035 = re.compile(_DNS1035).fullmatch
 _is_qualified = re.compile(_QUALIFIED).fullmatch
 _is_label_value = re.compile(_LABEL_VALUE).fullmatch
@@ -65,6 +71,20 @@ _UNDERSCORED_MESSAGE = _expected(
     "and must start and end with an alphanumeric character",
     _UNDERSCORED,
     "example.com",
+)
+_WILDCARD_MESSAGE = _expected(
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+    _WILDCARD,
+    "*.example.com",
+)
+_C_IDENTIFIER_MESSAGE = _expected(
+    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric "
+    "characters or '_'",
+    _C_IDENTIFIER,
+    "my_name",
+    "MY_NAME",
+    "MyName",
 )
 _DNS1035_MESSAGE = _expected(
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
@@ -142,6 +162,28 @@ def dns1035(value: str) -> Complaints:
     if not _is_dns1035(value):
         complaints.append(_DNS1035_MESSAGE)
     return tuple(complaints)
+
+
+@lru_cache(maxsize=1024)
+def wildcard_subdomain(value: str) -> Complaints:
+    """A subdomain with `*` in the place of its first label."""
+    complaints = []
+    if len(value) > 253:
+        complaints.append(at_most(253))
+    if not _is_wildcard(value):
+        complaints.append(_WILDCARD_MESSAGE)
+    return tuple(complaints)
+
+
+@lru_cache(maxsize=1024)
+def c_identifier(value: str) -> Complaints:
+    """What could name a variable in C."""
+    return FINE if _is_c_identifier(value) else (_C_IDENTIFIER_MESSAGE,)
+
+
+def http_path(value: str) -> Complaints:
+    """What may follow the host in a URL, without the slash before it."""
+    return FINE if _is_http_path(value) else (f"Invalid path (regex used for validation is '{_HTTP_PATH}')",)
 
 
 @lru_cache(maxsize=1024)

@@ -86,6 +86,16 @@ def validate(
         yield from _validate_finalizers(meta.finalizers, f"{path}.finalizers")
 
 
+def validate_template(meta: ObjectMeta, path: str) -> Iterator[FieldError]:
+    """The metadata of a template may hold labels and annotations only."""
+    yield from validate_annotations(meta.annotations, f"{path}.annotations")
+    yield from validate_labels(meta.labels, f"{path}.labels")
+    for name in ("name", "generateName", "namespace", "uid", "resourceVersion", "generation", "ownerReferences",
+                 "finalizers", "managedFields"):  # fmt: skip
+        if getattr(meta, name):
+            yield forbidden(f"{path}.{'UID' if name == 'uid' else name[0].upper() + name[1:]}", "cannot be set")
+
+
 def deduplicate_owners(meta: ObjectMeta) -> str:
     """Leave each owner once.  Returns the warning the client gets when one was there twice."""
     if len(meta.ownerReferences) < 2:

@@ -1,20 +1,21 @@
 """Cluster addresses and node ports of Services: taken before a write, kept or given back after it.
 
-All that is in use follows from the Services that exist, so nothing of it is stored: after a restart
-`restore` takes everything again.  It runs in one event loop, between awaits: two requests never
-allocate at once.
+What Services have in use follows from those that exist: after a restart `restore` takes everything again.  It runs in
+one event loop, between awaits: two requests never allocate at once.  Addresses are IPAddress objects as well, for
+everybody to see (KEP-1880): whoever creates one takes the address, and whoever creates a ServiceCIDR adds a range.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from api.core_v1 import Service
 from api.errors import BadRequest, FieldError, InternalError, Invalid, invalid, invalid_value
-from apiserver.registry.addresses import family, parse
-from apiserver.registry.ip_allocator import AllocationError, IPAllocator
+from apiserver.registry.addresses import Address, family, parse
+from apiserver.registry.ip_allocator import ALLOCATED, FULL, AllocationError, IPAllocator
 from apiserver.registry.port_allocator import PortAllocator
+from apiserver.registry.service_addresses import ClusterAddresses
 from apiserver.registry.service_fields import (
     is_headless,
     may_have_node_ports,
@@ -38,31 +39,30 @@ class ServiceAllocation:
         self.ports = PortAllocator(ports)
 
     def restore(self, services: Iterable[Service]) -> None:
-        """Take what existing services have; what two of them claim or is outside the ranges, is left alone."""
+        """Take what existing services have; what two of them claim is taken once."""
         for service in services:
-            for text in _own_addresses(service):
+            for text in own_addresses(service):
                 found = parse(text)
                 if found is not None and family(text) in self.addresses:
-                    with suppress(AllocationError):
-                        self.addresses[family(text)].allocate(found)
+                    self.addresses[family(text)].used.add(int(found))
             for port in _own_ports(service):
                 with suppress(AllocationError):
                     self.ports.allocate(port)
 
-    def create(self, service: Service) -> Finish:
+    def create(self, service: Service, others: ClusterAddresses) -> Finish:
         """Give a new service what it needs.  Raises Invalid or InternalError; nothing is taken then."""
-        return self._allocate(service, None)
+        return self._allocate(service, None, others)
 
-    def update(self, new: Service, old: Service) -> Finish:
+    def update(self, new: Service, old: Service, others: ClusterAddresses) -> Finish:
         """Give a changed service what it needs now; what it no longer needs is free once the write succeeded."""
-        return self._allocate(new, old)
+        return self._allocate(new, old, others)
 
     def release(self, service: Service) -> None:
         """Give back all that a deleted service had."""
-        self._release(_own_addresses(service), _own_ports(service))
+        self._release(own_addresses(service), _own_ports(service))
 
-    def _allocate(self, new: Service, old: Service | None) -> Finish:
-        had_addresses = set() if old is None else _own_addresses(old)
+    def _allocate(self, new: Service, old: Service | None, others: ClusterAddresses) -> Finish:
+        had_addresses = set() if old is None else own_addresses(old)
         had_ports = set() if old is None else _own_ports(old)
         addresses: set[str] = set()
         ports: set[int] = set()
@@ -70,7 +70,7 @@ class ServiceAllocation:
             if needs_cluster_ip(new):
                 self.settle_families(new, old)
                 if not is_headless(new):
-                    self._take_addresses(new, had_addresses, addresses)
+                    self._take_addresses(new, had_addresses, addresses, others)
             if may_have_node_ports(new):
                 self._take_node_ports(new, had_ports, ports)
             if needs_health_check_port(new):
@@ -83,7 +83,7 @@ class ServiceAllocation:
             if not written:
                 self._release(addresses, ports)
             else:
-                self._release(had_addresses - _own_addresses(new), had_ports - _own_ports(new))
+                self._release(had_addresses - own_addresses(new), had_ports - _own_ports(new))
 
         return finish
 
@@ -147,7 +147,7 @@ class ServiceAllocation:
 
     # --- addresses ------------------------------------------------------------------------------
 
-    def _take_addresses(self, service: Service, had: set[str], taken: set[str]) -> None:
+    def _take_addresses(self, service: Service, had: set[str], taken: set[str], others: ClusterAddresses) -> None:
         spec = service.spec
         result: list[str] = []
         for index, name in enumerate(spec.ipFamilies):
@@ -155,13 +155,12 @@ class ServiceAllocation:
             if wanted in had:
                 result.append(wanted)
                 continue
-            allocator = self.addresses[name]
             found = parse(wanted) if wanted else None
             try:
                 if found is None:
-                    found = allocator.allocate_next()
+                    found = self._any_address(name, others)
                 else:
-                    allocator.allocate(found)
+                    self._take_address(name, found, others)
             except AllocationError as error:
                 if wanted:
                     detail = f"failed to allocate IP {wanted}: {error}"
@@ -172,6 +171,28 @@ class ServiceAllocation:
             result.append(text)
         spec.clusterIPs = result
         spec.clusterIP = result[0]
+
+    def _take_address(self, name: str, address: Address, others: ClusterAddresses) -> None:
+        """Raises AllocationError."""
+        if others.is_taken(address):
+            raise AllocationError(ALLOCATED)
+        allocators = self._allocators(name, others)
+        next((a for a in allocators if a.has(address)), self.addresses[name]).allocate(address)
+
+    def _any_address(self, name: str, others: ClusterAddresses) -> Address:
+        """Raises AllocationError."""
+        for allocator in self._allocators(name, others):
+            with suppress(AllocationError):
+                return allocator.allocate_next(others.is_taken)
+        raise AllocationError(FULL)
+
+    def _allocators(self, name: str, others: ClusterAddresses) -> Iterator[IPAllocator]:
+        """Those of one family; who finds something in the first need not look at others."""
+        own = self.addresses[name]
+        yield own
+        for network in others.ranges():
+            if network.version == own.network.version and network != own.network:
+                yield IPAllocator(network, own.used)
 
     # --- ports ----------------------------------------------------------------------------------
 
@@ -218,7 +239,8 @@ class ServiceAllocation:
         taken.add(wanted)
 
 
-def _own_addresses(service: Service) -> set[str]:
+def own_addresses(service: Service) -> set[str]:
+    """The cluster addresses of a service."""
     if not needs_cluster_ip(service) or is_headless(service):
         return set()
     return set(service.spec.clusterIPs) or ({service.spec.clusterIP} - {""})

@@ -12,7 +12,8 @@ from api.scheme import resource_of
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.labels import format_labels
 from apiserver.registry.names import dns_label
-from apiserver.registry.service_allocation import ServiceAllocation
+from apiserver.registry.service_addresses import ClusterAddresses, address_objects
+from apiserver.registry.service_allocation import ServiceAllocation, own_addresses
 from apiserver.registry.service_fields import (
     drop_unfitting,
     is_external,
@@ -154,12 +155,16 @@ class Services(Strategy[Service]):
     def begin_create(self, new: Service, context: Context) -> Finish | None:
         if not self._restored:
             self.restore(context.list(Service, ""))
-        return self.allocation.create(new)
+        return self.allocation.create(new, ClusterAddresses(context))
 
     def begin_update(self, new: Service, old: Service, context: Context) -> Finish | None:
         if not self._restored:
             self.restore(context.list(Service, ""))
-        return self.allocation.update(new, old)
+        return self.allocation.update(new, old, ClusterAddresses(context))
+
+    def companions(self, obj: Service) -> list[Any]:
+        addresses = own_addresses(obj)
+        return address_objects(obj, sorted(addresses)) if addresses else []
 
     def after_delete(self, old: Service) -> None:
         if self._restored:

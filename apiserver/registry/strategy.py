@@ -5,10 +5,10 @@ The verb handlers are the same for every resource; wherever kinds differ they as
 The order in which a handler asks is Kubernetes' own:
 
     create:  default → (field ownership, mutating admission) → authorize → prepare_for_create → validate → begin_create
-             → store
-    update:  authorize → default → (field ownership, mutating admission) → prepare_for_update
-             → validate_changed → begin_update → store
-    delete:  grace_period → store → after_delete
+             → companions → store
+    update:  authorize → default → (field ownership, mutating admission) → prepare_for_update → validate_changed
+             → begin_update → companions → store
+    delete:  grace_period → store → companions → after_delete
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ class Context:
     `get` and `list` read other objects from the watch cache (never from disk): by model, namespace and
     name; they serve cross-object rules and allocation, and return independent copies.  `peek` is `get` for those who
     only look: it costs nothing when the object has not changed since somebody last looked.
+    `exists` does not even need the type.
     """
 
     now: datetime
@@ -132,6 +133,7 @@ class Context:
     get: Callable[[type[Model], str, str], Any | None]
     peek: Callable[[type[Model], str, str], Any | None]
     list: Callable[[type[Model], str], list[Any]]
+    exists: Callable[[Resource, str, str], bool]
     requester: Requester | None = None
     """Who asks, for the rules that need more than a name; None where nobody does: the server may do everything."""
 
@@ -232,10 +234,10 @@ class Strategy(Generic[M]):
         yield from ()
 
     def validate_changed(self, new: M, old: M) -> Iterator[FieldError]:
-        """All that an update is judged by.
+        """All that an update is judged by, in the order of Kubernetes' own validation.
 
-        To be overridden where much can be left out: members of `new` that the request leaves alone are `old`'s own
-        objects, and those were valid when they were stored.
+        To be overridden where that is another, or where much can be left out: members of `new` that the request leaves
+        alone are `old`'s own objects, and those were valid when they were stored.
         """
         yield from self.validate(new)
         yield from self.validate_update(new, old)
@@ -280,6 +282,10 @@ class Strategy(Generic[M]):
 
     def after_delete(self, old: M) -> None:
         """Give back what was allocated; the object is gone from the store."""
+
+    def companions(self, obj: M) -> list[Any]:
+        """Objects that are in the store as long as this one is, such as the IPAddresses of a Service."""
+        return []
 
     def cells(self, obj: M, now: datetime) -> list[Any]:
         """One row of the table: the value of each of `columns`."""

@@ -12,6 +12,9 @@ from typing import Any
 
 from api.model import Model
 from api.scheme import (
+    ADMISSIONREGISTRATION_V1,
+    APIEXTENSIONS_V1,
+    APIREGISTRATION_V1,
     APPS_V1,
     AUTOSCALING_V1,
     AUTOSCALING_V2,
@@ -22,9 +25,11 @@ from api.scheme import (
     DISCOVERY_V1,
     EVENTS_V1,
     FLOWCONTROL_V1,
+    NETWORKING_V1,
     NODE_V1,
     POLICY_V1,
     RBAC_V1,
+    RESOURCE_V1,
     RESOURCES,
     SCHEDULING_V1,
     STORAGE_V1,
@@ -53,6 +58,16 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "serviceaccounts": "service_accounts.ServiceAccounts",
         "services": "services.Services",
     },
+    ADMISSIONREGISTRATION_V1: {
+        "mutatingadmissionpolicies": "mutating_admission_policies.MutatingAdmissionPolicies",
+        "mutatingadmissionpolicybindings": "mutating_admission_policies.MutatingAdmissionPolicyBindings",
+        "mutatingwebhookconfigurations": "webhook_configurations.MutatingWebhookConfigurations",
+        "validatingadmissionpolicies": "validating_admission_policies.ValidatingAdmissionPolicies",
+        "validatingadmissionpolicybindings": "validating_admission_policies.ValidatingAdmissionPolicyBindings",
+        "validatingwebhookconfigurations": "webhook_configurations.ValidatingWebhookConfigurations",
+    },
+    APIEXTENSIONS_V1: {"customresourcedefinitions": "custom_resource_definitions.CustomResourceDefinitions"},
+    APIREGISTRATION_V1: {"apiservices": "api_services.APIServices"},
     APPS_V1: {
         "controllerrevisions": "controller_revisions.ControllerRevisions",
         "daemonsets": "daemon_sets.DaemonSets",
@@ -74,6 +89,13 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "flowschemas": "flow_schemas.FlowSchemas",
         "prioritylevelconfigurations": "priority_level_configurations.PriorityLevelConfigurations",
     },
+    NETWORKING_V1: {
+        "ingressclasses": "ingress_classes.IngressClasses",
+        "ingresses": "ingresses.Ingresses",
+        "ipaddresses": "ip_addresses.IPAddresses",
+        "networkpolicies": "network_policies.NetworkPolicies",
+        "servicecidrs": "service_cidrs.ServiceCIDRs",
+    },
     NODE_V1: {"runtimeclasses": "runtime_classes.RuntimeClasses"},
     POLICY_V1: {"poddisruptionbudgets": "pod_disruption_budgets.PodDisruptionBudgets"},
     RBAC_V1: {
@@ -81,6 +103,12 @@ STRATEGIES: dict[GroupVersion, dict[str, str]] = {
         "clusterroles": "cluster_roles.ClusterRoles",
         "rolebindings": "role_bindings.RoleBindings",
         "roles": "roles.Roles",
+    },
+    RESOURCE_V1: {
+        "deviceclasses": "device_classes.DeviceClasses",
+        "resourceclaims": "resource_claims.ResourceClaims",
+        "resourceclaimtemplates": "resource_claims.ResourceClaimTemplates",
+        "resourceslices": "resource_slices.ResourceSlices",
     },
     SCHEDULING_V1: {"priorityclasses": "priority_classes.PriorityClasses"},
     STORAGE_V1: {

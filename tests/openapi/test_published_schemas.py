@@ -43,6 +43,8 @@ def published() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 def bare(value: Any) -> Any:
     """A schema without prose; which kinds a type has depends on what is served."""
     if isinstance(value, dict):
+        if set(value) <= {"allOf", "description"} and len(value.get("allOf", ())) == 1:
+            return value["allOf"][0]  # a reference stands alone where Kubernetes has nothing to say of the field
         return {
             name: sorted(member) if name == "required" and isinstance(member, list) else bare(member)
             for name, member in value.items()

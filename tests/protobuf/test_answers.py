@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from api import core_v1, meta_v1
+from api import apiextensions_v1, core_v1, meta_v1, resource_v1
 from api.model import Model
 from apiserver import protobuf
-from apiserver.protobuf import wire
+from apiserver.protobuf import wire, writing
 from tests.apiserver.conftest import admin, namespace, server  # noqa: F401
 from tests.protobuf.test_objects import KINDS
 
@@ -92,3 +92,28 @@ def test_a_watch_is_frames_of_events(admin: httpx.Client, namespace: str) -> Non
     assert bytes(event[1][0]) == b"DELETED"
     envelope = protobuf.unwrap(bytes(fields(event[2][0])[1][0]))
     assert protobuf.read(core_v1.ConfigMap, envelope.raw)["metadata"]["name"] == "a"
+
+
+SCHEMA = {
+    "additionalProperties": True,
+    "default": {"a": [1, 2.5, None]},
+    "dependencies": {"a": ["b", "c"], "d": {"type": "string"}},
+    "enum": [1, "x"],
+    "items": {"type": "string", "maxLength": 5},
+    "maximum": 1.5,
+    "properties": {"p": {"items": [{"type": "string"}], "additionalProperties": {"type": "integer"}}},
+    "x-kubernetes-preserve-unknown-fields": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "document"),
+    [
+        (apiextensions_v1.JSONSchemaProps, SCHEMA),
+        (apiextensions_v1.JSONSchemaProps, {"additionalProperties": False}),
+        (resource_v1.OpaqueDeviceConfiguration, {"driver": "d", "parameters": {"k": [1, {"x": None}]}}),
+    ],
+)
+def test_values_of_several_types(model: type[Model], document: dict[str, Any]) -> None:
+    message = writing.write(model, model.from_dict(document).to_dict())
+    assert protobuf.read(model, memoryview(message)) == document

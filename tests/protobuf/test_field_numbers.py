@@ -19,12 +19,20 @@ ANSWERS_ONLY = {
 }  # fmt: skip
 """Types that no request has."""
 
-UNNUMBERED = {"ListMeta.shardInfo", "PodSpec.schedulingGroup", "PodStatus.nodeAllocatableResourceClaimStatuses"}
+UNNUMBERED = {
+    "ListMeta.shardInfo", "PodSpec.schedulingGroup", "PodStatus.nodeAllocatableResourceClaimStatuses",
+    "Device.nodeAllocatableResourceMappings", "DeviceAttribute.bools", "DeviceAttribute.ints",
+    "DeviceAttribute.strings", "DeviceAttribute.versions",
+}  # fmt: skip
 """Alpha fields whose number is not known here; a server without the feature gate drops them just the same."""
-UNNUMBERED_TYPES = {"NodeAllocatableResourceClaimStatus", "PodSchedulingGroup"}
+UNNUMBERED_TYPES = {
+    "NodeAllocatableResourceClaimStatus", "NodeAllocatableResourceMapping", "PodSchedulingGroup",
+}  # fmt: skip
 
 IN_THE_ENVELOPE = {"apiVersion", "kind"}
-RENAMED = {"uID": "uid"}
+RENAMED = {
+    "uID": "uid", "aPIGroup": "apiGroup", "Expression": "expression", "Name": "name", "Webhooks": "webhooks",
+}  # fmt: skip
 """Where protobuf and JSON spell a field differently."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from api.core_v1 import Namespace, Pod, Service, ServiceAccount
 from api.meta_v1 import ObjectMeta
 from api.model import Model
+from api.scheme import Resource
 from apiserver.registry.strategy import Context, Strategy
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -27,7 +28,10 @@ def context(*objects: Model) -> Context:
     def list_(model: type[Model], namespace: str) -> list[Any]:
         return [obj for obj in found if type(obj) is model and namespace in ("", obj.metadata.namespace)]
 
-    return Context(now=NOW, user="someone", get=get, peek=get, list=list_)
+    def exists(resource: Resource, namespace: str, name: str) -> bool:
+        return get(resource.model, namespace, name) is not None
+
+    return Context(now=NOW, user="someone", get=get, peek=get, list=list_, exists=exists)
 
 
 def pod(**spec: Any) -> Pod:

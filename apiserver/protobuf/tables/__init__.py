@@ -1,6 +1,9 @@
 """The field numbers of every message, by the module of `api` that has the type."""
 
 from apiserver.protobuf.tables import (
+    admissionregistration_v1,
+    apiextensions_v1,
+    apiregistration_v1,
     apps_v1,
     authentication_v1,
     authorization_v1,
@@ -14,14 +17,19 @@ from apiserver.protobuf.tables import (
     events_v1,
     flowcontrol_v1,
     meta_v1,
+    networking_v1,
     node_v1,
     policy_v1,
     rbac_v1,
+    resource_v1,
     scheduling_v1,
     storage_v1,
 )
 
 TABLES = {
+    "admissionregistration_v1": admissionregistration_v1.TABLE,
+    "apiextensions_v1": apiextensions_v1.TABLE,
+    "apiregistration_v1": apiregistration_v1.TABLE,
     "apps_v1": apps_v1.TABLE,
     "authentication_v1": authentication_v1.TABLE,
     "authorization_v1": authorization_v1.TABLE,
@@ -35,9 +43,11 @@ TABLES = {
     "events_v1": events_v1.TABLE,
     "flowcontrol_v1": flowcontrol_v1.TABLE,
     "meta_v1": meta_v1.TABLE,
+    "networking_v1": networking_v1.TABLE,
     "node_v1": node_v1.TABLE,
     "policy_v1": policy_v1.TABLE,
     "rbac_v1": rbac_v1.TABLE,
+    "resource_v1": resource_v1.TABLE,
     "scheduling_v1": scheduling_v1.TABLE,
     "storage_v1": storage_v1.TABLE,
 }

@@ -1,0 +1,37 @@
+"""DefaultIngressClass: an ingress that names no class gets the default one, the newest if there are several.
+
+https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
+
+_INGRESSES = "ingresses.networking.k8s.io"
+_ANNOTATION = "kubernetes.io/ingress.class"
+_IS_DEFAULT = "ingressclass.kubernetes.io/is-default-class"
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class DefaultIngressClass(AdmissionPlugin):
+    name = "DefaultIngressClass"
+
+    def mutate(self, request: AdmissionRequest) -> None:
+        if request.operation != "CREATE" or request.subresource or request.resource.group_resource != _INGRESSES:
+            return
+        from api.networking_v1 import IngressClass  # a server without ingresses does without their types
+
+        ingress = request.object
+        if ingress.spec.ingressClassName is not None or _ANNOTATION in ingress.metadata.annotations:
+            return
+        classes = [
+            found.metadata
+            for found in request.context.list(IngressClass, "")
+            if found.metadata.annotations.get(_IS_DEFAULT) == "true"
+        ]
+        classes.sort(key=lambda metadata: metadata.name)
+        newest = max(classes, key=lambda metadata: metadata.creationTimestamp or _NEVER, default=None)
+        if newest is not None:
+            ingress.spec.ingressClassName = newest.name

@@ -1,0 +1,115 @@
+"""Values held against schemas of custom resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.apiextensions_v1 import JSONSchemaProps
+from apiserver.registry.schema_formats import has_format, is_known
+from apiserver.registry.schema_values import validate_value
+
+NEEDS_P, NEEDS_Q = {"required": ["p"]}, {"required": ["q"]}
+
+
+def found(value: Any, **schema: Any) -> list[str]:
+    """What is wrong with an object's field a."""
+    whole = JSONSchemaProps.from_dict({"type": "object", "properties": {"a": schema}})
+    return [str(error) for error in validate_value({"a": value}, whole, "")]
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "expected"),
+    [
+        ("x", {"type": "string"}, []),
+        (None, {"type": "string", "nullable": True}, []),
+        (None, {"type": "string"}, ['a: Invalid value: "null": a in body must be of type string: "null"']),
+        (True, {"type": "integer"}, ['a: Invalid value: "boolean": a in body must be of type integer: "boolean"']),
+        (2.0, {"type": "integer"}, []),
+        (2, {"type": "number"}, []),
+        ("1", {"x-kubernetes-int-or-string": True}, []),
+        (
+            [],
+            {"x-kubernetes-int-or-string": True},
+            ['a: Invalid value: "array": a in body must be of type integer,string: "array"'],
+        ),
+        ("ABCDE", {"maxLength": 4, "pattern": "^[a-z]+$"}, ["a: Too long: may not be more than 4 bytes"]),
+        ("A", {"pattern": "^[a-z]+$"}, ["a: Invalid value: \"A\": a in body should match '^[a-z]+$'"]),
+        (
+            10,
+            {"maximum": 10, "exclusiveMaximum": True, "multipleOf": 0.5},
+            [
+                "a: Invalid value: 0: factor MultipleOf declared for a must be positive: 0",
+                "a: Invalid value: 10: a in body should be less than 10",
+            ],
+        ),
+        (2.3, {"multipleOf": 0.5}, ["a: Invalid value: 2.3: a in body should be a multiple of 0.5"]),
+        (
+            3000000000,
+            {"type": "integer", "format": "int32"},
+            ['<nil>: Invalid value: "": Checked value must be of type integer with format int32 in a'],
+        ),
+        (3, {"enum": [1, 2]}, ['a: Unsupported value: 3: supported values: "1", "2"']),
+        (["long", 1], {"items": {"type": "string", "maxLength": 3}}, [
+            "a[0]: Too long: may not be more than 3 bytes",
+            'a[1]: Invalid value: "integer": a[1] in body must be of type string: "integer"',
+        ]),
+        ([1, 2], {"maxItems": 1}, ["a: Too many: 2: must have at most 1 item"]),
+        ({}, {"minProperties": 1}, ["a: Invalid value: 0: a in body should have at least 1 properties"]),
+        ({"b": 1}, {"additionalProperties": {"type": "string"}}, [
+            'a.b: Invalid value: "integer": a.b in body must be of type string: "integer"',
+        ]),
+        ({}, NEEDS_P, ["a.p: Required value"]),
+        ({}, {"anyOf": [NEEDS_P, NEEDS_Q]}, [
+            '<nil>: Invalid value: "": "a" must validate at least one schema (anyOf)',
+            "a.p: Required value",
+        ]),
+        ({"p": 1, "q": 1}, {"oneOf": [NEEDS_P, NEEDS_Q]}, [
+            '<nil>: Invalid value: "": "a" must validate one and only one schema (oneOf). Found 2 valid alternatives',
+        ]),
+        ({"p": 1}, {"allOf": [NEEDS_P, NEEDS_Q]}, [
+            "a.q: Required value",
+            '<nil>: Invalid value: "": "a" must validate all the schemas (allOf)',
+        ]),
+        ({"p": 1}, {"not": NEEDS_P}, ['<nil>: Invalid value: "": "a" must not validate the schema (not)']),
+        ("x", {"type": "string", "format": "uuid"}, [
+            'a: Invalid value: "x": a in body must be of type uuid: "x"',
+        ]),
+    ],
+)  # fmt: skip
+def test_values(value: Any, schema: dict[str, Any], expected: list[str]) -> None:
+    assert found(value, **schema) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("byte", "aGVsbG8=", "hello"),
+        ("cidr", "10.0.0.0/8", "10.0.0.0"),
+        ("date", "2024-02-29", "2024-13-01"),
+        ("date-time", "2024-01-01T00:00:00.5+01:00", "yesterday"),
+        ("duration", "1h30m", "3 parsecs"),
+        ("duration", "3 days", "3d4"),
+        ("email", "a@b.c", "nobody"),
+        ("hexcolor", "#ff00aa", "#ff00a"),
+        ("hostname", "a-b.example.com", "-"),
+        ("ipv4", "1.2.3.4", "1.2.3"),
+        ("ipv6", "fd00::1", "1.2.3.4"),
+        ("k8s-long-name", "a.b", "A_b"),
+        ("k8s-short-name", "a-b", "a.b"),
+        ("mac", "00:00:5e:00:53:01", "00:00:5e"),
+        ("uri", "https://example.com/x?y", "not a uri"),
+        ("uuid", "0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5b"),
+        ("uuid4", "0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5b-d9cb-169f-a165-70867728950e"),
+    ],
+)
+def test_formats(name: str, good: str, bad: str) -> None:
+    assert is_known(name)
+    assert has_format(good, name)
+    assert not has_format(bad, name)
+
+
+def test_unknown_formats_say_nothing() -> None:
+    assert not is_known("int32")
+    assert has_format("anything", "int32")
