@@ -27,6 +27,7 @@ from apiserver.handlers.list import Page, list_page
 from apiserver.handlers.list_options import list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
+from apiserver.handlers.proxy import serve_proxy
 from apiserver.handlers.scale import scale_document, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
@@ -58,12 +59,15 @@ class Dispatcher:
             await answer.send(send, request, negotiate(request.header("accept")))
             return
         endpoint = self.api.endpoint(info.group, info.version, info.resource)
-        if endpoint is None or len(info.parts) > 3:
+        if endpoint is None or (len(info.parts) > 3 and info.subresource != "proxy"):
             raise NotFound("the server could not find the requested resource", StatusDetails())
         if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch", "deletecollection"):
             raise _not_allowed()
         if info.subresource in _CONNECT and endpoint.model is Pod:
             await self._connect(endpoint, request, scope, receive, send)
+            return
+        if info.subresource == "proxy" and any(part.name == "proxy" for part in endpoint.resource.parts):
+            await serve_proxy(self.api, endpoint, self._kubelet, request, receive, send)
             return
         if endpoint.strategy.deprecation:
             request.warnings.append(endpoint.strategy.deprecation)
@@ -86,7 +90,7 @@ class Dispatcher:
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
-        await relay_websocket(url, self._kubelet, request, receive, send)
+        await relay_websocket(url, self._kubelet.context, request, receive, send)
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
