@@ -23,6 +23,7 @@ from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_lo
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
+from apiserver.handlers.eviction import evict
 from apiserver.handlers.list import Page, list_page
 from apiserver.handlers.list_options import list_options
 from apiserver.handlers.options import WriteOptions, write_options
@@ -285,7 +286,7 @@ class Dispatcher:
     async def evict(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
         eviction = await self._decoded(Eviction, endpoint, request, options)
-        await pod_subresources.evict(self._begin(endpoint, request, options), request.info.name, eviction)
+        await evict(self._begin(endpoint, request, options), request.info.name, eviction)
         return Answer(_CREATED, document=_success(None))
 
 

@@ -43,7 +43,7 @@ class Write:
     warnings: list[str]
     subresource: str = ""
     part: Subresource | None = None
-    """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
+    """The rules of an action of the server's own, whose changes belong to nobody; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
     """For server-side apply: the merged object, whose managedFields stand."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
@@ -113,6 +113,8 @@ class Write:
         """
         if self.applied:
             return managers_of(self.applied)
+        if self.part is not None and stored is not None:
+            return stored.managers
         encoded = self._encode(new, stored)
         document = self._parse(encoded, stored)
         if "managedFields" in new.metadata.model_fields_set:
