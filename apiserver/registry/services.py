@@ -9,6 +9,7 @@ from typing import Any
 from api.core_v1 import ClientIPConfig, Service, ServiceStatus, SessionAffinityConfig
 from api.errors import FieldError
 from api.scheme import resource_of
+from apiserver.registry.addresses import warn_of_spelling
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.labels import format_labels
 from apiserver.registry.names import dns_label
@@ -31,6 +32,8 @@ from apiserver.registry.strategy import Column, Context, Finish, Options, Status
 
 _AFFINITY_SECONDS = 10800
 _NONE = "<none>"
+_TOPOLOGY_HINTS = "service.kubernetes.io/topology-aware-hints"
+_TOPOLOGY_MODE = "service.kubernetes.io/topology-mode"
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,12 @@ class Services(Strategy[Service]):
 
     def warnings(self, new: Service, old: Service | None) -> Iterable[str]:
         spec = new.spec
+        if _TOPOLOGY_HINTS in new.metadata.annotations:
+            yield f"annotation {_TOPOLOGY_HINTS} is deprecated, please use {_TOPOLOGY_MODE} instead"
+        for field in ("clusterIPs", "externalIPs", "loadBalancerSourceRanges"):
+            for index, text in enumerate(getattr(spec, field)):
+                yield from warn_of_spelling(text, f"spec.{field}[{index}]")
+        yield from warn_of_spelling(spec.loadBalancerIP, "spec.loadBalancerIP")
         if is_headless(new):
             if spec.loadBalancerIP:
                 yield "spec.loadBalancerIP is ignored for headless services"

@@ -8,7 +8,8 @@ import pytest
 
 from api.core_v1 import EphemeralContainer, Pod, PodIP, PodSchedulingGate, Toleration
 from api.meta_v1 import DeleteOptions
-from apiserver.registry.pod_subresources import EphemeralContainers, PodStatus, Resize
+from apiserver.registry.pod_status import PodStatus
+from apiserver.registry.pod_subresources import EphemeralContainers, Resize
 from apiserver.registry.pods import Pods
 from tests.registry.builders import complaints, context, created, pod, update_complaints
 

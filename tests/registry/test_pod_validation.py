@@ -126,9 +126,9 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
         ["spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"],
     ),
     (
-        {"volumes": [{"name": "v", "configMap": {}}, {"name": "v"}]},
+        {"volumes": [{"name": "v"}, {"name": "v", "configMap": {}}]},
         [
-            "spec.volumes[0].configMap.name: Required value",
+            "spec.volumes[1].configMap.name: Required value",
             'spec.volumes[1].name: Duplicate value: "v"',
         ],
     ),
