@@ -10,7 +10,7 @@ import orjson
 from api.authentication_v1 import TokenRequest
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.core_v1 import Binding, Pod, ServiceAccount
-from api.errors import BadRequest, MethodNotAllowed, NotFound
+from api.errors import BadRequest, MethodNotAllowed, NotFound, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.policy_v1 import Eviction
 from api.schema import schema_of
@@ -273,8 +273,19 @@ class Dispatcher:
 
     async def issue_token(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
-        account = endpoint.decode(endpoint.find(request.info.namespace, request.info.name))
+        info = request.info
         asked = await self._decoded(TokenRequest, endpoint, request, options)
+        problems = [
+            invalid_value(f"metadata.{part}", given, f"must match the service account {part} if specified")
+            for part, given, is_ in (
+                ("name", asked.metadata.name, info.name),
+                ("namespace", asked.metadata.namespace, info.namespace),
+            )
+            if given not in ("", is_)
+        ]
+        if problems:
+            raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
+        account = endpoint.decode(endpoint.find(info.namespace, info.name))
         asked.status = self.api.tokens.issue(account, asked.spec)
         asked.spec.audiences = asked.spec.audiences or [ISSUER]
         asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600

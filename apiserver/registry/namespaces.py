@@ -49,8 +49,8 @@ class Finalize(Subresource):
 
 def _finalizer(name: str) -> Complaints:
     complaints = qualified(name)
-    if not complaints and "/" not in name and name not in _STANDARD:
-        return ("name is neither a standard finalizer name nor is it fully qualified",)
+    if "/" not in name and name not in _STANDARD:
+        complaints += ("name is neither a standard finalizer name nor is it fully qualified",)
     return complaints
 
 
@@ -81,9 +81,9 @@ class Namespaces(Strategy[Namespace]):
         new.status = old.status
 
     def validate(self, new: Namespace) -> Iterator[FieldError]:
-        for index, finalizer in enumerate(new.spec.finalizers):
+        for finalizer in new.spec.finalizers:
             for complaint in _finalizer(finalizer):
-                yield invalid_value(f"spec.finalizers[{index}]", finalizer, complaint)
+                yield invalid_value("spec.finalizers", finalizer, complaint)
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         status = document.get("status") or {}

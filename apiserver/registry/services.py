@@ -23,6 +23,8 @@ from apiserver.registry.service_fields import (
     synchronise_cluster_ips,
 )
 from apiserver.registry.service_validation import (
+    TOPOLOGY_HINTS,
+    TOPOLOGY_MODE,
     validate_cluster_ips,
     validate_load_balancer_status,
     validate_service,
@@ -32,8 +34,6 @@ from apiserver.registry.strategy import Column, Context, Finish, Options, Status
 
 _AFFINITY_SECONDS = 10800
 _NONE = "<none>"
-_TOPOLOGY_HINTS = "service.kubernetes.io/topology-aware-hints"
-_TOPOLOGY_MODE = "service.kubernetes.io/topology-mode"
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ class Services(Strategy[Service]):
 
     def warnings(self, new: Service, old: Service | None) -> Iterable[str]:
         spec = new.spec
-        if _TOPOLOGY_HINTS in new.metadata.annotations:
-            yield f"annotation {_TOPOLOGY_HINTS} is deprecated, please use {_TOPOLOGY_MODE} instead"
+        if TOPOLOGY_HINTS in new.metadata.annotations:
+            yield f"annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"
         for field in ("clusterIPs", "externalIPs", "loadBalancerSourceRanges"):
             for index, text in enumerate(getattr(spec, field)):
                 yield from warn_of_spelling(text, f"spec.{field}[{index}]")
