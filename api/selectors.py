@@ -110,12 +110,15 @@ class LabelMatcher:
     def matches(self, labels: Mapping[str, str]) -> bool:
         return not self.nothing and all(requirement.matches(labels) for requirement in self.requirements)
 
+    def equalities(self) -> Iterator[tuple[str, str]]:
+        """Labels of which the selector wants one value, with that value."""
+        for requirement in self.requirements:
+            if len(requirement.values) == 1 and requirement.operator in ("=", "==", "in"):
+                yield requirement.key, requirement.values[0]
+
     def requires(self, key: str) -> str | None:
         """The one value that label must have, if the selector says so."""
-        for requirement in self.requirements:
-            if requirement.key == key and len(requirement.values) == 1 and requirement.operator in ("=", "==", "in"):
-                return requirement.values[0]
-        return None
+        return next((value for name, value in self.equalities() if name == key), None)
 
     def __str__(self) -> str:
         return ",".join(map(str, self.requirements))

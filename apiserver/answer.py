@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterable, Mapping
+import asyncio
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,35 +19,52 @@ _GZIP_FROM = 128 * 1024  # bytes; below it compressing costs more than sending
 
 @dataclass(slots=True)
 class Answer:
-    """`body` is already encoded; `document` is encoded for the client when sent.  One of them is given."""
+    """`body` is already encoded, `parts` is such a body in pieces; `document` is encoded for the client when sent.
+
+    One of them is given.  Pieces of some 100 kB are sent one after the other, as fast as the client takes them: a
+    list of megabytes is never copied as a whole, and the processor's cache holds what is on its way.
+    """
 
     status: int = 200
     body: bytes | None = None
+    parts: Sequence[bytes] = ()
     document: Any = None
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
 
     async def send(self, send: Send, request: Request, media: MediaType = PLAIN) -> None:
-        body, content_type = self.body, self.content_type
-        if body is None:
-            body, content_type = media.encode(self.document), media.type
-        elif media.type != JSON and content_type == JSON:
-            body, content_type = media.encode(orjson.loads(body)), media.type
-        elif media.pretty and content_type == JSON:
-            body = media.encode(orjson.loads(body))
+        parts, content_type = self.parts, self.content_type
+        as_is = media.type == JSON and not media.pretty
+        if self.document is not None:
+            parts, content_type = [media.encode(self.document)], media.type
+        elif self.body is not None:
+            parts = [self.body]
+        if self.document is None and content_type == JSON and not as_is:
+            parts, content_type = [media.encode(orjson.loads(b"".join(parts)))], media.type
         headers = [
             (b"content-type", content_type.encode()),
             (b"audit-id", request.audit_id.encode()),
             (b"cache-control", b"no-cache, private"),
         ]
-        if len(body) >= _GZIP_FROM and b"gzip" in request.headers.get(b"accept-encoding", b""):
-            body = gzip.compress(body, compresslevel=1)
+        length = sum(map(len, parts))
+        if length >= _GZIP_FROM and b"gzip" in request.headers.get(b"accept-encoding", b""):
+            parts = [await asyncio.to_thread(_gzipped, parts)]  # megabytes take long: others go on meanwhile
+            length = len(parts[0])
             headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
         headers += [(name.encode(), value.encode()) for name, value in self.headers.items()]
         headers += [(b"warning", value.encode()) for value in warning_headers(request.warnings)]
-        headers.append((b"content-length", b"%d" % len(body)))
+        headers.append((b"content-length", b"%d" % length))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+        if request.method == "HEAD":
+            parts = ()
+        for part in parts[:-1]:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": parts[-1] if parts else b""})
+
+
+def _gzipped(parts: Sequence[bytes]) -> bytes:
+    compressor = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
+    return b"".join([*map(compressor.compress, parts), compressor.flush()])
 
 
 def warning_headers(warnings: Iterable[str]) -> list[str]:

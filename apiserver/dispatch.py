@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -42,6 +42,8 @@ from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
 _CREATED, _OK = 201, 200
+_PIECE = 64 * 1024
+"""Bytes of a list that are put together and sent at once."""
 _CONNECT = ("exec", "attach", "portforward")
 
 
@@ -135,8 +137,7 @@ class Dispatcher:
         resource = endpoint.resource
         kind = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
         head = orjson.dumps({**kind, "metadata": metadata})
-        items = b",".join([endpoint.body(entry) for entry in page.entries])
-        return Answer(body=b'%s,"items":[%s]}' % (head[:-1], items))
+        return Answer(parts=list(_list_parts(head, endpoint.bodies(page.entries))))
 
     def _object(
         self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
@@ -328,6 +329,21 @@ _ACTIONS: dict[tuple[type[Any], str], Callable[[Dispatcher, Endpoint, Request], 
     (Pod, "eviction"): Dispatcher.evict,
     (ServiceAccount, "token"): Dispatcher.issue_token,
 }
+
+
+def _list_parts(head: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
+    """A list in JSON, in pieces; `head` is all of it but the items."""
+    piece, size = [head[:-1], b',"items":['], 0
+    for index, body in enumerate(bodies):
+        if index:
+            piece.append(b",")
+        piece.append(body)
+        size += len(body)
+        if size >= _PIECE:
+            yield b"".join(piece)
+            piece, size = [], 0
+    piece.append(b"]}")
+    yield b"".join(piece)
 
 
 def _success(details: dict[str, Any] | None) -> dict[str, Any]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
 
+_REMEMBERED = 1000
+"""Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
+
 
 class Endpoint:
     """A resource as it is served: its strategy, its keys in the store, its bytes on the wire."""
@@ -87,6 +90,10 @@ class Endpoint:
         shown: bytes = self.model.from_dict(document).encode()
         return shown
 
+    def bodies(self, entries: Sequence[Entry]) -> list[bytes]:
+        """The `body` of each."""
+        return [entry.body for entry in entries] if self.owns_storage else [self.body(entry) for entry in entries]
+
     def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
         return self.head + self.body(entry)[1:]
@@ -120,6 +127,7 @@ class API:
     tokens: ServiceAccountTokens
     max_request_bytes: int
     random: random.Random = field(default_factory=random.Random)
+    _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
     def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
         return self.endpoints.get((group, version, plural))
@@ -130,13 +138,29 @@ class API:
         return self.endpoints[resource.group, resource.group_version.version, resource.plural]
 
     def context(self, user: User) -> Context:
-        return Context(now=self.clock.now(), user=user.name, get=self.get_object, list=self.list_objects)
+        return Context(
+            now=self.clock.now(), user=user.name, get=self.get_object, peek=self.peek, list=self.list_objects
+        )
 
     def get_object(self, model: type[Model], namespace: str, name: str) -> Any | None:
         """An independent copy of an object, or None; for rules that look at other objects."""
         endpoint = self.endpoint_of(model)
         entry = self.cache.get(endpoint.key(namespace, name))
         return None if entry is None else endpoint.decode(entry)
+
+    def peek(self, model: type[Model], namespace: str, name: str) -> Any | None:
+        """The same, shared with everybody who looks at the object: nobody changes it."""
+        endpoint = self.endpoint_of(model)
+        key = endpoint.key(namespace, name)
+        entry = self.cache.get(key)
+        if entry is None:
+            return None
+        seen = self._seen.get(key)
+        if seen is None or seen[0] is not entry:
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+            seen = self._seen[key] = (entry, endpoint.decode(entry))
+        return seen[1]
 
     def list_objects(self, model: type[Model], namespace: str) -> list[Any]:
         """Independent copies of all objects of a kind, of one namespace or ("") of all."""

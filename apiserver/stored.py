@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from api.model import Model
 
 _CONTAINERS = (dict, list)
 _dumps = orjson.dumps
@@ -19,15 +22,26 @@ class StoredObject:
 
     managedFields are half of most objects and slow to read into types; the rules of kinds have nothing to do with
     them.  So typed objects are made of `plain`, the JSON without them, and whoever stores an object puts them back.
+
+    A write that leaves a member alone (spec, in a write of labels) takes over `typed`'s own: what is one and the same
+    object there and in the new one is neither read nor compared nor encoded again.
     """
 
-    __slots__ = ("_model", "document", "entry", "plain")
+    __slots__ = ("_model", "_typed", "document", "entry", "plain")
 
     def __init__(self, endpoint: Endpoint, entry: Entry) -> None:
         self.entry = entry
         self.document: dict[str, Any] = orjson.loads(endpoint.body(entry))
         self.plain: bytes = orjson.dumps(without_managers(self.document))
         self._model = endpoint.model
+        self._typed: Any = None
+
+    @property
+    def typed(self) -> Any:
+        """The stored object, without managedFields.  Nobody changes it."""
+        if self._typed is None:
+            self._typed = self.decode()
+        return self._typed
 
     @property
     def managers(self) -> list[dict[str, Any]]:
@@ -36,8 +50,13 @@ class StoredObject:
         return managers
 
     def decode(self) -> Any:
-        """A typed, independent copy, without managedFields."""
+        """An independent copy of the stored object, without managedFields."""
         return self._model.decode(self.plain)
+
+    def changed(self, new: Any) -> frozenset[str]:
+        """The members of a later state that are not this one's own."""
+        before = self.typed
+        return frozenset(name for name in self._model.model_fields if getattr(new, name) is not getattr(before, name))
 
     def copy(self) -> dict[str, Any]:
         """A document that may be changed, apart from what is in managedFields: these can only be replaced."""
@@ -60,6 +79,13 @@ class StoredObject:
                 former = before.get(member)
                 if type(inner) in _CONTAINERS and type(former) is type(inner) and _dumps(inner) == _dumps(former):
                     value[member] = former
+
+
+@cache
+def shareable(model: type[Model]) -> tuple[str, ...]:
+    """The members that a new state of an object can take over from the stored one."""
+    own = ("apiVersion", "kind", "metadata")
+    return tuple(name for name, field in model.model_fields.items() if name not in own and not field.is_required())
 
 
 def without_managers(document: dict[str, Any]) -> dict[str, Any]:

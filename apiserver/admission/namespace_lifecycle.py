@@ -21,7 +21,7 @@ class NamespaceLifecycle(AdmissionPlugin):
         # A namespace is emptied by deleting, and controllers may finish what they do: only new objects are refused.
         if request.operation != "CREATE" or not request.namespace or request.subresource:
             return
-        namespace = request.context.get(Namespace, "", request.namespace)
+        namespace = request.context.peek(Namespace, "", request.namespace)
         if namespace is None:
             raise not_found("", "namespaces", request.namespace)
         if namespace.metadata.deletionTimestamp is not None or namespace.status.phase == "Terminating":

@@ -54,7 +54,7 @@ class ServiceAccountPlugin(AdmissionPlugin):
             spec.serviceAccountName = DEFAULT_ACCOUNT
         spec.serviceAccount = spec.serviceAccountName
         name = spec.serviceAccountName
-        account = request.context.get(ServiceAccount, request.namespace, name)
+        account = request.context.peek(ServiceAccount, request.namespace, name)
         if account is None:
             raise request.forbidden(
                 f'error looking up service account {request.namespace}/{name}: serviceaccount "{name}" not found'

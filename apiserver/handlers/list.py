@@ -96,7 +96,7 @@ async def _entries(
             found = cache.get(f"{prefix}{namespace}/{name}") if namespace else cache.get(prefix + name)
             if found is not None or namespace:
                 return [] if found is None else [found]
-        return cache.list(prefix, namespace)
+        return cache.list(prefix, namespace, options.terms)
     try:
         return await cache.list_at(prefix, namespace, revision)
     except Compacted:

@@ -12,6 +12,7 @@ from api.errors import BadRequest, FieldError, StatusError, Timeout, forbidden, 
 from api.meta_v1 import StatusCause, StatusDetails
 from api.selectors import FieldMatcher, LabelMatcher, SelectorError
 from apiserver.storage.entry import Entry
+from apiserver.storage.index import Term
 from apiserver.storage.protocol import Revision
 
 ALWAYS_SELECTABLE = frozenset({"metadata.name", "metadata.namespace"})
@@ -39,6 +40,13 @@ class ListOptions:
     def selects(self) -> bool:
         """Whether some objects might be left out."""
         return not (self.labels.empty and self.fields.empty)
+
+    @property
+    def terms(self) -> list[Term]:
+        """The conditions that ask for one value of a label or field, which an index can answer."""
+        labels: list[Term] = [("label", key, value) for key, value in self.labels.equalities()]
+        fields: list[Term] = [("field", t.field, t.value) for t in self.fields.terms if not t.negated]
+        return labels + fields
 
     def matches(self, entry: Entry) -> bool:
         return self.labels.matches(entry.labels) and self.fields.matches(entry.fields)

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from api.errors import BadRequest
+from api.model import Model
 from apiserver.handlers.update import Transform
 from apiserver.handlers.write import Write
 from apiserver.patch.apply import apply
@@ -21,7 +22,7 @@ from apiserver.patch.request import (
     decode_document,
     patch_type,
 )
-from apiserver.stored import StoredObject
+from apiserver.stored import StoredObject, shareable
 
 __all__ = ["APPLY_PATCH", "patch_type", "transformer"]
 
@@ -31,16 +32,17 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
     if kind == APPLY_PATCH:
         return _applying(write, body)
     request = PatchRequest(kind, body, write.options.field_validation)
-    # What a subresource puts back need not be read again, if the patch is silent on it.
-    kept = [name for name in write.kept if request.leaves_alone(name)]
+    model: type[Model] = write.endpoint.model
+    shared = [name for name in shareable(model) if request.leaves_alone(name)]
 
     def transform(old: Any, stored: StoredObject | None) -> Any:
         assert stored is not None
         # Only a JSON patch changes what is inside of managedFields; the others replace the list.
         document = orjson.loads(orjson.dumps(stored.document)) if kind == JSON_PATCH else stored.copy()
         changed = request.apply(_shown(write, document), write.endpoint.schema)
-        new, warnings = request.decode(write.endpoint.model, changed, managers=stored.managers, unread=kept)
-        for name in kept:
+        new: Any
+        new, warnings = request.decode(model, changed, managers=stored.managers, unread=shared)
+        for name in shared:
             setattr(new, name, getattr(old, name))
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
         if not new.metadata.name:

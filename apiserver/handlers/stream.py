@@ -6,6 +6,7 @@ import asyncio
 
 import orjson
 
+from api.clock import Clock
 from api.errors import NotAcceptable
 from apiserver import tables
 from apiserver.endpoint import API, Endpoint
@@ -36,7 +37,7 @@ async def serve_watch(
     relay: asyncio.Task[None] | None = None
     try:
         await sender.start(receive)
-        relay = asyncio.create_task(_relay(watch, frames, sender))
+        relay = asyncio.create_task(_relay(watch, frames, sender, api.clock))
         gone = asyncio.create_task(_until_gone(receive))
         await asyncio.wait({relay, gone}, return_when=asyncio.FIRST_COMPLETED)
         if relay.done():
@@ -59,11 +60,13 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _relay(watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocketSender) -> None:
+async def _relay(watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocketSender, clock: Clock) -> None:
     if frames.impossible:
         return
     while batch := await watch.next_batch():
         await sender.send([frames.frame(item) for item in batch])
+        if pause := watch.pause:
+            await clock.sleep(pause)
 
 
 class _Frames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from api.errors import invalid, invalid_value
+from api.errors import AlreadyExists, invalid, invalid_value
 from apiserver.handlers.create import create_object
 from apiserver.handlers.write import Write, check_names
 from apiserver.registry import object_meta
@@ -42,9 +42,12 @@ async def update_object(
             check_names(new, write.namespace, name, endpoint.namespaced)
             new.metadata.name = name
             new.metadata.resourceVersion = ""
-            return await create_object(write, new), True
+            try:
+                return await create_object(write, new), True
+            except AlreadyExists:
+                continue  # somebody else has created it meanwhile: it is to be updated
         stored = StoredObject(endpoint, current)
-        old = stored.decode()
+        old = stored.typed
         new = transform(old, stored)
         _check_identity(write, name, new, old, uid_is_condition)
         try:
@@ -85,6 +88,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if doubled:
         write.warnings.append(doubled)
     _keep_system_fields(new, old)
+    write.put_back(stored, new)
     strategy.default(new)
     part = write.target
 

@@ -27,6 +27,12 @@ BOOKMARK_BEFORE_END = 2.0
 SHORTEST_TIMEOUT = 1800.0
 """Seconds a watch lives at least when the client sets no timeout; at most twice that."""
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+PAUSE_PER_WATCHER = 0.0001
+LONGEST_PAUSE = 0.05
+"""Seconds between two messages to one of many watchers: what happens meanwhile goes out together.  Telling each of a
+hundred of every change by itself would take the processor from those who make the changes.  The first change after a
+quiet time is told at once, and so is every one where there are few watchers."""
+FEW_WATCHERS = 10
 _INDEXED = ("metadata.name", "spec.nodeName")
 """Fields by which the cache finds the watchers of an event instead of asking each."""
 
@@ -137,6 +143,12 @@ class Watch:
         return []
 
     @property
+    def pause(self) -> float:
+        """Seconds to wait between two batches."""
+        crowd = len(self._subscription.crowd)
+        return 0.0 if crowd <= FEW_WATCHERS else min(crowd * PAUSE_PER_WATCHER, LONGEST_PAUSE)
+
+    @property
     def _since(self) -> Revision:
         return parse_resource_version(self._options.resource_version)
 
@@ -194,7 +206,7 @@ def open_watch(
     if wants_state and since > cache.revision:
         initial.append(WatchItem("ERROR", error=too_large(since, cache.revision)))
     elif wants_state:
-        for entry in cache.list(prefix, namespace):
+        for entry in cache.list(prefix, namespace, options.terms):
             if options.matches(entry):
                 initial.append(WatchItem("ADDED", entry))
         if options.send_initial_events and options.bookmarks:

@@ -17,7 +17,6 @@ from api.errors import (
     invalid,
     not_found,
 )
-from api.model import Model
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.options import WriteOptions
@@ -88,14 +87,13 @@ class Write:
         """The part of the object that is written, None for the object itself."""
         return self.part or self.endpoint.subresources.get(self.subresource)
 
-    @property
-    def kept(self) -> list[str]:
-        """The members of the object that stay as they are in the store, whatever the client says: in a write of
-        status, all but that and metadata."""
-        if not isinstance(self.target, Status):
-            return []
-        model: type[Model] = self.endpoint.model
-        return [name for name in model.model_fields if name not in _WRITTEN_WITH_STATUS]
+    def put_back(self, stored: StoredObject, new: Any) -> None:
+        """Put in what stays as it is in the store, whatever the client says: in a write of status, all but that and
+        metadata."""
+        if isinstance(self.target, Status):
+            for name in self.endpoint.model.model_fields:
+                if name not in _WRITTEN_WITH_STATUS:
+                    setattr(new, name, getattr(stored.typed, name))
 
     @property
     def unowned(self) -> Mapping[str, Any] | None:
@@ -116,7 +114,7 @@ class Write:
         if self.part is not None and stored is not None:
             return stored.managers
         encoded = self._encode(new, stored)
-        document = self._parse(encoded, stored)
+        document = self._parse(new, encoded, stored)
         if "managedFields" in new.metadata.model_fields_set:
             if not new.metadata.managedFields:
                 document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
@@ -138,20 +136,18 @@ class Write:
         )
 
     def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:
-        """The object as JSON, without what is kept from the store."""
-        if stored is None or not self.kept:
-            encoded: bytes = obj.encode()
-        else:
-            encoded = obj.encode(members=_WRITTEN_WITH_STATUS)
+        """The object as JSON, without what it shares with the stored one."""
+        encoded: bytes = obj.encode(members=None if stored is None else stored.changed(obj) | {"metadata"})
         return encoded
 
-    def _parse(self, encoded: bytes, stored: StoredObject | None) -> dict[str, Any]:
+    def _parse(self, obj: Any, encoded: bytes, stored: StoredObject | None) -> dict[str, Any]:
         document: dict[str, Any] = orjson.loads(encoded)
         if stored is not None:
-            for name in self.kept:
-                if name in stored.document:
-                    document[name] = stored.document[name]
+            changed = stored.changed(obj) | {"metadata"}
             stored.share_with(document)
+            kept = {name: document.get(name, value) for name, value in stored.document.items()
+                    if name in document or name not in changed}  # fmt: skip
+            document = kept | document
         return document
 
     def document(self, obj: Any, managers: list[dict[str, Any]], stored: StoredObject | None = None) -> dict[str, Any]:
@@ -160,7 +156,7 @@ class Write:
         before, document = self._encoded
         self._encoded = (b"", {})  # used up
         if encoded != before:  # admission, preparation or allocation have changed something
-            document = self._parse(encoded, stored)
+            document = self._parse(obj, encoded, stored)
         if managers:
             document["metadata"]["managedFields"] = managers
         else:

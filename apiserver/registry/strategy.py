@@ -115,12 +115,14 @@ class Context:
     """What a strategy may know about the request and the server besides the object itself.
 
     `get` and `list` read other objects from the watch cache (never from disk): by model, namespace and
-    name; they serve cross-object rules and allocation, and return independent copies.
+    name; they serve cross-object rules and allocation, and return independent copies.  `peek` is `get` for those who
+    only look: it costs nothing when the object has not changed since somebody last looked.
     """
 
     now: datetime
     user: str
     get: Callable[[type[Model], str, str], Any | None]
+    peek: Callable[[type[Model], str, str], Any | None]
     list: Callable[[type[Model], str], list[Any]]
 
 

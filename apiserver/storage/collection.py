@@ -8,30 +8,48 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from apiserver.storage.entry import CacheEvent, Entry, FieldsFunction
+from apiserver.storage.index import Indexes, Term
 from apiserver.storage.protocol import Revision
 from apiserver.storage.subscription import Subscription
+
+_WORTH_AN_INDEX = 50
+"""Objects; fewer are looked through."""
 
 
 class Bucket:
     """The objects of one namespace, or all of a resource without namespaces, in order of their keys."""
 
-    __slots__ = ("entries", "keys")
+    __slots__ = ("entries", "indexes", "keys")
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.keys: list[str] = []
+        self.indexes = Indexes()
 
-    def put(self, entry: Entry) -> None:
-        if entry.key not in self.entries:
+    def put(self, entry: Entry) -> Entry | None:
+        """Returns the object's state before."""
+        before = self.entries.get(entry.key)
+        if before is None:
             if not self.keys or entry.key > self.keys[-1]:
                 self.keys.append(entry.key)
             else:
                 insort(self.keys, entry.key)
         self.entries[entry.key] = entry
+        self.indexes.put(entry, before)
+        return before
 
-    def remove(self, key: str) -> None:
-        if self.entries.pop(key, None) is not None:
+    def remove(self, key: str) -> Entry | None:
+        """Returns what was there."""
+        before = self.entries.pop(key, None)
+        if before is not None:
             del self.keys[bisect_left(self.keys, key)]
+            self.indexes.remove(before)
+        return before
+
+    def select(self, terms: Sequence[Term]) -> list[Entry]:
+        if not terms or len(self.keys) < _WORTH_AN_INDEX:
+            return self.list()
+        return self.indexes.select(terms, self.entries.values)
 
     def list(self) -> list[Entry]:
         entries = self.entries
@@ -48,6 +66,7 @@ class Collection:
         self.ring_start = revision
         """The ring has every change of the resource after this revision."""
         self._buckets: dict[str, Bucket] = {}
+        self._indexes = Indexes()
         self._order: list[tuple[str, str]] = []  # buckets in the order of their keys: (namespace + "/", namespace)
         self._everywhere: set[Subscription] = set()
         self._by_namespace: dict[str, set[Subscription]] = {}
@@ -63,13 +82,15 @@ class Collection:
         if bucket is None:
             bucket = self._buckets[entry.namespace] = Bucket()
             insort(self._order, (entry.namespace and entry.namespace + "/", entry.namespace))
-        bucket.put(entry)
+        self._indexes.put(entry, bucket.put(entry))
 
     def remove(self, entry: Entry) -> None:
         bucket = self._buckets.get(entry.namespace)
         if bucket is None:
             return
-        bucket.remove(entry.key)
+        before = bucket.remove(entry.key)
+        if before is not None:
+            self._indexes.remove(before)
         if not bucket.keys:
             del self._buckets[entry.namespace]
             self._order.remove((entry.namespace and entry.namespace + "/", entry.namespace))
@@ -78,13 +99,22 @@ class Collection:
         bucket = self._buckets.get(namespace)
         return None if bucket is None else bucket.entries.get(key)
 
-    def list(self, namespace: str) -> list[Entry]:
+    def list(self, namespace: str, terms: Sequence[Term] = ()) -> list[Entry]:
+        """The objects of a namespace, or ("") of all, in the order of their keys.
+
+        With `terms` those that do not meet them may be left out, if they are many.
+        """
         if namespace:
             bucket = self._buckets.get(namespace)
-            return [] if bucket is None else bucket.list()
+            return [] if bucket is None else bucket.select(terms)
         if len(self._order) == 1:
-            return self._buckets[self._order[0][1]].list()
-        return [entry for _, name in self._order for entry in self._buckets[name].list()]
+            return self._buckets[self._order[0][1]].select(terms)
+        if terms and len(self) >= _WORTH_AN_INDEX:
+            return self._indexes.select(terms, self._all)
+        return list(self._all())
+
+    def _all(self) -> Iterator[Entry]:
+        return (entry for _, name in self._order for entry in self._buckets[name].list())
 
     def list_at(self, namespace: str, revision: Revision) -> Sequence[Entry] | None:
         """The objects as they were at an earlier revision, or None if the ring does not reach back that far."""
@@ -145,7 +175,9 @@ class Collection:
         return reversed(newer)
 
     def subscribe(self, subscription: Subscription) -> None:
-        self._place(subscription).add(subscription)
+        place = self._place(subscription)
+        place.add(subscription)
+        subscription.crowd = place
 
     def unsubscribe(self, subscription: Subscription) -> None:
         place = self._place(subscription)

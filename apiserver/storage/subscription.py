@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sized
 
 from apiserver.storage.entry import CacheEvent
 from apiserver.storage.protocol import Revision, StoreError
@@ -29,6 +29,7 @@ class Subscription:
         "_on_close",
         "_waiter",
         "closed",
+        "crowd",
         "error",
         "field",
         "namespace",
@@ -45,6 +46,8 @@ class Subscription:
     ) -> None:
         self.namespace = namespace
         self.field = field
+        self.crowd: Sized = ()
+        """Those who hear of the same changes, this one among them."""
         self.closed = False
         self.error: StoreError | None = None
         self._events: deque[CacheEvent] = deque()

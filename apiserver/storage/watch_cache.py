@@ -21,6 +21,7 @@ from typing import Any
 
 from apiserver.storage.collection import Collection
 from apiserver.storage.entry import CacheEvent, Encodings, Entry, FieldsFunction
+from apiserver.storage.index import Term
 from apiserver.storage.protocol import Event, KeyExists, Revision, RevisionMismatch, Store, StoreError
 from apiserver.storage.subscription import Subscription
 
@@ -177,10 +178,13 @@ class WatchCache:
         collection = self._collections.get(prefix)
         return None if collection is None else collection.get(key, namespace)
 
-    def list(self, prefix: str, namespace: str = "") -> list[Entry]:
-        """The objects of a resource (in one namespace) in the order of their keys."""
+    def list(self, prefix: str, namespace: str = "", terms: Sequence[Term] = ()) -> list[Entry]:
+        """The objects of a resource (in one namespace) in the order of their keys.
+
+        With `terms` those that do not meet them may be left out: an index finds the others.
+        """
         collection = self._collections.get(prefix)
-        return [] if collection is None else collection.list(namespace)
+        return [] if collection is None else collection.list(namespace, terms)
 
     async def list_at(self, prefix: str, namespace: str, revision: Revision) -> Sequence[Entry]:
         """The same as of an earlier revision: from memory if it is recent, else from the store.

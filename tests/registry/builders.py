@@ -27,7 +27,7 @@ def context(*objects: Model) -> Context:
     def list_(model: type[Model], namespace: str) -> list[Any]:
         return [obj for obj in found if type(obj) is model and namespace in ("", obj.metadata.namespace)]
 
-    return Context(now=NOW, user="someone", get=get, list=list_)
+    return Context(now=NOW, user="someone", get=get, peek=get, list=list_)
 
 
 def pod(**spec: Any) -> Pod:
