@@ -66,21 +66,15 @@ def kubelet_address(api: API, node_name: str) -> tuple[str, int]:
 
 def chosen_container(pod: Pod, asked: str) -> str:
     """The container a request means: the one named, or the only one.  Raises BadRequest."""
-    ordinary = [container.name for container in pod.spec.containers]
-    init = [container.name for container in pod.spec.initContainers]
-    ephemeral = [container.name for container in pod.spec.ephemeralContainers]
+    spec = pod.spec
+    names = [each.name for part in (spec.initContainers, spec.containers, spec.ephemeralContainers) for each in part]
     if asked:
-        if asked in (*ordinary, *init, *ephemeral):
+        if asked in names:
             return asked
         raise BadRequest(f"container {asked} is not valid for pod {pod.metadata.name}")
-    default = pod.metadata.annotations.get("kubectl.kubernetes.io/default-container", "")
-    if default in ordinary:
-        return default
-    if len(ordinary) == 1:
-        return ordinary[0]
-    choices = f"choose one of: [{' '.join(ordinary)}]"
-    if init:
-        choices += f" or one of the init containers: [{' '.join(init)}]"
+    if len(spec.containers) == 1:
+        return spec.containers[0].name
+    choices = f"choose one of: [{' '.join(names)}]"
     raise BadRequest(f"a container name must be specified for pod {pod.metadata.name}, {choices}")
 
 

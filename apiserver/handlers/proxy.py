@@ -5,6 +5,7 @@ https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-servi
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import ssl
@@ -120,9 +121,10 @@ def _target(api: API, endpoint: Endpoint, kubelet: KubeletClient, request: Reque
     return Target(scheme or "http", host, port, _unverified())
 
 
+@functools.cache
 def _unverified() -> ssl.SSLContext:
     """Pods have certificates that nobody here can judge; whoever may use the proxy trusts the cluster's network."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
