@@ -98,7 +98,7 @@ class FCVolumeSource(Model):
     """
 
     fsType: str = ""
-    lun: Int32 = 0
+    lun: Int32 | None = None
     readOnly: bool = False
     targetWWNs: list[str] = []
     wwids: list[str] = []

@@ -182,7 +182,7 @@ def _validate_common(container: AnyContainer, around: Surroundings, path: str) -
 def _validate_restarts(container: Container, path: str) -> Iterator[FieldError]:
     """KEP-753, KEP-5307."""
     rules = container.restartPolicyRules
-    if not container.restartPolicy:
+    if container.restartPolicy is None:
         if not rules:
             return
         yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")

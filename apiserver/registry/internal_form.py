@@ -128,8 +128,6 @@ _NAMES = {
     "wwids": "WWIDs",
 }
 
-# Strings that are pointers in the internal form: unset is null, not "".
-_POINTERS = {("Container", "restartPolicy"), ("EphemeralContainer", "restartPolicy")}
 # Fields that the internal form keeps in the pod's security context.
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 # Types of meta/v1 are the same inside: they keep their JSON names, and leave out what is empty.
@@ -161,8 +159,6 @@ def _internal_model(model: Model) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in fields:
         value = getattr(model, field, None)
-        if value == "" and (kind, field) in _POINTERS:
-            value = None
         if kind == "PodSpec" and field == "securityContext" and value is not None:
             shown["SecurityContext"] = _security_context(model, value)
             continue
