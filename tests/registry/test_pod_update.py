@@ -189,6 +189,29 @@ def test_resizing() -> None:
     ]
 
 
+def test_a_resize_does_not_change_what_the_pod_is() -> None:
+    old = created(Pods(), pod(initContainers=[{"name": "i", "image": "i"}]))
+    old.metadata.resourceVersion = "1"
+    more, fewer = old.copy_deep(), old.copy_deep()
+    more.spec.containers[0].resources.requests = {"cpu": "1"}
+    fewer.spec.initContainers = []
+    for new, expected in (
+        (more, 'spec: Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing'),
+        (fewer, "spec.initContainers: Forbidden: initContainers may not be added or removed on resize"),
+    ):
+        Resize().prepare_for_update(new, old)
+        assert [str(error) for error in Resize().validate_update(new, old)] == [expected]
+
+
+def test_a_resize_counts_as_a_change_of_the_spec() -> None:
+    old = created(Pods(), pod(containers=[{"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}]))
+    new = old.copy_deep()
+    new.spec.containers[0].resources.requests = {"cpu": "2"}
+    new.metadata.labels = {"not": "here"}
+    Resize().prepare_for_update(new, old)
+    assert (new.metadata.generation, new.metadata.labels) == (2, {})
+
+
 def grace(seconds: int | None = None, *, node: str = "n1", phase: str = "Running", own: int = 30) -> int | None:
     obj = pod(nodeName=node, terminationGracePeriodSeconds=own)
     obj.status.phase = phase
