@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
 
 from api.scheme import RESOURCES, Resource
 from apiserver.openapi import Documents
@@ -14,12 +13,10 @@ Schema = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
 _META, _UTIL = "io.k8s.apimachinery.pkg.apis.meta.v1.", "io.k8s.apimachinery.pkg.util."
-_NAMES = st.sampled_from(["a", "b", "web-1", "example.com/a"])
-_ODD = st.sampled_from(["", "A_b", "/x/..", "..", "1", "é", "x" * 260, "10.0.0.1", "::1", "50%", "a=b,c", "{}", " "])
-_WORDS = _NAMES | _ODD
-_NUMBERS = st.sampled_from([1, 80, 2, 0, -1, 65536, 2**31 - 1, -(2**31)])
-_AMOUNTS = st.sampled_from(["1", "100m", "1Gi", "0", "-1", "1e30", "0.1", 2])
-_ANY_JSON: st.SearchStrategy[Any] = st.sampled_from([{}, {"a": 1}, {"a": {"b": [1, None]}}, [], "a", 1, None])
+_HEAD = ("apiVersion", "kind", "metadata")
+_ODD = ["", "A_b", "/x/..", "..", "1", "é", "x" * 260, "10.0.0.1", "::1", "50%", "a=b,c", "{}", " "]
+_WORDS = [*["a", "b", "web-1", "example.com/a"] * 3, *_ODD]
+_NUMBERS = [1, 80, 2, 0, -1, 65536, 2**31 - 1, -(2**31)]
 
 # Types whose schema does not say what is in them.
 _WHOLE: Schema = {
@@ -34,12 +31,16 @@ _WHOLE: Schema = {
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool": {"type": "string"},
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray": ["a"],
 }
-_ANY: dict[str, st.SearchStrategy[Any]] = {
-    "io.k8s.apimachinery.pkg.api.resource.Quantity": _AMOUNTS,
-    _UTIL + "intstr.IntOrString": _NUMBERS | _WORDS,
-    _META + "Time": st.sampled_from(["2026-01-02T03:04:05Z", "1969-12-31T23:59:59Z"]),
-    _META + "MicroTime": st.just("2026-01-02T03:04:05.678901Z"),
-    **{name: _ANY_JSON for name, value in _WHOLE.items() if not isinstance(value, str)},
+_ANY: dict[str, list[Any]] = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": ["1", "100m", "1Gi", "0", "-1", "1e30", "0.1", 2],
+    _UTIL + "intstr.IntOrString": [*_NUMBERS, *_WORDS],
+    _META + "Time": ["2026-01-02T03:04:05Z", "1969-12-31T23:59:59Z"],
+    _META + "MicroTime": ["2026-01-02T03:04:05.678901Z"],
+    **{
+        name: [{}, {"a": 1}, {"a": {"b": [1, None]}}, [], "a", 1, None]
+        for name, value in _WHOLE.items()
+        if not isinstance(value, str)
+    },
 }
 
 
@@ -98,45 +99,38 @@ class PublishedObjects:
 
     # --- objects with anything in them -----------------------------------------------------------
 
-    def any(self, resource: Resource) -> st.SearchStrategy[dict[str, Any]]:
-        """Objects of the right shape, most of which make no sense."""
-        return self._any({"$ref": _REFERENCE + self.schema_of(resource)}, 9)
+    def any(self, resource: Resource, random: Random) -> dict[str, Any]:
+        """An object of the right shape that mostly makes no sense: the required fields and a few of the others."""
+        made: dict[str, Any] = self._any(self.schemas[self.schema_of(resource)], random, 9)
+        return made
 
-    def _any(self, schema: Schema, depth: int) -> st.SearchStrategy[Any]:
+    def _any(self, schema: Schema, random: Random, depth: int) -> Any:
         name = _reference(schema)
         if name in _ANY:
-            return _ANY[name]
+            return random.choice(_ANY[name])
         if name:
             schema = self.schemas[name]
         if "enum" in schema:
-            return st.sampled_from(schema["enum"]) | _WORDS
+            return random.choice([*schema["enum"], *_ODD[:2]])
+        count = random.randrange(3) if depth > 0 else 0
         match schema.get("type"):
             case "boolean":
-                return st.booleans()
+                return random.random() < 0.5
             case "integer" | "number":
-                return _NUMBERS
+                return random.choice(_NUMBERS)
             case "array":
-                return st.lists(self._any(schema["items"], depth - 1), max_size=2 if depth > 0 else 0)
+                return [self._any(schema["items"], random, depth - 1) for _ in range(count)]
             case "object" if "properties" in schema:
-                return self._any_of(schema, depth)
+                fields = schema["properties"]
+                others = [field for field in fields if field not in _HEAD]
+                chosen = {*schema.get("required", ()), *random.sample(others, min(count * 2, len(others)))}
+                return {field: self._any(fields[field], random, depth - 1) for field in fields if field in chosen}
             case "object" if "additionalProperties" in schema:
-                return st.dictionaries(_WORDS, self._any(schema["additionalProperties"], depth - 1), max_size=2)
+                values = schema["additionalProperties"]
+                return {random.choice(_WORDS): self._any(values, random, depth - 1) for _ in range(count)}
             case "object":
-                return st.just({})
-        return st.sampled_from(["dmFsdWU=", ""]) if schema.get("format") == "byte" else _WORDS
-
-    def _any_of(self, schema: Schema, depth: int) -> st.SearchStrategy[dict[str, Any]]:
-        """The required fields and a few of the others."""
-
-        @st.composite
-        def build(draw: st.DrawFn) -> dict[str, Any]:
-            fields = schema["properties"]
-            must = schema.get("required", [])
-            others = [field for field in fields if field not in (*must, "apiVersion", "kind", "metadata")]
-            few = draw(st.lists(st.sampled_from(others), max_size=4, unique=True)) if others and depth > 0 else []
-            return {field: draw(self._any(fields[field], depth - 1)) for field in (*must, *few) if field in fields}
-
-        return build()
+                return {}
+        return random.choice(["dmFsdWU=", ""] if schema.get("format") == "byte" else _WORDS)
 
 
 def _reference(schema: Schema) -> str:
