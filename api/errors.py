@@ -176,6 +176,8 @@ def invalid(group: str, kind: str, name: str, errors: Iterable[FieldError]) -> I
 
 # --- what can be wrong with one field ------------------------------------------------------------
 
+_OMITTED: Any = object()
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -204,7 +206,7 @@ class FieldError:
 
     def body(self) -> str:
         words = self._WORDS[self.type]
-        if self.type not in self._WITHOUT_VALUE:
+        if self.type not in self._WITHOUT_VALUE and self.value is not _OMITTED:
             words += f": {_shown(self.value)}"
         return f"{words}: {self.detail}" if self.detail else words
 
@@ -232,6 +234,11 @@ def required(field: str, detail: str = "") -> FieldError:
 
 def invalid_value(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", field, value, detail)
+
+
+def without_value(field: str, detail: str) -> FieldError:
+    """An invalid value that the message does not quote."""
+    return FieldError("FieldValueInvalid", field, _OMITTED, detail)
 
 
 def duplicate(field: str, value: Any, detail: str = "") -> FieldError:

@@ -24,7 +24,16 @@ from typing import Annotated, Any, Self, TypeVar
 
 import orjson
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+)
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from api.quantity import canonical
@@ -53,6 +62,11 @@ class ListSet:
 @dataclass(frozen=True, slots=True)
 class Atomic:
     """`x-kubernetes-map-type: atomic`: owned and replaced as a whole.  Lists are atomic unless marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granular:
+    """`x-kubernetes-map-type: granular`: owned member by member, also where the type is atomic elsewhere."""
 
 
 def atomic(model: _ModelType) -> _ModelType:
@@ -168,26 +182,39 @@ Base64 = Annotated[str, AfterValidator(_is_base64)]
 _UNSET = "\0unset"
 
 
-class _AlwaysPresent:
-    """Lets a field take the stand-in for "unset" as its default and turns it into None.
+class AlwaysPresent:
+    """Marks a field that is written as null when unset; declared with `= null()`.
+
+    Lets a field take the stand-in for "unset" as its default and turns it into None.
 
     Default and value then differ, so that `exclude_defaults` keeps the field and null is written.
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         unset = core_schema.no_info_after_validator_function(_nothing, core_schema.literal_schema([_UNSET]))
-        return core_schema.union_schema([handler(source), unset], mode="left_to_right")
+        return core_schema.union_schema([unset, handler(source)], mode="left_to_right")
 
 
 def _nothing(_: Any) -> None:
     return None
 
 
-ZeroTime = Annotated[Time | None, _AlwaysPresent()]
+ZeroTime = Annotated[Time | None, AlwaysPresent()]
 """A time that is null on the wire when unset (a Go struct, not a pointer); declared with `= null()`."""
 
-ZeroMicroTime = Annotated[MicroTime | None, _AlwaysPresent()]
+ZeroMicroTime = Annotated[MicroTime | None, AlwaysPresent()]
 """The same with microseconds."""
+
+NullString = Annotated[str | None, AlwaysPresent()]
+"""A string that is null on the wire when unset (a Go pointer without `omitempty`)."""
+
+
+def _or_null(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
+    return handler(value) if value else None
+
+
+NullWhenEmpty = WrapSerializer(_or_null)
+"""For a list that is always present, as null when it is empty (a Go slice without `omitempty`)."""
 
 
 def null() -> Any:

@@ -38,6 +38,13 @@ def parse(quantity: str) -> Decimal:
     return number
 
 
+def add(first: str, second: str) -> str:
+    """The sum, in the suffix family of the first that is not zero."""
+    number, family = _split(first)
+    other, other_family = _split(second)
+    return format_as(number + other, family if number else other_family)
+
+
 def whole(quantity: str) -> int:
     """The value rounded up to an integer: bytes of memory, a count."""
     return int(parse(quantity).to_integral_value(ROUND_CEILING))

@@ -26,6 +26,7 @@ from api.model import (
     Base64,
     Default,
     Enum,
+    Granular,
     Int32,
     Int64,
     IntOrString,
@@ -80,6 +81,8 @@ class Schema:
     list_keys: tuple[str, ...] = ()
     atomic: bool = False
     """An object that is owned and replaced as a whole."""
+    granular: bool = False
+    """An object that is said not to be, where its type is or could be."""
     patch_strategy: str = ""
     """Comma-separated words of strategic merge patch: merge, replace, retainKeys."""
     patch_merge_key: str = ""
@@ -174,6 +177,8 @@ def _with_markers(schema: Schema, field: FieldInfo, markers: list[Any]) -> Schem
                 changes["list_type"] = "set"
             case Atomic():
                 changes["atomic"] = True
+            case Granular():
+                changes |= {"atomic": False, "granular": True}
             case Merge():
                 changes |= {"patch_strategy": marker.strategy, "patch_merge_key": marker.key}
             case Enum():

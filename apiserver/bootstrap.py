@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from api.core_v1 import (
     EndpointAddress,
@@ -18,6 +19,9 @@ from api.core_v1 import (
 from api.discovery_v1 import Endpoint, EndpointConditions, EndpointSlice
 from api.discovery_v1 import EndpointPort as SlicePort
 from api.meta_v1 import ObjectMeta
+
+if TYPE_CHECKING:
+    from api.scheduling_v1 import PriorityClass
 
 BuiltIn = Namespace | Service | Endpoints | EndpointSlice
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -36,6 +40,15 @@ def objects(advertise_address: str, port: int, service_range: str) -> Iterator[B
     yield kubernetes_service(port, service_range)
     yield kubernetes_endpoints(advertise_address, port)
     yield kubernetes_endpoint_slice(advertise_address, port)
+
+
+def later_objects() -> Iterator[PriorityClass]:
+    """What every cluster has, too, but nobody waits for."""
+    from api.scheduling_v1 import PriorityClass
+    from apiserver.registry.priority_classes import SYSTEM_CLASSES
+
+    for name, (value, description) in SYSTEM_CLASSES.items():
+        yield PriorityClass(metadata=ObjectMeta(name=name), value=value, description=description)
 
 
 def kubernetes_service(port: int, service_range: str) -> Service:

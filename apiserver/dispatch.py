@@ -19,6 +19,7 @@ from apiserver.answer import Answer
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
+from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
@@ -32,7 +33,7 @@ from apiserver.handlers.proxy import serve_proxy
 from apiserver.handlers.scale import scale_document, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
-from apiserver.handlers.write import Write
+from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import MediaType, negotiate
 from apiserver.patch.request import MERGE_PATCH, ApplyRequest, PatchRequest
 from apiserver.registry.strategy import Scale, Subresource
@@ -81,7 +82,7 @@ class Dispatcher:
             pod = endpoint.decode(endpoint.find(info.namespace, info.name))
             await stream_logs(self.api, self._kubelet, pod, request, receive, send)
             return
-        if info.verb == "watch":
+        if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
         answer = await self._handle(endpoint, request, media)
@@ -117,16 +118,20 @@ class Dispatcher:
 
     async def _get(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
+        if not endpoint.resource.is_stored:
+            return self._object(endpoint, await computed_object(endpoint, info.name), request, media)
         return self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
         options = list_options(request.query, endpoint.strategy.selectable_field_names())
+        if not endpoint.resource.is_stored:
+            return self._page(endpoint, await computed_page(endpoint, options), request, media)
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
         return self._page(endpoint, page, request, media)
 
     def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
-        metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
+        metadata: dict[str, Any] = {"resourceVersion": str(page.revision)} if page.revision else {}
         if page.continue_:
             metadata["continue"] = page.continue_
         if page.remaining is not None:
@@ -257,6 +262,9 @@ class Dispatcher:
         if info.verb == "update":
             options = write_options(request, "UpdateOptions")
             scale = await self._decoded(ScaleObject, endpoint, request, options)
+            if not scale.metadata.name:
+                raise unnamed(info.name)
+            check_names(scale, info.namespace, info.name, endpoint.namespaced)
             make: Callable[[dict[str, Any]], ScaleObject] = lambda current: scale.copy_deep()  # noqa: E731
         else:
             kind = patch_type(request.header("content-type"))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from api.clock import Clock
 from api.errors import not_found
 from api.model import Model
@@ -28,6 +30,11 @@ _REMEMBERED = 1000
 """Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
 
 
+def _stored_as(resource: Resource) -> str:
+    """The name its objects have in the store, as in `Resource.group_resource`."""
+    return STORED_AS.get((resource.group_version, resource.plural), resource.group_resource)
+
+
 class Endpoint:
     """A resource as it is served: its strategy, its keys in the store, its bytes on the wire."""
 
@@ -36,9 +43,11 @@ class Endpoint:
         self._registry = registry
         self.cache = cache
         self.namespaced = resource.namespaced
-        stored_as = STORED_AS.get((resource.group_version, resource.plural))
-        self.prefix = f"/{stored_as or resource.group_resource}/"
-        self.owns_storage = stored_as is None
+        stored_as = _stored_as(resource)
+        self.prefix = f"/{stored_as}/"
+        self.group = stored_as.partition(".")[2]
+        """Refusals are in the words of the group that owns the objects."""
+        self.owns_storage = (resource.group_version, resource.plural) not in STORED_AS
         """False where another resource's objects are shown in another form."""
         self.head = b'{"kind":"%s","apiVersion":"%s",' % (
             self.resource.kind.encode(),
@@ -85,9 +94,7 @@ class Endpoint:
         """A stored object as an item of a list: without kind and apiVersion."""
         if self.owns_storage:
             return entry.body
-        shown_as = {stored: shown for shown, stored in self.strategy.storage_fields.items()}
-        document = {shown_as.get(name, name): value for name, value in entry.document.items()}
-        shown: bytes = self.model.from_dict(document).encode()
+        shown: bytes = self.model.from_dict(self.strategy.from_stored(entry.document)).encode()
         return shown
 
     def bodies(self, entries: Sequence[Entry]) -> list[bytes]:
@@ -98,6 +105,18 @@ class Endpoint:
         """A stored object as a client reads it."""
         return self.head + self.body(entry)[1:]
 
+    def in_version(self, api_version: str, document: dict[str, Any]) -> tuple[Schema, dict[str, Any]] | None:
+        """An object of this resource as the resource of another version shows the same objects, and its schema there;
+        None when there is no such resource.  The document, which may be of a part of an object, stays as it is."""
+        stored_as = _stored_as(self.resource)
+        for other in self._registry.resources:
+            if other.api_version == api_version and _stored_as(other) == stored_as:
+                copy = orjson.loads(orjson.dumps(document))
+                stored = copy if self.owns_storage else self.strategy.to_stored(copy)
+                form = self._registry.load(other).from_stored(stored)
+                return schema_of(other.model), other.model.from_dict(form).to_dict()
+        return None
+
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         """An object as the store keeps it: metadata first, without kind, apiVersion and resourceVersion.
 
@@ -105,12 +124,11 @@ class Endpoint:
         """
         metadata = document["metadata"]
         metadata.pop("resourceVersion", None)
-        names = self.strategy.storage_fields
-        rest = {names.get(k, k): v for k, v in document.items() if k not in ("metadata", "kind", "apiVersion")}
-        if self.strategy.storage_model is not None:
-            rest = self.strategy.storage_model.from_dict(rest).to_dict()
-            del rest["metadata"]
-        return {"metadata": metadata, **rest}
+        form = document if self.owns_storage else self.strategy.to_stored(document)
+        return {
+            "metadata": form["metadata"],
+            **{name: value for name, value in form.items() if name not in ("metadata", "kind", "apiVersion")},
+        }
 
 
 @dataclass

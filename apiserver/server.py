@@ -124,6 +124,7 @@ class Server:
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
+        self._keep(self._create_later_objects(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -156,7 +157,7 @@ class Server:
         registry = Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
         endpoints = [Endpoint(resource, registry, cache) for resource in registry.resources]
         for endpoint in endpoints:
-            if endpoint.owns_storage:
+            if endpoint.owns_storage and endpoint.resource.is_stored:
                 cache.register(endpoint.prefix, endpoint.selectable_fields)
         authenticators: list[Authenticator] = [ClientCertificates()]
         if options.token_auth_file:
@@ -227,6 +228,10 @@ class Server:
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
 
+    async def _create_later_objects(self, api: API) -> None:
+        await self._serving.wait()
+        await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
+
     @staticmethod
     async def _create_missing(api: API, obj: Any) -> None:
         endpoint = api.endpoint_of(type(obj))
@@ -292,6 +297,6 @@ def _bracketed(host: str) -> str:
 def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
     yield "# TYPE apiserver_storage_objects gauge"
     for endpoint in endpoints:
-        if endpoint.owns_storage:
+        if endpoint.owns_storage and endpoint.resource.is_stored:
             count = endpoint.cache.count(endpoint.prefix)
             yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from api.errors import BadRequest, invalid, not_supported
 from apiserver.negotiation import MediaType
 from apiserver.registry.columns import NAME
@@ -43,7 +45,7 @@ def transformed_object(
         kind = endpoint.resource.kind
         raise BadRequest(f"the requested object {kind} is not a list and can not be shown as PartialObjectMetadataList")
     if media.transform == "PartialObjectMetadata":
-        return _partial(entry, version)
+        return _partial(endpoint, entry, version)
     metadata = {"resourceVersion": str(entry.revision)} if entry.revision else {}
     return _table(endpoint, [entry], metadata, version, request, now, headers)
 
@@ -65,7 +67,7 @@ def transformed_list(
         kind = f"{endpoint.resource.kind}List"
         raise BadRequest(f"the requested object {kind} is a list and can not be shown as PartialObjectMetadata")
     if media.transform == "PartialObjectMetadataList":
-        items = [_partial(entry, version) for entry in entries]
+        items = [_partial(endpoint, entry, version) for entry in entries]
         return {
             "kind": "PartialObjectMetadataList",
             "apiVersion": f"meta.k8s.io/{version}",
@@ -89,11 +91,11 @@ def column_definitions(strategy: Strategy[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _partial(entry: Entry, version: str) -> dict[str, Any]:
+def _partial(endpoint: Endpoint, entry: Entry, version: str) -> dict[str, Any]:
     return {
         "kind": "PartialObjectMetadata",
         "apiVersion": f"meta.k8s.io/{version}",
-        "metadata": entry.document["metadata"],
+        "metadata": orjson.loads(endpoint.body(entry))["metadata"],
     }
 
 
@@ -130,7 +132,7 @@ def _row(endpoint: Endpoint, entry: Entry, include: str, version: str, now: date
     if conditions:
         row["conditions"] = conditions
     if include == "Metadata":
-        row["object"] = _partial(entry, version)
+        row["object"] = _partial(endpoint, entry, version)
     elif include == "Object":
         resource = endpoint.resource
         row["object"] = {"kind": resource.kind, "apiVersion": resource.api_version, **obj.to_dict()}

@@ -31,8 +31,39 @@ def _peer(transport: Any) -> Any:
 _OFFER = "Sec-WebSocket-Protocol"
 
 
+class _OneWrite:
+    """The transport of one answer: its head waits for the first piece of the body, and both go out as one.
+
+    Each write is a TLS record and a system call for both sides, as dear as all else in a small answer.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        self._begun = False
+
+    def write(self, data: bytes) -> None:
+        if self._head is not None:
+            data, self._head = self._head + data, None
+        elif not self._begun and not data.startswith(_INTERIM):
+            self._begun, self._head = True, data
+            return
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        if self._head is not None:
+            self._transport.write(self._head)
+        self._transport.close()
+
+
+_INTERIM = b"HTTP/1.1 100 "
+
+
 class HTTPProtocol(HttpToolsProtocol):
-    """Adds `client_user` to every request's scope."""
+    """Adds `client_user` to every request's scope, and sends small answers in one piece."""
 
     _client_user: Any = None
 
@@ -44,6 +75,13 @@ class HTTPProtocol(HttpToolsProtocol):
         super().on_message_begin()
         scope = cast(dict[str, Any], self.scope)
         scope["client_user"] = self._client_user
+
+    def on_headers_complete(self) -> None:
+        before = self.cycle
+        super().on_headers_complete()
+        # What answers the request has been made and not begun.  An answer to HEAD has no body to wait for.
+        if self.cycle is not before and self.scope["method"] != "HEAD":
+            self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment]
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

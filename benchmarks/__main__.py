@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from benchmarks.api_load import api_load
 from benchmarks.apiserver_start import apiserver_start
 from benchmarks.figures import Figure, table
 from benchmarks.first_pod import first_pod
 from benchmarks.idle import idle
+from benchmarks.object_counts import object_counts
 from benchmarks.sim_scale import sim_scale
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +18,8 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "first_pod": first_pod,
     "sim_scale": sim_scale,
     "idle": idle,
+    "api_load": api_load,
+    "object_counts": object_counts,
 }
 
 

@@ -1,4 +1,10 @@
-"""The core group, v1: one module per subject, all of it importable from here."""
+"""The core group, v1: one module per subject, all of it importable from here.
+
+What few processes use is imported when it is first asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from api.core_v1.configuration import (
     ConfigMap,
@@ -111,6 +117,13 @@ from api.core_v1.references import (
     TypedLocalObjectReference,
     TypedObjectReference,
 )
+from api.core_v1.replication import (
+    PodTemplate,
+    ReplicationController,
+    ReplicationControllerCondition,
+    ReplicationControllerSpec,
+    ReplicationControllerStatus,
+)
 from api.core_v1.scheduling import (
     Affinity,
     NodeAffinity,
@@ -124,6 +137,8 @@ from api.core_v1.scheduling import (
     PreferredSchedulingTerm,
     Taint,
     Toleration,
+    TopologySelectorLabelRequirement,
+    TopologySelectorTerm,
     TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 )
@@ -197,20 +212,107 @@ from api.core_v1.volumes import (
     VolumeResourceRequirements,
 )
 
+if TYPE_CHECKING:
+    from api.core_v1.component_statuses import (
+        ComponentCondition,
+        ComponentStatus,
+    )
+    from api.core_v1.persistent_volume_drivers import (
+        AzureFilePersistentVolumeSource,
+        CephFSPersistentVolumeSource,
+        CinderPersistentVolumeSource,
+        CSIPersistentVolumeSource,
+        FlexPersistentVolumeSource,
+        GlusterfsPersistentVolumeSource,
+        ISCSIPersistentVolumeSource,
+        LocalVolumeSource,
+        RBDPersistentVolumeSource,
+        ScaleIOPersistentVolumeSource,
+        StorageOSPersistentVolumeSource,
+    )
+    from api.core_v1.persistent_volumes import (
+        ModifyVolumeStatus,
+        PersistentVolume,
+        PersistentVolumeClaim,
+        PersistentVolumeClaimCondition,
+        PersistentVolumeClaimStatus,
+        PersistentVolumeSpec,
+        PersistentVolumeStatus,
+        VolumeNodeAffinity,
+    )
+    from api.core_v1.quotas import (
+        LimitRange,
+        LimitRangeItem,
+        LimitRangeSpec,
+        ResourceQuota,
+        ResourceQuotaSpec,
+        ResourceQuotaStatus,
+        ScopedResourceSelectorRequirement,
+        ScopeSelector,
+    )
+
+_LATER = {
+    "ComponentCondition": "component_statuses",
+    "ComponentStatus": "component_statuses",
+    "AzureFilePersistentVolumeSource": "persistent_volume_drivers",
+    "CephFSPersistentVolumeSource": "persistent_volume_drivers",
+    "CinderPersistentVolumeSource": "persistent_volume_drivers",
+    "CSIPersistentVolumeSource": "persistent_volume_drivers",
+    "FlexPersistentVolumeSource": "persistent_volume_drivers",
+    "GlusterfsPersistentVolumeSource": "persistent_volume_drivers",
+    "ISCSIPersistentVolumeSource": "persistent_volume_drivers",
+    "LocalVolumeSource": "persistent_volume_drivers",
+    "RBDPersistentVolumeSource": "persistent_volume_drivers",
+    "ScaleIOPersistentVolumeSource": "persistent_volume_drivers",
+    "StorageOSPersistentVolumeSource": "persistent_volume_drivers",
+    "VolumeNodeAffinity": "persistent_volumes",
+    "PersistentVolumeSpec": "persistent_volumes",
+    "PersistentVolumeStatus": "persistent_volumes",
+    "PersistentVolume": "persistent_volumes",
+    "PersistentVolumeClaimCondition": "persistent_volumes",
+    "ModifyVolumeStatus": "persistent_volumes",
+    "PersistentVolumeClaimStatus": "persistent_volumes",
+    "PersistentVolumeClaim": "persistent_volumes",
+    "ScopedResourceSelectorRequirement": "quotas",
+    "ScopeSelector": "quotas",
+    "ResourceQuotaSpec": "quotas",
+    "ResourceQuotaStatus": "quotas",
+    "ResourceQuota": "quotas",
+    "LimitRangeItem": "quotas",
+    "LimitRangeSpec": "quotas",
+    "LimitRange": "quotas",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = found
+    return found
+
+
 __all__ = [
     "AWSElasticBlockStoreVolumeSource",
     "Affinity",
     "AppArmorProfile",
     "AttachedVolume",
     "AzureDiskVolumeSource",
+    "AzureFilePersistentVolumeSource",
     "AzureFileVolumeSource",
     "Binding",
+    "CSIPersistentVolumeSource",
     "CSIVolumeSource",
     "Capabilities",
+    "CephFSPersistentVolumeSource",
     "CephFSVolumeSource",
+    "CinderPersistentVolumeSource",
     "CinderVolumeSource",
     "ClientIPConfig",
     "ClusterTrustBundleProjection",
+    "ComponentCondition",
+    "ComponentStatus",
     "ConfigMap",
     "ConfigMapEnvSource",
     "ConfigMapKeySelector",
@@ -250,27 +352,35 @@ __all__ = [
     "ExecAction",
     "FCVolumeSource",
     "FileKeySelector",
+    "FlexPersistentVolumeSource",
     "FlexVolumeSource",
     "FlockerVolumeSource",
     "GCEPersistentDiskVolumeSource",
     "GRPCAction",
     "GitRepoVolumeSource",
+    "GlusterfsPersistentVolumeSource",
     "GlusterfsVolumeSource",
     "HTTPGetAction",
     "HTTPHeader",
     "HostAlias",
     "HostIP",
     "HostPathVolumeSource",
+    "ISCSIPersistentVolumeSource",
     "ISCSIVolumeSource",
     "ImageVolumeSource",
     "ImageVolumeStatus",
     "KeyToPath",
     "Lifecycle",
     "LifecycleHandler",
+    "LimitRange",
+    "LimitRangeItem",
+    "LimitRangeSpec",
     "LinuxContainerUser",
     "LoadBalancerIngress",
     "LoadBalancerStatus",
     "LocalObjectReference",
+    "LocalVolumeSource",
+    "ModifyVolumeStatus",
     "NFSVolumeSource",
     "Namespace",
     "NamespaceCondition",
@@ -296,9 +406,15 @@ __all__ = [
     "NodeSystemInfo",
     "ObjectFieldSelector",
     "ObjectReference",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "PersistentVolumeClaimCondition",
     "PersistentVolumeClaimSpec",
+    "PersistentVolumeClaimStatus",
     "PersistentVolumeClaimTemplate",
     "PersistentVolumeClaimVolumeSource",
+    "PersistentVolumeSpec",
+    "PersistentVolumeStatus",
     "PhotonPersistentDiskVolumeSource",
     "Pod",
     "PodAffinity",
@@ -319,6 +435,7 @@ __all__ = [
     "PodSecurityContext",
     "PodSpec",
     "PodStatus",
+    "PodTemplate",
     "PodTemplateSpec",
     "PortStatus",
     "PortworxVolumeSource",
@@ -326,14 +443,25 @@ __all__ = [
     "Probe",
     "ProjectedVolumeSource",
     "QuobyteVolumeSource",
+    "RBDPersistentVolumeSource",
     "RBDVolumeSource",
+    "ReplicationController",
+    "ReplicationControllerCondition",
+    "ReplicationControllerSpec",
+    "ReplicationControllerStatus",
     "ResourceClaim",
     "ResourceFieldSelector",
     "ResourceHealth",
+    "ResourceQuota",
+    "ResourceQuotaSpec",
+    "ResourceQuotaStatus",
     "ResourceRequirements",
     "ResourceStatus",
     "SELinuxOptions",
+    "ScaleIOPersistentVolumeSource",
     "ScaleIOVolumeSource",
+    "ScopeSelector",
+    "ScopedResourceSelectorRequirement",
     "SeccompProfile",
     "Secret",
     "SecretEnvSource",
@@ -350,11 +478,14 @@ __all__ = [
     "ServiceStatus",
     "SessionAffinityConfig",
     "SleepAction",
+    "StorageOSPersistentVolumeSource",
     "StorageOSVolumeSource",
     "Sysctl",
     "TCPSocketAction",
     "Taint",
     "Toleration",
+    "TopologySelectorLabelRequirement",
+    "TopologySelectorTerm",
     "TopologySpreadConstraint",
     "TypedLocalObjectReference",
     "TypedObjectReference",
@@ -362,6 +493,7 @@ __all__ = [
     "VolumeDevice",
     "VolumeMount",
     "VolumeMountStatus",
+    "VolumeNodeAffinity",
     "VolumeProjection",
     "VolumeResourceRequirements",
     "VolumeStatus",

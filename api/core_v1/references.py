@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from api.model import Default, Int32, Model, Quantity, atomic
+from api.model import Default, Int32, Model, NullString, Quantity, atomic, null
 
 
 @atomic
@@ -59,7 +59,7 @@ class TypedLocalObjectReference(Model):
     """
 
     name: str
-    apiGroup: str | None = None
+    apiGroup: NullString = null()
     kind: str
 
 
@@ -73,7 +73,7 @@ class TypedObjectReference(Model):
     """
 
     name: str
-    apiGroup: str | None = None
+    apiGroup: NullString = null()
     kind: str
     namespace: str | None = None
 

@@ -190,3 +190,24 @@ class PodSchedulingGate(Model):
     """
 
     name: str
+
+
+class TopologySelectorLabelRequirement(Model):
+    """A topology label with its allowed values.
+
+    key: The label's key.
+    values: The allowed values.
+    """
+
+    key: str
+    values: list[str]
+
+
+@atomic
+class TopologySelectorTerm(Model):
+    """A place in the topology, by labels that all must match.
+
+    matchLabelExpressions: The labels.
+    """
+
+    matchLabelExpressions: list[TopologySelectorLabelRequirement] = []

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from api.errors import Forbidden
 from api.meta_v1 import StatusDetails
 from api.scheme import Resource
 from apiserver.registry.strategy import Context
+
+if TYPE_CHECKING:
+    from apiserver.endpoint import API
 
 
 @dataclass(slots=True)
@@ -36,6 +39,10 @@ class AdmissionRequest:
     dry_run: bool
     context: Context
 
+    def creates(self, group_resource: str) -> bool:
+        """Whether it creates an object of this resource, named as in `Resource.group_resource`."""
+        return self.operation == "CREATE" and not self.subresource and self.resource.group_resource == group_resource
+
     def forbidden(self, why: str) -> Forbidden:
         """The refusal that admission plugins answer with."""
         resource = self.resource
@@ -49,9 +56,15 @@ class AdmissionPlugin:
     """The base of plugins: what a plugin does not override, it has no opinion on."""
 
     name: str
+    reserves: ClassVar[bool] = False
+    """Whether `reserve` has anything to do."""
 
     def mutate(self, request: AdmissionRequest) -> None:
         """Change `request.object`, or raise a StatusError to refuse the write.  Runs before validation."""
 
     def validate(self, request: AdmissionRequest) -> None:
         """Raise a StatusError to refuse the write; change nothing.  Runs when the object is known to be valid."""
+
+    async def reserve(self, request: AdmissionRequest, api: API) -> None:
+        """Set aside what the write uses up, or raise a StatusError to refuse it.  The last to be asked, when every
+        other plugin has agreed; not asked about deletions."""

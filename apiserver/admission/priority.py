@@ -5,12 +5,12 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 
 from __future__ import annotations
 
+from typing import Any
+
 from api.core_v1 import Pod
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
 
-SYSTEM_CLASSES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
-"""The two classes that every cluster has."""
-
+_CLASSES = "priorityclasses.scheduling.k8s.io"
 _LOWER = "PreemptLowerPriority"
 
 
@@ -31,23 +31,59 @@ class Priority(AdmissionPlugin):
             return
         if request.operation != "CREATE":
             return
-        priority = self._priority_of(request, spec.priorityClassName)
+        spec.priorityClassName, priority, policy = _resolve(request, spec.priorityClassName)
         if spec.priority is not None and spec.priority != priority:
             raise request.forbidden(
                 f"the integer value of priority ({spec.priority}) must not be provided in pod spec; "
                 f"priority admission controller computed {priority} from the given PriorityClass name"
             )
         spec.priority = priority
-        if spec.preemptionPolicy is not None and spec.preemptionPolicy != _LOWER:
+        if spec.preemptionPolicy is not None and spec.preemptionPolicy != policy:
             raise request.forbidden(
                 f"the string value of PreemptionPolicy ({spec.preemptionPolicy}) must not be provided in pod spec; "
-                f"priority admission controller computed {_LOWER} from the given PriorityClass name"
+                f"priority admission controller computed {policy} from the given PriorityClass name"
             )
-        spec.preemptionPolicy = _LOWER
+        spec.preemptionPolicy = policy
 
-    def _priority_of(self, request: AdmissionRequest, name: str) -> int:
-        if not name:
-            return 0
-        if name not in SYSTEM_CLASSES:
-            raise request.forbidden(f"no PriorityClass with name {name} was found")
-        return SYSTEM_CLASSES[name]
+    def validate(self, request: AdmissionRequest) -> None:
+        if request.resource.group_resource != _CLASSES:
+            return
+        if request.operation == "DELETE":
+            from apiserver.registry.priority_classes import SYSTEM_CLASSES
+
+            if request.name in SYSTEM_CLASSES:
+                raise request.forbidden("this is a system priority class and cannot be deleted")
+        elif request.object.globalDefault:
+            default = _global_default(request)
+            if default is not None and default.metadata.name != request.name:
+                raise request.forbidden(
+                    f"PriorityClass {default.metadata.name} is already marked as default. Only one default can exist"
+                )
+
+
+def _global_default(request: AdmissionRequest) -> Any | None:
+    """The class of pods that name none; of several, which only a race can bring, the least important."""
+    from api.scheduling_v1 import PriorityClass
+
+    defaults = [each for each in request.context.list(PriorityClass, "") if each.globalDefault]
+    return min(defaults, key=lambda each: each.value, default=None)
+
+
+def _resolve(request: AdmissionRequest, name: str) -> tuple[str, int, str]:
+    """The class a pod gets that names this one, or (empty) none; its value and preemption policy."""
+    from api.scheduling_v1 import PriorityClass
+
+    if not name:
+        found = _global_default(request)
+        if found is None:
+            return "", 0, _LOWER
+    else:
+        found = request.context.get(PriorityClass, "", name)
+        if found is None:
+            # A new cluster's system classes count before they are there.
+            from apiserver.registry.priority_classes import SYSTEM_CLASSES
+
+            if name not in SYSTEM_CLASSES:
+                raise request.forbidden(f"no PriorityClass with name {name} was found")
+            return name, SYSTEM_CLASSES[name][0], _LOWER
+    return found.metadata.name, found.value, found.preemptionPolicy or _LOWER

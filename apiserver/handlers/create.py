@@ -70,6 +70,7 @@ async def _create_once(write: Write, new: Any) -> Entry:
     errors += strategy.validate(new)
     write.refuse(metadata.name, errors)
     write.admit(request)
+    await write.reserve(request)
     write.warnings += strategy.warnings(new, None)
     finish = strategy.begin_create(new, context)
     try:

@@ -70,6 +70,9 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
     """
     endpoint, strategy, api = write.endpoint, write.endpoint.strategy, write.api
     key = endpoint.key(write.namespace, name)
+    is_silent = options.propagationPolicy is None and options.orphanDependents is None
+    if is_silent and strategy.orphaning_warning and strategy.orphaning_warning not in write.warnings:
+        write.warnings.append(strategy.orphaning_warning)
     for _ in range(_TRIES):
         current = api.cache.get(key)
         if current is None:
@@ -78,7 +81,7 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
         obj = stored.decode()
         _check_preconditions(write, obj, options)
         write.admit(write.admission_request("DELETE", None, obj, name))
-        _choose_finalizers(obj, options)
+        _choose_finalizers(obj, options, strategy.orphans_dependents)
         grace = strategy.grace_period(obj, options)
         waits = bool(grace) or bool(obj.metadata.finalizers) or bool(strategy.pending_finalizers(obj))
         try:
@@ -141,12 +144,17 @@ def _unmet(write: Write, name: str, why: str) -> Conflict:
     )
 
 
-def _choose_finalizers(obj: Any, options: DeleteOptions) -> None:
-    """Add or drop the two finalizers that tell the garbage collector what to do with the dependents."""
+def _choose_finalizers(obj: Any, options: DeleteOptions, orphans: bool) -> None:
+    """Add or drop the two finalizers that tell the garbage collector what to do with the dependents.
+
+    `orphans`: whether objects of this kind leave them alive unless something else is said.
+    """
     policy = options.propagationPolicy
     if options.orphanDependents is not None:
         policy = "Orphan" if options.orphanDependents else "Background"
     if policy is None:
+        if orphans and FOREGROUND not in obj.metadata.finalizers and ORPHAN not in obj.metadata.finalizers:
+            obj.metadata.finalizers.append(ORPHAN)
         return
     kept = [f for f in obj.metadata.finalizers if f not in (FOREGROUND, ORPHAN)]
     if policy == "Foreground":

@@ -9,10 +9,9 @@ from typing import Any
 
 import orjson
 
-from api.errors import BadRequest
 from api.model import Model
 from apiserver.handlers.update import Transform
-from apiserver.handlers.write import Write
+from apiserver.handlers.write import Write, unnamed
 from apiserver.patch.apply import apply
 from apiserver.patch.request import (
     APPLY_PATCH,
@@ -46,9 +45,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
             setattr(new, name, getattr(old, name))
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
         if not new.metadata.name:
-            raise BadRequest(
-                f"the name of the object ({old.metadata.name} based on URL) was undeterminable: name must be provided"
-            )
+            raise unnamed(old.metadata.name)
         return new
 
     return transform
@@ -77,6 +74,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             write.api.clock.now(),
             write.subresource,
             ignored=dict(write.unowned or {}),
+            versions=write.endpoint.in_version,
         )
         write.applied = merged
         new = decode_document(write.endpoint.model, merged)

@@ -78,7 +78,7 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
             raise write.conflict(name)
     elif not write.endpoint.strategy.unconditional_update:
         problem = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-        raise invalid(resource.group, resource.kind, name, [problem])
+        raise invalid(resource.group, resource.plural, name, [problem])
 
 
 async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -> Entry:
@@ -95,6 +95,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     def prepare() -> None:
         if isinstance(part, Subresource):
             part.prepare_for_update(new, old)
+            part.stamp(new, old, context.now)
         else:
             strategy.prepare_for_update(new, old, context)
 
@@ -111,10 +112,10 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if isinstance(part, Subresource):
         errors += part.validate_update(new, old)
     else:
-        errors += strategy.validate(new)
-        errors += strategy.validate_update(new, old)
+        errors += strategy.validate_changed(new, old)
     write.refuse(current.name, errors)
     write.admit(request)
+    await write.reserve(request)
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     try:

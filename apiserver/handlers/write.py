@@ -20,7 +20,7 @@ from api.errors import (
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.options import WriteOptions
-from apiserver.patch.managed_fields import managers_of, update_managers
+from apiserver.patch.managed_fields import managers_of, scale_managers, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import User
 from apiserver.storage.entry import Entry
@@ -74,13 +74,15 @@ class Write:
         for plugin in self.api.admission:
             plugin.validate(request)
 
+    async def reserve(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.admission:
+            if plugin.reserves:
+                await plugin.reserve(request, self.api)
+
     def refuse(self, name: str, errors: list[FieldError]) -> None:
         """Raises Invalid when there are errors."""
         if errors:
-            resource = self.endpoint.resource
-            # What two groups show is refused in the words of the group that owns it.
-            group = resource.group if self.endpoint.owns_storage else ""
-            raise invalid(group, resource.kind, name, errors)
+            raise invalid(self.endpoint.group, self.endpoint.resource.kind, name, errors)
 
     @property
     def target(self) -> Subresource | Scale | None:
@@ -124,7 +126,7 @@ class Write:
         if self.subresource == "scale" and not document["spec"].get("replicas"):
             document = {**document, "spec": {**document["spec"]}}
             document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
-        return update_managers(
+        managers = update_managers(
             self.endpoint.schema,
             None if stored is None else stored.document,
             document,
@@ -133,7 +135,11 @@ class Write:
             self.api.clock.now(),
             self.subresource,
             ignored=dict(self.unowned or {}),
+            versions=self.endpoint.in_version,
         )
+        if stored is not None and self.subresource == "scale":
+            return scale_managers(stored.managers, managers)
+        return managers
 
     def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:
         """The object as JSON, without what it shares with the stored one."""
@@ -200,6 +206,11 @@ class Write:
     def missing(self, name: str) -> Exception:
         resource = self.endpoint.resource
         return not_found(resource.group, resource.plural, name)
+
+
+def unnamed(name: str) -> BadRequest:
+    """The refusal of a write whose object has no name; `name` is that of the URL."""
+    return BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
 
 
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:

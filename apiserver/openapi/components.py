@@ -57,7 +57,10 @@ _EXTRAS: dict[str, Document] = {
     META + "FieldsV1": FIELDS_V1,
     "io.k8s.apimachinery.pkg.runtime.RawExtension": RAW_EXTENSION,
 }
-_FREE_FORM = {("ManagedFieldsEntry", "fieldsV1"): META + "FieldsV1"}
+_FREE_FORM = {
+    ("ManagedFieldsEntry", "fieldsV1"): META + "FieldsV1",
+    ("ControllerRevision", "data"): "io.k8s.apimachinery.pkg.runtime.RawExtension",
+}
 """Fields of any shape that are published under a name."""
 
 
@@ -143,6 +146,8 @@ class Components:
             document |= self.value(schema)
         if schema.atomic and schema.model is None:
             document["x-kubernetes-map-type"] = "atomic"
+        if schema.granular:
+            document["x-kubernetes-map-type"] = "granular"
         if schema.type == "array":
             if schema.list_keys:
                 document["x-kubernetes-list-map-keys"] = list(schema.list_keys)

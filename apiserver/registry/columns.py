@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
+from api.core_v1 import PodTemplateSpec
+from api.meta_v1 import LabelSelector
 from apiserver.registry.human_duration import since
+from apiserver.registry.labels import format_selector
 from apiserver.registry.strategy import Column
 
 NAME: Column[Any] = Column(
@@ -20,10 +25,34 @@ AGE: Column[Any] = Column(
 )
 
 
-def container_names(obj: Any) -> str:
-    """The names of a pod template's containers, as wide tables show them."""
-    return ",".join(container.name for container in obj.spec.template.spec.containers)
+def pod_template_of(obj: Any) -> PodTemplateSpec | None:
+    template: PodTemplateSpec | None = obj.spec.template
+    return template
 
 
-def container_images(obj: Any) -> str:
-    return ",".join(container.image for container in obj.spec.template.spec.containers)
+def template_columns(
+    template: Callable[[Any], PodTemplateSpec | None] = pod_template_of, priority: int = 1
+) -> tuple[Column[Any], ...]:
+    """The containers of a workload's pods, and the images they run."""
+
+    def each(field: str) -> Callable[[Any, datetime], str]:
+        def cell(obj: Any, now: datetime) -> str:
+            found = template(obj)
+            return ",".join(getattr(container, field) for container in found.spec.containers) if found else ""
+
+        return cell
+
+    return (
+        Column("Containers", each("name"), description="The containers of its pods.", priority=priority),
+        Column("Images", each("image"), description="The images they run.", priority=priority),
+    )
+
+
+def selector_column(selector: Callable[[Any], LabelSelector | None]) -> Column[Any]:
+    """What finds a workload's pods."""
+    return Column(
+        "Selector",
+        lambda obj, now: format_selector(selector(obj)) or "<none>",
+        description="The labels by which its pods are found.",
+        priority=1,
+    )

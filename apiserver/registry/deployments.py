@@ -10,7 +10,8 @@ from api.apps_v1 import Deployment, DeploymentSpec, DeploymentStatus, RollingUpd
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
 from api.model import Model
 from api.scheme import resource_of
-from apiserver.registry.columns import AGE, NAME, container_images, container_names
+from apiserver.registry.columns import AGE, NAME, template_columns
+from apiserver.registry.internal_form import internal
 from apiserver.registry.labels import format_selector
 from apiserver.registry.pod_defaults import default_pod_spec
 from apiserver.registry.pod_warnings import template_warnings
@@ -19,10 +20,14 @@ from apiserver.registry.workloads import (
     as_number,
     nonnegative,
     selector_shown,
+    validate_at_most_all,
+    validate_collision_count,
+    validate_counts,
     validate_int_or_percent,
     validate_replica_counts,
     validate_replicated_template,
     validate_workload_selector,
+    warn_of_name,
 )
 
 _ROLLING = "RollingUpdate"
@@ -43,19 +48,20 @@ class DeploymentStatusUpdate(Status):
 
     def validate_update(self, new: Deployment, old: Deployment) -> Iterable[FieldError]:
         status = new.status
-        for name in (
-            "observedGeneration",
-            "replicas",
-            "updatedReplicas",
-            "readyReplicas",
-            "availableReplicas",
-            "unavailableReplicas",
-            "collisionCount",
-        ):
-            yield from nonnegative(getattr(status, name), f"status.{name}")
+        yield from validate_counts(
+            status,
+            (
+                "observedGeneration",
+                "replicas",
+                "updatedReplicas",
+                "readyReplicas",
+                "availableReplicas",
+                "unavailableReplicas",
+                "collisionCount",
+            ),
+        )
         yield from validate_replica_counts(status, ("updatedReplicas", "readyReplicas", "availableReplicas"))
-        if (old.status.collisionCount or 0) > (status.collisionCount or 0):
-            yield invalid_value("status.collisionCount", status.collisionCount, "cannot be decremented")
+        yield from validate_collision_count(status.collisionCount, old.status.collisionCount)
 
 
 class Deployments(Strategy[Deployment]):
@@ -72,8 +78,7 @@ class Deployments(Strategy[Deployment]):
         Column("Up-to-date", lambda d, now: d.status.updatedReplicas, description="Pods of the newest template."),
         Column("Available", lambda d, now: d.status.availableReplicas, description="Pods ready for long enough."),
         AGE,
-        Column("Containers", lambda d, now: container_names(d), description="Containers of its pods.", priority=1),
-        Column("Images", lambda d, now: container_images(d), description="Images they run.", priority=1),
+        *template_columns(),
         Column(
             "Selector", lambda d, now: format_selector(d.spec.selector), description="What finds its pods.", priority=1
         ),
@@ -128,6 +133,8 @@ class Deployments(Strategy[Deployment]):
             yield invalid_value("spec.selector", selector_shown(new.spec.selector), "field is immutable")
 
     def warnings(self, new: Deployment, old: Deployment | None) -> Iterable[str]:
+        if old is None:
+            yield from warn_of_name(new.metadata.name)
         if old is None or new.metadata.generation != old.metadata.generation:
             yield from template_warnings(new.spec.template, None if old is None else old.spec.template)
 
@@ -147,7 +154,6 @@ def _validate_strategy(spec: DeploymentSpec) -> Iterator[FieldError]:
         yield from validate_int_or_percent(rolling.maxSurge, f"{path}.rollingUpdate.maxSurge")
         if as_number(rolling.maxUnavailable) == 0 and as_number(rolling.maxSurge) == 0:
             yield invalid_value(unavailable, rolling.maxUnavailable, "may not be 0 when `maxSurge` is 0")
-        if isinstance(rolling.maxUnavailable, str) and as_number(rolling.maxUnavailable) > 100:
-            yield invalid_value(unavailable, rolling.maxUnavailable, "must not be greater than 100%")
+        yield from validate_at_most_all(rolling.maxUnavailable, unavailable)
     else:
-        yield not_supported(f"{path}.type", strategy.type, (_RECREATE, _ROLLING))
+        yield not_supported(path, internal(strategy), (_RECREATE, _ROLLING))

@@ -1,6 +1,6 @@
 """Events, served in two groups: the same objects with other names for some fields.
 
-They are stored in the form of core/v1; `storage_fields` says what a field of events.k8s.io/v1 is called there.
+They are stored in the form of core/v1; `_STORED_AS` says what a field of events.k8s.io/v1 is called there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,16 @@ _CORE_FIELDS = frozenset(
     {"reason", "reportingComponent", "source", "type", *(f"involvedObject.{name}" for name in _REFERENCE)}
 )
 _NEW_FIELDS = frozenset({"reason", "reportingController", "type", *(f"regarding.{name}" for name in _REFERENCE)})
+_STORED_AS = {
+    "regarding": "involvedObject",
+    "note": "message",
+    "reportingController": "reportingComponent",
+    "deprecatedSource": "source",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedCount": "count",
+}
+_SHOWN_AS = {stored: shown for shown, stored in _STORED_AS.items()}
 
 
 class CoreEvents(Strategy[core_v1.Event]):
@@ -55,16 +65,13 @@ class CoreEvents(Strategy[core_v1.Event]):
 class Events(Strategy[events_v1.Event]):
     resource = resource_of(events_v1.Event)
     revalidates_metadata = False
-    storage_model = core_v1.Event
-    storage_fields = {
-        "regarding": "involvedObject",
-        "note": "message",
-        "reportingController": "reportingComponent",
-        "deprecatedSource": "source",
-        "deprecatedFirstTimestamp": "firstTimestamp",
-        "deprecatedLastTimestamp": "lastTimestamp",
-        "deprecatedCount": "count",
-    }
+
+    def to_stored(self, document: dict[str, Any]) -> dict[str, Any]:
+        stored = core_v1.Event.from_dict({_STORED_AS.get(name, name): value for name, value in document.items()})
+        return {**stored.to_dict(), "metadata": document["metadata"]}
+
+    def from_stored(self, document: dict[str, Any]) -> dict[str, Any]:
+        return {_SHOWN_AS.get(name, name): value for name, value in document.items()}
 
     def validate(self, new: events_v1.Event) -> Iterator[FieldError]:
         yield from _validate_common(_View(new), "reportingController")
@@ -75,14 +82,14 @@ class Events(Strategy[events_v1.Event]):
             value = getattr(new, name)
             if value != getattr(old, name):
                 shown = value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
-                yield invalid_value(_STORED_NAMES.get(name, name), shown, "field is immutable")
+                yield invalid_value(_INTERNAL_NAMES.get(name, name), shown, "field is immutable")
 
     def selectable_field_names(self) -> frozenset[str]:
         return _NEW_FIELDS
 
 
 # Errors name the fields as the internal form of Kubernetes does.
-_STORED_NAMES = {**Events.storage_fields, "reportingController": "reportingController"}
+_INTERNAL_NAMES = {**_STORED_AS, "reportingController": "reportingController"}
 _IMMUTABLE = (
     "regarding",
     "reason",

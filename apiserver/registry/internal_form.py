@@ -93,13 +93,60 @@ _ORDER: dict[str, str] = {
     "ProjectedVolumeSource": "sources defaultMode",
     "HostPathVolumeSource": "path type",
     "EmptyDirVolumeSource": "medium sizeLimit",
+    "DeploymentStrategy": "type rollingUpdate",
+    "RollingUpdateDeployment": "maxUnavailable maxSurge",
+    "DaemonSetUpdateStrategy": "type rollingUpdate",
+    "RollingUpdateDaemonSet": "maxUnavailable maxSurge",
+    "StatefulSetUpdateStrategy": "type rollingUpdate",
+    "RollingUpdateStatefulSetStrategy": "partition maxUnavailable",
+    "PodFailurePolicyRule": "action onExitCodes onPodConditions",
+    "PodFailurePolicyOnPodConditionsPattern": "type status",
+    "SuccessPolicyRule": "succeededIndexes succeededCount",
+    "UncountedTerminatedPods": "succeeded failed",
+    "PodDisruptionBudgetSpec": "minAvailable selector maxUnavailable unhealthyPodEvictionPolicy",
+    "PersistentVolumeSource": (
+        "gcePersistentDisk awsElasticBlockStore hostPath glusterfs nfs rbd quobyte iscsi flexVolume cinder cephfs fc "
+        "flocker azureFile vsphereVolume azureDisk photonPersistentDisk portworxVolume scaleIO local storageos csi"
+    ),
+    "PersistentVolumeSpec": (
+        "capacity +PersistentVolumeSource accessModes claimRef persistentVolumeReclaimPolicy storageClassName "
+        "mountOptions volumeMode nodeAffinity volumeAttributesClassName"
+    ),
+    "CSIPersistentVolumeSource": (
+        "driver volumeHandle readOnly fsType volumeAttributes controllerPublishSecretRef nodeStageSecretRef "
+        "nodePublishSecretRef controllerExpandSecretRef nodeExpandSecretRef"
+    ),
+    "NFSVolumeSource": "server path readOnly",
+    "LocalVolumeSource": "path fsType",
+    "ISCSIPersistentVolumeSource": (
+        "targetPortal iqn lun iscsiInterface fsType readOnly portals chapAuthDiscovery chapAuthSession secretRef "
+        "initiatorName"
+    ),
+    "AWSElasticBlockStoreVolumeSource": "volumeID fsType partition readOnly",
+    "GCEPersistentDiskVolumeSource": "pdName fsType partition readOnly",
+    "AzureDiskVolumeSource": "diskName diskURI cachingMode fsType readOnly kind",
+    "AzureFilePersistentVolumeSource": "secretName shareName readOnly secretNamespace",
+    "PersistentVolumeClaimSpec": (
+        "accessModes selector resources volumeName storageClassName volumeMode dataSource dataSourceRef "
+        "volumeAttributesClassName"
+    ),
+    "TypedLocalObjectReference": "apiGroup kind name",
+    "TypedObjectReference": "apiGroup kind name namespace",
+    "ObjectReference": "kind namespace name uid apiVersion resourceVersion fieldPath",
+    "VolumeAttachmentSpec": "attacher source nodeName",
+    "VolumeAttachmentSource": "persistentVolumeName inlineVolumeSpec",
+    "CSINodeDriver": "name nodeID topologyKeys allocatable",
     "Taint": "key value effect timeAdded",
     "ServicePort": "name protocol appProtocol port targetPort nodePort",
 }
 
 _NAMES = {
     "awsElasticBlockStore": "AWSElasticBlockStore",
+    "apiGroup": "APIGroup",
+    "apiVersion": "APIVersion",
     "cephfs": "CephFS",
+    "chapAuthDiscovery": "DiscoveryCHAPAuth",
+    "chapAuthSession": "SessionCHAPAuth",
     "csi": "CSI",
     "dnsConfig": "DNSConfig",
     "dnsPolicy": "DNSPolicy",
@@ -124,6 +171,9 @@ _NAMES = {
     "storageos": "StorageOS",
     "tcpSocket": "TCPSocket",
     "tty": "TTY",
+    "diskURI": "DataDiskURI",
+    "nodeID": "NodeID",
+    "uid": "UID",
     "volumeID": "VolumeID",
     "wwids": "WWIDs",
 }
@@ -151,13 +201,17 @@ def internal(value: Any) -> Any:
     return value
 
 
-def _internal_model(model: Model) -> dict[str, Any]:
-    kind = type(model).__name__
+def _internal_model(model: Model, kind: str = "") -> dict[str, Any]:
+    """`kind` names an embedded struct: only its fields are shown."""
+    kind = kind or type(model).__name__
     if kind in _META:
         return model.to_dict()
     fields = _ORDER[kind].split() if kind in _ORDER else list(type(model).model_fields)
     shown: dict[str, Any] = {}
     for field in fields:
+        if field.startswith("+"):
+            shown |= _internal_model(model, field[1:])
+            continue
         value = getattr(model, field, None)
         if kind == "PodSpec" and field == "securityContext" and value is not None:
             shown["SecurityContext"] = _security_context(model, value)
@@ -174,13 +228,16 @@ def _security_context(spec: Model, context: Model) -> dict[str, Any]:
     return shown
 
 
-def difference(old: Model, new: Model) -> str:
-    """A unified diff of the internal forms, with three lines of context and no file names."""
-    found = list(unified_diff(_lines(old), _lines(new), lineterm="", n=3))[2:]
+def difference(old: Model, new: Model, embedded: str = "") -> str:
+    """A unified diff of the internal forms, with three lines of context and no file names.
+
+    `embedded` names a struct within the models' own to which the diff is confined.
+    """
+    found = list(unified_diff(_lines(old, embedded), _lines(new, embedded), lineterm="", n=3))[2:]
     return "".join(line + "\n" for line in found)
 
 
-def _lines(model: Model) -> list[str]:
-    text = orjson.dumps(internal(model), option=orjson.OPT_INDENT_2).decode()
+def _lines(model: Model, embedded: str) -> list[str]:
+    text = orjson.dumps(_internal_model(model, embedded), option=orjson.OPT_INDENT_2).decode()
     # Go indents by one space here.
     return [" " * ((len(line) - len(line.lstrip(" "))) // 2) + line.lstrip(" ") for line in text.split("\n")]

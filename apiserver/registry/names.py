@@ -22,6 +22,7 @@ _KEY = "[-._a-zA-Z0-9]+"
 _HEADER = "[-A-Za-z0-9]+"
 _UNDERSCORED = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*"
 _PERCENT = "%"
+_REASON = "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"
 
 _is_label = re.compile(_LABEL).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
@@ -33,6 +34,7 @@ _is_header = re.compile(_HEADER).fullmatch
 _is_underscored = re.compile(_UNDERSCORED).fullmatch
 _is_environment = re.compile(r"[ -<>-~]+").fullmatch
 _is_port_name = re.compile("[-a-z0-9]+").fullmatch
+_is_reason = re.compile(_REASON).fullmatch
 _has_letter = re.compile("[a-z]").search
 
 
@@ -95,6 +97,17 @@ _VALUE_MESSAGE = _expected(
 )
 _HEADER_MESSAGE = _expected(
     "a valid HTTP header must consist of alphanumeric characters or '-'", _HEADER, "X-Header-Name"
+)
+
+_REASON_MESSAGE = _expected(
+    "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric "
+    "characters or '_,:', and must end with an alphanumeric character or '_'",
+    _REASON,
+    "my_name",
+    "MY_NAME",
+    "MyName",
+    "ReasonA,ReasonB",
+    "ReasonA:ReasonB",
 )
 
 
@@ -250,3 +263,8 @@ def header_name(value: str) -> Complaints:
 
 def port_number(value: int) -> Complaints:
     return FINE if 1 <= value <= 65535 else ("must be between 1 and 65535, inclusive",)
+
+
+def condition_reason(value: str) -> Complaints:
+    """The one word that says why a condition's status is what it is."""
+    return FINE if _is_reason(value) else (_REASON_MESSAGE,)

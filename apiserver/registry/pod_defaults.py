@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from api import quantity
 from api.core_v1 import (
@@ -25,7 +26,10 @@ from api.core_v1 import (
     Volume,
     VolumeProjection,
 )
-from apiserver.registry.resources import container_requests, is_overcommit_allowed, is_pod_level
+from apiserver.registry.resources import container_total, is_overcommit_allowed, is_pod_level
+
+if TYPE_CHECKING:
+    from api.core_v1 import PersistentVolumeSpec
 
 _FILE_MODE = 0o644
 
@@ -58,10 +62,10 @@ def default_pod_spec(spec: PodSpec) -> None:
     for volume in spec.volumes:
         _default_volume(volume)
     if spec.overhead:
-        _round_up(spec.overhead)
+        round_up(spec.overhead)
     if spec.resources is not None:
-        _round_up(spec.resources.limits)
-        _round_up(spec.resources.requests)
+        round_up(spec.resources.limits)
+        round_up(spec.resources.requests)
 
 
 def default_pod(spec: PodSpec) -> None:
@@ -118,9 +122,9 @@ def _default_container(container: Container | EphemeralContainer) -> None:
                 _default_http_get(hook.httpGet)
     resources = container.resources
     if resources.limits:
-        _round_up(resources.limits)
+        round_up(resources.limits)
     if resources.requests:
-        _round_up(resources.requests)
+        round_up(resources.requests)
 
 
 def _default_probe(probe: Probe) -> None:
@@ -158,7 +162,7 @@ def _default_host_ports(containers: Iterable[Container]) -> None:
                 port.hostPort = port.containerPort
 
 
-def _round_up(resources: dict[str, str]) -> None:
+def round_up(resources: dict[str, str]) -> None:
     """Nothing is finer than a thousandth (`RoundUp` to milli in Kubernetes' defaulting of resource lists)."""
     for name, value in resources.items():
         if value[-1] in "nu":
@@ -174,7 +178,7 @@ def _default_pod_requests(resources: ResourceRequirements, spec: PodSpec) -> Non
     """Pod-level requests follow from what the containers request or else from the pod-level limits (KEP-2837)."""
     if not resources.limits:
         return
-    for name, amount in container_requests(spec).items():
+    for name, amount in container_total(spec).items():
         if is_pod_level(name) and is_overcommit_allowed(name):
             resources.requests.setdefault(name, amount)
     for name, limit in resources.limits.items():
@@ -220,39 +224,35 @@ def _default_projection(source: VolumeProjection) -> None:
 
 
 def _default_other_volume(volume: Volume) -> None:
-    if volume.hostPath is not None:
-        if volume.hostPath.type is None:
-            volume.hostPath.type = ""
-    elif volume.ephemeral is not None:
+    if volume.ephemeral is not None:
         template = volume.ephemeral.volumeClaimTemplate
         if template is not None and template.spec.volumeMode is None:
             template.spec.volumeMode = "Filesystem"
-    elif volume.iscsi is not None:
-        volume.iscsi.iscsiInterface = volume.iscsi.iscsiInterface or "default"
-    elif volume.rbd is not None:
-        volume.rbd.pool = volume.rbd.pool or "rbd"
-        volume.rbd.user = volume.rbd.user or "admin"
-        volume.rbd.keyring = volume.rbd.keyring or "/etc/ceph/keyring"
-    elif volume.azureDisk is not None:
-        _default_azure_disk(volume)
-    elif volume.scaleIO is not None:
-        volume.scaleIO.storageMode = volume.scaleIO.storageMode or "ThinProvisioned"
-        volume.scaleIO.fsType = volume.scaleIO.fsType or "xfs"
     elif volume.image is not None:
         if not volume.image.pullPolicy:
             volume.image.pullPolicy = pull_policy(volume.image.reference)
-    elif not any(value is not None for field, value in volume if field != "name"):
+    elif any(value is not None for field, value in volume if field != "name"):
+        default_volume_drivers(volume)
+    else:
         volume.emptyDir = EmptyDirVolumeSource()
 
 
-def _default_azure_disk(volume: Volume) -> None:
+def default_volume_drivers(volume: Volume | PersistentVolumeSpec) -> None:
+    """The defaults of where a volume's data is, the same for pods' own volumes and persistent ones."""
+    if volume.hostPath is not None and volume.hostPath.type is None:
+        volume.hostPath.type = ""
+    if volume.iscsi is not None:
+        volume.iscsi.iscsiInterface = volume.iscsi.iscsiInterface or "default"
+    if volume.rbd is not None:
+        volume.rbd.pool = volume.rbd.pool or "rbd"
+        volume.rbd.user = volume.rbd.user or "admin"
+        volume.rbd.keyring = volume.rbd.keyring or "/etc/ceph/keyring"
+    if volume.scaleIO is not None:
+        volume.scaleIO.storageMode = volume.scaleIO.storageMode or "ThinProvisioned"
+        volume.scaleIO.fsType = volume.scaleIO.fsType or "xfs"
     disk = volume.azureDisk
-    assert disk is not None
-    if disk.cachingMode is None:
-        disk.cachingMode = "ReadWrite"
-    if disk.kind is None:
-        disk.kind = "Shared"
-    if disk.fsType is None:
-        disk.fsType = "ext4"
-    if disk.readOnly is None:
-        disk.readOnly = False
+    if disk is not None:
+        disk.cachingMode = "ReadWrite" if disk.cachingMode is None else disk.cachingMode
+        disk.kind = "Shared" if disk.kind is None else disk.kind
+        disk.fsType = "ext4" if disk.fsType is None else disk.fsType
+        disk.readOnly = bool(disk.readOnly)

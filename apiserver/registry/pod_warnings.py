@@ -9,6 +9,7 @@ from api.core_v1 import (
     Container,
     ContainerPort,
     EphemeralContainer,
+    NodeSelector,
     NodeSelectorTerm,
     PodAffinityTerm,
     PodSpec,
@@ -26,7 +27,7 @@ _RENAMED_LABELS = {
     "failure-domain.beta.kubernetes.io/zone": ("v1.17", "topology.kubernetes.io/zone"),
     "beta.kubernetes.io/instance-type": ("v1.17", "node.kubernetes.io/instance-type"),
 }
-_RETIRED_VOLUMES = {
+RETIRED_VOLUMES = {
     "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
     "gitRepo": "deprecated in v1.11",
     "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
@@ -129,7 +130,12 @@ def _volumes(volumes: list[Volume], path: str) -> Iterator[str]:
                 s.serviceAccountToken.path for s in volume.projected.sources if s.serviceAccountToken is not None
             }
             continue
-        for kind, message in _RETIRED_VOLUMES.items():
+        if volume.ephemeral is not None and volume.ephemeral.volumeClaimTemplate is not None:
+            from apiserver.registry.claim_spec import claim_spec_warnings  # few pods have one
+
+            where = f"{path}[{index}].ephemeral.volumeClaimTemplate.spec"
+            yield from claim_spec_warnings(volume.ephemeral.volumeClaimTemplate.spec, where)
+        for kind, message in RETIRED_VOLUMES.items():
             if getattr(volume, kind) is not None:
                 yield f"{path}[{index}].{'storageOS' if kind == 'storageos' else kind}: {message}"
     for index, volume in enumerate(volumes) if tokens else ():
@@ -159,9 +165,8 @@ def _affinity(affinity: Affinity, path: str) -> Iterator[str]:
     if affinity.nodeAffinity is not None:
         where, of_node = f"{path}.nodeAffinity", affinity.nodeAffinity
         must = of_node.requiredDuringSchedulingIgnoredDuringExecution
-        for index, node_term in enumerate(must.nodeSelectorTerms if must is not None else ()):
-            place = f"{where}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[{index}]"
-            yield from _node_term(node_term, place)
+        if must is not None:
+            yield from node_selector_warnings(must, f"{where}.requiredDuringSchedulingIgnoredDuringExecution")
         for index, choice in enumerate(of_node.preferredDuringSchedulingIgnoredDuringExecution):
             place = f"{where}.preferredDuringSchedulingIgnoredDuringExecution[{index}].preference"
             yield from _node_term(choice.preference, place)
@@ -175,6 +180,12 @@ def _affinity(affinity: Affinity, path: str) -> Iterator[str]:
         for index, weighted in enumerate(preferred):
             where = f"{path}.{kind}.preferredDuringSchedulingIgnoredDuringExecution[{index}].podAffinityTerm"
             yield from _null_selector(weighted.podAffinityTerm, where)
+
+
+def node_selector_warnings(selector: NodeSelector, path: str) -> Iterator[str]:
+    """Warnings about labels of nodes that have got other names."""
+    for index, term in enumerate(selector.nodeSelectorTerms):
+        yield from _node_term(term, f"{path}.nodeSelectorTerms[{index}]")
 
 
 def _node_term(term: NodeSelectorTerm, path: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from api.apps_v1 import ReplicaSet, ReplicaSetStatus
 from api.errors import FieldError, invalid_value
 from api.scheme import resource_of
-from apiserver.registry.columns import AGE, NAME, container_images, container_names
+from apiserver.registry.columns import AGE, NAME, template_columns
 from apiserver.registry.labels import format_selector
 from apiserver.registry.pod_defaults import default_pod_spec
 from apiserver.registry.pod_warnings import template_warnings
@@ -19,6 +19,7 @@ from apiserver.registry.workloads import (
     validate_replica_counts,
     validate_replicated_template,
     validate_workload_selector,
+    warn_of_name,
 )
 
 
@@ -43,8 +44,7 @@ class ReplicaSets(Strategy[ReplicaSet]):
         Column("Current", lambda r, now: r.status.replicas, type="integer", description="Pods there are."),
         Column("Ready", lambda r, now: r.status.readyReplicas, type="integer", description="Pods that are ready."),
         AGE,
-        Column("Containers", lambda r, now: container_names(r), description="Containers of its pods.", priority=1),
-        Column("Images", lambda r, now: container_images(r), description="Images they run.", priority=1),
+        *template_columns(),
         Column(
             "Selector", lambda r, now: format_selector(r.spec.selector), description="What finds its pods.", priority=1
         ),
@@ -75,5 +75,7 @@ class ReplicaSets(Strategy[ReplicaSet]):
             yield invalid_value("spec.selector", selector_shown(new.spec.selector), "field is immutable")
 
     def warnings(self, new: ReplicaSet, old: ReplicaSet | None) -> Iterable[str]:
+        if old is None:
+            yield from warn_of_name(new.metadata.name)
         if old is None or new.metadata.generation != old.metadata.generation:
             yield from template_warnings(new.spec.template, None if old is None else old.spec.template)

@@ -14,7 +14,7 @@ from apiserver.registry.names import label, qualified
 from apiserver.registry.resources import (
     HUGE_PAGES,
     STANDARD_FOR_CONTAINERS,
-    container_requests,
+    container_total,
     is_extended,
     is_native,
     is_overcommit_allowed,
@@ -40,19 +40,25 @@ _STANDARD = STANDARD_FOR_CONTAINERS | {
     "persistentvolumeclaims",
     "storage",
 }
-_NOT_STANDARD = "must be a standard resource type or fully qualified"
 _POLICIES = ("NotRequired", "RestartContainer")
 _RESIZABLE = ("cpu", "memory")
 
 
+def resource_complaints(name: str) -> tuple[str, ...]:
+    """What is wrong with the name of a resource."""
+    complaints = qualified(name)
+    huge = name.startswith((HUGE_PAGES, f"requests.{HUGE_PAGES}"))
+    if not complaints and "/" not in name and name not in _STANDARD and not huge:
+        return ("must be a standard resource type or fully qualified",)
+    return complaints
+
+
 @lru_cache(maxsize=1024)
-def _name_complaints(name: str) -> tuple[str, ...]:
-    complaints = list(qualified(name))
+def container_resource_complaints(name: str) -> tuple[str, ...]:
+    """What is wrong with the name of a resource that containers use."""
+    complaints = list(resource_complaints(name))
     if "/" not in name:
-        huge = name.startswith(HUGE_PAGES)
-        if not complaints and name not in _STANDARD and not huge:
-            complaints.append(_NOT_STANDARD)
-        if name not in STANDARD_FOR_CONTAINERS and not huge:
+        if name not in STANDARD_FOR_CONTAINERS and not name.startswith(HUGE_PAGES):
             complaints.append("must be a standard resource for containers")
     elif not is_native(name) and not is_extended(name):
         complaints.append("doesn't follow extended resource name standard")
@@ -60,14 +66,12 @@ def _name_complaints(name: str) -> tuple[str, ...]:
 
 
 def _validate_name(name: str, path: str) -> list[FieldError]:
-    return [invalid_value(path, name, complaint) for complaint in _name_complaints(name)]
+    return [invalid_value(path, name, complaint) for complaint in container_resource_complaints(name)]
 
 
 def _validate_pod_level(name: str, path: str) -> list[FieldError]:
     """Pods as a whole have fewer resources than containers."""
-    complaints = qualified(name)
-    if not complaints and "/" not in name and name not in _STANDARD and not name.startswith(HUGE_PAGES):
-        complaints = (_NOT_STANDARD,)
+    complaints = resource_complaints(name)
     if complaints:
         return [invalid_value(path, name, complaint) for complaint in complaints]
     return [] if is_pod_level(name) else [not_supported(path, name, ("cpu", HUGE_PAGES, "memory"))]
@@ -182,7 +186,7 @@ def validate_pod_resources(spec: PodSpec, claims: Set[str], path: str) -> Iterat
     for error in _flaws(tuple(resources.limits.items()), tuple(resources.requests.items()), of_pod=True):
         yield replace(error, field=path + error.field)
     yield from _validate_claims(resources.claims, f"{path}.claims", claims)
-    needed = container_requests(spec)
+    needed = container_total(spec)
     for name, amount in sorted(resources.requests.items()):
         if name in needed and parse(needed[name]) > parse(amount):
             detail = f"must be greater than or equal to aggregate container requests of {needed[name]}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from api.core_v1 import Container, PodSpec, ResourceRequirements
-from api.quantity import format_as, parse
+from api.quantity import add, parse
 
 HUGE_PAGES = "hugepages-"
 STANDARD_FOR_CONTAINERS = frozenset({"cpu", "memory", "ephemeral-storage"})
@@ -44,35 +44,47 @@ def is_sidecar(container: Container) -> bool:
     return container.restartPolicy == "Always"
 
 
-def _add(total: dict[str, Decimal], more: Mapping[str, str]) -> None:
+def add_amounts(total: dict[str, str], more: Mapping[str, str]) -> None:
+    """Add amounts of resources to a total."""
     for name, amount in more.items():
-        total[name] = total.get(name, Decimal(0)) + parse(amount)
+        total[name] = add(total[name], amount) if name in total else amount
 
 
-def _family(name: str) -> str:
-    return "binary" if name in ("memory", "ephemeral-storage") or name.startswith(HUGE_PAGES) else "decimal"
+def _raise_to(total: dict[str, str], floor: Mapping[str, str]) -> None:
+    for name, amount in floor.items():
+        if name not in total or parse(amount) > parse(total[name]):
+            total[name] = amount
 
 
-def container_requests(spec: PodSpec) -> dict[str, str]:
-    """What a pod's containers request together: the running ones' sum, or more where an init container needs it."""
-    total: dict[str, Decimal] = {}
+def container_total(spec: PodSpec, part: str = "requests") -> dict[str, str]:
+    """The requests or limits of a pod's containers together: the running ones' sum, or more where an init container
+    needs it."""
+    total: dict[str, str] = {}
+    sidecars: dict[str, str] = {}
+    peak: dict[str, str] = {}
     for container in spec.containers:
-        _add(total, container.resources.requests)
-    sidecars: dict[str, Decimal] = {}
-    peak: dict[str, Decimal] = {}
+        add_amounts(total, getattr(container.resources, part))
     for container in spec.initContainers:
+        amounts = getattr(container.resources, part)
         if is_sidecar(container):
-            _add(total, container.resources.requests)
-            _add(sidecars, container.resources.requests)
-            at_start = dict(sidecars)
+            add_amounts(total, amounts)
+            add_amounts(sidecars, amounts)
+            _raise_to(peak, sidecars)
         else:
-            at_start = dict(sidecars)
-            _add(at_start, container.resources.requests)
-        for name, amount in at_start.items():
-            peak[name] = max(peak.get(name, Decimal(0)), amount)
-    for name, amount in peak.items():
-        total[name] = max(total.get(name, Decimal(0)), amount)
-    return {name: format_as(amount, _family(name)) for name, amount in total.items()}
+            at_start = dict(amounts)
+            add_amounts(at_start, sidecars)
+            _raise_to(peak, at_start)
+    _raise_to(total, peak)
+    return total
+
+
+def pod_total(spec: PodSpec, part: str = "requests") -> dict[str, str]:
+    """What a pod requests, or its limits: those of its containers, unless it has its own (KEP-2837)."""
+    total = container_total(spec, part)
+    if spec.resources is not None:
+        own: Mapping[str, str] = getattr(spec.resources, part)
+        total |= {name: amount for name, amount in own.items() if is_pod_level(name)}
+    return total
 
 
 def quality_of_service(spec: PodSpec) -> str:

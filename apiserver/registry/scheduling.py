@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from api.core_v1 import (
     Affinity,
     NodeAffinity,
+    NodeSelector,
     NodeSelectorRequirement,
     NodeSelectorTerm,
     PodAffinity,
@@ -43,17 +44,21 @@ def validate_affinity(affinity: Affinity, path: str) -> Iterator[FieldError]:
 def validate_node_affinity(affinity: NodeAffinity, path: str) -> Iterator[FieldError]:
     must = affinity.requiredDuringSchedulingIgnoredDuringExecution
     if must is not None:
-        where = f"{path}.{_REQUIRED}.nodeSelectorTerms"
-        if not must.nodeSelectorTerms:
-            yield required(where, "must have at least one node selector term")
-        for index, term in enumerate(must.nodeSelectorTerms):
-            yield from _validate_term(term, f"{where}[{index}]")
+        yield from validate_node_selector(must, f"{path}.{_REQUIRED}")
     for index, preferred in enumerate(affinity.preferredDuringSchedulingIgnoredDuringExecution):
         where = f"{path}.{_PREFERRED}[{index}]"
         if not 1 <= preferred.weight <= 100:
             yield invalid_value(f"{where}.weight", preferred.weight, _WEIGHT)
         # A preference that names what no node can have does no harm.
         yield from _validate_term(preferred.preference, f"{where}.preference", any_value=True)
+
+
+def validate_node_selector(selector: NodeSelector, path: str) -> Iterator[FieldError]:
+    where = f"{path}.nodeSelectorTerms"
+    if not selector.nodeSelectorTerms:
+        yield required(where, "must have at least one node selector term")
+    for index, term in enumerate(selector.nodeSelectorTerms):
+        yield from _validate_term(term, f"{where}[{index}]")
 
 
 def _validate_term(term: NodeSelectorTerm, path: str, *, any_value: bool = False) -> Iterator[FieldError]:

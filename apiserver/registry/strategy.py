@@ -5,7 +5,7 @@ The verb handlers are the same for every resource; wherever kinds differ they as
 The order in which a handler asks is Kubernetes' own:
 
     create:  default → (field ownership, mutating admission) → prepare_for_create → validate → begin_create → store
-    update:  default → (field ownership, mutating admission) → prepare_for_update → validate + validate_update
+    update:  default → (field ownership, mutating admission) → prepare_for_update → validate_changed
              → begin_update → store
     delete:  grace_period → store → after_delete
 """
@@ -74,6 +74,9 @@ class Subresource:
     def prepare_for_update(self, new: Any, old: Any) -> None:
         """Put back everything of `old` that this subresource may not change."""
         raise NotImplementedError
+
+    def stamp(self, new: Any, old: Any, now: datetime) -> None:
+        """Note the time of what this write changes, where the object says since when something is so."""
 
     def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
         return ()
@@ -157,10 +160,10 @@ class Strategy(Generic[M]):
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
     """Whether DELETE answers with the object that is gone instead of a Status."""
-    storage_model: ClassVar[type[Model] | None] = None
-    """Where the objects are another resource's (`registry.table.STORED_AS`): the type in whose form they are kept."""
-    storage_fields: ClassVar[Mapping[str, str]] = {}
-    """In that case, what each differing top-level field is called there."""
+    orphans_dependents: ClassVar[bool] = False
+    """Whether what the object owns outlives it when DELETE says nothing of the dependents."""
+    orphaning_warning: ClassVar[str] = ""
+    """What such a DELETE is answered with in a `Warning`."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
@@ -170,6 +173,15 @@ class Strategy(Generic[M]):
         """The fields that nobody comes to own by writing the object itself, as a FieldsV1 set: status, where it has
         a URL of its own."""
         return {"f:status": {}} if any(isinstance(part, Status) for part in self.subresources) else {}
+
+    def to_stored(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The form in which the object is kept, where its resource shows the objects of another
+        (`registry.table.STORED_AS`): made from its JSON, which is used up."""
+        return document
+
+    def from_stored(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The reverse; the stored document is used up."""
+        return document
 
     def default(self, obj: M) -> None:
         """Fill in what the client left out, as Kubernetes' defaulting functions do.  Runs on every decode of a
@@ -188,6 +200,15 @@ class Strategy(Generic[M]):
     def validate_update(self, new: M, old: M) -> Iterator[FieldError]:
         """Broken rules about the change: immutable fields and the like."""
         yield from ()
+
+    def validate_changed(self, new: M, old: M) -> Iterator[FieldError]:
+        """Every rule a changed object is held against, in the order of Kubernetes' own validation."""
+        yield from self.validate(new)
+        yield from self.validate_update(new, old)
+
+    async def compute(self) -> list[M]:
+        """The objects there are, of a kind that is not stored."""
+        return []
 
     def warnings(self, new: M, old: M | None) -> Iterable[str]:
         """Sent to the client in `Warning` headers."""

@@ -13,11 +13,18 @@ from typing import Any
 from api.model import Model
 from api.scheme import (
     APPS_V1,
+    AUTOSCALING_V1,
+    AUTOSCALING_V2,
+    BATCH_V1,
     COORDINATION_V1,
     CORE_V1,
     DISCOVERY_V1,
     EVENTS_V1,
+    NODE_V1,
+    POLICY_V1,
     RESOURCES,
+    SCHEDULING_V1,
+    STORAGE_V1,
     GroupVersion,
     Resource,
     resource_of,
@@ -26,26 +33,56 @@ from apiserver.registry.strategy import Options, Strategy
 
 STRATEGIES: dict[GroupVersion, dict[str, str]] = {
     CORE_V1: {
+        "componentstatuses": "component_statuses.ComponentStatuses",
         "configmaps": "config_maps.ConfigMaps",
         "endpoints": "endpoints.EndpointsStrategy",
         "events": "events.CoreEvents",
+        "limitranges": "limit_ranges.LimitRanges",
         "namespaces": "namespaces.Namespaces",
         "nodes": "nodes.Nodes",
+        "persistentvolumeclaims": "persistent_volume_claims.PersistentVolumeClaims",
+        "persistentvolumes": "persistent_volumes.PersistentVolumes",
         "pods": "pods.Pods",
+        "podtemplates": "pod_templates.PodTemplates",
+        "replicationcontrollers": "replication_controllers.ReplicationControllers",
+        "resourcequotas": "resource_quotas.ResourceQuotas",
         "secrets": "secrets.Secrets",
         "serviceaccounts": "service_accounts.ServiceAccounts",
         "services": "services.Services",
     },
     APPS_V1: {
+        "controllerrevisions": "controller_revisions.ControllerRevisions",
+        "daemonsets": "daemon_sets.DaemonSets",
         "deployments": "deployments.Deployments",
         "replicasets": "replica_sets.ReplicaSets",
+        "statefulsets": "stateful_sets.StatefulSets",
+    },
+    AUTOSCALING_V1: {"horizontalpodautoscalers": "horizontal_pod_autoscalers.OldHorizontalPodAutoscalers"},
+    AUTOSCALING_V2: {"horizontalpodautoscalers": "horizontal_pod_autoscalers.HorizontalPodAutoscalers"},
+    BATCH_V1: {
+        "cronjobs": "cron_jobs.CronJobs",
+        "jobs": "jobs.Jobs",
     },
     COORDINATION_V1: {"leases": "leases.Leases"},
     DISCOVERY_V1: {"endpointslices": "endpoint_slices.EndpointSlices"},
     EVENTS_V1: {"events": "events.Events"},
+    NODE_V1: {"runtimeclasses": "runtime_classes.RuntimeClasses"},
+    POLICY_V1: {"poddisruptionbudgets": "pod_disruption_budgets.PodDisruptionBudgets"},
+    SCHEDULING_V1: {"priorityclasses": "priority_classes.PriorityClasses"},
+    STORAGE_V1: {
+        "csidrivers": "csi_drivers.CSIDrivers",
+        "csinodes": "csi_nodes.CSINodes",
+        "csistoragecapacities": "csi_storage_capacities.CSIStorageCapacities",
+        "storageclasses": "storage_classes.StorageClasses",
+        "volumeattachments": "volume_attachments.VolumeAttachments",
+        "volumeattributesclasses": "volume_attributes_classes.VolumeAttributesClasses",
+    },
 }
 
-STORED_AS: dict[tuple[GroupVersion, str], str] = {(EVENTS_V1, "events"): "events"}
+STORED_AS: dict[tuple[GroupVersion, str], str] = {
+    (AUTOSCALING_V1, "horizontalpodautoscalers"): "horizontalpodautoscalers.autoscaling",
+    (EVENTS_V1, "events"): "events",
+}
 """Resources that show the objects of another, named as in `Resource.group_resource`, in another form."""
 
 

@@ -1,4 +1,4 @@
-"""The rules of volumes that a driver inside Kubernetes once provided, and of CSI volumes.
+"""The rules of where a volume's data can be, as far as a driver provides it; most hold for persistent volumes too.
 
 See https://kubernetes.io/docs/concepts/storage/volumes/#volume-types.
 """
@@ -9,9 +9,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from api.core_v1 import SecretReference
 from api.errors import FieldError, invalid_value, not_supported, required, too_long
 from apiserver.registry.file_paths import validate_climbing, validate_descending
 from apiserver.registry.names import label, subdomain
+
+Rule = Callable[[Any, str], Iterator[FieldError]]
+"""Yields complaints about a source at a path."""
 
 _HOST_PATH_TYPES = (
     "",
@@ -35,7 +39,7 @@ _ISCSI_NAMES = {
 _is_host_and_port = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*):[^:\[\]]*").fullmatch
 
 
-def _required(*fields: str) -> Callable[[Any, str], Iterator[FieldError]]:
+def needs(*fields: str) -> Rule:
     """The rule that these fields must not be empty."""
 
     def rule(source: Any, path: str) -> Iterator[FieldError]:
@@ -56,13 +60,13 @@ def _validate_host_path(source: Any, path: str) -> Iterator[FieldError]:
 
 
 def _validate_git_repo(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("repository")(source, path)
+    yield from needs("repository")(source, path)
     yield from validate_descending(source.directory, f"{path}.directory")
 
 
-def _disk(name: str) -> Callable[[Any, str], Iterator[FieldError]]:
+def _disk(name: str) -> Rule:
     def rule(source: Any, path: str) -> Iterator[FieldError]:
-        yield from _required(name)(source, path)
+        yield from needs(name)(source, path)
         if not 0 <= source.partition <= 255:
             yield invalid_value(f"{path}.partition", source.partition, "must be between 1 and 255, inclusive")
 
@@ -70,19 +74,22 @@ def _disk(name: str) -> Callable[[Any, str], Iterator[FieldError]]:
 
 
 def _validate_nfs(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("server", "path")(source, path)
+    yield from needs("server", "path")(source, path)
     if not source.path.startswith("/"):
         yield invalid_value(f"{path}.path", source.path, "must be an absolute path")
 
 
 def _validate_iscsi(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("targetPortal", "iqn")(source, path)
+    yield from needs("targetPortal", "iqn")(source, path)
     if source.iqn:
         yield from _validate_iscsi_name(source.iqn, f"{path}.iqn")
     if not 0 <= source.lun <= 255:
         yield invalid_value(f"{path}.lun", source.lun, "must be between 0 and 255, inclusive")
     if (source.chapAuthDiscovery or source.chapAuthSession) and source.secretRef is None:
         yield required(f"{path}.secretRef")
+    # Whoever names a secret of any namespace, in a persistent volume, has to name one.
+    if isinstance(source.secretRef, SecretReference) and not source.secretRef.name:
+        yield required(f"{path}.secretRef.name")
     if source.initiatorName is not None:
         yield from _validate_iscsi_name(source.initiatorName, f"{path}.initiatorname")
 
@@ -105,7 +112,7 @@ def _validate_flocker(source: Any, path: str) -> Iterator[FieldError]:
 
 
 def _validate_cinder(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("volumeID")(source, path)
+    yield from needs("volumeID")(source, path)
     yield from _validate_secret_name(source, path)
 
 
@@ -123,7 +130,7 @@ def _validate_quobyte(source: Any, path: str) -> Iterator[FieldError]:
         for pair in source.registry.split(","):
             if not _is_host_and_port(pair):
                 yield invalid_value(f"{path}.registry", source.registry, _HOST_AND_PORT)
-    yield from _required("volume")(source, path)
+    yield from needs("volume")(source, path)
 
 
 def _validate_fc(source: Any, path: str) -> Iterator[FieldError]:
@@ -140,7 +147,7 @@ def _validate_fc(source: Any, path: str) -> Iterator[FieldError]:
 
 
 def _validate_flex(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("driver")(source, path)
+    yield from needs("driver")(source, path)
     for key in sorted(source.options):
         domain = "." + key.partition("/")[0].lower()
         if domain.endswith((".kubernetes.io", ".k8s.io")):
@@ -148,7 +155,7 @@ def _validate_flex(source: Any, path: str) -> Iterator[FieldError]:
 
 
 def _validate_azure_disk(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("diskName", "diskURI")(source, path)
+    yield from needs("diskName", "diskURI")(source, path)
     for field, choices in (
         ("cachingMode", ("None", "ReadOnly", "ReadWrite")),
         ("kind", ("Dedicated", "Managed", "Shared")),
@@ -161,17 +168,22 @@ def _validate_azure_disk(source: Any, path: str) -> Iterator[FieldError]:
         yield not_supported(f"{path}.diskURI", source.diskURI, [_MANAGED_DISK if managed else _BLOB_DISK])
 
 
-def _validate_storageos(source: Any, path: str) -> Iterator[FieldError]:
-    yield from _required("volumeName")(source, path)
+def validate_storageos(source: Any, path: str) -> Iterator[FieldError]:
+    """As for all volumes, without the secret."""
+    yield from needs("volumeName")(source, path)
     for field in ("volumeName", "volumeNamespace"):
         value = getattr(source, field)
         if value:
             for complaint in label(value):
                 yield invalid_value(f"{path}.{field}", value, complaint)
+
+
+def _validate_storageos(source: Any, path: str) -> Iterator[FieldError]:
+    yield from validate_storageos(source, path)
     yield from _validate_secret_name(source, path)
 
 
-def validate_csi_driver(name: str, path: str) -> Iterator[FieldError]:
+def validate_csi_driver_name(name: str, path: str) -> Iterator[FieldError]:
     """Complaints about the name of a CSI driver."""
     if not name:
         yield required(path)
@@ -182,7 +194,7 @@ def validate_csi_driver(name: str, path: str) -> Iterator[FieldError]:
 
 
 def _validate_csi(source: Any, path: str) -> Iterator[FieldError]:
-    yield from validate_csi_driver(source.driver, f"{path}.driver")
+    yield from validate_csi_driver_name(source.driver, f"{path}.driver")
     secret = source.nodePublishSecretRef
     if secret is not None:
         if not secret.name:
@@ -192,29 +204,34 @@ def _validate_csi(source: Any, path: str) -> Iterator[FieldError]:
                 yield invalid_value(f"{path}.name", secret.name, complaint)
 
 
-DRIVER_RULES: dict[str, Callable[[Any, str], Iterator[FieldError]]] = {
+SHARED: dict[str, Rule] = {
     "awsElasticBlockStore": _disk("volumeID"),
     "azureDisk": _validate_azure_disk,
-    "azureFile": _required("secretName", "shareName"),
-    "cephfs": _required("monitors"),
-    "cinder": _validate_cinder,
-    "csi": _validate_csi,
+    "cephfs": needs("monitors"),
     "fc": _validate_fc,
     "flexVolume": _validate_flex,
     "flocker": _validate_flocker,
     "gcePersistentDisk": _disk("pdName"),
-    "gitRepo": _validate_git_repo,
-    "glusterfs": _required("endpoints", "path"),
     "hostPath": _validate_host_path,
     "iscsi": _validate_iscsi,
     "nfs": _validate_nfs,
-    "persistentVolumeClaim": _required("claimName"),
-    "photonPersistentDisk": _required("pdID"),
-    "portworxVolume": _required("volumeID"),
+    "photonPersistentDisk": needs("pdID"),
+    "portworxVolume": needs("volumeID"),
     "quobyte": _validate_quobyte,
-    "rbd": _required("monitors", "image"),
-    "scaleIO": _required("gateway", "system", "volumeName"),
-    "storageos": _validate_storageos,
-    "vsphereVolume": _required("volumePath"),
+    "rbd": needs("monitors", "image"),
+    "scaleIO": needs("gateway", "system", "volumeName"),
+    "vsphereVolume": needs("volumePath"),
 }
-"""The rules of each, by the name of its field in a volume."""
+"""The rules that hold for all volumes, by the name of the source's field."""
+
+OF_PODS: dict[str, Rule] = {
+    **SHARED,
+    "azureFile": needs("secretName", "shareName"),
+    "cinder": _validate_cinder,
+    "csi": _validate_csi,
+    "gitRepo": _validate_git_repo,
+    "glusterfs": needs("endpoints", "path"),
+    "persistentVolumeClaim": needs("claimName"),
+    "storageos": _validate_storageos,
+}
+"""The rules of volumes of pods."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from api.core_v1 import (
@@ -20,12 +20,18 @@ from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supp
 from api.quantity import parse
 from apiserver.registry.environment import IN_FILES, validate_field_ref, validate_resource_ref
 from apiserver.registry.file_paths import validate_file_path
+from apiserver.registry.labels import validate_labels
 from apiserver.registry.names import label, subdomain
-from apiserver.registry.volume_drivers import DRIVER_RULES
+from apiserver.registry.object_meta import validate_annotations
+from apiserver.registry.volume_drivers import OF_PODS, Rule
 
 _BAD_MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _SHORTEST_TOKEN, _LONGEST_TOKEN = 600, 1 << 32  # seconds
+_NOT_OF_TEMPLATES = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields",
+)  # fmt: skip
 
 # The order in which Kubernetes looks for them: all but the first are refused.
 _KINDS = (
@@ -156,15 +162,17 @@ def _validate_claim_template(source: EphemeralVolumeSource, path: str) -> Iterat
     if source.volumeClaimTemplate is None:
         yield required(f"{path}.volumeClaimTemplate")
         return
-    spec, where = source.volumeClaimTemplate.spec, f"{path}.volumeClaimTemplate.spec"
-    if not spec.accessModes:
-        yield required(f"{where}.accessModes", "at least 1 access mode is required")
-    if "storage" not in spec.resources.requests:
-        yield required(f"{where}.resources[storage]")
-    elif parse(spec.resources.requests["storage"]) <= 0:
-        yield invalid_value(
-            f"{where}.resources[storage]", spec.resources.requests["storage"], "must be greater than zero"
-        )
+    # Few pods have one: the rules of claims are loaded when one does.
+    from apiserver.registry.claim_spec import validate_claim_spec
+
+    template, where = source.volumeClaimTemplate, f"{path}.volumeClaimTemplate"
+    yield from validate_annotations(template.metadata.annotations, f"{where}.metadata.annotations")
+    yield from validate_labels(template.metadata.labels, f"{where}.metadata.labels")
+    given = template.metadata.to_dict()
+    for field in _NOT_OF_TEMPLATES:
+        if field in given:
+            yield forbidden(f"{where}.metadata.{'uID' if field == 'uid' else field}", "cannot be set")
+    yield from validate_claim_spec(template.spec, f"{where}.spec")
 
 
 def _validate_image(source: Any, path: str) -> Iterator[FieldError]:
@@ -215,8 +223,8 @@ def _conflicts(targets: list[str], taken: set[str], path: str, shown: str | None
         taken.add(target)
 
 
-_RULES: dict[str, Callable[[Any, str], Iterator[FieldError]]] = {
-    **DRIVER_RULES,
+_RULES: dict[str, Rule] = {
+    **OF_PODS,
     "configMap": _validate_config_map,
     "secret": _validate_secret,
     "downwardAPI": _validate_downward,

@@ -71,4 +71,4 @@ def update_complaints(strategy: Strategy[Any], obj: Any, change: Callable[[Any],
     change(new)
     strategy.default(new)
     strategy.prepare_for_update(new, old, context())
-    return [str(error) for error in (*strategy.validate(new), *strategy.validate_update(new, old))]
+    return [str(error) for error in strategy.validate_changed(new, old)]

@@ -6,13 +6,18 @@ AppArmorProfile: type localhostProfile
 AttachedVolume: name devicePath
 AWSElasticBlockStoreVolumeSource: volumeID fsType partition readOnly
 AzureDiskVolumeSource: diskName diskURI cachingMode fsType readOnly kind
+AzureFilePersistentVolumeSource: secretName shareName readOnly secretNamespace
 AzureFileVolumeSource: secretName shareName readOnly
 Binding: metadata target
 Capabilities: add drop
+CephFSPersistentVolumeSource: monitors path user secretFile secretRef readOnly
 CephFSVolumeSource: monitors path user secretFile secretRef readOnly
+CinderPersistentVolumeSource: volumeID fsType readOnly secretRef
 CinderVolumeSource: volumeID fsType readOnly secretRef
 ClientIPConfig: timeoutSeconds
 ClusterTrustBundleProjection: name signerName labelSelector path optional
+ComponentCondition: type status message error
+ComponentStatus: metadata conditions
 ConfigMap: metadata data binaryData immutable
 ConfigMapEnvSource: +LocalObjectReference optional
 ConfigMapKeySelector: +LocalObjectReference key optional
@@ -35,6 +40,8 @@ ContainerStateWaiting: reason message
 ContainerStatus: name state lastState ready restartCount image imageID containerID started allocatedResources
     resources volumeMounts user allocatedResourcesStatus stopSignal
 ContainerUser: linux
+CSIPersistentVolumeSource: driver volumeHandle readOnly fsType volumeAttributes controllerPublishSecretRef
+    nodeStageSecretRef nodePublishSecretRef controllerExpandSecretRef nodeExpandSecretRef
 CSIVolumeSource: driver readOnly fsType volumeAttributes nodePublishSecretRef
 DaemonEndpoint: Port
 DownwardAPIProjection: items
@@ -60,10 +67,12 @@ EventSource: component host
 ExecAction: command
 FCVolumeSource: targetWWNs lun fsType readOnly wwids
 FileKeySelector: volumeName path key optional
+FlexPersistentVolumeSource: driver fsType secretRef readOnly options
 FlexVolumeSource: driver fsType secretRef readOnly options
 FlockerVolumeSource: datasetName datasetUUID
 GCEPersistentDiskVolumeSource: pdName fsType partition readOnly
 GitRepoVolumeSource: repository revision directory
+GlusterfsPersistentVolumeSource: endpoints path readOnly endpointsNamespace
 GlusterfsVolumeSource: endpoints path readOnly
 GRPCAction: port service
 HostAlias: ip hostnames
@@ -73,15 +82,22 @@ HTTPGetAction: path port host scheme httpHeaders
 HTTPHeader: name value
 ImageVolumeSource: reference pullPolicy
 ImageVolumeStatus: imageRef
+ISCSIPersistentVolumeSource: targetPortal iqn lun iscsiInterface fsType readOnly portals chapAuthDiscovery
+    10=secretRef chapAuthSession initiatorName
 ISCSIVolumeSource: targetPortal iqn lun iscsiInterface fsType readOnly portals chapAuthDiscovery 10=secretRef
     chapAuthSession initiatorName
 KeyToPath: key path mode
 Lifecycle: postStart preStop stopSignal
 LifecycleHandler: exec httpGet tcpSocket sleep
+LimitRange: metadata spec
+LimitRangeItem: type max min default defaultRequest maxLimitRequestRatio
+LimitRangeSpec: limits
 LinuxContainerUser: uid gid supplementalGroups
 LoadBalancerIngress: ip hostname ipMode ports
 LoadBalancerStatus: ingress
 LocalObjectReference: name
+LocalVolumeSource: path fsType
+ModifyVolumeStatus: targetVolumeAttributesClassName status
 Namespace: metadata spec status
 NamespaceCondition: type status 4=lastTransitionTime reason message
 NamespaceSpec: finalizers
@@ -108,10 +124,21 @@ NodeSystemInfo: machineID systemUUID bootID kernelVersion osImage containerRunti
     kubeProxyVersion operatingSystem architecture swap
 ObjectFieldSelector: apiVersion fieldPath
 ObjectReference: kind namespace name uid apiVersion resourceVersion fieldPath
+PersistentVolume: metadata spec status
+PersistentVolumeClaim: metadata spec status
+PersistentVolumeClaimCondition: type status lastProbeTime lastTransitionTime reason message
 PersistentVolumeClaimSpec: accessModes resources volumeName selector storageClassName volumeMode dataSource
     dataSourceRef volumeAttributesClassName
+PersistentVolumeClaimStatus: phase accessModes capacity conditions allocatedResources 7=allocatedResourceStatuses
+    currentVolumeAttributesClassName modifyVolumeStatus
 PersistentVolumeClaimTemplate: metadata spec
 PersistentVolumeClaimVolumeSource: claimName readOnly
+PersistentVolumeSource: gcePersistentDisk awsElasticBlockStore hostPath glusterfs nfs rbd iscsi cinder cephfs fc
+    flocker flexVolume azureFile vsphereVolume quobyte azureDisk photonPersistentDisk portworxVolume scaleIO local
+    storageos csi
+PersistentVolumeSpec: capacity +PersistentVolumeSource accessModes claimRef persistentVolumeReclaimPolicy
+    storageClassName mountOptions volumeMode nodeAffinity volumeAttributesClassName
+PersistentVolumeStatus: phase message reason lastPhaseTransitionTime
 PhotonPersistentDiskVolumeSource: pdID fsType
 Pod: metadata spec status
 PodAffinity: requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution
@@ -140,6 +167,7 @@ PodSpec: volumes containers restartPolicy terminationGracePeriodSeconds activeDe
 PodStatus: phase conditions message reason hostIP podIP startTime containerStatuses qosClass initContainerStatuses
     nominatedNodeName podIPs ephemeralContainerStatuses resize resourceClaimStatuses hostIPs observedGeneration
     extendedResourceClaimStatus allocatedResources resources
+PodTemplate: metadata template
 PodTemplateSpec: metadata spec
 PortStatus: port protocol error
 PortworxVolumeSource: volumeID fsType readOnly
@@ -149,14 +177,27 @@ Probe: +ProbeHandler initialDelaySeconds timeoutSeconds periodSeconds successThr
 ProbeHandler: exec httpGet tcpSocket grpc
 ProjectedVolumeSource: sources defaultMode
 QuobyteVolumeSource: registry volume readOnly user group tenant
+RBDPersistentVolumeSource: monitors image fsType pool user keyring secretRef readOnly
 RBDVolumeSource: monitors image fsType pool user keyring secretRef readOnly
+ReplicationController: metadata spec status
+ReplicationControllerCondition: type status lastTransitionTime reason message
+ReplicationControllerSpec: replicas selector template minReadySeconds
+ReplicationControllerStatus: replicas fullyLabeledReplicas observedGeneration readyReplicas availableReplicas
+    conditions
 ResourceClaim: name request
 ResourceFieldSelector: containerName resource divisor
 ResourceHealth: resourceID health message
+ResourceQuota: metadata spec status
+ResourceQuotaSpec: hard scopes scopeSelector
+ResourceQuotaStatus: hard used
 ResourceRequirements: limits requests claims
 ResourceStatus: name resources
+ScaleIOPersistentVolumeSource: gateway system secretRef sslEnabled protectionDomain storagePool storageMode volumeName
+    fsType readOnly
 ScaleIOVolumeSource: gateway system secretRef sslEnabled protectionDomain storagePool storageMode volumeName fsType
     readOnly
+ScopedResourceSelectorRequirement: scopeName operator values
+ScopeSelector: matchExpressions
 SeccompProfile: type localhostProfile
 Secret: metadata data type stringData immutable
 SecretEnvSource: +LocalObjectReference optional
@@ -178,11 +219,14 @@ ServiceSpec: ports selector clusterIP type externalIPs 7=sessionAffinity loadBal
 ServiceStatus: loadBalancer conditions
 SessionAffinityConfig: clientIP
 SleepAction: seconds
+StorageOSPersistentVolumeSource: volumeName volumeNamespace fsType readOnly secretRef
 StorageOSVolumeSource: volumeName volumeNamespace fsType readOnly secretRef
 Sysctl: name value
 Taint: key value effect timeAdded
 TCPSocketAction: port host
 Toleration: key operator value effect tolerationSeconds
+TopologySelectorLabelRequirement: key values
+TopologySelectorTerm: matchLabelExpressions
 TopologySpreadConstraint: maxSkew topologyKey whenUnsatisfiable labelSelector minDomains nodeAffinityPolicy
     nodeTaintsPolicy matchLabelKeys
 TypedLocalObjectReference: apiGroup kind name
@@ -191,6 +235,7 @@ Volume: name +VolumeSource
 VolumeDevice: name devicePath
 VolumeMount: name readOnly mountPath subPath mountPropagation subPathExpr recursiveReadOnly
 VolumeMountStatus: name mountPath readOnly recursiveReadOnly volumeStatus
+VolumeNodeAffinity: required
 VolumeProjection: secret downwardAPI configMap serviceAccountToken clusterTrustBundle podCertificate
 VolumeResourceRequirements: limits requests
 VolumeSource: hostPath emptyDir gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi glusterfs

@@ -2,4 +2,8 @@
 
 TABLE = """
 Eviction: metadata deleteOptions
+PodDisruptionBudget: metadata spec status
+PodDisruptionBudgetSpec: minAvailable selector maxUnavailable unhealthyPodEvictionPolicy
+PodDisruptionBudgetStatus: observedGeneration disruptedPods disruptionsAllowed currentHealthy desiredHealthy
+    expectedPods conditions
 """

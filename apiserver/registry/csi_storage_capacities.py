@@ -1,0 +1,40 @@
+"""CSIStorageCapacities: how much storage of a class is left where.
+
+https://kubernetes.io/docs/concepts/storage/storage-capacity/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from api.errors import FieldError, invalid_value
+from api.quantity import parse
+from api.scheme import resource_of
+from api.storage_v1 import CSIStorageCapacity
+from apiserver.registry.columns import NAME
+from apiserver.registry.labels import validate_selector
+from apiserver.registry.names import subdomain
+from apiserver.registry.strategy import Column, Strategy
+from apiserver.registry.workloads import selector_shown
+
+
+class CSIStorageCapacities(Strategy[CSIStorageCapacity]):
+    resource = resource_of(CSIStorageCapacity)
+    columns = (
+        NAME,
+        Column("StorageClassName", lambda c, now: c.storageClassName, description="The storage class."),
+        Column("Capacity", lambda c, now: c.capacity or "<unset>", description="How much is left."),
+    )
+
+    def validate(self, new: CSIStorageCapacity) -> Iterator[FieldError]:
+        yield from validate_selector(new.nodeTopology, "nodeTopology")
+        for complaint in subdomain(new.storageClassName):
+            yield invalid_value("storageClassName", new.storageClassName, complaint)
+        if new.capacity is not None and parse(new.capacity) < 0:
+            yield invalid_value("capacity", new.capacity, "must be greater than or equal to 0")
+
+    def validate_update(self, new: CSIStorageCapacity, old: CSIStorageCapacity) -> Iterator[FieldError]:
+        if new.nodeTopology != old.nodeTopology:
+            yield invalid_value("nodeTopology", selector_shown(new.nodeTopology), "field is immutable")
+        if new.storageClassName != old.storageClassName:
+            yield invalid_value("storageClassName", new.storageClassName, "field is immutable")
