@@ -36,5 +36,5 @@ def _may_grow(request: AdmissionRequest) -> bool:
     now, before = (
         storage_class(claim.metadata, claim.spec.storageClassName) for claim in (request.object, request.old_object)
     )
-    found = request.context.get(StorageClass, "", now) if now and now == before else None
+    found = request.context.peek(StorageClass, "", now) if now and now == before else None
     return found is not None and bool(found.allowVolumeExpansion)

@@ -78,7 +78,7 @@ def _resolve(request: AdmissionRequest, name: str) -> tuple[str, int, str]:
         if found is None:
             return "", 0, _LOWER
     else:
-        found = request.context.get(PriorityClass, "", name)
+        found = request.context.peek(PriorityClass, "", name)
         if found is None:
             # A new cluster's system classes count before they are there.
             from apiserver.registry.priority_classes import SYSTEM_CLASSES

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _SELF = User("system:apiserver", groups=("system:masters",))
 _IGNORED = frozenset({"events", "events.events.k8s.io"})
-_WITH_UPDATES = frozenset({("services", ""), ("persistentvolumeclaims", ""), ("pods", "resize")})
+_WITH_UPDATES = frozenset(
+    {("services", ""), ("persistentvolumeclaims", ""), ("resourceclaims.resource.k8s.io", ""), ("pods", "resize")}
+)
 
 
 class ResourceQuota(AdmissionPlugin):
@@ -105,7 +107,8 @@ async def _record(request: AdmissionRequest, api: API, name: str, wanted: Mappin
 
     def charged(old: Any, _: Any) -> Any:
         _check(request, old, wanted)
-        new = old.copy_deep()
+        new = old.model_copy()
+        new.metadata, new.status = old.metadata.copy_deep(), old.status.copy_deep()
         for what, amount in wanted.items():
             if what in new.status.hard:
                 new.status.used[what] = add(new.status.used.get(what, "0"), amount)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from api.core_v1 import Pod, Toleration
+from api.core_v1 import Toleration
 from api.quantity import parse
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
 
@@ -40,13 +40,12 @@ class RuntimeClass(AdmissionPlugin):
                     f"pod.spec.nodeSelector[{key}] = {wanted}"
                 )
         spec.nodeSelector = {**spec.nodeSelector, **found.scheduling.nodeSelector}
-        if found.scheduling.tolerations:
-            spec.tolerations = merge_tolerations([*spec.tolerations, *found.scheduling.tolerations])
+        spec.tolerations = merge_tolerations([*spec.tolerations, *found.scheduling.tolerations])
 
     def validate(self, request: AdmissionRequest) -> None:
-        found = _class_of(request)
-        if request.resource.model is not Pod or request.operation != "CREATE" or request.subresource:
+        if not request.creates("pods"):
             return
+        found = _class_of(request)
         overhead = request.object.spec.overhead
         if found is not None and found.overhead is not None:
             if not _same(overhead, found.overhead.podFixed):
@@ -66,7 +65,7 @@ def _class_of(request: AdmissionRequest) -> node_v1.RuntimeClass | None:
         return None
     from api import node_v1  # few pods name one
 
-    found: node_v1.RuntimeClass | None = request.context.get(node_v1.RuntimeClass, "", name)
+    found: node_v1.RuntimeClass | None = request.context.peek(node_v1.RuntimeClass, "", name)
     if found is None:
         raise request.forbidden(f'pod rejected: RuntimeClass "{name}" not found')
     return found

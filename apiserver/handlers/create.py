@@ -25,7 +25,9 @@ async def create_object(write: Write, new: Any) -> Entry:
     metadata = new.metadata
     if metadata.resourceVersion:
         raise BadRequest("resourceVersion should not be set on objects to be created")
-    given_name = metadata.name
+    given_name = metadata.name = metadata.name or (
+        "" if metadata.generateName else endpoint.strategy.name_of_nameless()
+    )
     if not given_name and not metadata.generateName:
         resource = endpoint.resource
         problem = required("metadata.name", "name or generateName is required")

@@ -17,6 +17,7 @@ _SHORTEST, _LONGEST = 600, 2**32
 
 class CSIDrivers(Strategy[CSIDriver]):
     resource = resource_of(CSIDriver)
+    unconditional_update = False
     returns_deleted = True
     revalidates_metadata = False
     columns = (

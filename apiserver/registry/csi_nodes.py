@@ -11,13 +11,14 @@ from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.internal_form import internal
 from apiserver.registry.names import qualified
 from apiserver.registry.strategy import Column, Strategy
-from apiserver.registry.volume_drivers import validate_csi_driver_name
+from apiserver.registry.volume_drivers import validate_csi_driver
 
 _LONGEST_ID = 192
 
 
 class CSINodes(Strategy[CSINode]):
     resource = resource_of(CSINode)
+    unconditional_update = False
     returns_deleted = True
     columns = (
         NAME,
@@ -41,7 +42,7 @@ class CSINodes(Strategy[CSINode]):
 
 
 def _validate_driver(driver: CSINodeDriver, path: str, names: set[str]) -> Iterator[FieldError]:
-    yield from validate_csi_driver_name(driver.name, f"{path}.name")
+    yield from validate_csi_driver(driver.name, f"{path}.name")
     if not driver.nodeID:
         yield required(f"{path}.nodeID")
     if len(driver.nodeID) > _LONGEST_ID:

@@ -135,6 +135,7 @@ _ORDER: dict[str, str] = {
     "ObjectReference": "kind namespace name uid apiVersion resourceVersion fieldPath",
     "VolumeAttachmentSpec": "attacher source nodeName",
     "VolumeAttachmentSource": "persistentVolumeName inlineVolumeSpec",
+    "ScopedResourceSelectorRequirement": "scopeName operator values",
     "CSINodeDriver": "name nodeID topologyKeys allocatable",
     "Taint": "key value effect timeAdded",
     "ServicePort": "name protocol appProtocol port targetPort nodePort",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 from api.core_v1 import LimitRange, LimitRangeItem
@@ -31,6 +32,9 @@ class LimitRanges(Strategy[LimitRange]):
             if item.type == "Container":
                 item.default = {**item.max, **item.default}
                 item.defaultRequest = {**item.min, **item.default, **item.defaultRequest}
+
+    def name_of_nameless(self) -> str:
+        return str(uuid.uuid4())
 
     def validate(self, new: LimitRange) -> Iterator[FieldError]:
         types: set[str] = set()

@@ -98,7 +98,6 @@ class PersistentVolumeClaims(Strategy[PersistentVolumeClaim]):
     def prepare_for_update(self, new: PersistentVolumeClaim, old: PersistentVolumeClaim, context: Context) -> None:
         new.status = old.status
         unify_data_sources(new.spec, old.spec)
-        unify_data_sources(old.spec, old.spec)
 
     def validate(self, new: PersistentVolumeClaim) -> Iterator[FieldError]:
         if not new.metadata.resourceVersion:

@@ -26,11 +26,11 @@ from apiserver.registry.claim_spec import (
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.internal_form import difference, internal
 from apiserver.registry.persistent_volume_claims import validate_volume_amount
-from apiserver.registry.persistent_volume_drivers import PERSISTENT
 from apiserver.registry.pod_defaults import default_volume_drivers, round_up
 from apiserver.registry.pod_warnings import RETIRED_VOLUMES, node_selector_warnings
 from apiserver.registry.scheduling import validate_node_selector
 from apiserver.registry.strategy import Column, Context, Status, Strategy
+from apiserver.registry.volume_drivers import PERSISTENT_RULES
 
 _SOURCES = (
     "hostPath",
@@ -251,7 +251,8 @@ def _validate_capacity(spec: PersistentVolumeSpec, path: str) -> Iterator[FieldE
     if not spec.capacity:
         yield required(path)
     if list(spec.capacity) != ["storage"]:
-        yield not_supported(path, dict(sorted(spec.capacity.items())), ("storage",))
+        unset = "capacity" not in spec.model_fields_set
+        yield not_supported(path, None if unset else dict(sorted(spec.capacity.items())), ("storage",))
     for name, amount in sorted(spec.capacity.items()):
         yield from validate_volume_amount(amount, f"{path}[{name}]")
         if parse(amount) <= 0:
@@ -274,7 +275,7 @@ def _validate_sources(spec: PersistentVolumeSpec, path: str, name: str) -> Itera
                 "iscsi.initiatorName is specified."
             )
             yield invalid_value(f"{path}.iscsi.targetportal", source.targetPortal, detail)
-        yield from PERSISTENT[kind](source, f"{path}.{_CHECKED_AS.get(kind, kind)}")
+        yield from PERSISTENT_RULES[kind](source, f"{path}.{_CHECKED_AS.get(kind, kind)}")
         if kind == "local" and spec.nodeAffinity is None:
             yield required(f"{path}.nodeAffinity", "Local volume requires node affinity")
     if not found:

@@ -66,8 +66,8 @@ def pod_warnings(spec: PodSpec, meta: ObjectMeta, prefix: str = "") -> Iterator[
         yield from _affinity(spec.affinity, f"{path}.affinity")
     for index, constraint in enumerate(spec.topologySpreadConstraints):
         where = f"{path}.topologySpreadConstraints[{index}]"
-        if constraint.topologyKey in _RENAMED_LABELS:
-            yield f"{where}.topologyKey: {constraint.topologyKey} is {_renamed(constraint.topologyKey)}"
+        if message := renamed_label(constraint.topologyKey):
+            yield f"{where}.topologyKey: {constraint.topologyKey} is {message}"
         if constraint.labelSelector is None:
             yield f"{where}.labelSelector: a null labelSelector results in matching no pod"
     if meta.annotations:
@@ -150,15 +150,16 @@ def _volumes(volumes: list[Volume], path: str) -> Iterator[str]:
                         )
 
 
-def _renamed(label: str) -> str:
-    since, now = _RENAMED_LABELS[label]
-    return f'deprecated since {since}; use "{now}" instead'
+def renamed_label(label: str) -> str:
+    """What to know of a label of nodes that has got another name; empty for others."""
+    since, now = _RENAMED_LABELS.get(label, ("", ""))
+    return f'deprecated since {since}; use "{now}" instead' if now else ""
 
 
 def _labels(labels: Mapping[str, str], path: str) -> Iterator[str]:
     for name in sorted(labels):
-        if name in _RENAMED_LABELS:
-            yield f"{path}[{name}]: {_renamed(name)}"
+        if message := renamed_label(name):
+            yield f"{path}[{name}]: {message}"
 
 
 def _affinity(affinity: Affinity, path: str) -> Iterator[str]:
@@ -190,8 +191,8 @@ def node_selector_warnings(selector: NodeSelector, path: str) -> Iterator[str]:
 
 def _node_term(term: NodeSelectorTerm, path: str) -> Iterator[str]:
     for index, requirement in enumerate(term.matchExpressions):
-        if requirement.key in _RENAMED_LABELS:
-            yield f"{path}.matchExpressions[{index}].key: {requirement.key} is {_renamed(requirement.key)}"
+        if message := renamed_label(requirement.key):
+            yield f"{path}.matchExpressions[{index}].key: {requirement.key} is {message}"
 
 
 def _null_selector(term: PodAffinityTerm, path: str) -> Iterator[str]:

@@ -16,6 +16,9 @@ from apiserver.registry.resources import HUGE_PAGES, add_amounts, is_extended, i
 Usage = dict[str, str]
 
 PODS, SERVICES, CLAIMS = "pods", "services", "persistentvolumeclaims"
+_DEVICE_CLAIMS = "resourceclaims.resource.k8s.io"
+_DEVICES = ".deviceclass.resource.k8s.io/devices"
+_ALL_DEVICES = 32  # as many as a claim can get
 _COUNTED_BY_NAME = {"configmaps", "replicationcontrollers", "resourcequotas", "secrets", PODS, SERVICES, CLAIMS}
 _OF_SERVICES = {SERVICES, "services.nodeports", "services.loadbalancers"}
 _OF_CLAIMS = (CLAIMS, "requests.storage")
@@ -38,6 +41,8 @@ def usage_of(resource: str, obj: Any) -> Usage:
         used |= _of_service(obj)
     elif resource == CLAIMS:
         used |= _of_claim(obj)
+    elif resource == _DEVICE_CLAIMS:
+        used |= _of_device_claim(obj)
     if resource in _COUNTED_BY_NAME:
         used[resource] = "1"
     return used
@@ -54,6 +59,8 @@ def is_tracked(resource: str, name: str) -> bool:
         return name in _OF_SERVICES
     if resource == CLAIMS:
         return name in _OF_CLAIMS or name.endswith(tuple(_BY_CLASS + each for each in _OF_CLAIMS))
+    if resource == _DEVICE_CLAIMS:
+        return name.endswith(_DEVICES)
     return name == resource and resource in _COUNTED_BY_NAME
 
 
@@ -128,6 +135,19 @@ def _of_claim(claim: Any) -> Usage:
     if name:
         used |= {name + _BY_CLASS + what: amount for what, amount in used.items()}
         used[name + _BY_CLASS + CLAIMS] = "1"
+    return used
+
+
+def _of_device_claim(claim: Any) -> Usage:
+    """Devices by class; of alternatives the most of each class (KEP-4381)."""
+    used: Usage = {}
+    for request in claim.spec.devices.requests:
+        most: dict[str, int] = {}
+        for wish in request.firstAvailable or [request.exactly]:
+            if wish is not None:
+                count = _ALL_DEVICES if wish.allocationMode == "All" else wish.count
+                most[wish.deviceClassName] = max(count, most.get(wish.deviceClassName, 0))
+        add_amounts(used, {name + _DEVICES: str(count) for name, count in most.items()})
     return used
 
 

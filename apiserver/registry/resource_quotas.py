@@ -93,7 +93,7 @@ class ResourceQuotas(Strategy[ResourceQuota]):
 
     def validate_update(self, new: ResourceQuota, old: ResourceQuota) -> Iterator[FieldError]:
         if set(new.spec.scopes) != set(old.spec.scopes):
-            yield invalid_value("spec.scopes", list(new.spec.scopes), "field is immutable")
+            yield invalid_value("spec.scopes", list(new.spec.scopes) or None, "field is immutable")
 
 
 def _usage(quota: ResourceQuota, *, limits: bool) -> str:

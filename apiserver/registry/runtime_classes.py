@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from api.core_v1 import ResourceRequirements, Toleration
 from api.errors import FieldError, duplicate, invalid_value, required
@@ -13,6 +13,7 @@ from apiserver.registry.internal_form import internal
 from apiserver.registry.labels import validate_labels
 from apiserver.registry.names import label
 from apiserver.registry.pod_defaults import round_up
+from apiserver.registry.pod_warnings import renamed_label
 from apiserver.registry.resource_validation import validate_resources
 from apiserver.registry.scheduling import validate_tolerations
 from apiserver.registry.strategy import Column, Strategy
@@ -20,6 +21,7 @@ from apiserver.registry.strategy import Column, Strategy
 
 class RuntimeClasses(Strategy[RuntimeClass]):
     resource = resource_of(RuntimeClass)
+    unconditional_update = False
     columns = (
         NAME,
         Column("Handler", lambda c, now: c.handler),
@@ -41,6 +43,11 @@ class RuntimeClasses(Strategy[RuntimeClass]):
         else:
             for complaint in label(new.handler):
                 yield invalid_value("handler", new.handler, complaint)
+
+    def warnings(self, new: RuntimeClass, old: RuntimeClass | None) -> Iterable[str]:
+        labels = new.scheduling.nodeSelector if new.scheduling is not None else {}
+        for message in filter(None, map(renamed_label, sorted(labels))):
+            yield f"scheduling.nodeSelector: {message}"
 
     def validate_update(self, new: RuntimeClass, old: RuntimeClass) -> Iterator[FieldError]:
         if new.handler != old.handler:

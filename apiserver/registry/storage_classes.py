@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from api.core_v1 import TopologySelectorTerm
 from api.errors import FieldError, duplicate, invalid_value, not_supported, required, too_long
@@ -10,6 +10,7 @@ from api.scheme import resource_of
 from api.storage_v1 import StorageClass
 from apiserver.registry.columns import AGE
 from apiserver.registry.names import qualified
+from apiserver.registry.pod_warnings import renamed_label
 from apiserver.registry.strategy import Column, Strategy
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -87,10 +88,16 @@ class StorageClasses(Strategy[StorageClass]):
             yield not_supported("volumeBindingMode", new.volumeBindingMode, _BINDING_MODES)
         yield from _validate_topologies(new.allowedTopologies, "allowedTopologies")
 
+    def warnings(self, new: StorageClass, old: StorageClass | None) -> Iterable[str]:
+        for index, term in enumerate(new.allowedTopologies):
+            for position, requirement in enumerate(term.matchLabelExpressions):
+                if message := renamed_label(requirement.key):
+                    yield f"allowedTopologies[{index}].matchLabelExpressions[{position}].key: {message}"
+
     def validate_update(self, new: StorageClass, old: StorageClass) -> Iterator[FieldError]:
         for field in ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"):
             if getattr(new, field) != getattr(old, field):
-                yield invalid_value(field, getattr(new, field), "field is immutable")
+                yield invalid_value(field, getattr(new, field) or None, "field is immutable")
 
 
 def _validate_topologies(terms: list[TopologySelectorTerm], path: str) -> Iterator[FieldError]:

@@ -218,6 +218,10 @@ class Strategy(Generic[M]):
         """Complaints about metadata.name (`prefix`: about generateName); a DNS subdomain unless overridden."""
         return dns_subdomain(name, prefix)
 
+    def name_of_nameless(self) -> str:
+        """What an object is called that is created with neither name nor generateName; empty where it needs one."""
+        return ""
+
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         """What `fieldSelector` can ask for, from the stored JSON.  metadata.name and metadata.namespace are always
         selectable and need not be listed."""

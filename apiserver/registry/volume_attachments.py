@@ -15,7 +15,7 @@ from apiserver.registry.internal_form import internal
 from apiserver.registry.names import subdomain
 from apiserver.registry.persistent_volumes import validate_volume_spec
 from apiserver.registry.strategy import Column, Context, Status, Strategy
-from apiserver.registry.volume_drivers import validate_csi_driver_name
+from apiserver.registry.volume_drivers import validate_csi_driver
 
 _METADATA_SIZE = 256 * 1024
 _MESSAGE_SIZE = 1024
@@ -35,11 +35,13 @@ class AttachmentStatus(Status):
         new.metadata.annotations = old.metadata.annotations
 
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-        return _validate(new)
+        yield from _validate(new)
+        yield from _validate_change(new, old)
 
 
 class VolumeAttachments(Strategy[VolumeAttachment]):
     resource = resource_of(VolumeAttachment)
+    unconditional_update = False
     subresources = (AttachmentStatus(),)
     returns_deleted = True
     columns = (
@@ -58,11 +60,12 @@ class VolumeAttachments(Strategy[VolumeAttachment]):
         new.status = old.status
 
     def validate(self, new: VolumeAttachment) -> Iterator[FieldError]:
-        return _validate(new)
+        yield from _validate(new)
+        if not new.metadata.resourceVersion:
+            yield from _validate_names(new)
 
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-        if new.spec != old.spec:
-            yield invalid_value("spec", internal(new.spec), "field is immutable")
+        return _validate_change(new, old)
 
 
 def _validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
@@ -75,7 +78,18 @@ def _validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
         yield too_long("status.attachmentMetadata", _METADATA_SIZE)
     yield from _validate_error(status.attachError, "status.attachError")
     yield from _validate_error(status.detachError, "status.detachError")
-    yield from validate_csi_driver_name(spec.attacher, "spec.attacher")
+
+
+def _validate_change(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
+    yield from _validate(new)  # as Kubernetes does, once more: clients see every cause twice
+    if new.spec != old.spec:
+        yield invalid_value("spec", internal(new.spec), "field is immutable")
+
+
+def _validate_names(attachment: VolumeAttachment) -> Iterator[FieldError]:
+    """Rules that v1 brought: attachments from before may break them."""
+    spec = attachment.spec
+    yield from validate_csi_driver(spec.attacher, "spec.attacher")
     name = spec.source.persistentVolumeName
     for complaint in subdomain(name) if name is not None else ():
         yield invalid_value("spec.source.persistentVolumeName", name, complaint)

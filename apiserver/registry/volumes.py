@@ -23,7 +23,7 @@ from apiserver.registry.file_paths import validate_file_path
 from apiserver.registry.labels import validate_labels
 from apiserver.registry.names import label, subdomain
 from apiserver.registry.object_meta import validate_annotations
-from apiserver.registry.volume_drivers import OF_PODS, Rule
+from apiserver.registry.volume_drivers import DRIVER_RULES, Rule
 
 _BAD_MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -224,7 +224,7 @@ def _conflicts(targets: list[str], taken: set[str], path: str, shown: str | None
 
 
 _RULES: dict[str, Rule] = {
-    **OF_PODS,
+    **DRIVER_RULES,
     "configMap": _validate_config_map,
     "secret": _validate_secret,
     "downwardAPI": _validate_downward,

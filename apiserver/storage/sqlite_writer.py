@@ -156,9 +156,7 @@ class Writer(threading.Thread):
             execute("BEGIN IMMEDIATE")
             keys = orjson.dumps(list({write.key for write in writes})).decode()
             current: dict[str, KeyValue] = {
-                key: KeyValue(key, value, at)
-                for key, at, deleted, value in execute(_CURRENT, (keys,))
-                if not deleted
+                key: KeyValue(key, value, at) for key, at, deleted, value in execute(_CURRENT, (keys,)) if not deleted
             }
             rows: list[tuple[Any, ...]] = []
             outcomes = []
