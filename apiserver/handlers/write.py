@@ -92,7 +92,7 @@ class Write:
     def put_back(self, stored: StoredObject, new: Any) -> None:
         """Put in what stays as it is in the store, whatever the client says: in a write of status, all but that and
         metadata."""
-        if isinstance(self.target, Status):
+        if isinstance(self.target, Status) and not self.target.depends_on_rest:
             for name in self.endpoint.model.model_fields:
                 if name not in _WRITTEN_WITH_STATUS:
                     setattr(new, name, getattr(stored.typed, name))

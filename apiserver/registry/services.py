@@ -40,6 +40,8 @@ _NONE = "<none>"
 class ServiceStatusUpdate(Status):
     """`/status` of Services: what a load balancer reports."""
 
+    depends_on_rest = True
+
     def validate_update(self, new: Service, old: Service) -> Iterable[FieldError]:
         return validate_load_balancer_status(new)
 
