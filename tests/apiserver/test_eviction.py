@@ -114,3 +114,83 @@ def test_bindings_that_are_refused(
     assert answer.status_code == status
     assert words in answer.json()["message"]
     assert "nodeName" not in admin.get(f"{pods}/p").json()["spec"]
+
+
+def budget(admin: httpx.Client, pods: str, name: str = "b", status: dict[str, Any] | None = None, **spec: Any) -> str:
+    """The URL of a disruption budget for the pod p, about which its controller has said this."""
+    url = f"{pods.replace('/api/v1', '/apis/policy/v1').removesuffix('pods')}poddisruptionbudgets"
+    made = {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": "a"}}, "minAvailable": 1, **spec}}
+    obj = admin.post(url, json=made).json()
+    counts = {"currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2, "disruptionsAllowed": 1}
+    obj["status"] = {**counts, "observedGeneration": 1, **(status or {})}
+    assert admin.put(f"{url}/{name}/status", json=obj).status_code == 200
+    return f"{url}/{name}"
+
+
+def test_an_eviction_costs_the_budget_a_disruption(admin: httpx.Client, pods: str) -> None:
+    run(admin, pods)
+    url = budget(admin, pods)
+    assert admin.post(f"{pods}/p/eviction", json=eviction()).status_code == 201
+    status = admin.get(url).json()["status"]
+    assert (status["disruptionsAllowed"], list(status["disruptedPods"])) == (0, ["p"])
+    (condition,) = status["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == (
+        "DisruptionAllowed",
+        "False",
+        "InsufficientPods",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "seconds"),
+    [
+        (
+            {"disruptionsAllowed": 0, "currentHealthy": 1},
+            "The disruption budget b needs 1 healthy pods and has 1 currently",
+            None,
+        ),
+        ({"observedGeneration": 0}, "The disruption budget b is still being processed by the server.", 10),
+    ],
+)
+def test_a_budget_without_room(
+    admin: httpx.Client, pods: str, status: dict[str, int], message: str, seconds: int | None
+) -> None:
+    run(admin, pods)
+    url = budget(admin, pods, status=status)
+    before = admin.get(url).json()
+    answer = admin.post(f"{pods}/p/eviction", json=eviction())
+    assert (answer.status_code, answer.json()["message"]) == (
+        429,
+        "Cannot evict pod as it would violate the pod's disruption budget.",
+    )
+    details = answer.json()["details"]
+    assert details["causes"] == [{"reason": "DisruptionBudget", "message": message}]
+    assert details.get("retryAfterSeconds") == seconds
+    assert admin.get(url).json() == before
+    assert "deletionTimestamp" not in admin.get(f"{pods}/p").json()["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("healthy", "policy", "status"), [(1, "IfHealthyBudget", 201), (0, "IfHealthyBudget", 429), (0, "AlwaysAllow", 201)]
+)
+def test_a_pod_that_is_not_ready_may_go_without_a_disruption(
+    admin: httpx.Client, pods: str, healthy: int, policy: str, status: int
+) -> None:
+    """KEP-3017."""
+    run(admin, pods)
+    unready = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    headers = {"Content-Type": "application/strategic-merge-patch+json"}
+    assert admin.patch(f"{pods}/p/status", json=unready, headers=headers).status_code == 200
+    counts = {"disruptionsAllowed": 0, "currentHealthy": healthy}
+    url = budget(admin, pods, status=counts, unhealthyPodEvictionPolicy=policy)
+    assert admin.post(f"{pods}/p/eviction", json=eviction()).status_code == status
+    assert "disruptedPods" not in admin.get(url).json()["status"]
+
+
+def test_a_pod_has_one_budget_at_most(admin: httpx.Client, pods: str) -> None:
+    run(admin, pods)
+    budget(admin, pods, "a")
+    budget(admin, pods, "b")
+    answer = admin.post(f"{pods}/p/eviction", json=eviction())
+    assert answer.status_code == 500
+    assert answer.json()["message"].startswith("This pod has more than one PodDisruptionBudget")
