@@ -5,12 +5,10 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
 
 from __future__ import annotations
 
-from typing import Any
-
 from api.core_v1 import Pod, PodCondition
 from api.errors import BadRequest, Conflict, Forbidden, StatusError, TooManyRequests
 from api.meta_v1 import Condition, DeleteOptions, LabelSelector, Preconditions, StatusCause, StatusDetails
-from api.policy_v1 import Eviction
+from api.policy_v1 import Eviction, PodDisruptionBudget
 from apiserver.endpoint import Endpoint
 from apiserver.handlers.delete import delete_object
 from apiserver.handlers.options import WriteOptions
@@ -44,13 +42,13 @@ async def evict(write: Write, name: str, eviction: Eviction) -> None:
             options = _at_version(options, pod)  # should it become ready meanwhile, its budget must be asked
         await _let_go(write, name, options)
         return
-    endpoint = write.api.endpoint("policy", "v1", "poddisruptionbudgets")
-    budgets = [] if endpoint is None else _budgets_of(endpoint, pod)
+    endpoint = write.api.endpoint_of(PodDisruptionBudget)
+    budgets = _budgets_of(endpoint, pod)
     if len(budgets) > 1:
         raise StatusError(
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         )
-    if not budgets or endpoint is None:
+    if not budgets:
         await _let_go(write, name, options)
         return
     budget = budgets[0]
@@ -93,7 +91,7 @@ def _at_version(options: DeleteOptions, pod: Pod) -> DeleteOptions:
     return options.model_copy(update={"preconditions": wanted})
 
 
-def _budgets_of(endpoint: Endpoint, pod: Pod) -> list[Any]:
+def _budgets_of(endpoint: Endpoint, pod: Pod) -> list[PodDisruptionBudget]:
     found = map(endpoint.decode, endpoint.cache.list(endpoint.prefix, pod.metadata.namespace))
     return [budget for budget in found if _selects(budget.spec.selector, pod)]
 
@@ -105,12 +103,12 @@ def _selects(selector: LabelSelector | None, pod: Pod) -> bool:
     return matches(selector, pod.metadata.labels)
 
 
-def _costs_nothing(pod: Pod, budget: Any) -> bool:
+def _costs_nothing(pod: Pod, budget: PodDisruptionBudget) -> bool:
     """Whether the pod is not counted as healthy, and may go as it is (KEP-3017)."""
     if any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions):
         return False
     status = budget.status
-    enough: bool = status.currentHealthy >= status.desiredHealthy > 0
+    enough = status.currentHealthy >= status.desiredHealthy > 0
     return enough or budget.spec.unhealthyPodEvictionPolicy == "AlwaysAllow"
 
 
@@ -129,7 +127,7 @@ async def _spend(write: Write, endpoint: Endpoint, name: str, pod: str) -> None:
     """Take one disruption off a budget, and note for its controller that the pod is about to go."""
     now = write.api.clock.now().replace(microsecond=0)
 
-    def transform(old: Any, stored: StoredObject | None) -> Any:
+    def transform(old: PodDisruptionBudget, stored: StoredObject | None) -> PodDisruptionBudget:
         status = old.status
         if status.observedGeneration < old.metadata.generation:
             raise _busy(name)
