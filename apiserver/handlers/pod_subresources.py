@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 from api.core_v1 import Binding, Node, Pod, PodCondition
 from api.errors import BadRequest, Conflict, invalid, not_supported, required
 from api.meta_v1 import Condition, StatusDetails
+from apiserver.admission.pod_topology_labels import topology_labels
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.registry.strategy import Subresource
 from apiserver.stored import StoredObject
 
-_TOPOLOGY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 C = TypeVar("C", Condition, PodCondition)
 
 
@@ -52,9 +52,8 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
     if errors:
         raise invalid("", "Binding", binding.metadata.name, errors)
     node, now = binding.target.name, write.api.clock.now().replace(microsecond=0)
-    host = write.api.cache.get(write.api.endpoint_of(Node).key("", node))
-    labels = {} if host is None else host.labels
-    places = {key: labels[key] for key in _TOPOLOGY if key in labels}  # where the pod is (KEP-4742)
+    host = write.api.cache.get(write.api.endpoint_of(Node).key("", node)) if binding.target.kind == "Node" else None
+    places = {} if host is None else topology_labels(host.labels)
 
     def transform(old: Pod, stored: StoredObject | None) -> Any:
         details = StatusDetails(name=name, kind="pods/binding")
