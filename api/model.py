@@ -327,6 +327,8 @@ def _fill_in(model: type[Model], document: Any, location: tuple[int | str, ...])
     """Put the empty value of its type at `location`, a place where a required field is missing."""
     kind: Any = model
     for step in location[:-1]:
+        if isinstance(step, str) and getattr(kind, "__origin__", None) is list:
+            continue  # not a place, but which of a union's types the value was taken for
         if isinstance(step, int):
             kind, document = inner_type(kind)[0], document[step]
         else:

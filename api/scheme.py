@@ -191,7 +191,13 @@ RESOURCES: tuple[Resource, ...] = (
              categories=("all",), parts=(STATUS,)),
     Resource(BATCH_V1, "cronjobs", "batch_v1.CronJob", short_names=("cj",), categories=("all",), parts=(STATUS,)),
     Resource(BATCH_V1, "jobs", "batch_v1.Job", categories=("all",), parts=(STATUS,)),
+    Resource(CERTIFICATES_V1, "certificatesigningrequests", "certificates_v1.CertificateSigningRequest",
+             namespaced=False, short_names=("csr",), parts=(Part("approval"), STATUS)),
     Resource(POLICY_V1, "poddisruptionbudgets", "policy_v1.PodDisruptionBudget", short_names=("pdb",), parts=(STATUS,)),
+    Resource(RBAC_V1, "clusterrolebindings", "rbac_v1.ClusterRoleBinding", namespaced=False),
+    Resource(RBAC_V1, "clusterroles", "rbac_v1.ClusterRole", namespaced=False),
+    Resource(RBAC_V1, "rolebindings", "rbac_v1.RoleBinding"),
+    Resource(RBAC_V1, "roles", "rbac_v1.Role"),
     Resource(STORAGE_V1, "csidrivers", "storage_v1.CSIDriver", namespaced=False),
     Resource(STORAGE_V1, "csinodes", "storage_v1.CSINode", namespaced=False),
     Resource(STORAGE_V1, "csistoragecapacities", "storage_v1.CSIStorageCapacity"),
@@ -203,6 +209,9 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(COORDINATION_V1, "leases", "coordination_v1.Lease"),
     Resource(NODE_V1, "runtimeclasses", "node_v1.RuntimeClass", namespaced=False),
     Resource(DISCOVERY_V1, "endpointslices", "discovery_v1.EndpointSlice"),
+    Resource(FLOWCONTROL_V1, "flowschemas", "flowcontrol_v1.FlowSchema", namespaced=False, parts=(STATUS,)),
+    Resource(FLOWCONTROL_V1, "prioritylevelconfigurations", "flowcontrol_v1.PriorityLevelConfiguration",
+             namespaced=False, parts=(STATUS,)),
 )
 # fmt: on
 

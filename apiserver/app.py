@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from apiserver.dispatch import Dispatcher
-from apiserver.filters.authentication import AuthenticationFilter
-from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.errors import ErrorFilter
 from apiserver.filters.metrics import Metrics, MetricsFilter
 from apiserver.filters.request_info import RequestInfoFilter
@@ -35,8 +33,10 @@ class Application:
 def with_filters(
     app: ASGI,
     metrics: Metrics,
-    authentication: Callable[[ASGI], AuthenticationFilter],
-    authorization: Callable[[ASGI], AuthorizationFilter],
+    authentication: Callable[[ASGI], ASGI],
+    impersonation: Callable[[ASGI], ASGI],
+    authorization: Callable[[ASGI], ASGI],
 ) -> ASGI:
-    """The way of a request: what it is, whether it counts, who asks, whether they may."""
-    return ErrorFilter(RequestInfoFilter(MetricsFilter(ErrorFilter(authentication(authorization(app))), metrics)))
+    """The way of a request: what it is, whether it counts, who asks, as whom, whether they may."""
+    guarded = ErrorFilter(authentication(impersonation(authorization(app))))
+    return ErrorFilter(RequestInfoFilter(MetricsFilter(guarded, metrics)))

@@ -16,12 +16,12 @@ from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
 from apiserver.admission.plugin import AdmissionPlugin
-from apiserver.registry.strategy import Context, Scale, Strategy, Subresource
+from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
-from apiserver.request import Request, RequestInfo, User
+from apiserver.request import Request, User
 
 if TYPE_CHECKING:
-    from apiserver.filters.authorization import Rule
+    from apiserver.authorization.authorizer import Authorizer
     from apiserver.service_account_tokens import ServiceAccountTokens
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
@@ -140,8 +140,8 @@ class API:
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     admission: Sequence[AdmissionPlugin]
     authenticate: Callable[[Request], Awaitable[User]]
-    allows: Callable[[User, RequestInfo], bool]
-    rules: Callable[[User], tuple[list[Rule], list[str]]]
+    authorizer: Authorizer
+    requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int
     random: random.Random = field(default_factory=random.Random)
@@ -157,7 +157,12 @@ class API:
 
     def context(self, user: User) -> Context:
         return Context(
-            now=self.clock.now(), user=user.name, get=self.get_object, peek=self.peek, list=self.list_objects
+            now=self.clock.now(),
+            user=user.name,
+            get=self.get_object,
+            peek=self.peek,
+            list=self.list_objects,
+            requester=self.requester(user),
         )
 
     def get_object(self, model: type[Model], namespace: str, name: str) -> Any | None:

@@ -49,6 +49,13 @@ class RequestInfo:
     subresource: str = ""
     name: str = ""
     parts: tuple[str, ...] = ()
+    selected: str = ""
+    """The only name that a request to a collection asks for, by its field selector."""
+
+    @property
+    def object_name(self) -> str:
+        """The one object it is about, "" when it is about all."""
+        return self.name or self.selected
 
 
 class Request:

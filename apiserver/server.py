@@ -21,6 +21,9 @@ from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
 from apiserver.app import Application, with_filters
+from apiserver.authorization.modes import authorizer_of
+from apiserver.authorization.rbac import RBAC
+from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.endpoint import API, Endpoint
@@ -31,6 +34,7 @@ from apiserver.filters.authentication import (
     StaticTokens,
 )
 from apiserver.filters.authorization import AuthorizationFilter
+from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
 from apiserver.flags import Options
 from apiserver.handlers.connect import KubeletClient
@@ -45,6 +49,7 @@ from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
 from apiserver.service_account_tokens import ServiceAccountTokens
 from apiserver.storage.compactor import compact_regularly
+from apiserver.storage.protocol import StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
@@ -69,6 +74,7 @@ class Server:
         self.metrics = Metrics()
         self._background: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Event()
+        self._has_roles = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.  Raises StartError, StoreError, PKIError, TokenFileError."""
@@ -125,6 +131,7 @@ class Server:
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_later_objects(api))
+        self._keep(self._create_policies(cache))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -166,7 +173,8 @@ class Server:
             options.data_dir / "pki/sa.key", self.clock, lambda model, ns, name: api.get_object(model, ns, name)
         )
         authenticators.append(tokens)
-        authorization = AuthorizationFilter(_nothing, options.authorization_mode)
+        roles = RBAC(cache)
+        authorizer = authorizer_of(options.authorization_mode, roles, cache)
         authentication = AuthenticationFilter(_nothing, authenticators, anonymous=options.anonymous_auth)
         api = API(
             cache=cache,
@@ -174,8 +182,8 @@ class Server:
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
             admission=default_plugins(),
             authenticate=authentication.authenticate,
-            allows=authorization.allows,
-            rules=authorization.rules,
+            authorizer=authorizer,
+            requester=lambda user: AuthorizedRequester(user, authorizer, roles),
             tokens=tokens,
             max_request_bytes=options.max_request_bytes,
         )
@@ -204,7 +212,8 @@ class Server:
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
             lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
-            lambda inner: AuthorizationFilter(inner, options.authorization_mode),
+            lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
+            lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
         )
         return api, app
 
@@ -231,6 +240,20 @@ class Server:
     async def _create_later_objects(self, api: API) -> None:
         await self._serving.wait()
         await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
+
+    async def _create_policies(self, cache: WatchCache) -> None:
+        """Roles and flow control: many objects, which can wait until the server serves."""
+        await self._serving.wait()
+        from apiserver.authorization.bootstrap import ensure_roles
+
+        try:
+            await ensure_roles(cache, self.clock.now())
+        except StoreError as error:
+            log.error("the built-in roles could not be created: %s", error)
+        self._has_roles.set()
+        from apiserver.flow_control.configuration import FlowControlConfiguration
+
+        await FlowControlConfiguration(cache, self.clock).run()
 
     @staticmethod
     async def _create_missing(api: API, obj: Any) -> None:

@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ from api.model import Model
 from apiserver.filters.authentication import AUTHENTICATED, bearer_token
 from apiserver.request import Request, User
 
-ISSUER = "https://kubernetes.default.svc.cluster.local"
+ISSUER = "https://kubernetes.default.svc"
 _ALGORITHM = "ES256"
 _SHORTEST, _USUAL, _LONGEST = 600, 3600, 1 << 32
 _GROUP = "system:serviceaccounts"
 log = logging.getLogger(__name__)
 
+_REMEMBERED = 512  # tokens
 GetObject = Callable[[type[Model], str, str], Any]
 
 
@@ -40,6 +42,8 @@ class ServiceAccountTokens:
         self._clock = clock
         self._get = get_object
         self._loaded: Any = None
+        # A signature that was right stays right; whether the token still holds is looked at every time.
+        self._claims = lru_cache(_REMEMBERED)(self._verify)
 
     def _key(self) -> Any:
         if self._loaded is None:
@@ -132,10 +136,15 @@ class ServiceAccountTokens:
 
     def check(self, token: str, audiences: tuple[str, ...] = (ISSUER,)) -> User:
         """Raises Unauthorized."""
+        claims = self._claims(token, audiences)
+        self._check_times(claims)
+        return self._user(claims)
+
+    def _verify(self, token: str, audiences: tuple[str, ...]) -> dict[str, Any]:
         import jwt
 
         try:
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key().public_key(),
                 algorithms=[_ALGORITHM],
@@ -146,8 +155,7 @@ class ServiceAccountTokens:
         except jwt.InvalidTokenError as error:
             log.info("a token was refused: %s", error)
             raise Unauthorized("Unauthorized") from None
-        self._check_times(claims)
-        return self._user(claims)
+        return claims
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         # By the server's clock, which need not be the machine's.

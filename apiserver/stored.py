@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +59,11 @@ class StoredObject:
         before = self.typed
         return frozenset(name for name in self._model.model_fields if getattr(new, name) is not getattr(before, name))
 
-    def copy(self) -> dict[str, Any]:
-        """A document that may be changed, apart from what is in managedFields: these can only be replaced."""
-        document: dict[str, Any] = orjson.loads(self.plain)
+    def copy(self, shared: Collection[str] = ()) -> dict[str, Any]:
+        """A document that may be changed, apart from what is in managedFields and in the members that are `shared`:
+        these can only be replaced."""
+        own = {name: value for name, value in without_managers(self.document).items() if name not in shared}
+        document: dict[str, Any] = {**self.document, **orjson.loads(orjson.dumps(own))}
         if managers := self.managers:
             document["metadata"]["managedFields"] = managers
         return document

@@ -25,7 +25,9 @@ def server_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext
 
 def _peer(transport: Any) -> Any:
     """The user of a connection's client certificate, worked out once per connection."""
-    return user_of_certificate(transport.get_extra_info("peercert"))
+    connection = transport.get_extra_info("ssl_object")
+    encoded = connection.getpeercert(binary_form=True) if connection is not None else None
+    return user_of_certificate(transport.get_extra_info("peercert"), encoded)
 
 
 _OFFER = "Sec-WebSocket-Protocol"

@@ -36,6 +36,7 @@ from client.rest import RestClient
 
 log = logging.getLogger(__name__)
 
+USER_AGENT = "{}/v1.36.0 (nanokube)"
 _DRAIN = 5.0
 """Seconds a component may take to leave after SIGTERM."""
 
@@ -186,7 +187,7 @@ async def _run(
     work: Callable[[Component], Awaitable[None]],
     clock: Clock,
 ) -> int:
-    client = RestClient(config, f"{name}/v1.36.0 (nanokube)", clock=clock)
+    client = RestClient(config, USER_AGENT.format(name), clock=clock)
     component = Component(name, options, client, EventRecorder(client, name, clock), clock)
     server = HealthServer(component.metrics, component.health, component.readiness)
     leave = asyncio.Event()

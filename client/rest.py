@@ -77,9 +77,16 @@ class RestClient:
     model that fits) and say with `resource=` where they are served.
     """
 
-    def __init__(self, config: ClientConfig, user_agent: str = "nanokube/0.1", *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        user_agent: str = "nanokube/0.1",
+        *,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+    ) -> None:
         self.config = config
-        self.transport = Transport(config, user_agent)
+        self.transport = transport or Transport(config, user_agent)
         self._clock = clock or SystemClock()
 
     async def __aenter__(self) -> Self:

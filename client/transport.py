@@ -149,19 +149,21 @@ class Transport(httpx.AsyncBaseTransport):
     whenever no complete answer came back; HTTP error codes are not errors here.
     """
 
-    def __init__(self, config: ClientConfig, user_agent: str) -> None:
+    def __init__(self, config: ClientConfig, user_agent: str, *, shared: Transport | None = None) -> None:
+        """`shared` is another transport to the same server, whose connections this one uses."""
+        self.config = config
         self.url = httpx.URL(config.server)
         if self.url.scheme not in ("http", "https") or not self.url.host:
             raise ValueError(f"{config.server!r} is not the address of a server")
-        self.tls = tls_context(config) if self.url.scheme == "https" else None
         self._prefix = self.url.raw_path.rstrip(b"/")
-        self._pool = Pool(
-            self.url.host,
-            self.url.port or (443 if self.tls else 80),
-            self.tls,
-            config.tls_server_name,
-            _CALL_CONNECTIONS,
-        )
+        self.tls: ssl.SSLContext | None = None
+        if shared is not None:
+            self.tls = shared.tls
+        elif self.url.scheme == "https":
+            self.tls = tls_context(config)
+        port = self.url.port or (443 if self.tls else 80)
+        new = partial(Pool, self.url.host, port, self.tls, config.tls_server_name, _CALL_CONNECTIONS)
+        self._pool: Pool = shared._pool if shared is not None else new()
         self.headers = httpx.Headers({"Host": self.url.netloc.decode(), "User-Agent": user_agent})
         """What every request carries."""
         if config.token:

@@ -9,7 +9,8 @@ import argparse
 import asyncio
 import sys
 
-from client.component import Component, duration, flag_parser, run
+from client.account import AccountClients
+from client.component import USER_AGENT, Component, add_boolean, duration, flag_parser, run
 from client.controller import Controller, SharedInformers
 from client.events import EventRecorder
 from controller_manager.table import CONTROLLERS, chosen
@@ -22,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--controllers", default="*", help=f"which to run: '*', 'name', '-name'.  {', '.join(CONTROLLERS)}"
     )
+    add_boolean(flags, "--use-service-account-credentials", False, "run each controller as its own service account")
     flags.add_argument("--root-ca-file", default="", help="CA to publish in every namespace; default: the kubeconfig's")
     flags.add_argument("--max-endpoints-per-slice", type=int, default=100, help="default 100")
     flags.add_argument("--node-monitor-period", type=duration, default=5.0, help="between looks at nodes; default 5s")
@@ -45,11 +47,13 @@ async def work(component: Component) -> None:
 
     async def lead() -> None:
         informers = SharedInformers(component.client, component.clock)
+        accounts = AccountClients(component.client, "kube-system", USER_AGENT.format(NAME), component.clock)
         controllers = []
         for name in chosen(options.controllers):
             entry = CONTROLLERS[name]
-            recorder = EventRecorder(component.client, entry.source or name, component.clock)
-            controllers.append(entry.make(options, component.client, component.clock, informers, recorder))
+            client = accounts.of(entry.account) if options.use_service_account_credentials else component.client
+            recorder = EventRecorder(client, entry.source or name, component.clock)
+            controllers.append(entry.make(options, client, component.clock, informers, recorder))
         _measure(component, controllers)
         component.readiness["informers"] = lambda: informers.have_synced
         informers.start()
@@ -61,6 +65,7 @@ async def work(component: Component) -> None:
         finally:
             await informers.stop()
             await asyncio.gather(*(controller.events.close() for controller in controllers))
+            await accounts.close()
 
     await component.lead(lead)
 

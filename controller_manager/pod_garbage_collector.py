@@ -85,11 +85,12 @@ class PodGarbageCollector(Controller):
         meta = pod.metadata
         try:
             if not is_finished(pod):
-                marked = pod.copy_deep()
-                marked.status.phase = "Failed"
+                status: dict[str, Any] = {"phase": "Failed"}
                 if why:
-                    marked.status.conditions = disrupted(pod, "DeletionByPodGC", why, self.clock.now())
-                await self.client.update(marked, subresource="status")
+                    conditions = disrupted(pod, "DeletionByPodGC", why, self.clock.now())
+                    status["conditions"] = [condition.to_dict() for condition in conditions]
+                body = {"metadata": {"resourceVersion": meta.resourceVersion}, "status": status}
+                await self.client.patch(Pod, meta.name, meta.namespace, body, subresource="status")
             await self.client.delete(Pod, meta.name, meta.namespace, uid=meta.uid, grace_period=0)
             log.info("removed pod %s: %s", key_of(pod), why or "finished or never scheduled")
         except (NotFound, Conflict):

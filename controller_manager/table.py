@@ -10,6 +10,7 @@ from typing import Any
 
 from client.controller import Controller
 from client.rest import RestClient
+from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
@@ -27,9 +28,11 @@ from controller_manager.service_account import ServiceAccountController
 @dataclass(frozen=True)
 class Entry:
     """`make(options, *common)` makes the controller; `common` is what every one needs (see `Controller`).
-    `source` is who its events are from, where that is not the controller's name."""
+    `account` is the service account it acts as, `source` who its events are from, where that is not the controller's
+    name."""
 
     make: Callable[..., Controller]
+    account: str
     aliases: tuple[str, ...] = ()
     source: str = ""
 
@@ -81,17 +84,22 @@ def _node_lifecycle(options: Options, *common: Any) -> Controller:
 
 
 CONTROLLERS: dict[str, Entry] = {
-    "deployment-controller": Entry(_plain(DeploymentController), ("deployment",)),
-    "replicaset-controller": Entry(_plain(ReplicaSetController), ("replicaset",)),
-    "endpointslice-controller": Entry(_endpoint_slice, ("endpointslice",)),
-    "endpoints-controller": Entry(_plain(EndpointsController), ("endpoint",)),
-    "namespace-controller": Entry(_plain(NamespaceController), ("namespace",)),
-    "serviceaccount-controller": Entry(_plain(ServiceAccountController), ("serviceaccount",)),
-    "root-ca-certificate-publisher-controller": Entry(_root_ca, ("root-ca-cert-publisher",)),
-    "garbage-collector-controller": Entry(_garbage_collector, ("garbagecollector",)),
-    "pod-garbage-collector-controller": Entry(_pod_gc, ("podgc",)),
-    "node-lifecycle-controller": Entry(_node_lifecycle, ("nodelifecycle",), "node-controller"),
-    "taint-eviction-controller": Entry(_plain(TaintEvictionController)),
+    "deployment-controller": Entry(_plain(DeploymentController), "deployment-controller", ("deployment",)),
+    "replicaset-controller": Entry(_plain(ReplicaSetController), "replicaset-controller", ("replicaset",)),
+    "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
+    "endpoints-controller": Entry(_plain(EndpointsController), "endpoint-controller", ("endpoint",)),
+    "namespace-controller": Entry(_plain(NamespaceController), "namespace-controller", ("namespace",)),
+    "serviceaccount-controller": Entry(
+        _plain(ServiceAccountController), "service-account-controller", ("serviceaccount",)
+    ),
+    "root-ca-certificate-publisher-controller": Entry(_root_ca, "root-ca-cert-publisher", ("root-ca-cert-publisher",)),
+    "garbage-collector-controller": Entry(_garbage_collector, "generic-garbage-collector", ("garbagecollector",)),
+    "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",)),
+    "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
+    "clusterrole-aggregation-controller": Entry(
+        _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",)
+    ),
+    "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apiserver.admission.certificates import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
 from apiserver.admission.default_storage_class import DefaultStorageClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.limit_ranger import LimitRanger
@@ -30,6 +31,9 @@ def default_plugins(*, mount_tokens: bool = True) -> list[AdmissionPlugin]:
         StorageObjectInUseProtection(),
         PersistentVolumeClaimResize(),
         RuntimeClass(),
+        CertificateApproval(),
+        CertificateSigning(),
+        CertificateSubjectRestriction(),
         PodTopologyLabels(),
         ResourceQuota(),
     ]

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/
 from __future__ import annotations
 
 import csv
+import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,9 +35,12 @@ class Authenticator(Protocol):
         ...
 
 
-def user_of_certificate(certificate: Mapping[str, Any] | None) -> User | None:
-    """The user a verified client certificate names: CN is the user, each O a group."""
-    if not certificate:
+def user_of_certificate(certificate: Mapping[str, Any] | None, encoded: bytes | None) -> User | None:
+    """The user a verified client certificate names: CN is the user, each O a group.
+
+    `encoded` is the certificate in DER; its digest tells credentials of one user apart (KEP-4193).
+    """
+    if not certificate or encoded is None:
         return None
     name, groups = "", []
     for relative in certificate.get("subject", ()):
@@ -45,7 +49,11 @@ def user_of_certificate(certificate: Mapping[str, Any] | None) -> User | None:
                 name = value
             elif attribute == "organizationName":
                 groups.append(value)
-    return User(name, groups=(*groups, AUTHENTICATED)) if name else None
+    if not name:
+        return None
+    digest = hashlib.sha256(encoded).hexdigest()
+    extra = {"authentication.kubernetes.io/credential-id": [f"X509SHA256={digest}"]}
+    return User(name, groups=(*groups, AUTHENTICATED), extra=extra)
 
 
 class ClientCertificates:

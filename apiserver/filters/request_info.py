@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apiserver.registry.names import path_segment
 from apiserver.request import ASGI, Receive, Request, RequestInfo, Scope, Send
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -47,7 +48,17 @@ def parse(method: str, path: str, query: dict[str, str]) -> RequestInfo:
             info.verb = "list" if watch in ("false", "0") else "watch"
         elif info.verb == "delete":
             info.verb = "deletecollection"
+        if info.verb in ("list", "watch", "deletecollection") and "fieldSelector" in query:
+            info.selected = _selected_name(query["fieldSelector"])
     return info
+
+
+def _selected_name(selector: str) -> str:
+    for term in selector.split(","):
+        field, equals, name = term.replace("==", "=").partition("=")
+        if equals and field.strip() == "metadata.name" and not path_segment(name):
+            return name
+    return ""
 
 
 class RequestInfoFilter:

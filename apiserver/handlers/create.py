@@ -67,6 +67,7 @@ async def _create_once(write: Write, new: Any) -> Entry:
     managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)
     write.mutate(request)
+    strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)
     errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
     errors += strategy.validate(new)

@@ -37,7 +37,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
     def transform(old: Any, stored: StoredObject | None) -> Any:
         assert stored is not None
         # Only a JSON patch changes what is inside of managedFields; the others replace the list.
-        document = orjson.loads(orjson.dumps(stored.document)) if kind == JSON_PATCH else stored.copy()
+        document = orjson.loads(orjson.dumps(stored.document)) if kind == JSON_PATCH else stored.copy(shared)
         changed = request.apply(_shown(write, document), write.endpoint.schema)
         new: Any
         new, warnings = request.decode(model, changed, managers=stored.managers, unread=shared)

@@ -8,30 +8,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from api.authentication_v1 import SelfSubjectReview, TokenReview, UserInfo
+from api.authentication_v1 import SelfSubjectReview, TokenReview, TokenReviewStatus, UserInfo
 from api.authorization_v1 import (
     LocalSubjectAccessReview,
-    NonResourceAttributes,
-    NonResourceRule,
-    ResourceAttributes,
-    ResourceRule,
     SelfSubjectAccessReview,
     SelfSubjectRulesReview,
     SubjectAccessReview,
 )
 from api.core_v1 import Binding
-from api.errors import MethodNotAllowed, Unauthorized, forbidden, invalid
-from api.meta_v1 import StatusDetails
+from api.errors import BadRequest, MethodNotAllowed, Unauthorized
+from api.meta_v1 import ManagedFieldsEntry, StatusDetails
 from api.model import Model
+from api.schema import schema_of
 from api.scheme import CORE_V1, GroupVersion
 from apiserver.answer import Answer
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API
-from apiserver.filters.authentication import AUTHENTICATED
+from apiserver.filters.authentication import ANONYMOUS, AUTHENTICATED
 from apiserver.handlers import pod_subresources
+from apiserver.handlers.access_reviews import may_i, may_they, may_they_here, what_may_i
 from apiserver.handlers.options import write_options
 from apiserver.handlers.write import Write
-from apiserver.request import Request, RequestInfo, User
+from apiserver.patch.managed_fields import update_managers
+from apiserver.request import Request, User
+from apiserver.service_account_tokens import ISSUER
 
 _AUTHENTICATION = GroupVersion("authentication.k8s.io", "v1")
 _AUTHORIZATION = GroupVersion("authorization.k8s.io", "v1")
@@ -68,9 +68,19 @@ async def review(api: API, request: Request) -> Answer:
         return Answer(
             201, document={"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
         )
+    obj.kind = obj.apiVersion = ""
+    if model is not SelfSubjectReview:
+        obj.metadata.managedFields = _managers(api, obj, str(version), options.manager)
     await _HANDLERS[model](api, request, obj)
     obj.kind, obj.apiVersion = model.__name__, str(version)
     return Answer(201, document=obj.to_dict())
+
+
+def _managers(api: API, obj: Any, api_version: str, manager: str) -> list[ManagedFieldsEntry]:
+    """Who asks owns what they ask, as if it were stored."""
+    model: type[Model] = type(obj)
+    managers = update_managers(schema_of(model), None, obj.to_dict(), manager, api_version, api.clock.now())
+    return [ManagedFieldsEntry.from_dict(each) for each in managers]
 
 
 async def _who_am_i(api: API, request: Request, obj: SelfSubjectReview) -> None:
@@ -83,67 +93,32 @@ def user_info(user: User) -> UserInfo:
 
 
 async def _whose_token(api: API, request: Request, obj: TokenReview) -> None:
-    scope = {**request.scope, "headers": [(b"authorization", b"Bearer " + obj.spec.token.encode())]}
-    scope.pop("client_user", None)
-    probe = Request(scope, request.receive)
+    spec, status = obj.spec, TokenReviewStatus()
+    obj.status = status
+    if not spec.token:
+        raise BadRequest("token is required for TokenReview in authentication")
+    audiences = [ISSUER] if not spec.audiences or ISSUER in spec.audiences else []
     try:
-        user = await api.authenticate(probe)
+        if audiences:
+            scope = {**request.scope, "headers": [(b"authorization", b"Bearer " + spec.token.encode())]}
+            scope.pop("client_user", None)
+            user = await api.authenticate(Request(scope, request.receive))
+        else:
+            audiences = spec.audiences
+            user = api.tokens.check(spec.token, tuple(audiences))
     except Unauthorized:
-        obj.status.error = "the token is not known"
+        user = ANONYMOUS
+    if AUTHENTICATED not in user.groups:
+        status.error = "invalid bearer token"
         return
-    if AUTHENTICATED in user.groups:
-        obj.status.authenticated = True
-        obj.status.user = user_info(user)
-
-
-async def _may_i(api: API, request: Request, obj: SelfSubjectAccessReview) -> None:
-    _decide(api, request.user, obj)
-
-
-async def _may_they(api: API, request: Request, obj: SubjectAccessReview | LocalSubjectAccessReview) -> None:
-    spec = obj.spec
-    user = User(spec.user, spec.uid, tuple(spec.groups), spec.extra)
-    if isinstance(obj, LocalSubjectAccessReview) and spec.resourceAttributes is not None:
-        spec.resourceAttributes.namespace = spec.resourceAttributes.namespace or request.info.namespace
-    _decide(api, user, obj)
-
-
-async def _what_may_i(api: API, request: Request, obj: SelfSubjectRulesReview) -> None:
-    rules, paths = api.rules(request.user)
-    obj.status.resourceRules = [
-        ResourceRule(verbs=sorted(rule.verbs), apiGroups=["*"], resources=sorted(rule.resources)) for rule in rules
-    ]
-    verbs = ["*"] if paths == ["*"] else ["get"]
-    obj.status.nonResourceRules = [NonResourceRule(verbs=verbs, nonResourceURLs=paths)] if paths else []
-
-
-def _decide(api: API, user: User, obj: Any) -> None:
-    resource, path = obj.spec.resourceAttributes, obj.spec.nonResourceAttributes
-    if (resource is None) == (path is None):
-        problem = forbidden(
-            "spec.nonResourceAttributes", "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        )
-        raise invalid("authorization.k8s.io", type(obj).__name__, "", [problem])
-    info = _resource_info(resource) if resource is not None else _path_info(path)
-    obj.status.allowed = api.allows(user, info)
-
-
-def _resource_info(asked: ResourceAttributes) -> RequestInfo:
-    return RequestInfo(
-        path="", verb=asked.verb, is_resource=True, group=asked.group, version=asked.version,
-        namespace=asked.namespace, resource=asked.resource, subresource=asked.subresource, name=asked.name,
-    )  # fmt: skip
-
-
-def _path_info(asked: NonResourceAttributes) -> RequestInfo:
-    return RequestInfo(path=asked.path, verb=asked.verb)
+    status.authenticated, status.user, status.audiences = True, user_info(user), audiences
 
 
 _HANDLERS: dict[type[Model], Handler] = {
     SelfSubjectReview: _who_am_i,
     TokenReview: _whose_token,
-    SelfSubjectAccessReview: _may_i,
-    SelfSubjectRulesReview: _what_may_i,
-    SubjectAccessReview: _may_they,
-    LocalSubjectAccessReview: _may_they,
+    SelfSubjectAccessReview: may_i,
+    SelfSubjectRulesReview: what_may_i,
+    SubjectAccessReview: may_they,
+    LocalSubjectAccessReview: may_they_here,
 }

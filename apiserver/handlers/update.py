@@ -38,6 +38,7 @@ async def update_object(
         if current is None:
             if not create:
                 raise write.missing(name)
+            write.may_create(name)
             new = transform(endpoint.model(), None)
             check_names(new, write.namespace, name, endpoint.namespaced)
             new.metadata.name = name
@@ -84,6 +85,8 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
 async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -> Entry:
     endpoint, strategy, current = write.endpoint, write.endpoint.strategy, stored.entry
     context = write.context()
+    if write.target is None:
+        strategy.authorize(new, old, context)
     doubled = object_meta.deduplicate_owners(new.metadata)
     if doubled:
         write.warnings.append(doubled)

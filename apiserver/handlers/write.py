@@ -19,10 +19,11 @@ from api.errors import (
 )
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
+from apiserver.filters.authorization import forbidden
 from apiserver.handlers.options import WriteOptions
 from apiserver.patch.managed_fields import managers_of, scale_managers, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
-from apiserver.request import User
+from apiserver.request import RequestInfo, User
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import KeyExists, KeyMissing, RevisionMismatch
 from apiserver.stored import StoredObject
@@ -65,6 +66,16 @@ class Write:
             dry_run=self.options.dry_run,
             context=self.context(),
         )
+
+    def may_create(self, name: str) -> None:
+        """Refuse those who may update an object but not make it.  Raises Forbidden."""
+        resource, namespace = self.endpoint.resource, self.namespace
+        if not self.context().may("create", resource.group, resource.plural, namespace, name):
+            info = RequestInfo(
+                "", "create", is_resource=True, group=resource.group, namespace=namespace, resource=resource.plural,
+                name=name,
+            )  # fmt: skip
+            raise forbidden(self.user, info)
 
     def mutate(self, request: AdmissionRequest) -> None:
         for plugin in self.api.admission:
@@ -111,6 +122,9 @@ class Write:
         To be asked before admission, preparation and allocation: what those fill in is nobody's
         (https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers).
         """
+        if not self.endpoint.strategy.tracks_owners:
+            new.metadata.managedFields = []
+            return []
         if self.applied:
             return managers_of(self.applied)
         if self.part is not None and stored is not None:

@@ -114,7 +114,7 @@ class _Apply:
         fields = difference(fields, {"f:metadata": {}})
         managers[self.key] = Entry(self.api_version, ordered(fields), last.time if last else "")
         merged = typed.merge(self.schema, self.live, self.applied)
-        if last is not None and last.fields:
+        if last is not None and difference(last.fields, fields):
             merged = self.pruned(merged, managers, last)
         objects = (manageable(self.live), manageable(merged))
         changes = typed.compare(self.schema, *objects)

@@ -22,6 +22,7 @@ FieldSet: TypeAlias = dict[str, Any]
 
 LEAF: FieldSet = {}
 SELF = "."
+_MEMBER: FieldSet = {SELF: LEAF}
 
 
 def contains_self(node: FieldSet) -> bool:
@@ -54,6 +55,18 @@ def union(left: FieldSet, right: FieldSet) -> FieldSet:
             member = contains_self(other) or contains_self(node)
             result[step] = _node(member, union(_children(other), _children(node)))
     return result
+
+
+def union_in_order(left: FieldSet, right: FieldSet) -> FieldSet:
+    """The same, in Kubernetes' order, of a `left` that has it: only what `right` touches is put in order."""
+    result = dict(left)
+    for step, node in right.items():
+        other = result.get(step)
+        if other is None:
+            result[step] = ordered(node)
+        elif step != SELF and other is not node and (other or node):
+            result[step] = union_in_order(other or _MEMBER, node or _MEMBER)
+    return _in_order(result) if len(result) > len(left) else result
 
 
 def difference(left: FieldSet, right: FieldSet) -> FieldSet:
@@ -149,14 +162,19 @@ def value_step(value: Any) -> str:
 
 def ordered(fields: FieldSet) -> FieldSet:
     """The same set with its steps in Kubernetes' order: ".", fields, keys, values, indexes."""
-    if len(fields) > 1:
-        steps = sorted(fields)
-        if steps[-1] > "g" and not steps[-1].startswith("f:"):
-            steps.sort(key=_rank)
-        return {step: ordered(node) if (node := fields[step]) else LEAF for step in steps}
-    for step, node in fields.items():
-        return {step: ordered(node) if node else LEAF}
-    return LEAF
+    if not fields:
+        return LEAF
+    return {step: ordered(node) if node else LEAF for step, node in _in_order(fields).items()}
+
+
+def _in_order(fields: FieldSet) -> FieldSet:
+    """The first level of a set in order."""
+    if len(fields) < 2:
+        return fields
+    steps = sorted(fields)
+    if steps[-1] > "g" and not steps[-1].startswith("f:"):
+        steps.sort(key=_rank)
+    return {step: fields[step] for step in steps}
 
 
 @lru_cache(maxsize=8192)

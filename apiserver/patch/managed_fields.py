@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 
 from api.schema import Schema
-from apiserver.patch.field_set import FieldSet, difference, ordered, parse, union, without
+from apiserver.patch.field_set import FieldSet, difference, ordered, parse, union, union_in_order, without
 from apiserver.patch.typed import Changes, Object, compare, empty
 
 _LONGEST_REMEMBERED = 16_384
@@ -200,7 +200,7 @@ def update_managers(
         if mine is None:
             fields = changes.written if in_order else ordered(changes.written)
         elif difference(changes.written, mine.fields):
-            fields = ordered(union(mine.fields, changes.written))
+            fields = union_in_order(mine.fields, changes.written)
         else:
             fields = mine.fields  # a manager that writes its own fields again: they are in order already
         managers[key] = Entry(api_version, fields, "" if subresource == "scale" else timestamp(now))

@@ -305,7 +305,10 @@ class ApplyRequest:
 
         self.warnings: list[str] = []
         try:
-            document = yaml_documents.parse(body)
+            if body.startswith(b"{") and not repeats_keys(body):  # JSON is YAML too, and much faster read
+                document = yaml_documents.Document(orjson.loads(body))
+            else:
+                document = yaml_documents.parse(body)
             value = {} if document.value is None else document.value
         except (yaml_documents.YAMLError, RecursionError) as error:
             raise BadRequest(f"error decoding YAML: error converting YAML to JSON: {error}") from None

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from api.meta_v1 import ObjectMeta
 from api.model import Model
 
 _ORDER: dict[str, str] = {
@@ -139,11 +140,24 @@ _ORDER: dict[str, str] = {
     "CSINodeDriver": "name nodeID topologyKeys allocatable",
     "Taint": "key value effect timeAdded",
     "ServicePort": "name protocol appProtocol port targetPort nodePort",
+    "FlowSchemaSpec": "priorityLevelConfiguration matchingPrecedence distinguisherMethod rules",
+    "PolicyRulesWithSubjects": "subjects resourceRules nonResourceRules",
+    "ResourcePolicyRule": "verbs apiGroups resources clusterScope namespaces",
+    "NonResourcePolicyRule": "verbs nonResourceURLs",
+    "Subject": "kind user group serviceAccount",
+    "PriorityLevelConfigurationSpec": "type limited exempt",
+    "LimitedPriorityLevelConfiguration": (
+        "nominalConcurrencyShares limitResponse lendablePercent borrowingLimitPercent"
+    ),
+    "LimitResponse": "type queuing",
+    "QueuingConfiguration": "queues handSize queueLengthLimit",
+    "ExemptPriorityLevelConfiguration": "nominalConcurrencyShares lendablePercent",
 }
 
 _NAMES = {
-    "awsElasticBlockStore": "AWSElasticBlockStore",
     "apiGroup": "APIGroup",
+    "apiGroups": "APIGroups",
+    "awsElasticBlockStore": "AWSElasticBlockStore",
     "apiVersion": "APIVersion",
     "cephfs": "CephFS",
     "chapAuthDiscovery": "DiscoveryCHAPAuth",
@@ -183,6 +197,11 @@ _NAMES = {
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 # Types of meta/v1 are the same inside: they keep their JSON names, and leave out what is empty.
 _META = {"LabelSelector", "LabelSelectorRequirement"}
+_META_ORDER = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
+    "managedFields", "manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource",
+)  # fmt: skip
 
 
 def _go_name(name: str) -> str:
@@ -200,6 +219,18 @@ def internal(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     return value
+
+
+def metadata_form(metadata: ObjectMeta) -> dict[str, Any]:
+    """Metadata as messages quote it: its JSON, in the order of the fields' declaration."""
+    document = _in_order(metadata.to_dict())
+    if managers := document.get("managedFields"):
+        document["managedFields"] = [_in_order(manager) for manager in managers]
+    return document
+
+
+def _in_order(document: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(document.items(), key=lambda member: _META_ORDER.index(member[0])))
 
 
 def _internal_model(model: Model, kind: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from api.errors import FieldError, forbidden, invalid_value, required
-from api.meta_v1 import LabelSelector
+from api.meta_v1 import FieldSelectorRequirement, LabelSelector, LabelSelectorRequirement
 from apiserver.registry.names import label_value, qualified
 
 
@@ -28,22 +28,36 @@ def validate_selector(
     yield from validate_labels(selector.matchLabels, f"{path}.matchLabels")
     for index, requirement in enumerate(selector.matchExpressions):
         where = f"{path}.matchExpressions[{index}]"
-        match requirement.operator:
-            case "In" | "NotIn":
-                if not requirement.values:
-                    yield required(f"{where}.values", "must be specified when `operator` is 'In' or 'NotIn'")
-            case "Exists" | "DoesNotExist":
-                if requirement.values:
-                    detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                    yield forbidden(f"{where}.values", detail)
-            case _:
-                yield invalid_value(f"{where}.operator", requirement.operator, "not a valid selector operator")
-        for complaint in qualified(requirement.key):
-            yield invalid_value(f"{where}.key", requirement.key, complaint)
-        if not allow_bad_values:
-            for position, value in enumerate(requirement.values):
-                for complaint in label_value(value):
-                    yield invalid_value(f"{where}.values[{position}]", value, complaint)
+        yield from validate_requirement(requirement, where, allow_bad_values=allow_bad_values)
+
+
+def validate_requirement(
+    requirement: LabelSelectorRequirement, path: str, *, allow_bad_values: bool = False, any_operator: bool = False
+) -> Iterator[FieldError]:
+    """Complaints about one condition.  With `any_operator` those that are not known are let through."""
+    yield from validate_operator(requirement, path, any_operator=any_operator)
+    for complaint in qualified(requirement.key):
+        yield invalid_value(f"{path}.key", requirement.key, complaint)
+    if not allow_bad_values:
+        for position, value in enumerate(requirement.values):
+            for complaint in label_value(value):
+                yield invalid_value(f"{path}.values[{position}]", value, complaint)
+
+
+def validate_operator(
+    requirement: LabelSelectorRequirement | FieldSelectorRequirement, path: str, *, any_operator: bool = False
+) -> Iterator[FieldError]:
+    """Complaints about an operator that does not fit its values."""
+    match requirement.operator:
+        case "In" | "NotIn":
+            if not requirement.values:
+                yield required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'")
+        case "Exists" | "DoesNotExist":
+            if requirement.values:
+                detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                yield forbidden(f"{path}.values", detail)
+        case _ if not any_operator:
+            yield invalid_value(f"{path}.operator", requirement.operator, "not a valid selector operator")
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

@@ -65,6 +65,10 @@ class Pods(Strategy[Pod]):
     def validate_update(self, new: Pod, old: Pod) -> Iterator[FieldError]:
         return validate_pod_update(new, old)
 
+    def validate_changed(self, new: Pod, old: Pod) -> Iterator[FieldError]:
+        if new.spec is not old.spec or new.metadata.annotations != old.metadata.annotations:
+            yield from super().validate_changed(new, old)
+
     def warnings(self, new: Pod, old: Pod | None) -> Iterable[str]:
         if old is not None:
             return ()

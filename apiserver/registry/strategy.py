@@ -4,9 +4,10 @@ The verb handlers are the same for every resource; wherever kinds differ they as
 *strategy*.  A new kind is its types in `api/`, a strategy here, and a line in `registry.table`.
 The order in which a handler asks is Kubernetes' own:
 
-    create:  default → (field ownership, mutating admission) → prepare_for_create → validate → begin_create → store
-    update:  default → (field ownership, mutating admission) → prepare_for_update → validate_changed
-             → begin_update → store
+    create:  default → (field ownership, mutating admission) → authorize → prepare_for_create → validate → begin_create
+             → store
+    update:  authorize → default → (field ownership, mutating admission) → prepare_for_update
+             → validate_changed → begin_update → store
     delete:  grace_period → store → after_delete
 """
 
@@ -17,13 +18,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from api.errors import FieldError
 from api.meta_v1 import DeleteOptions, ObjectMeta
 from api.model import Model
 from api.scheme import Resource
 from apiserver.registry.names import dns_subdomain
+
+if TYPE_CHECKING:
+    from api.rbac_v1 import PolicyRule
+    from apiserver.request import User
 
 
 class APIObject(Protocol):
@@ -129,6 +134,27 @@ class Context:
     get: Callable[[type[Model], str, str], Any | None]
     peek: Callable[[type[Model], str, str], Any | None]
     list: Callable[[type[Model], str], list[Any]]
+    requester: Requester | None = None
+    """Who asks, for the rules that need more than a name; None where nobody does: the server may do everything."""
+
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        """Whether who asks may do something else, too."""
+        return self.requester is None or self.requester.may(verb, group, resource, namespace, name)
+
+
+class Requester(Protocol):
+    """Who a request comes from, and what they may do (`apiserver.authorization`)."""
+
+    @property
+    def user(self) -> User: ...
+
+    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        """Whether they may do something else, too."""
+        ...
+
+    def grant(self, rules: Iterable[PolicyRule], namespace: str) -> str:
+        """Why they may not give these rules to anybody in a namespace ("" for all); empty when they may."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -166,6 +192,12 @@ class Strategy(Generic[M]):
     """Whether what the object owns outlives it when DELETE says nothing of the dependents."""
     orphaning_warning: ClassVar[str] = ""
     """What such a DELETE is answered with in a `Warning`."""
+    tracks_owners: ClassVar[bool] = True
+    """Whether managedFields say who owns which field."""
+    storage_model: ClassVar[type[Model] | None] = None
+    """Where the objects are another resource's (`registry.table.STORED_AS`): the type in whose form they are kept."""
+    storage_fields: ClassVar[Mapping[str, str]] = {}
+    """In that case, what each differing top-level field is called there."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
@@ -195,6 +227,10 @@ class Strategy(Generic[M]):
     def prepare_for_update(self, new: M, old: M, context: Context) -> None:
         """Put back status; bump metadata.generation when the desired state changed."""
 
+    def authorize(self, new: M, old: M | None, context: Context) -> None:
+        """Refuse what this user may not do with an object, although they may write it: roles and bindings give
+        nobody more than whoever writes them has.  `new` is what the client sent.  Raises Forbidden, NotFound."""
+
     def validate(self, new: M) -> Iterator[FieldError]:
         """Every broken rule, in the order of Kubernetes' own validation, metadata excepted."""
         yield from ()
@@ -204,7 +240,11 @@ class Strategy(Generic[M]):
         yield from ()
 
     def validate_changed(self, new: M, old: M) -> Iterator[FieldError]:
-        """Every rule a changed object is held against, in the order of Kubernetes' own validation."""
+        """All that an update is judged by.
+
+        To be overridden where much can be left out: members of `new` that the request leaves alone are `old`'s own
+        objects, and those were valid when they were stored.
+        """
         yield from self.validate(new)
         yield from self.validate_update(new, old)
 

@@ -105,6 +105,12 @@ class Subscription:
         """Whether something has happened that has not been taken yet."""
         return bool(self._events) or self._log is not None
 
+    def take(self) -> list[CacheEvent]:
+        """All events that are there now."""
+        batch = list(self._events)
+        self._events.clear()
+        return batch
+
     async def next_batch(self) -> list[CacheEvent]:
         """All events that are there, waiting for the first.
 
@@ -123,9 +129,7 @@ class Subscription:
                 self._waiter = None
             if not self._events and self.closed:
                 return self._end()
-        batch = list(self._events)
-        self._events.clear()
-        return batch
+        return self.take()
 
     async def _from_log(self) -> list[CacheEvent]:
         """The past that memory no longer has, a piece at a time."""

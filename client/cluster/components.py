@@ -67,6 +67,7 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
             (
                 *("--kubeconfig", str(data.kubeconfig_of("controller-manager"))),
                 *("--root-ca-file", str(data.root / "pki" / "ca.crt")),
+                "--use-service-account-credentials",
                 "--leader-elect=false",
             ),
         )

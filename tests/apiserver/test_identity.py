@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import ssl
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def test_admin_certificate_of_the_kubeconfig_may_do_everything(server: ApiServer
     info = review.json()["status"]["userInfo"]
     assert info["username"] == "kubernetes-admin"
     assert "system:masters" in info["groups"]
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert((tmp_path / "crt").read_text())).hexdigest()
+    assert info["extra"] == {"authentication.kubernetes.io/credential-id": [f"X509SHA256={digest}"]}
 
 
 def test_keys_are_readable_by_their_owner_only(server: ApiServer) -> None:
@@ -102,7 +105,7 @@ def test_service_account_token_speaks_for_its_account(server: ApiServer) -> None
 
 @pytest.mark.parametrize("forgery", ["unsigned", "other key"])
 def test_forged_tokens_are_unauthorized(server: ApiServer, forgery: str) -> None:
-    claims = {"sub": "system:serviceaccount:default:default", "iss": "https://kubernetes.default.svc.cluster.local"}
+    claims = {"sub": "system:serviceaccount:default:default", "iss": "https://kubernetes.default.svc"}
     claims |= {"aud": claims["iss"], "exp": 4102444800, "iat": 0}
     key = ec.generate_private_key(ec.SECP256R1())
     forged = jwt.encode(claims, None if forgery == "unsigned" else key, "none" if forgery == "unsigned" else "ES256")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from apiserver.patch.field_set import (
     parse,
     paths,
     union,
+    union_in_order,
     without,
 )
 
@@ -49,6 +51,12 @@ def test_without_takes_whole_branches(left: FieldSet, right: FieldSet) -> None:
     gone = members(right)
     kept = {path for path in members(left) if not any(path.startswith(prefix) for prefix in gone)}
     assert kept <= members(without(left, right)) <= members(left) - gone
+
+
+@given(SETS, SETS)
+def test_a_union_in_order_is_the_union_put_in_order(left: FieldSet, right: FieldSet) -> None:
+    found = union_in_order(ordered(left), right)
+    assert json.dumps(found) == json.dumps(ordered(union(left, right)))
 
 
 @given(SETS)

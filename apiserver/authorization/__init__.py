@@ -1,0 +1,1 @@
+"""Who may do what: the authorizers of `--authorization-mode`, and the roles every cluster has."""

@@ -1,0 +1,1 @@
+"""Priority and fairness: the flow schemas and priority levels every cluster has."""
