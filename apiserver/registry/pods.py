@@ -86,6 +86,7 @@ class Pods(Strategy[Pod]):
         spec, status = document.get("spec") or {}, document.get("status") or {}
         return {
             "spec.nodeName": spec.get("nodeName", ""),
+            "spec.host": spec.get("nodeName", ""),  # what it was called before v1
             "spec.restartPolicy": spec.get("restartPolicy", ""),
             "spec.schedulerName": spec.get("schedulerName", ""),
             "spec.serviceAccountName": spec.get("serviceAccountName", ""),
