@@ -21,13 +21,41 @@ STORED_ONLY_IN_THOUGHT = {"admissionregistration.k8s.io", "apiregistration.k8s.i
 
 CONTAINERS = {"containers": [{"name": "c", "image": "i"}]}
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": CONTAINERS}
-SELECTOR = {"matchLabels": {"a": "b"}}
+JOB = {"template": {"spec": {**CONTAINERS, "restartPolicy": "Never"}}}
+WORKLOAD = {"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}}
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+ROLE = {"apiGroup": "rbac.authorization.k8s.io", "name": "view"}
 SOUND: dict[str, dict[str, Any]] = {
-    "Deployment": {"spec": {"selector": SELECTOR, "template": TEMPLATE}},
+    "CSIStorageCapacity": {"storageClassName": "s"},
+    "ClusterRoleBinding": {"roleRef": {**ROLE, "kind": "ClusterRole"}},
+    "ControllerRevision": {"data": {"a": 1}, "revision": 1},
+    "CronJob": {"spec": {"schedule": "@daily", "jobTemplate": {"spec": JOB}}},
+    "DaemonSet": WORKLOAD,
+    "Deployment": WORKLOAD,
     "EndpointSlice": {"addressType": "IPv4", "endpoints": []},
+    "Event": {
+        "eventTime": "2026-01-02T03:04:05.000000Z",
+        **{name: {"namespace": "any"} for name in ("involvedObject", "regarding")},
+        **dict.fromkeys(("type", "reason", "action", "reportingController", "reportingInstance"), "Normal"),
+    },
+    "HorizontalPodAutoscaler": {"spec": {"maxReplicas": 3, "scaleTargetRef": TARGET}},
+    "Job": {"spec": JOB},
+    "PersistentVolume": {
+        "spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/v"}}
+    },
+    "PersistentVolumeClaim": {"spec": CLAIM},
     "Pod": {"spec": CONTAINERS},
-    "ReplicaSet": {"spec": {"selector": SELECTOR, "template": TEMPLATE}},
+    "PodTemplate": {"template": TEMPLATE},
+    "ReplicaSet": WORKLOAD,
+    "ReplicationController": {"spec": {"selector": {"a": "b"}, "template": TEMPLATE}},
+    "RoleBinding": {"roleRef": {**ROLE, "kind": "Role"}},
+    "RuntimeClass": {"handler": "h"},
     "Service": {"spec": {"ports": [{"port": 80}]}},
+    "StatefulSet": WORKLOAD,
+    "StorageClass": {"provisioner": "p"},
+    "VolumeAttachment": {"spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}},
+    "VolumeAttributesClass": {"driverName": "d", "parameters": {"a": "b"}},
 }
 """What the objects of some kinds at least consist of."""
 
