@@ -24,6 +24,7 @@ TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": CONTAINERS}
 JOB = {"template": {"spec": {**CONTAINERS, "restartPolicy": "Never"}}}
 WORKLOAD = {"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}}
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+REPORTING = ("reportingComponent", "reportingController", "reportingInstance")
 TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
 ROLE = {"apiGroup": "rbac.authorization.k8s.io", "name": "view"}
 SOUND: dict[str, dict[str, Any]] = {
@@ -37,7 +38,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "Event": {
         "eventTime": "2026-01-02T03:04:05.000000Z",
         **{name: {"namespace": "any"} for name in ("involvedObject", "regarding")},
-        **dict.fromkeys(("type", "reason", "action", "reportingController", "reportingInstance"), "Normal"),
+        **dict.fromkeys(("type", "reason", "action", *REPORTING), "Normal"),
     },
     "HorizontalPodAutoscaler": {"spec": {"maxReplicas": 3, "scaleTargetRef": TARGET}},
     "Job": {"spec": JOB},
