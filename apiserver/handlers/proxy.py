@@ -33,6 +33,8 @@ _NOT_PASSED_ON = frozenset({
     b"authorization", b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
+# What this server says itself, or has acted upon.
+_SAID_ANEW = (b"impersonate-", b"x-forwarded-for", FORWARDED_URI)
 _CONNECT_TIMEOUT = 30.0  # seconds
 
 
@@ -223,7 +225,7 @@ async def _answer(upstream: httpx.Response, prefix: str, request: Request, recei
 def _headers(request: Request, shown: str) -> list[tuple[bytes, bytes]]:
     """What the target is told: the client's headers, and whom and where the request came from."""
     headers = [(name, value) for name, value in request.scope["headers"] if name not in _NOT_PASSED_ON]
-    headers = [(name, value) for name, value in headers if name not in (b"x-forwarded-for", FORWARDED_URI)]
+    headers = [(name, value) for name, value in headers if not name.startswith(_SAID_ANEW)]
     headers.append((FORWARDED_URI, shown.encode("latin-1", "replace")))
     client = request.scope.get("client")
     if client:
