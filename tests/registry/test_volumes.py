@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from apiserver.registry.names import LABEL_MESSAGE, SUBDOMAIN_MESSAGE
+from apiserver.registry.names import LABEL_MESSAGE, SUBDOMAIN_MESSAGE, label_value
 from apiserver.registry.pods import Pods
 from tests.registry.builders import complaints, pod
 
+(VALUE_MESSAGE,) = label_value("-")
 MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 PORTS = "must be a host:port pair or multiple pairs separated by commas"
 
@@ -110,6 +111,15 @@ OTHERS: list[tuple[dict[str, Any], list[str]]] = [
         ["emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid resource quantity"],
     ),
     ({"ephemeral": {}}, ["ephemeral.volumeClaimTemplate: Required value"]),
+    (
+        {"ephemeral": {"volumeClaimTemplate": {"metadata": {"name": "x", "labels": {"a": "-"}}, "spec": {}}}},
+        [
+            f'ephemeral.volumeClaimTemplate.metadata.labels: Invalid value: "-": {VALUE_MESSAGE}',
+            "ephemeral.volumeClaimTemplate.metadata.name: Forbidden: cannot be set",
+            "ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at least 1 access mode is required",
+            "ephemeral.volumeClaimTemplate.spec.resources[storage]: Required value",
+        ],
+    ),
     (
         {"image": {"pullPolicy": "Often"}},
         [
