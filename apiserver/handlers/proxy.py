@@ -57,13 +57,16 @@ async def serve_proxy(
     api: API, endpoint: Endpoint, kubelet: KubeletClient, request: Request, receive: Receive, send: Send
 ) -> None:
     """Pass a request on and its answer back.  Raises BadRequest, NotFound, ServiceUnavailable before it has begun."""
+    import httpx
+
     upgrade = request.scope["type"] == "websocket"
     if not upgrade and request.method not in _METHODS:
         raise MethodNotAllowed("the server does not allow this method on the requested resource", StatusDetails())
     target = _target(api, endpoint, kubelet, request)
     path = _path(request)
     query = request.scope["query_string"].decode("latin-1")
-    suffix = quote(path, safe="/:@!$&'()*+,;=~%") + (f"?{query}" if query else "")
+    quoted = quote(path, safe="/:@$&+,;=~")
+    suffix = f"{quoted}?{query}" if query else quoted
     if upgrade:
         scheme = "wss" if target.scheme == "https" else "ws"
         tls = target.tls if scheme == "wss" else None
@@ -74,7 +77,11 @@ async def serve_proxy(
         await send({"type": "http.response.start", "status": 301, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
     else:
-        await _relay(target, f"{target.scheme}://{target.authority}{suffix}", path, request, receive, send)
+        prefix = request.path.removesuffix(path)
+        url = f"{target.scheme}://{target.authority}{suffix}"
+        headers = _headers(request, prefix + quoted)
+        message = httpx.Request(request.method, url, headers=headers, content=_body(request))
+        await _relay(target, message, prefix, request, receive, send)
 
 
 def _path(request: Request) -> str:
@@ -189,11 +196,12 @@ def _is_pod(api: API, place: EndpointAddress, namespace: str) -> bool:
 # --- passing on -------------------------------------------------------------------------------------
 
 
-async def _relay(target: Target, url: str, path: str, request: Request, receive: Receive, send: Send) -> None:
+async def _relay(
+    target: Target, message: httpx.Request, prefix: str, request: Request, receive: Receive, send: Send
+) -> None:
+    """Send a message to the target and pass the answer on; `prefix` is the path up to and with `/proxy`."""
     import httpx
 
-    prefix = request.path.removesuffix(path)
-    message = httpx.Request(request.method, url, headers=_headers(request, prefix + path), content=_body(request))
     timeout = httpx.Timeout(_CONNECT_TIMEOUT, read=None)
     async with httpx.AsyncClient(verify=target.tls, timeout=timeout, trust_env=False) as client:
         try:
