@@ -50,7 +50,9 @@ def validate_autoscaler(new: HorizontalPodAutoscaler, old: HorizontalPodAutoscal
     fewest = 0 if before is not None and before.minReplicas == 0 else 1
     if spec.minReplicas is not None and spec.minReplicas < fewest:
         yield invalid_value("spec.minReplicas", spec.minReplicas, f"must be greater than or equal to {fewest}")
-    if spec.maxReplicas < 1:
+    if spec.maxReplicas == 0:
+        yield required("spec.maxReplicas", "must be set and greater than 0")
+    elif spec.maxReplicas < 0:
         yield invalid_value("spec.maxReplicas", spec.maxReplicas, "must be greater than 0")
     if spec.minReplicas is not None and spec.maxReplicas < spec.minReplicas:
         yield invalid_value("spec.maxReplicas", spec.maxReplicas, "must be greater than or equal to `minReplicas`")

@@ -40,6 +40,10 @@ _ON_DELETE = "OnDelete"
 class DaemonSetStatusUpdate(Status):
     """`/status` of DaemonSets: what the controller counted."""
 
+    def prepare_for_update(self, new: DaemonSet, old: DaemonSet) -> None:
+        super().prepare_for_update(new, old)
+        new.metadata.annotations[TEMPLATE_GENERATION] = str(_template_generation(old))
+
     def validate_update(self, new: DaemonSet, old: DaemonSet) -> Iterable[FieldError]:
         counts = (
             "currentNumberScheduled",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.errors import FieldError, invalid_value, not_supported
+from api.meta_v1 import LabelSelector, LabelSelectorRequirement
 from api.policy_v1 import PodDisruptionBudget, PodDisruptionBudgetStatus
 from api.scheme import resource_of
 from apiserver.registry.columns import AGE, NAME
@@ -17,6 +18,9 @@ from apiserver.registry.names import path_segment
 from apiserver.registry.strategy import Column, Context, Status, Strategy
 from apiserver.registry.workloads import validate_at_most_all, validate_counts, validate_int_or_percent
 
+_MATCHES_ALL_LABEL = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match"
+"""A label no pod has, by which policy/v1beta1 said that an empty selector selects nothing or everything."""
+_NOTHING = LabelSelector(matchExpressions=[LabelSelectorRequirement(key=_MATCHES_ALL_LABEL, operator="Exists")])
 _EVICTION_POLICIES = ("AlwaysAllow", "IfHealthyBudget")
 
 
@@ -56,6 +60,11 @@ class PodDisruptionBudgets(Strategy[PodDisruptionBudget]):
         ),
         AGE,
     )
+
+    def default(self, obj: PodDisruptionBudget) -> None:
+        selector = obj.spec.selector
+        if selector is not None and selector != _NOTHING:  # never together with what else the user says
+            selector.matchExpressions = [r for r in selector.matchExpressions if r.key != _MATCHES_ALL_LABEL]
 
     def prepare_for_create(self, new: PodDisruptionBudget, context: Context) -> None:
         new.status = PodDisruptionBudgetStatus(currentHealthy=0, desiredHealthy=0, disruptionsAllowed=0, expectedPods=0)

@@ -27,15 +27,12 @@ from apiserver.registry.pod_defaults import default_pod_spec
 from apiserver.registry.pod_warnings import template_warnings
 from apiserver.registry.strategy import Column, Context, Scale, Status, Strategy
 from apiserver.registry.workloads import (
-    as_number,
     is_usable,
     nonnegative,
     selects,
     unmatched,
-    validate_at_most_all,
     validate_collision_count,
     validate_counts,
-    validate_int_or_percent,
     validate_pod_template,
     validate_runs_always,
     validate_workload_selector,
@@ -133,10 +130,12 @@ class StatefulSets(Strategy[StatefulSet]):
             default_claim_spec(claim.spec)
 
     def prepare_for_create(self, new: StatefulSet, context: Context) -> None:
+        _drop_disabled(new)
         new.status = StatefulSetStatus(replicas=0, availableReplicas=0)
         new.metadata.generation = 1
 
     def prepare_for_update(self, new: StatefulSet, old: StatefulSet, context: Context) -> None:
+        _drop_disabled(new)
         new.status = old.status
         new.metadata.generation = old.metadata.generation + (new.spec != old.spec)
 
@@ -154,11 +153,19 @@ class StatefulSets(Strategy[StatefulSet]):
     def warnings(self, new: StatefulSet, old: StatefulSet | None) -> Iterable[str]:
         if old is None or new.metadata.generation != old.metadata.generation:
             yield from template_warnings(new.spec.template, None if old is None else old.spec.template)
-            for i, claim in enumerate(new.spec.volumeClaimTemplates):
-                yield from claim_spec_warnings(claim.spec, f"spec.volumeClaimTemplates[{i}].spec")
-        retention = new.spec.revisionHistoryLimit
-        if retention is not None and retention < 0:
+        for i, claim in enumerate(new.spec.volumeClaimTemplates):
+            # Kubernetes names the place as nobody else would, and differently in updates.
+            where = f"spec.volumeClaimTemplates[{i}]"
+            yield from claim_spec_warnings(claim.spec, where if old is None else f"{where}.Spec")
+        limit = new.spec.revisionHistoryLimit
+        if limit is not None and limit < 0:
             yield f"spec.revisionHistoryLimit: {_KEEPS_ALL}"
+
+
+def _drop_disabled(obj: StatefulSet) -> None:
+    """Take away what Kubernetes 1.36 knows but does not do by default: several pods less at a time (KEP-961)."""
+    if obj.spec.updateStrategy.rollingUpdate is not None:
+        obj.spec.updateStrategy.rollingUpdate.maxUnavailable = None
 
 
 _FIXED = tuple(name for name in StatefulSetSpec.model_fields if name not in _MUTABLE)
@@ -205,12 +212,6 @@ def _validate_strategy(strategy: StatefulSetUpdateStrategy, path: str) -> Iterat
     elif strategy.type == _ROLLING:
         if rolling is not None:
             yield from nonnegative(rolling.partition, f"{where}.partition")
-            unavailable = rolling.maxUnavailable
-            if unavailable is not None:
-                yield from validate_int_or_percent(unavailable, f"{where}.maxUnavailable")
-                if not as_number(unavailable):
-                    yield invalid_value(f"{where}.maxUnavailable", unavailable, "cannot be 0")
-                yield from validate_at_most_all(unavailable, f"{where}.maxUnavailable")
     else:
         yield invalid_value(path, internal(strategy), f"must be '{_ROLLING}' or '{_ON_DELETE}'")
 

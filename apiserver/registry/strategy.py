@@ -194,10 +194,6 @@ class Strategy(Generic[M]):
     """What such a DELETE is answered with in a `Warning`."""
     tracks_owners: ClassVar[bool] = True
     """Whether managedFields say who owns which field."""
-    storage_model: ClassVar[type[Model] | None] = None
-    """Where the objects are another resource's (`registry.table.STORED_AS`): the type in whose form they are kept."""
-    storage_fields: ClassVar[Mapping[str, str]] = {}
-    """In that case, what each differing top-level field is called there."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()

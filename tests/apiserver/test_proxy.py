@@ -97,7 +97,9 @@ def placed(client: httpx.Client, backend: int) -> str:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_a_request_arrives_as_it_was_sent(client: httpx.Client, placed: str, method: str) -> None:
-    answer = client.request(method, f"{placed}/pods/p/proxy/a/b%20c%25/?x=1&x=2", content=b"hello", headers={"X-Own": "z"})
+    answer = client.request(
+        method, f"{placed}/pods/p/proxy/a/b%20c%25/?x=1&x=2", content=b"hello", headers={"X-Own": "z"}
+    )
     told = answer.json()
     assert (told["method"], told["path"], told["body"]) == (method, "/a/b%20c%25/?x=1&x=2", "hello")
     assert told["headers"]["x-own"] == "z"

@@ -115,6 +115,13 @@ def test_events_are_owned_across_their_groups(admin: httpx.Client, namespace: st
     assert "f:message" in owners["first"]["fieldsV1"]
 
 
+def test_an_apply_creates_what_needs_more_than_a_name(admin: httpx.Client, namespace: str) -> None:
+    url = f"/apis/apps/v1/namespaces/{namespace}/controllerrevisions/r"
+    body = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": {"name": "r"}, "data": {"k": 1}}
+    answer = admin.patch(url, params={"fieldManager": "m"}, headers=APPLY, json={**body, "revision": 3})
+    assert (answer.status_code, answer.json()["revision"], answer.json()["data"]) == (201, 3, {"k": 1})
+
+
 @pytest.mark.parametrize(
     ("parameters", "left", "warned"),
     [({}, ["orphan"], True), ({"propagationPolicy": "Background"}, [], False)],

@@ -84,9 +84,16 @@ def test_what_is_left_out() -> None:
             {"minReplicas": 0, "maxReplicas": 0},
             [
                 "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1",
-                "spec.maxReplicas: Invalid value: 0: must be greater than 0",
+                "spec.maxReplicas: Required value: must be set and greater than 0",
                 "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to "
                 "zero replicas",
+            ],
+        ),
+        (
+            {"maxReplicas": -1},
+            [
+                "spec.maxReplicas: Invalid value: -1: must be greater than 0",
+                "spec.maxReplicas: Invalid value: -1: must be greater than or equal to `minReplicas`",
             ],
         ),
         (
@@ -226,6 +233,15 @@ def test_annotations_of_any_content_are_read_or_left_out(name: str, content: Any
     strategy.default(again)
     assert again == found
     assert len(strategy.cells(found, NOW)) == len(strategy.columns)
+
+
+def test_measures_that_lack_members_are_read_as_empty() -> None:
+    status = {"currentMetrics": [{"type": "Resource", "resource": {}}]}
+    found = autoscaling_v2.HorizontalPodAutoscaler.from_dict({"status": status})
+    assert found.to_dict()["status"]["currentMetrics"] == [
+        {"type": "Resource", "resource": {"name": "", "current": {}}}
+    ]
+    assert autoscaling_v2.HorizontalPodAutoscaler.from_dict({}).to_dict()["status"]["currentMetrics"] is None
 
 
 def test_status_is_the_controllers_in_the_old_version_too() -> None:

@@ -18,6 +18,7 @@ from apiserver.registry.replication_controllers import ReplicationControllers
 from apiserver.registry.stateful_sets import StatefulSets
 from tests.registry.builders import NOW, complaints, context, created, update_complaints
 
+V1BETA1 = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match"
 MISMATCH = 'spec.template.metadata.labels: Invalid value: {"app":"a"}: `selector` does not match template `labels`'
 UPDATES = (
     "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
@@ -76,6 +77,22 @@ def test_what_a_stateful_set_leaves_out() -> None:
     }
 
 
+def test_a_stateful_set_does_without_what_is_off_in_kubernetes() -> None:
+    found = created(StatefulSets(), stateful_set(updateStrategy={"rollingUpdate": {"maxUnavailable": 2}}))
+    assert found.spec.updateStrategy.to_dict() == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+
+
+def test_what_a_stateful_set_is_warned_of() -> None:
+    odd = claim(resources={"requests": {"storage": "1500m"}})
+    made = created(StatefulSets(), stateful_set(volumeClaimTemplates=[odd], revisionHistoryLimit=-1))
+    fraction = 'resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer'
+    revisions = (
+        "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+    )
+    assert list(StatefulSets().warnings(made, None)) == [f"spec.volumeClaimTemplates[0].{fraction}", revisions]
+    assert list(StatefulSets().warnings(made, made)) == [f"spec.volumeClaimTemplates[0].Spec.{fraction}", revisions]
+
+
 MOUNTING = [{"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}]
 
 
@@ -100,12 +117,8 @@ MOUNTING = [{"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mount
         ),
         ({"updateStrategy": {"type": "OnDelete"}}, []),
         (
-            {"updateStrategy": {"rollingUpdate": {"partition": -1, "maxUnavailable": "200%"}}},
-            [
-                "spec.updateStrategy.rollingUpdate.partition: Invalid value: -1: must be greater than or equal to 0",
-                'spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: "200%": must not be '
-                "greater than 100%",
-            ],
+            {"updateStrategy": {"rollingUpdate": {"partition": -1}}},
+            ["spec.updateStrategy.rollingUpdate.partition: Invalid value: -1: must be greater than or equal to 0"],
         ),
         (
             {"podManagementPolicy": "Any", "serviceName": "A"},
@@ -186,6 +199,10 @@ def test_a_daemon_set_counts_its_templates() -> None:
     newer.metadata.annotations = {TEMPLATE_GENERATION: "77"}  # is not what the client says
     strategy.prepare_for_update(newer, new, context())
     assert (newer.metadata.generation, newer.metadata.annotations) == (3, {TEMPLATE_GENERATION: "2"})
+    reported = newer.copy_deep()
+    reported.metadata.annotations = {}
+    strategy.subresources[0].prepare_for_update(reported, newer)
+    assert reported.metadata.annotations == {TEMPLATE_GENERATION: "2"}
     newer.metadata.annotations = {TEMPLATE_GENERATION: "many"}
     with pytest.raises(BadRequest, match='parsing "many": invalid syntax'):
         strategy.default(newer)
@@ -339,6 +356,19 @@ def test_a_budget_has_one_limit() -> None:
     assert complaints(PodDisruptionBudgets(), both) == [
         f"spec: Invalid value: {shown}: minAvailable and maxUnavailable cannot be both set"
     ]
+
+
+@pytest.mark.parametrize(
+    ("selector", "kept"),
+    [
+        ({"matchExpressions": [{"key": V1BETA1, "operator": "Exists"}]}, 1),
+        ({"matchExpressions": [{"key": V1BETA1, "operator": "DoesNotExist"}]}, 0),
+        ({"matchLabels": {"a": "b"}, "matchExpressions": [{"key": V1BETA1, "operator": "Exists"}]}, 0),
+    ],
+)
+def test_how_v1beta1_selected_nothing_is_kept_to_itself(selector: dict[str, Any], kept: int) -> None:
+    found = created(PodDisruptionBudgets(), PodDisruptionBudget.from_dict({"spec": {"selector": selector}}))
+    assert len(found.spec.selector.matchExpressions) == kept
 
 
 def test_what_may_be_said_of_a_budget() -> None:
