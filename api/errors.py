@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import orjson
 
 from api.meta_v1 import Status, StatusCause, StatusDetails
+from api.quoting import quoted
 
 
 class StatusError(Exception):
@@ -220,7 +221,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
+        return quoted(value)
     if isinstance(value, int | float):
         return str(value)
     if hasattr(value, "encode"):
@@ -248,8 +249,8 @@ def duplicate(field: str, value: Any, detail: str = "") -> FieldError:
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
     """`supported` is named in its own order, sets in alphabetical order."""
     choices = sorted(supported) if isinstance(supported, Set) else supported
-    quoted = ", ".join(f'"{choice}"' for choice in choices)
-    return FieldError("FieldValueNotSupported", field, value, f"supported values: {quoted}" if quoted else "")
+    shown = ", ".join(map(quoted, choices))
+    return FieldError("FieldValueNotSupported", field, value, f"supported values: {shown}" if shown else "")
 
 
 def forbidden(field: str, detail: str) -> FieldError:

@@ -141,8 +141,15 @@ def struct() -> Any:
     return Field(default={}, validate_default=True)
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # the first or last day there is, and a zone that moves it over the edge
+        raise ValueError("Time.MarshalJSON: year outside of range [0,9999]") from None
+
+
 def _to_second(value: datetime) -> datetime:
-    return value.astimezone(UTC).replace(microsecond=0)
+    return _in_utc(value).replace(microsecond=0)
 
 
 def _microseconds(value: datetime) -> str:
@@ -154,7 +161,7 @@ def _with_microseconds(value: Any) -> Any:
         return value
     if not _MICRO_TIME.fullmatch(value):
         raise ValueError("not an RFC 3339 time with six digits after the second")
-    return datetime.fromisoformat(value)
+    return _in_utc(datetime.fromisoformat(value))
 
 
 def _is_base64(value: str) -> str:

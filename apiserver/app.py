@@ -25,6 +25,8 @@ class Application:
         if request_of(scope).info.is_resource:
             await self._dispatcher(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            scope = {**scope, "type": "http", "method": "GET"}  # nothing here is a stream: the upgrade is declined
         self._wanted.set()
         plain = self._plain.result() if self._plain.done() else await asyncio.shield(self._plain)
         await plain(scope, receive, send)

@@ -70,7 +70,7 @@ def decode_request(
         return _decode_closely(expected, raw, body, field_validation, duplicates)
     if strict and media == JSON and repeats_keys(raw):
         return _decode_closely(expected, raw, body, field_validation, duplicates)
-    expected.check(getattr(obj, "apiVersion", ""), getattr(obj, "kind", ""))
+    expected.check(getattr(obj, "apiVersion", ""), getattr(obj, "kind", ""), body)
     return obj, expected.complaints([], duplicates, field_validation)
 
 
@@ -123,8 +123,10 @@ class Expected:
         self.model, self.kind, self.version = model, kind, version
         self.schema = schema_of(model)
 
-    def check(self, api_version: str, kind: str) -> None:
+    def check(self, api_version: str, kind: str, body: bytes) -> None:
         """Raises BadRequest for a body that says it is something else."""
+        if api_version.count("/") > 1:
+            raise self.unrecognized(f"unexpected GroupVersion string: {api_version}", body)
         given, group_version = kind or self.kind, GroupVersion.parse(api_version or self.version)
         if self.kind == "DeleteOptions":
             if given != self.kind:
@@ -140,7 +142,7 @@ class Expected:
             or (resource is None and self.is_version(group_version.version) and self.is_group(group_version.group))
         ):
             return
-        if resource is not None or (not api_version and resource_of_kind(self.version, given)):
+        if resource is not None or resource_of_kind(api_version or self.version, given.removesuffix("List")):
             target = f"{self.group.partition('.')[0] or 'core'}.{self.kind}"
             problem = f"converting ({group_version.version}.{given}) to ({target}): unknown conversion"
         else:
@@ -204,7 +206,7 @@ def _decode_protobuf(expected: Expected, body: bytes) -> Any:
         envelope = protobuf.unwrap(body)
     except protobuf.Malformed as error:
         raise expected.unrecognized(str(error), body) from None
-    expected.check(envelope.api_version, envelope.kind)
+    expected.check(envelope.api_version, envelope.kind, body)
     try:
         document = protobuf.read(expected.model, envelope.raw)
         return expected.model.from_dict({"apiVersion": envelope.api_version, "kind": envelope.kind, **document})
@@ -269,7 +271,7 @@ def _examine(
     if named is None:
         problem = _head_error(document)
         raise expected.unrecognized(f"couldn't get version/kind; json parse error: {problem}", body)
-    expected.check(*named)
+    expected.check(*named, body)
     if (mistyped := go_errors.type_error(expected.schema, document)) is not None:
         raise expected.cannot_handle(mistyped)
     found: list[str] = []

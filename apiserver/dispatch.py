@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
@@ -12,10 +13,10 @@ from api.autoscaling_v1 import Scale as ScaleObject
 from api.core_v1 import Binding, Pod, ServiceAccount
 from api.errors import BadRequest, MethodNotAllowed, NotFound, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
+from api.model import Model
 from api.policy_v1 import Eviction
-from api.schema import schema_of
 from apiserver import tables
-from apiserver.answer import Answer
+from apiserver.answer import Answer, PageNotFound
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -26,18 +27,17 @@ from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
 from apiserver.handlers.eviction import evict
 from apiserver.handlers.list import Page, list_page
-from apiserver.handlers.list_options import list_options
+from apiserver.handlers.list_options import check_read_version, list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.proxy import serve_proxy
-from apiserver.handlers.scale import scale_document, write_scale
+from apiserver.handlers.scale import patching, replacing, scale_answer, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
 from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import MediaType, negotiate
-from apiserver.patch.request import MERGE_PATCH, ApplyRequest, PatchRequest
 from apiserver.registry.strategy import Scale, Subresource
-from apiserver.request import Receive, Request, Scope, Send, request_of
+from apiserver.request import Receive, Request, RequestInfo, Scope, Send, request_of
 from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
@@ -58,14 +58,18 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
         info = request.info
+        if request.method == "HEAD" and info.subresource != "proxy":  # no resource answers it, though get allows it
+            raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
             answer = await reviews.review(self.api, request)
-            await answer.send(send, request, negotiate(request.header("accept")))
+            await answer.send(send, request, _media(request, reviews.REVIEWS[info.group, info.resource][1]))
             return
         endpoint = self.api.endpoint(info.group, info.version, info.resource)
-        if endpoint is None or (len(info.parts) > 3 and info.subresource != "proxy"):
+        if endpoint is None and not self._is_built_in(info.group):
+            raise PageNotFound()
+        if endpoint is None or (len(info.parts) > 3 and info.subresource != "proxy") or _misplaced(endpoint, info):
             raise NotFound("the server could not find the requested resource", StatusDetails())
-        if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch", "deletecollection"):
+        if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise _not_allowed()
         if info.subresource in _CONNECT and endpoint.model is Pod:
             await self._connect(endpoint, request, scope, receive, send)
@@ -75,7 +79,7 @@ class Dispatcher:
             return
         if endpoint.strategy.deprecation:
             request.warnings.append(endpoint.strategy.deprecation)
-        media = negotiate(request.header("accept"))
+        media = _media(request, endpoint.model)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
                 raise _not_allowed()
@@ -87,6 +91,9 @@ class Dispatcher:
             return
         answer = await self._handle(endpoint, request, media)
         await answer.send(send, request, media)
+
+    def _is_built_in(self, group: str) -> bool:
+        return any(key[0] == group for keys in (self.api.endpoints, reviews.REVIEWS) for key in keys)
 
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
@@ -120,6 +127,8 @@ class Dispatcher:
         info = request.info
         if not endpoint.resource.is_stored:
             return self._object(endpoint, await computed_object(endpoint, info.name), request, media)
+        if version := request.query.get("resourceVersion"):
+            check_read_version(version, self.api.cache.revision)
         return self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
@@ -150,7 +159,7 @@ class Dispatcher:
         if media.transform:
             document = tables.transformed_object(endpoint, entry, media, request, self.api.clock.now())
             return Answer(status, document=document)
-        return Answer(status, body=endpoint.wire(entry))
+        return Answer(status, body=b"%b\n" % endpoint.wire(entry))
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -185,7 +194,14 @@ class Dispatcher:
         options = write_options(request, "UpdateOptions")
         write = self._begin(endpoint, request, options)
         body = await request.body(self.api.max_request_bytes)
-        read = lambda: self._read(endpoint.model, endpoint, request, options, body)  # noqa: E731
+
+        def read() -> Any:
+            new, name = self._read(endpoint.model, endpoint, request, options, body), request.info.name
+            check_names(new, write.namespace, name, endpoint.namespaced)
+            if not new.metadata.name:
+                raise unnamed(name)
+            return new
+
         create = endpoint.strategy.create_on_update and not write.subresource
         entry, created = await update_object(write, request.info.name, _each_time(read), create=create)
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
@@ -252,27 +268,23 @@ class Dispatcher:
         if isinstance(part, Subresource):
             handlers = {"get": self._get, "update": self._update, "patch": self._patch}
             return await handlers[info.verb](endpoint, request, media)
-        return await self._scale(endpoint, part, request)
+        return await self._scale(endpoint, part, request, media)
 
-    async def _scale(self, endpoint: Endpoint, part: Scale, request: Request) -> Answer:
+    async def _scale(self, endpoint: Endpoint, part: Scale, request: Request, media: MediaType) -> Answer:
         info = request.info
         if info.verb == "get":
             entry = endpoint.find(info.namespace, info.name)
-            return Answer(document=scale_document(endpoint, part, entry))
+            return scale_answer(part, entry, media, request, self.api.clock.now())
         if info.verb == "update":
             options = write_options(request, "UpdateOptions")
-            scale = await self._decoded(ScaleObject, endpoint, request, options)
-            if not scale.metadata.name:
-                raise unnamed(info.name)
-            check_names(scale, info.namespace, info.name, endpoint.namespaced)
-            make: Callable[[dict[str, Any]], ScaleObject] = lambda current: scale.copy_deep()  # noqa: E731
+            write = self._begin(endpoint, request, options)
+            make = replacing(write, await self._decoded(ScaleObject, endpoint, request, options))
         else:
             kind = patch_type(request.header("content-type"))
-            options = write_options(request, "PatchOptions", apply=kind == APPLY_PATCH)
-            body = await request.body(self.api.max_request_bytes)
-            make = _scale_patch(kind, body)
-        entry = await write_scale(self._begin(endpoint, request, options), part, info.name, make)
-        return Answer(document=scale_document(endpoint, part, entry))
+            write = self._begin(endpoint, request, write_options(request, "PatchOptions", apply=kind == APPLY_PATCH))
+            make = patching(write, kind, await request.body(self.api.max_request_bytes))
+        entry = await write_scale(write, part, info.name, make)
+        return scale_answer(part, entry, media, request, self.api.clock.now())
 
     async def bind(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
@@ -310,6 +322,27 @@ class Dispatcher:
         return Answer(_CREATED, document=_success(None))
 
 
+def _media(request: Request, model: type[Model]) -> MediaType:
+    """The form of an answer about objects of a type.  Raises NotAcceptable."""
+    accept = request.header("accept")
+    wants_protobuf = "protobuf" in accept and _has_protobuf(model)
+    return negotiate(accept, streams=request.info.verb in ("list", "watch"), protobuf=wants_protobuf)
+
+
+@cache
+def _has_protobuf(model: type[Model]) -> bool:
+    from apiserver import protobuf  # most clients speak JSON
+
+    return protobuf.encodable(model)
+
+
+def _misplaced(endpoint: Endpoint, info: RequestInfo) -> bool:
+    """Whether a path names a namespace for what is in none, or an object of a namespace without naming that."""
+    if endpoint.namespaced:
+        return bool(info.name) and not info.namespace
+    return bool(info.namespace) and info.resource != "namespaces"
+
+
 def _each_time(read: Callable[[], Any]) -> Transform:
     """The object a client sent, read anew at every try of the write."""
     first = [read()]  # what is wrong with it is said before anything else
@@ -318,18 +351,6 @@ def _each_time(read: Callable[[], Any]) -> Transform:
         return first.pop() if first else read()
 
     return transform
-
-
-def _scale_patch(kind: str, body: bytes) -> Callable[[dict[str, Any]], ScaleObject]:
-    if kind == APPLY_PATCH:
-        kind, body = MERGE_PATCH, orjson.dumps(ApplyRequest(body).applied)
-    request = PatchRequest(kind, body)
-
-    def make(current: dict[str, Any]) -> ScaleObject:
-        changed = request.apply(current, schema_of(ScaleObject))
-        return request.decode(ScaleObject, changed)[0]
-
-    return make
 
 
 _ACTIONS: dict[tuple[type[Any], str], Callable[[Dispatcher, Endpoint, Request], Awaitable[Answer]]] = {
@@ -350,7 +371,7 @@ def _list_parts(head: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
         if size >= _PIECE:
             yield b"".join(piece)
             piece, size = [], 0
-    piece.append(b"]}")
+    piece.append(b"]}\n")
     yield b"".join(piece)
 
 

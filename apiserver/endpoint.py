@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -144,6 +145,8 @@ class API:
     requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int
+    watch_events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """How many events watchers have been told, by group, version and resource."""
     random: random.Random = field(default_factory=random.Random)
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 

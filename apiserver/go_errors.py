@@ -6,7 +6,6 @@ Clients and their tests match these messages, so they are part of the API.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator
@@ -223,7 +222,7 @@ def _scalar_errors(scalar: str, value: Any) -> Iterator[str]:
 def _base64_error(text: str) -> str | None:
     try:
         base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and what is not ASCII is another
         return f"illegal base64 data at input byte {_first_wrong_byte(text)}"
     return None
 

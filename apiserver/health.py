@@ -12,21 +12,32 @@ Check = Callable[[], str]
 """Says what is wrong; an empty string is good health."""
 
 
+ENDPOINTS = ("healthz", "livez", "readyz")
+
+
 @dataclass(frozen=True)
 class Health:
     """Named checks.  Those in `readiness_only` do not count for liveness: a server that is shutting down lives."""
 
     checks: Mapping[str, Check]
-    readiness_only: Collection[str] = ("shutdown",)
+    readiness_only: Collection[str] = ("etcd-readiness", "informer-sync", "shutdown")
 
-    def examine(self, path: str, excluded: Collection[str], verbose: bool) -> tuple[int, str]:
-        """HTTP status and text for `/healthz`, `/livez`, `/readyz` or, with a check's name behind, that check alone."""
-        endpoint, _, single = path.strip("/").partition("/")
-        names = [name for name in self.checks if endpoint == "readyz" or name not in self.readiness_only]
-        if single:
+    def names(self, endpoint: str) -> list[str]:
+        """The checks of one of the ENDPOINTS."""
+        return [name for name in self.checks if endpoint == "readyz" or name not in self.readiness_only]
+
+    def examine(self, path: str, excluded: Collection[str], verbose: bool) -> tuple[int, str] | None:
+        """HTTP status and text for `/healthz`, `/livez`, `/readyz` or, with a check's name behind, that check alone.
+
+        None when there is no such check.
+        """
+        endpoint, slash, single = path.removeprefix("/").partition("/")
+        names = self.names(endpoint)
+        if slash:
             if single not in names:
-                return 404, f"{single}: no such check; there are {', '.join(names)}\n"
-            names, excluded = [single], ()
+                return None
+            problem = self.checks[single]()
+            return (500, f"internal server error: {problem}\n") if problem else (200, "ok")
         lines, failed = [], False
         for name in names:
             if name in excluded:
@@ -36,11 +47,9 @@ class Health:
             failed = failed or bool(problem)
             # What is wrong may say too much to somebody who is nobody in particular; the log has it.
             lines.append(f"[-]{name} failed: reason withheld" if problem else f"[+]{name} ok")
-        lines += [
-            f'warn: some health checks cannot be excluded: no matches for "{name}"'
-            for name in excluded
-            if name not in self.checks
-        ]
+        if unknown := sorted(set(excluded).difference(names)):
+            quoted = ",".join(f'"{name}"' for name in unknown)
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
         if failed:
             return 500, "\n".join([*lines, f"{endpoint} check failed"]) + "\n"
         if verbose:

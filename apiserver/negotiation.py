@@ -16,7 +16,12 @@ from api.meta_v1 import StatusDetails
 
 JSON = "application/json"
 YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 AVAILABLE = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+
+
+NOT_SERVED = f"only the following media types are accepted: {AVAILABLE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,16 @@ class MediaType:
 
     def encode(self, document: Any) -> bytes:
         if self.type == YAML:
-            import yaml
+            from api.yaml_text import to_yaml  # most clients never ask for YAML
 
-            text: str = yaml.dump(document, Dumper=yaml.CSafeDumper, default_flow_style=False, allow_unicode=True)
-            return text.encode()
-        return orjson.dumps(document, option=orjson.OPT_INDENT_2 if self.pretty else None)
+            return to_yaml(document).encode()
+        if self.type == PROTOBUF:
+            from apiserver import protobuf
+
+            return protobuf.encode(document)
+        if self.pretty:
+            return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+        return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
 PLAIN = MediaType()
@@ -56,10 +66,15 @@ def _parse(part: str) -> tuple[str, dict[str, str], float]:
 
 
 @lru_cache(maxsize=512)
-def negotiate(accept: str, *, transforms: bool = True) -> MediaType:
+def negotiate(
+    accept: str, *, transforms: bool = True, discovery: bool = False, streams: bool = False, protobuf: bool = False
+) -> MediaType:
     """The best form for an Accept header.  Raises NotAcceptable when none of it can be served.
 
-    Protobuf and CBOR are not served: clients that offer them also offer JSON and fall back to it.
+    `transforms`: whether tables and metadata alone may be answered; `discovery`: whether aggregated discovery;
+    `streams`: whether the path can be watched, which a refusal mentions; `protobuf`: whether the answer has that form.
+
+    CBOR is not served, and protobuf only for what is built in: clients that offer them also offer JSON.
     """
     if not accept.strip():
         return PLAIN
@@ -70,22 +85,25 @@ def negotiate(accept: str, *, transforms: bool = True) -> MediaType:
             continue
         if kind in ("*/*", JSON):
             base = JSON
-        elif kind == YAML:
-            base = YAML
+        elif kind == YAML or (kind == PROTOBUF and protobuf):
+            base = kind
         else:
             continue
         target, group = parameters.get("as", ""), parameters.get("g", "")
         if not target:
             return MediaType(base, stream=parameters.get("stream", ""), pretty=parameters.get("pretty") == "1")
-        if target == "APIGroupDiscoveryList" and group == "apidiscovery.k8s.io":
-            if parameters.get("v") in ("v2", "v2beta1"):
-                return MediaType(base, discovery=parameters["v"])
-            continue
         misshapen = True
+        if target == "APIGroupDiscoveryList" and group == "apidiscovery.k8s.io":
+            if discovery and parameters.get("v") == "v2":
+                return MediaType(base, discovery="v2")
+            continue
         if not transforms or group != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
             continue
+        if base == PROTOBUF and target == "Table":
+            continue  # its cells can be anything
         if target in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
             return MediaType(base, target, parameters["v"])
     if misshapen:
-        raise NotAcceptable(f"only the following media types are accepted: {AVAILABLE}")
-    raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {AVAILABLE}", StatusDetails())
+        raise NotAcceptable(NOT_SERVED)
+    available = f"{AVAILABLE}, {STREAMS}" if streams else AVAILABLE
+    raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {available}", StatusDetails())

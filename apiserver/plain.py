@@ -11,15 +11,18 @@ from typing import Any
 from fastapi import FastAPI, Response
 from fastapi import Request as FastRequest
 
-from api.errors import NotFound, StatusError
+from api.errors import MethodNotAllowed, NotAcceptable, NotFound, StatusError
 from api.meta_v1 import StatusDetails
-from apiserver.answer import readable, refusal
+from apiserver.answer import PAGE_NOT_FOUND, TEXT, PageNotFound, readable, refusal
 from apiserver.discovery import Discovery, etag
 from apiserver.filters.metrics import Metrics
-from apiserver.health import Health
-from apiserver.negotiation import JSON, negotiate
-from apiserver.openapi import Documents
+from apiserver.health import ENDPOINTS, Health
+from apiserver.negotiation import JSON, NOT_SERVED, MediaType, negotiate
+from apiserver.openapi import Documents, gnostic
 from apiserver.version import version
+
+_INDENTED = MediaType(pretty=True)
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, metrics: Metrics) -> FastAPI:
@@ -28,14 +31,26 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
 
     @app.exception_handler(StatusError)
     async def refused(request: FastRequest, error: StatusError) -> Response:
+        if isinstance(error, PageNotFound):
+            return Response(PAGE_NOT_FOUND, 404, media_type=TEXT)
         media = readable(request.headers.get("accept", ""))
         return Response(media.encode(refusal(error).document), error.http_code, media_type=media.type)
 
-    def answer(request: FastRequest, document: Any) -> Response:
-        if document is None:
-            raise _no_such_page()
-        media = negotiate(request.headers.get("accept", ""))
+    def answer(request: FastRequest, document: Any, media: MediaType | None = None) -> Response:
+        media = media or negotiate(request.headers.get("accept", ""), transforms=False)
         return Response(media.encode(document), media_type=media.type)
+
+    def routed(request: FastRequest) -> None:
+        """What a path that only GET has says to the others.  Raises MethodNotAllowed."""
+        if request.method != "GET":
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", StatusDetails())
+
+    def unrouted(request: FastRequest, aggregates: bool) -> MediaType:
+        """What the paths of groups answer with: they take every method, and have words of their own for a 406."""
+        try:
+            return negotiate(request.headers.get("accept", ""), transforms=False, discovery=aggregates)
+        except NotAcceptable:
+            raise NotAcceptable(NOT_SERVED) from None
 
     def cached(request: FastRequest, body: bytes, tag: str, media_type: str = JSON) -> Response:
         headers = {"ETag": tag, "Vary": "Accept"}
@@ -43,81 +58,106 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
             return Response(status_code=304, headers=headers)
         return Response(body, media_type=media_type, headers=headers)
 
-    def discovered(request: FastRequest, core: bool, plain: dict[str, Any]) -> Response:
-        media = negotiate(request.headers.get("accept", ""))
+    def discovered(request: FastRequest, media: MediaType, core: bool, plain: dict[str, Any]) -> Response:
         if not media.discovery:
-            return answer(request, plain)
+            return answer(request, plain, media)
         document = discovery.aggregated(core, media.discovery)
         kind = f"{JSON};g=apidiscovery.k8s.io;v={media.discovery};as=APIGroupDiscoveryList"
         return cached(request, media.encode(document), etag(document), kind)
 
-    @app.get("/")
+    @app.api_route("/", methods=_METHODS)
     async def paths(request: FastRequest) -> Response:
         """The paths of this server."""
         found = {path for route in app.routes if "{" not in (path := getattr(route, "path", "{"))}
-        found |= {f"/apis/{group}" for group in discovery.groups()}
-        return answer(request, {"paths": sorted(found)})
+        found = {path for path in found if path == "/" or not path.endswith("/")}
+        for group in discovery.groups():
+            found.add(f"/apis/{group}")
+            found |= {f"/apis/{each['groupVersion']}" for each in (discovery.group(group) or {}).get("versions", ())}
+        found |= {f"/{endpoint}/{check}" for endpoint in ENDPOINTS for check in health.names(endpoint)}
+        document = {"paths": sorted({*found, "/api/v1"} - {"/"})}
+        return Response(_INDENTED.encode(document), media_type=JSON)
 
-    @app.get("/api")
-    @app.get("/api/")
+    @app.api_route("/api", methods=_METHODS)
+    @app.api_route("/api/", methods=_METHODS)
     async def core_versions(request: FastRequest) -> Response:
-        return discovered(request, True, discovery.core_versions())
+        routed(request)
+        media = negotiate(request.headers.get("accept", ""), transforms=False, discovery=True)
+        return discovered(request, media, True, discovery.core_versions())
 
-    @app.get("/apis")
-    @app.get("/apis/")
+    @app.api_route("/apis", methods=_METHODS)
+    @app.api_route("/apis/", methods=_METHODS)
     async def groups(request: FastRequest) -> Response:
-        return discovered(request, False, discovery.group_list())
+        return discovered(request, unrouted(request, True), False, discovery.group_list())
 
-    @app.get("/api/{version}")
-    @app.get("/api/{version}/")
+    @app.api_route("/api/{version}", methods=_METHODS)
+    @app.api_route("/api/{version}/", methods=_METHODS)
     async def core_resources(request: FastRequest, version: str) -> Response:
-        return answer(request, discovery.resource_list("", version))
+        document = discovery.resource_list("", version)
+        if document is None:
+            raise _no_such_resource()
+        routed(request)
+        return answer(request, document)
 
-    @app.get("/apis/{group}")
-    @app.get("/apis/{group}/")
+    @app.api_route("/apis/{group}", methods=_METHODS)
+    @app.api_route("/apis/{group}/", methods=_METHODS)
     async def one_group(request: FastRequest, group: str) -> Response:
-        return answer(request, discovery.group(group))
+        document = discovery.group(group)
+        if document is None:
+            raise PageNotFound()
+        return answer(request, document, unrouted(request, False))
 
-    @app.get("/apis/{group}/{version}")
-    @app.get("/apis/{group}/{version}/")
+    @app.api_route("/apis/{group}/{version}", methods=_METHODS)
+    @app.api_route("/apis/{group}/{version}/", methods=_METHODS)
     async def resources(request: FastRequest, group: str, version: str) -> Response:
-        return answer(request, discovery.resource_list(group, version))
+        document = discovery.resource_list(group, version)
+        if document is None:
+            raise PageNotFound() if discovery.group(group) is None else _no_such_resource()
+        routed(request)
+        return answer(request, document)
 
-    @app.get("/version")
-    @app.get("/version/")
+    @app.api_route("/version", methods=_METHODS)
+    @app.api_route("/version/", methods=_METHODS)
     async def server_version(request: FastRequest) -> Response:
-        return answer(request, version())
+        routed(request)
+        return Response(_INDENTED.encode(version()), media_type=JSON)
 
-    @app.get("/healthz")
-    @app.get("/livez")
-    @app.get("/readyz")
-    @app.get("/healthz/{check:path}")
-    @app.get("/livez/{check:path}")
-    @app.get("/readyz/{check:path}")
+    @app.api_route("/healthz", methods=_METHODS)
+    @app.api_route("/livez", methods=_METHODS)
+    @app.api_route("/readyz", methods=_METHODS)
+    @app.api_route("/healthz/{check:path}", methods=_METHODS)
+    @app.api_route("/livez/{check:path}", methods=_METHODS)
+    @app.api_route("/readyz/{check:path}", methods=_METHODS)
     async def healthy(request: FastRequest) -> Response:
         excluded = request.query_params.getlist("exclude")
-        status, text = health.examine(request.url.path, excluded, "verbose" in request.query_params)
-        return Response(text, status, media_type="text/plain")
+        found = health.examine(request.url.path, excluded, "verbose" in request.query_params)
+        if found is None:
+            raise PageNotFound()
+        status, text = found
+        return Response(text, status, media_type=TEXT, headers={"X-Content-Type-Options": "nosniff"})
 
-    @app.get("/metrics")
+    @app.api_route("/metrics", methods=_METHODS)
     async def measured() -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
 
-    @app.get("/openapi/v2")
+    @app.api_route("/openapi/v2", methods=_METHODS)
     async def openapi_v2(request: FastRequest) -> Response:
+        wanted = request.headers.get("accept", "").partition(",")[0].strip()
+        if wanted in gnostic.ACCEPTED:
+            return cached(request, *documents.v2_protobuf(), gnostic.MEDIA_TYPE)
         body, tag = documents.v2()
         return cached(request, body, tag)
 
-    @app.get("/openapi/v3")
+    @app.api_route("/openapi/v3", methods=_METHODS)
+    @app.api_route("/openapi/v3/", methods=_METHODS)
     async def openapi_v3_index(request: FastRequest) -> Response:
         body, tag = documents.v3_index()
-        return cached(request, body, tag)
+        return cached(request, body, tag, TEXT)  # Kubernetes leaves it to Go to guess the type
 
-    @app.get("/openapi/v3/{path:path}")
+    @app.api_route("/openapi/v3/{path:path}", methods=_METHODS)
     async def openapi_v3(request: FastRequest, path: str) -> Response:
         found = documents.v3(path)
         if found is None:
-            raise _no_such_page()
+            return Response(status_code=404)
         body, tag = found
         response = cached(request, body, tag)
         if request.query_params.get("hash"):
@@ -125,12 +165,17 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
             response.headers["Cache-Control"] = "public, immutable"
         return response
 
-    @app.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    @app.api_route("/{path:path}", methods=_METHODS)
     async def nothing(path: str) -> Response:
-        raise _no_such_page()
+        first, _, rest = path.partition("/")
+        group = rest.partition("/")[0]
+        known = first == "api" if group else False
+        if known or (first == "apis" and discovery.group(group) is not None):
+            raise _no_such_resource()
+        raise PageNotFound()
 
     return app
 
 
-def _no_such_page() -> NotFound:
+def _no_such_resource() -> NotFound:
     return NotFound("the server could not find the requested resource", StatusDetails())

@@ -208,6 +208,7 @@ class Server:
         wanted = asyncio.Event()
 
         self.metrics.gauges.append(lambda: _object_counts(endpoints))
+        self.metrics.gauges.append(lambda: _watch_events(api))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
@@ -223,6 +224,7 @@ class Server:
                 "ping": lambda: "",
                 "log": lambda: "",
                 "etcd": lambda: str(cache.failure or ""),
+                "etcd-readiness": lambda: str(cache.failure or ""),
                 "informer-sync": lambda: "" if cache.revision else "the watch cache is not loaded",
                 "shutdown": lambda: "shutting down" if self.stopping else "",
             }
@@ -315,6 +317,12 @@ def _listen(address: str, port: int) -> socket.socket:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _watch_events(api: API) -> Iterator[str]:
+    yield "# TYPE apiserver_watch_events_total counter"
+    for (group, version, resource), count in sorted(api.watch_events.items()):
+        yield f'apiserver_watch_events_total{{group="{group}",resource="{resource}",version="{version}"}} {count}'
 
 
 def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -17,7 +17,7 @@ from apiserver.registry.columns import NAME
 from apiserver.registry.strategy import Column, Strategy
 
 if TYPE_CHECKING:
-    from apiserver.endpoint import Endpoint
+    from api.scheme import Resource
     from apiserver.request import Request
     from apiserver.storage.entry import Entry
 
@@ -32,8 +32,19 @@ _CREATED_AT: Column[Any] = Column(
 _DEFAULT_COLUMNS = (NAME, _CREATED_AT)
 
 
+class Tabled(Protocol):
+    """What is shown: the objects of an endpoint, or of a subresource that has a kind of its own."""
+
+    @property
+    def resource(self) -> Resource: ...
+    @property
+    def strategy(self) -> Strategy[Any]: ...
+    def decode(self, entry: Entry) -> Any: ...
+    def body(self, entry: Entry) -> bytes: ...
+
+
 def transformed_object(
-    endpoint: Endpoint, entry: Entry, media: MediaType, request: Request, now: datetime, *, headers: bool = True
+    endpoint: Tabled, entry: Entry, media: MediaType, request: Request, now: datetime, *, headers: bool = True
 ) -> dict[str, Any]:
     """One object in the form that `media` names: a table of one row, or its metadata.
 
@@ -51,7 +62,7 @@ def transformed_object(
 
 
 def transformed_list(
-    endpoint: Endpoint,
+    endpoint: Tabled,
     entries: Iterable[Entry],
     metadata: Mapping[str, Any],
     media: MediaType,
@@ -77,6 +88,14 @@ def transformed_list(
     return _table(endpoint, entries, metadata, version, request, now, headers=True)
 
 
+def included(request: Request) -> str:
+    """What the rows of a table carry besides their cells.  Raises Invalid for an unknown `includeObject`."""
+    include = request.query.get("includeObject") or "Metadata"
+    if include not in _INCLUDE:
+        raise invalid("meta.k8s.io", "TableOptions", "", [not_supported("includeObject", include, set(_INCLUDE))])
+    return include
+
+
 def column_definitions(strategy: Strategy[Any]) -> list[dict[str, Any]]:
     """What a kind's columns are called and how a client may show them."""
     return [
@@ -91,7 +110,7 @@ def column_definitions(strategy: Strategy[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _partial(endpoint: Endpoint, entry: Entry, version: str) -> dict[str, Any]:
+def _partial(endpoint: Tabled, entry: Entry, version: str) -> dict[str, Any]:
     return {
         "kind": "PartialObjectMetadata",
         "apiVersion": f"meta.k8s.io/{version}",
@@ -100,7 +119,7 @@ def _partial(endpoint: Endpoint, entry: Entry, version: str) -> dict[str, Any]:
 
 
 def _table(
-    endpoint: Endpoint,
+    endpoint: Tabled,
     entries: Iterable[Entry],
     metadata: Mapping[str, Any],
     version: str,
@@ -108,9 +127,7 @@ def _table(
     now: datetime,
     headers: bool,
 ) -> dict[str, Any]:
-    include = request.query.get("includeObject") or "Metadata"
-    if include not in _INCLUDE:
-        raise invalid("meta.k8s.io", "TableOptions", "", [not_supported("includeObject", include, set(_INCLUDE))])
+    include = included(request)
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
@@ -120,7 +137,7 @@ def _table(
     }
 
 
-def _row(endpoint: Endpoint, entry: Entry, include: str, version: str, now: datetime) -> dict[str, Any]:
+def _row(endpoint: Tabled, entry: Entry, include: str, version: str, now: datetime) -> dict[str, Any]:
     strategy = endpoint.strategy
     obj = endpoint.decode(entry)
     if strategy.columns:

@@ -33,6 +33,16 @@ def _peer(transport: Any) -> Any:
 _OFFER = "Sec-WebSocket-Protocol"
 
 
+_HEAD_LIMIT = 1024 * 1024
+"""Bytes of request line and headers, as Go's server takes them."""
+_HEAD_DEADLINE, _REQUEST_DEADLINE = 32.0, 60.0
+"""Seconds in which they, and the whole request, must have come, as in Kubernetes' server."""
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\n\r\n431 Request Header Fields Too Large"
+)
+
+
 class _OneWrite:
     """The transport of one answer: its head waits for the first piece of the body, and both go out as one.
 
@@ -65,25 +75,58 @@ _INTERIM = b"HTTP/1.1 100 "
 
 
 class HTTPProtocol(HttpToolsProtocol):
-    """Adds `client_user` to every request's scope, and sends small answers in one piece."""
+    """Adds `client_user` to every request's scope, sends small answers in one piece, and ends connections whose
+    request has no end."""
 
     _client_user: Any = None
+    _since: float | None = None
+    """When the request began that is being read; None between requests."""
+    _head_size: int | None = 0
+    """How much has been read of its head; None once that is complete."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._client_user = _peer(transport)
+        self._since = self.loop.time()
+        self.loop.call_later(_HEAD_DEADLINE, self._check_progress)
+
+    def _check_progress(self) -> None:
+        """One timer a connection, not one a request: late by a period at most."""
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        deadline = _REQUEST_DEADLINE if self._head_size is None else _HEAD_DEADLINE
+        if self._since is not None and self.loop.time() - self._since >= deadline:
+            self.transport.close()
+        else:
+            self.loop.call_later(_HEAD_DEADLINE, self._check_progress)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self._head_size is not None:
+            self._head_size += len(data)
+            if self._head_size > _HEAD_LIMIT and not self.transport.is_closing():
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._since, self._head_size = self.loop.time(), 0
         scope = cast(dict[str, Any], self.scope)
         scope["client_user"] = self._client_user
 
     def on_headers_complete(self) -> None:
+        self._head_size = None
         before = self.cycle
         super().on_headers_complete()
         # What answers the request has been made and not begun.  An answer to HEAD has no body to wait for.
         if self.cycle is not before and self.scope["method"] != "HEAD":
             self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment]
+
+    def on_message_complete(self) -> None:
+        self._since = None
+        super().on_message_complete()
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

@@ -1,28 +1,22 @@
 """YAML as Kubernetes reads it: the first document of a stream, turned into a JSON value.
 
-Go's YAML library knows the scalars of YAML 1.1 (`y`, `no` and `on` are booleans, `010` is eight) and no dates;
-keys that are not strings become strings.  Parsed from events and not recursively: PyYAML's own composer
-crashes the process on a deeply nested document.
+Keys that are not strings become strings; `api.yaml_scalars` says what unquoted text means.  Parsed from events and
+not recursively: PyYAML's own composer crashes the process on a deeply nested document.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from api.yaml_scalars import resolve
+
 MAX_DEPTH = 1000
 MAX_VALUES = 1_000_000
 """Values after aliases are filled in; a few lines of aliases can mean billions."""
 
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
-_TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
-_FALSE = frozenset(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"))
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INTEGER = re.compile(r"([-+]?)(0[bB][01]+|0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|[1-9][0-9]*|0)")
-_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _STANDARD = "tag:yaml.org,2002:"
 _MERGE = "<<"
 
@@ -181,29 +175,8 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
             raise YAMLError(f"yaml: cannot decode !!str `{text}` as a !!{kind}")
 
 
-def _plain(text: str) -> Any:
-    if text in _NULLS:
-        return None
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    if text[0] in "+-.0123456789":
-        digits = text.replace("_", "")
-        if found := _INTEGER.fullmatch(digits):
-            return _integer(found[1], found[2])
-        if _FLOAT.fullmatch(digits):
-            return float(digits)
-        if _SPECIAL.fullmatch(text):
-            raise YAMLError(f"json: unsupported value: {text}")
-    return text
-
-
-def _integer(sign: str, digits: str) -> int | float:
-    base = {"x": 16, "b": 2, "o": 8}.get(digits[1:2].lower())
-    if base:
-        digits = digits[2:]
-    elif len(digits) > 1 and digits[0] == "0":
-        base = 8
-    value = int(digits, base or 10) * (-1 if sign == "-" else 1)
-    return value if -(2**63) <= value < 2**64 else float(value)
+def _plain(text: str) -> str | int | float | bool | None:
+    try:
+        return resolve(text)
+    except ValueError as error:
+        raise YAMLError(str(error)) from None

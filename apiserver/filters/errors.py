@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from api.errors import InternalError, StatusError
+import orjson
+
+from api.errors import BadRequest, InternalError, StatusError
 from apiserver.answer import send_refusal
 from apiserver.request import ASGI, Receive, Request, Scope, Send
 
@@ -12,7 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class ErrorFilter:
-    """StatusErrors become their answers; anything else is logged and becomes 500 without its details."""
+    """StatusErrors become their answers; anything else is logged and becomes 500 without its details.
+
+    An answer to the handshake of a WebSocket is sent as such, whoever sends it: the handlers need not know.
+    """
 
     def __init__(self, app: ASGI) -> None:
         self._app = app
@@ -22,36 +28,36 @@ class ErrorFilter:
 
         async def watched_send(message: dict[str, object]) -> None:
             nonlocal started
-            started = started or message["type"] in ("http.response.start", "websocket.accept")
+            kind = str(message["type"])
+            started = started or kind in ("http.response.start", "websocket.accept")
+            if scope["type"] == "websocket" and kind.startswith("http."):
+                message = {**message, "type": f"websocket.{kind}"}  # the ASGI "websocket.http.response" extension
             await send(message)
 
         try:
             await self._app(scope, receive, watched_send)  # type: ignore[arg-type]
         except StatusError as error:
-            await self._refuse(error, scope, receive, send, started)
+            await self._refuse(error, scope, receive, watched_send, started)
         except Exception as error:
+            if _too_deep(error) and not started:
+                await self._refuse(BadRequest("exceeded max depth"), scope, receive, watched_send, False)
+                return
             log.exception("%s %s failed", scope.get("method", "CONNECT"), scope["path"])
             if started:
                 raise
             await self._refuse(
-                InternalError(f"Internal error occurred: {type(error).__name__}"), scope, receive, send, False
+                InternalError(f"Internal error occurred: {type(error).__name__}"), scope, receive, watched_send, False
             )
 
     @staticmethod
-    async def _refuse(error: StatusError, scope: Scope, receive: Receive, send: Send, started: bool) -> None:
+    async def _refuse(error: StatusError, scope: Scope, receive: Receive, send: Any, started: bool) -> None:
         if started:
             raise error
-        request = scope.get("nanokube.request") or Request(scope, receive)
-        if scope["type"] == "websocket":
-            await send_refusal(error, request, _websocket_denial(send))
-        else:
-            await send_refusal(error, request, send)
+        await send_refusal(error, scope.get("nanokube.request") or Request(scope, receive), send)
 
 
-def _websocket_denial(send: Send) -> Send:
-    """An HTTP answer to a WebSocket handshake (the ASGI "websocket.http.response" extension)."""
-
-    async def denial(message: dict[str, object]) -> None:
-        await send({**message, "type": f"websocket.{message['type']}"})
-
-    return denial  # type: ignore[return-value]
+def _too_deep(error: Exception) -> bool:
+    """Whether somebody has sent a document that is nested more deeply than it can be worked on; see also `Write`."""
+    return isinstance(error, RecursionError) or (
+        isinstance(error, orjson.JSONEncodeError) and str(error) == "Recursion limit reached"
+    )

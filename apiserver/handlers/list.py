@@ -6,7 +6,6 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-re
 from __future__ import annotations
 
 import base64
-import binascii
 import posixpath
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import orjson
 
 from api.errors import BadRequest, Expired
 from api.meta_v1 import ListMeta, Status
+from apiserver import go_errors
 from apiserver.handlers.list_options import ListOptions, parse_resource_version, too_large
 from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import Compacted, FutureRevision, Revision
@@ -110,7 +110,9 @@ async def _entries(
 
 def _cut(entries: Sequence[Entry], revision: Revision, options: ListOptions, prefix_length: int) -> Page:
     """The objects that match, up to the limit, and where the next page begins."""
-    limit = options.limit if options.limit > 0 else len(entries)
+    # Whoever takes any version gets everything: what the cache has is not cut into pages.
+    whole = options.limit <= 0 or (options.resource_version == "0" and not options.continue_)
+    limit = len(entries) if whole else options.limit
     if not options.selects:
         if len(entries) <= limit:
             return Page(entries, revision)
@@ -132,25 +134,35 @@ def encode_continue(start: str, revision: Revision) -> str:
     return base64.urlsafe_b64encode(document).decode().rstrip("=")
 
 
+_INVALID = "invalid continue token: continue key is not valid"
+_URL_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
 def decode_continue(token: str) -> tuple[str, Revision]:
     """The inverse.  Raises BadRequest."""
+    wrong = next((place for place, char in enumerate(token) if char not in _URL_SAFE), None)
+    if wrong is None and len(token) % 4 == 1:
+        wrong = len(token) - 1
+    if wrong is not None:
+        raise BadRequest(f"{_INVALID}: illegal base64 data at input byte {wrong}")
+    data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     try:
-        padded = token + "=" * (-len(token) % 4)
-        document = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        version, revision, start = document.get("v"), document.get("rv", 0), document.get("start", "")
-    except (binascii.Error, ValueError, AttributeError) as error:
-        raise BadRequest(f"invalid continue token: continue key is not valid: {error}") from None
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise BadRequest(f"{_INVALID}: {go_errors.syntax_error(data)}") from None
+    if not isinstance(document, dict):
+        kind = go_errors.kind_of(document)
+        raise BadRequest(f"{_INVALID}: json: cannot unmarshal {kind} into Go value of type storage.continueToken")
+    version, revision, start = document.get("v"), document.get("rv", 0), document.get("start", "")
     if version != "meta.k8s.io/v1":
         why = "server does not recognize this encoded version"
-        raise BadRequest(f"invalid continue token: continue key is not valid: {why}")
+        raise BadRequest(f"{_INVALID}: {why}")
     if not isinstance(revision, int) or revision == 0:
         why = "incorrect encoded start resourceVersion (version meta.k8s.io/v1)"
-        raise BadRequest(f"invalid continue token: continue key is not valid: {why}")
+        raise BadRequest(f"{_INVALID}: {why}")
     if not isinstance(start, str) or not start:
-        raise BadRequest(
-            "invalid continue token: continue key is not valid: encoded start key empty (version meta.k8s.io/v1)"
-        )
+        raise BadRequest(f"{_INVALID}: encoded start key empty (version meta.k8s.io/v1)")
     rooted = start if start.startswith("/") else f"/{start}"
     if posixpath.normpath(rooted) != rooted:
-        raise BadRequest(f"invalid continue token: continue key is not valid: {start}")
+        raise BadRequest(f"{_INVALID}: {start}")
     return start.removeprefix("/"), revision

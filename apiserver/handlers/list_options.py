@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from api.errors import BadRequest, FieldError, StatusError, Timeout, forbidden, invalid, invalid_value
+from api.errors import BadRequest, FieldError, Timeout, forbidden, invalid, invalid_value, not_supported
 from api.meta_v1 import StatusCause, StatusDetails
 from api.selectors import FieldMatcher, LabelMatcher, SelectorError
 from apiserver.storage.entry import Entry
@@ -157,8 +157,7 @@ def _watch_problems(options: ListOptions) -> Iterator[FieldError]:
 
 
 def _unsupported(match: str, *supported: str) -> FieldError:
-    quoted = ", ".join(f'"{choice}"' for choice in supported)  # in this order, not sorted
-    return FieldError("FieldValueNotSupported", "resourceVersionMatch", match, f"supported values: {quoted}")
+    return not_supported("resourceVersionMatch", match, supported)
 
 
 def parse_resource_version(text: str) -> Revision:
@@ -187,11 +186,11 @@ def too_large(asked: Revision, current: Revision) -> Timeout:
 def check_read_version(text: str, current: Revision) -> None:
     """The `resourceVersion` of a GET: any version that has been reached is served with the newest object.
 
-    Raises StatusError (500, as Kubernetes does, for one that is no number) and Timeout for one of the future.
+    Raises BadRequest for one that is no number, where Kubernetes stumbles with 500, and Timeout for one of the future.
     """
     try:
         asked = parse_resource_version(text)
     except ValueError as error:
-        raise StatusError(str(error)) from None
+        raise BadRequest(str(error)) from None
     if asked > current:
         raise too_large(asked, current)

@@ -66,6 +66,6 @@ def _problems(
             yield invalid_value("fieldManager", manager, problem)
             break
     if any(value != "All" for value in dry_run):
-        yield not_supported("dryRun", ", ".join(dry_run) if len(dry_run) == 1 else dry_run, ["All"])
+        yield not_supported("dryRun", dry_run, ["All"])
     if validation not in _VALIDATIONS:
         yield not_supported("fieldValidation", validation, _VALIDATIONS)

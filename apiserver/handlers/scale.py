@@ -5,28 +5,67 @@ https://kubernetes.io/docs/reference/kubernetes-api/autoscaling-resources/scale-
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.autoscaling_v1 import ScaleSpec, ScaleStatus
-from api.errors import invalid, invalid_value
+from api.errors import conflict, invalid, invalid_value
 from api.meta_v1 import LabelSelector, ObjectMeta
+from api.schema import schema_of
+from api.scheme import GroupVersion, Resource
 from api.selectors import LabelMatcher
-from apiserver.endpoint import Endpoint
+from apiserver import tables
+from apiserver.answer import Answer
 from apiserver.handlers.update import update_object
-from apiserver.handlers.write import Write
-from apiserver.registry.strategy import Scale
+from apiserver.handlers.write import Write, check_names, unnamed
+from apiserver.negotiation import MediaType
+from apiserver.patch.apply import apply
+from apiserver.patch.json_value import copied
+from apiserver.patch.managed_fields import managers_of, update_managers
+from apiserver.patch.request import APPLY_PATCH, ApplyRequest, PatchRequest, decode_document
+from apiserver.patch.scale_managers import SCALE_VERSION, object_managers, scale_managers
+from apiserver.registry.columns import AGE, NAME
+from apiserver.registry.strategy import Column, Scale, Strategy
+from apiserver.request import Request
 from apiserver.storage.entry import Entry
 from apiserver.stored import StoredObject
 
 HEAD = {"kind": "Scale", "apiVersion": "autoscaling/v1"}
 
 
-def scale_document(endpoint: Endpoint, part: Scale, entry: Entry) -> dict[str, Any]:
+class Scales(Strategy[ScaleObject]):
+    """How a Scale is shown in a table."""
+
+    resource = Resource(GroupVersion("autoscaling", "v1"), "scales", "autoscaling_v1.Scale")
+    columns = (
+        NAME,
+        Column("Desired", lambda scale, now: scale.spec.replicas, "integer", description="How many there should be."),
+        Column("Available", lambda scale, now: scale.status.replicas, "integer", description="How many there are."),
+        AGE,
+    )
+
+    @property
+    def strategy(self) -> Scales:
+        return self
+
+    def decode(self, entry: Entry) -> ScaleObject:
+        return ScaleObject.decode(entry.body)
+
+    def body(self, entry: Entry) -> bytes:
+        return entry.body
+
+
+def scale_answer(part: Scale, entry: Entry, media: MediaType, request: Request, now: datetime) -> Answer:
     """An object's scale as a client reads it."""
-    return {**HEAD, **scale_of(part, orjson.loads(entry.body)).to_dict()}
+    scale = scale_of(part, orjson.loads(entry.body))
+    if not media.transform:
+        return Answer(document={**HEAD, **scale.to_dict()})
+    shown = Entry(entry.key, entry.namespace, entry.name, entry.revision, scale.encode(), {}, {})
+    return Answer(document=tables.transformed_object(Scales(), shown, media, request, now))
 
 
 def scale_of(part: Scale, document: dict[str, Any]) -> ScaleObject:
@@ -56,20 +95,28 @@ def _selector_text(selector: Any) -> str:
     return ",".join(f"{k}={v}" for k, v in sorted(selector.items()))
 
 
-async def write_scale(write: Write, part: Scale, name: str, make: Any) -> Entry:
-    """Change the replica count.  `make` makes the new Scale from the present one (as dictionaries).
+Make = Callable[[dict[str, Any]], tuple[ScaleObject, list[dict[str, Any]]]]
+"""Makes the new Scale of the present one; each has managedFields, the new one's apart."""
+
+
+async def write_scale(write: Write, part: Scale, name: str, make: Make) -> Entry:
+    """Change the replica count.
 
     The object's own optimistic concurrency holds: a Scale with a resourceVersion conflicts when the object
     has changed since.
     """
+    resource = write.endpoint.resource
 
     def transform(old: Any, stored: StoredObject | None) -> Any:
         assert stored is not None
         document = orjson.loads(stored.plain)
-        changed: ScaleObject = make({**HEAD, **scale_of(part, document).to_dict()})
-        if changed.spec.replicas < 0:
-            problem = invalid_value("spec.replicas", changed.spec.replicas, "must be greater than or equal to 0")
-            raise invalid("autoscaling", "Scale", name, [problem])
+        present = {**HEAD, **scale_of(part, document).to_dict()}
+        if owners := scale_managers(stored.managers, part.replicas):
+            present["metadata"]["managedFields"] = owners
+        changed, managers = make(present)
+        _check(write, name, changed, old.metadata.uid)
+        managers = object_managers(stored.managers, managers, part.replicas, resource.api_version)
+        write.applied = {"metadata": {"managedFields": managers}}
         holder: Any = document
         *path, last = part.replicas.split(".")
         for step in path:
@@ -77,9 +124,66 @@ async def write_scale(write: Write, part: Scale, name: str, make: Any) -> Entry:
         holder[last] = changed.spec.replicas
         new = write.endpoint.model.from_dict(document)
         new.metadata.resourceVersion = changed.metadata.resourceVersion
-        if changed.metadata.uid:
-            new.metadata.uid = changed.metadata.uid
         return new
 
     entry, _ = await update_object(write, name, transform)
     return entry
+
+
+def _check(write: Write, name: str, scale: ScaleObject, uid: str) -> None:
+    """Raises BadRequest, Invalid, Conflict."""
+    check_names(scale, write.namespace, name, write.endpoint.namespaced)
+    if not scale.metadata.name:
+        raise unnamed(name)
+    if scale.spec.replicas < 0:
+        problem = invalid_value("spec.replicas", scale.spec.replicas, "must be greater than or equal to 0")
+        raise invalid("autoscaling", "Scale", name, [problem])
+    if scale.metadata.uid and scale.metadata.uid != uid:
+        resource = write.endpoint.resource
+        why = f"Precondition failed: UID in precondition: {scale.metadata.uid}, UID in object meta: {uid}"
+        raise conflict(resource.group, f"{resource.plural}/scale", name, why)
+
+
+def replacing(write: Write, scale: ScaleObject) -> Make:
+    """PUT."""
+    return lambda present: (scale.copy_deep(), _managers_after(write, present, scale))
+
+
+def patching(write: Write, kind: str, body: bytes) -> Make:
+    """PATCH in any of its forms.  Raises BadRequest when the patch itself is malformed."""
+    schema = schema_of(ScaleObject)
+    if kind == APPLY_PATCH:
+        configuration = ApplyRequest(body, write.options.field_validation)
+        configuration.check(SCALE_VERSION, "Scale")
+
+        def applied(present: dict[str, Any]) -> tuple[ScaleObject, list[dict[str, Any]]]:
+            options, now = write.options, write.api.clock.now()
+            merged = apply(
+                schema, present, configuration.applied, options.manager, options.force, SCALE_VERSION, now, "scale"
+            )
+            _warn(write, configuration.warnings)
+            return decode_document(ScaleObject, merged), managers_of(merged)
+
+        return applied
+    request = PatchRequest(kind, body, write.options.field_validation)
+
+    def patched(present: dict[str, Any]) -> tuple[ScaleObject, list[dict[str, Any]]]:
+        scale, warnings = request.decode(ScaleObject, request.apply(copied(present), schema))
+        _warn(write, warnings)
+        return scale, _managers_after(write, present, scale)
+
+    return patched
+
+
+def _warn(write: Write, warnings: list[str]) -> None:
+    write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
+
+
+def _managers_after(write: Write, present: dict[str, Any], changed: ScaleObject) -> list[dict[str, Any]]:
+    """The managedFields of a Scale after any write but an apply."""
+    document = changed.to_dict()
+    document["metadata"].pop("managedFields", None)
+    now = write.api.clock.now()
+    return update_managers(
+        schema_of(ScaleObject), present, document, write.options.manager, SCALE_VERSION, now, "scale"
+    )

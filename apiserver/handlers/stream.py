@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
-from api.clock import Clock
 from api.errors import NotAcceptable
 from apiserver import tables
+from apiserver.answer import refusal
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.list_options import list_options
 from apiserver.handlers.watch import Watch, WatchItem, open_watch
-from apiserver.negotiation import JSON, MediaType
+from apiserver.negotiation import JSON, PROTOBUF, STREAMS, MediaType
 from apiserver.request import Receive, Request, Send
-
-_AVAILABLE = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+from apiserver.storage.entry import Entry
 
 
 async def serve_watch(
     api: API, endpoint: Endpoint, request: Request, media: MediaType, receive: Receive, send: Send
 ) -> None:
     """Raises StatusError before the first byte; later errors travel as ERROR events."""
-    if media.type != JSON:
-        raise NotAcceptable(f"only the following media types are accepted: {_AVAILABLE}")
+    if media.type not in (JSON, PROTOBUF):
+        raise NotAcceptable(f"only the following media types are accepted: {STREAMS}")
+    if media.transform == "Table":
+        tables.included(request)
     info = request.info
     query = request.query
     if info.name:
@@ -31,13 +34,16 @@ async def serve_watch(
     options = list_options(query, endpoint.strategy.selectable_field_names(), watch=True)
     namespace = info.namespace if endpoint.namespaced else ""
     frames = _Frames(api, endpoint, request, media)
-    sender = _WebSocketSender(send) if request.scope["type"] == "websocket" else _HTTPSender(request, send)
+    if request.scope["type"] == "websocket":
+        sender: _HTTPSender | _WebSocketSender = _WebSocketSender(send, media)
+    else:
+        sender = _HTTPSender(request, send, media)
     watch = open_watch(api.cache, endpoint.prefix, namespace, options, api.clock)
     gone: asyncio.Task[None] | None = None
     relay: asyncio.Task[None] | None = None
     try:
         await sender.start(receive)
-        relay = asyncio.create_task(_relay(watch, frames, sender, api.clock))
+        relay = asyncio.create_task(_relay(watch, frames, sender, api, endpoint))
         gone = asyncio.create_task(_until_gone(receive))
         await asyncio.wait({relay, gone}, return_when=asyncio.FIRST_COMPLETED)
         if relay.done():
@@ -60,13 +66,24 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _relay(watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocketSender, clock: Clock) -> None:
+async def _relay(
+    watch: Watch, frames: _Frames, sender: _HTTPSender | _WebSocketSender, api: API, endpoint: Endpoint
+) -> None:
     if frames.impossible:
         return
+    resource = endpoint.resource
+    told = (resource.group, resource.group_version.version, resource.plural)
     while batch := await watch.next_batch():
         await sender.send([frames.frame(item) for item in batch])
+        api.watch_events[told] += len(batch)
         if pause := watch.pause:
-            await clock.sleep(pause)
+            await api.clock.sleep(pause)
+
+
+def protobuf_event(type: str, document: Mapping[str, Any]) -> bytes:
+    from apiserver import protobuf  # most watchers speak JSON
+
+    return protobuf.encode_event(type, document)
 
 
 class _Frames:
@@ -79,43 +96,46 @@ class _Frames:
         self.impossible = media.transform == "PartialObjectMetadataList"
 
     def frame(self, item: WatchItem) -> bytes:
+        if self._media.type == PROTOBUF:
+            return protobuf_event(item.type, self._document(item))
         if not self._media.transform or item.error is not None:
             if item.entry is not None and not self._endpoint.owns_storage:
                 return b'{"type":"%s","object":%s}\n' % (item.type.encode(), self._endpoint.wire(item.entry))
             return item.frame(self._endpoint.head)
-        if item.entry is None:
-            return self._bookmark(item)
-        return self._transformed(item)
+        return orjson.dumps({"type": item.type, "object": self._transformed(item)}) + b"\n"
 
-    def _bookmark(self, item: WatchItem) -> bytes:
-        table = self._media.transform == "Table"
-        document: dict[str, object] = {
-            "kind": "Table" if table else "PartialObjectMetadata",
-            "apiVersion": f"meta.k8s.io/{self._media.transform_version}",
-            **item.bookmark(),
-        }
-        if table:
-            document |= {"columnDefinitions": None, "rows": []}
-        return orjson.dumps({"type": "BOOKMARK", "object": document}) + b"\n"
+    def _document(self, item: WatchItem) -> Mapping[str, Any]:
+        """The object of an event, for the forms that no two watchers share."""
+        if item.error is not None:
+            status: Mapping[str, Any] = refusal(item.error).document
+            return status
+        if self._media.transform:
+            return self._transformed(item)
+        resource = self._endpoint.resource
+        shown = item.bookmark() if item.entry is None else orjson.loads(self._endpoint.body(item.entry))
+        return {"kind": resource.kind, "apiVersion": resource.api_version, **shown}
 
-    def _transformed(self, item: WatchItem) -> bytes:
-        assert item.entry is not None
-        document = tables.transformed_object(
-            self._endpoint, item.entry, self._media, self._request, self._api.clock.now(), headers=self._first
+    def _transformed(self, item: WatchItem) -> dict[str, Any]:
+        # A bookmark is shown as an object that has nothing but the metadata it carries.
+        entry = item.entry or Entry.detached("", "", "", orjson.dumps(item.bookmark()), 0)
+        table = tables.transformed_object(
+            self._endpoint, entry, self._media, self._request, self._api.clock.now(), headers=self._first
         )
+        document = {**table, "metadata": {"resourceVersion": str(item.revision)}} if "rows" in table else table
         self._first = False
-        return orjson.dumps({"type": item.type, "object": document}) + b"\n"
+        return document
 
 
 class _HTTPSender:
     """Chunks of a response without an end."""
 
-    def __init__(self, request: Request, send: Send) -> None:
+    def __init__(self, request: Request, send: Send, media: MediaType) -> None:
         self._request, self._send = request, send
+        self._type = JSON if media.type == JSON else f"{media.type};stream=watch"
 
     async def start(self, receive: Receive) -> None:
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", self._type.encode()),
             (b"audit-id", self._request.audit_id.encode()),
             (b"cache-control", b"no-cache, private"),
         ]
@@ -131,10 +151,10 @@ class _HTTPSender:
 
 
 class _WebSocketSender:
-    """One text message per event."""
+    """One message per event: text, or bytes of protobuf without the length that a stream needs."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, media: MediaType) -> None:
+        self._send, self._text = send, media.type == JSON
 
     async def start(self, receive: Receive) -> None:
         await receive()  # websocket.connect
@@ -142,7 +162,8 @@ class _WebSocketSender:
 
     async def send(self, frames: list[bytes]) -> None:
         for frame in frames:
-            await self._send({"type": "websocket.send", "text": frame.rstrip(b"\n").decode()})
+            message = {"text": frame.rstrip(b"\n").decode()} if self._text else {"bytes": frame[4:]}
+            await self._send({"type": "websocket.send", **message})
 
     async def end(self) -> None:
         await self._send({"type": "websocket.close", "code": 1000})

@@ -39,7 +39,7 @@ async def update_object(
             if not create:
                 raise write.missing(name)
             write.may_create(name)
-            new = transform(endpoint.model.from_dict({}), None)
+            new = transform(None, None)
             check_names(new, write.namespace, name, endpoint.namespaced)
             new.metadata.name = name
             new.metadata.resourceVersion = ""

@@ -14,7 +14,7 @@ from typing import Literal
 import orjson
 
 from api.clock import Clock
-from api.errors import Expired, StatusError
+from api.errors import BadRequest, Expired, StatusError
 from apiserver.handlers.list_options import ListOptions, parse_resource_version, too_large
 from apiserver.storage.entry import CacheEvent, Entry, EventType, watch_frame
 from apiserver.storage.protocol import Compacted, Revision, StoreError
@@ -89,9 +89,16 @@ class Watch:
     """One client's watch; made by `open_watch`, ended by `aclose`."""
 
     def __init__(
-        self, cache: WatchCache, subscription: Subscription, options: ListOptions, initial: deque[WatchItem]
+        self,
+        cache: WatchCache,
+        prefix: str,
+        subscription: Subscription,
+        options: ListOptions,
+        initial: deque[WatchItem],
     ) -> None:
         self._cache = cache
+        self._prefix = prefix
+        self._begun = cache.revision
         self._subscription = subscription
         self._options = options
         self._ready = initial
@@ -110,8 +117,10 @@ class Watch:
                 period = min(BOOKMARK_PERIOD, left - BOOKMARK_BEFORE_END)
                 await clock.sleep(period)
                 left -= period
-                self._bookmark_due = True
-                self._subscription.wake()
+                # The one before the end tells how far the resource has got since the watch began, if it has.
+                if period == BOOKMARK_PERIOD or self._cache.newest(self._prefix) > self._begun:
+                    self._bookmark_due = True
+                    self._subscription.wake()
         await clock.sleep(left)
         self._over = True
         self._subscription.wake()
@@ -191,12 +200,12 @@ def open_watch(
 
     Without a resourceVersion, or with "0" or sendInitialEvents, it begins with the present objects as ADDED.
     What happens after the parameters have been understood is told in the stream, as Kubernetes does: a version that
-    is too old is an ERROR item with 410 Expired.  Raises StatusError (500) for a version that is no number.
+    is too old is an ERROR item with 410 Expired.  Raises BadRequest for a version that is no number.
     """
     try:
         since = parse_resource_version(options.resource_version)
     except ValueError as error:
-        raise StatusError(str(error)) from None
+        raise BadRequest(str(error)) from None
     namespace = namespace or options.fields.requires("metadata.namespace") or ""
     initial: deque[WatchItem] = deque()
     wants_state = options.send_initial_events if options.send_initial_events is not None else since == 0
@@ -212,12 +221,12 @@ def open_watch(
         if options.send_initial_events and options.bookmarks:
             initial.append(WatchItem("BOOKMARK", revision=cache.revision, initial_end=True))
     subscription = cache.watch(prefix, namespace, begin, field=_indexed(options))
-    watch = Watch(cache, subscription, options, initial)
+    watch = Watch(cache, prefix, subscription, options, initial)
     if initial and initial[-1].type == "ERROR":
         subscription.close()
         return watch
-    timeout = float(options.timeout or 0)
-    if timeout <= 0:
+    timeout = max(0.0, float(options.timeout or 0))
+    if not options.timeout:
         timeout = SHORTEST_TIMEOUT * (1 + (rng or random.SystemRandom()).random())
     watch.start(clock, timeout)
     return watch

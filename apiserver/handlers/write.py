@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -21,7 +23,7 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.filters.authorization import forbidden
 from apiserver.handlers.options import WriteOptions
-from apiserver.patch.managed_fields import managers_of, scale_managers, update_managers
+from apiserver.patch.managed_fields import managers_of, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import RequestInfo, User
 from apiserver.storage.entry import Entry
@@ -45,7 +47,7 @@ class Write:
     part: Subresource | None = None
     """The rules of an action of the server's own, whose changes belong to nobody; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
-    """For server-side apply: the merged object, whose managedFields stand."""
+    """For server-side apply and for a Scale: an object whose managedFields stand."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
     """The new object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
 
@@ -137,10 +139,7 @@ class Write:
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
         else:
             self._encoded = (encoded, document)
-        if self.subresource == "scale" and not document["spec"].get("replicas"):
-            document = {**document, "spec": {**document["spec"]}}
-            document["spec"].pop("replicas", None)  # a Scale leaves a zero out: it belongs to nobody then
-        managers = update_managers(
+        return update_managers(
             self.endpoint.schema,
             None if stored is None else stored.document,
             document,
@@ -151,9 +150,6 @@ class Write:
             ignored=dict(self.unowned or {}),
             versions=self.endpoint.in_version,
         )
-        if stored is not None and self.subresource == "scale":
-            return scale_managers(stored.managers, managers)
-        return managers
 
     def _encode(self, obj: Any, stored: StoredObject | None) -> bytes:
         """The object as JSON, without what it shares with the stored one."""
@@ -187,7 +183,7 @@ class Write:
         """Raises AlreadyExists."""
         resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
         form = self.endpoint.stored_form(document)
-        value = orjson.dumps(form)
+        value = _encoded(form)
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
@@ -200,7 +196,7 @@ class Write:
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
         form = self.endpoint.stored_form(document)
-        value = orjson.dumps(form)
+        value = _encoded(form)
         if self.options.dry_run:
             return Entry.from_value(current.key, value, current.revision, None)
         try:
@@ -222,6 +218,28 @@ class Write:
         return not_found(resource.group, resource.plural, name)
 
 
+_DEEPEST = 128
+"""Levels of nesting an object may have: as many as every later work on it can bear."""
+_STEPS = bytes({"{": 1, "[": 1, "}": 255, "]": 255}.get(chr(code), 0) for code in range(256))
+_NO_BRACKETS = bytes(code for code in range(256) if not _STEPS[code])
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+def _encoded(form: dict[str, Any]) -> bytes:
+    """An object as it is stored.  Raises BadRequest for one that is nested too deeply."""
+    value = orjson.dumps(form)
+    if value.count(b"{") + value.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST:
+        without_strings = _STRING.sub(b"", value)
+        if _depth(without_strings) > _DEEPEST:
+            raise BadRequest("exceeded max depth")
+    return value
+
+
+def _depth(text: bytes) -> int:
+    """The most brackets that are open at once, those in strings included."""
+    return max(accumulate(memoryview(text.translate(_STEPS, _NO_BRACKETS)).cast("b")), default=0)
+
+
 def unnamed(name: str) -> BadRequest:
     """The refusal of a write whose object has no name; `name` is that of the URL."""
     return BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
@@ -230,12 +248,11 @@ def unnamed(name: str) -> BadRequest:
 def check_names(new: Any, namespace: str, name: str, namespaced: bool) -> None:
     """An object must not contradict the URL it is sent to.  Fills in the namespace.  Raises BadRequest."""
     metadata = new.metadata
-    if name and metadata.name and metadata.name != name:
-        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")
     if not namespaced:
         metadata.namespace = ""
-        return
-    if not metadata.namespace:
+    elif not metadata.namespace:
         metadata.namespace = namespace
     elif metadata.namespace != namespace:
         raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    if name and metadata.name and metadata.name != name:
+        raise BadRequest(f"the name of the object ({metadata.name}) does not match the name on the URL ({name})")

@@ -13,6 +13,7 @@ from api.meta_v1 import DeleteOptions, Status
 from api.policy_v1 import Eviction
 from api.schema import ModelClass
 from api.scheme import GroupVersion, Resource
+from apiserver.openapi import gnostic
 from apiserver.openapi.components import Components, Document
 from apiserver.openapi.paths import Paths
 from apiserver.openapi.swagger import swagger
@@ -37,6 +38,7 @@ class Documents:
         self._bodies: dict[str, Body] = {}
         self._index: Body | None = None
         self._v2: Body | None = None
+        self._v2_protobuf: Body | None = None
 
     def v3_index(self) -> Body:
         """`/openapi/v3`: where each group version's document is, with a hash of its content in the URL."""
@@ -77,6 +79,12 @@ class Documents:
                 paths |= self._paths(served, components)
             self._v2 = _body(swagger(self._info(), paths, components.documents))
         return self._v2
+
+    def v2_protobuf(self) -> Body:
+        """The same as protobuf, for clients that read nothing else."""
+        if self._v2_protobuf is None:
+            self._v2_protobuf = _tagged(gnostic.encode(orjson.loads(self.v2()[0])))
+        return self._v2_protobuf
 
     # --- pieces ------------------------------------------------------------------------------
 
@@ -123,5 +131,8 @@ def _kind(version: GroupVersion, kind: str) -> Document:
 
 
 def _body(document: Document) -> Body:
-    body = orjson.dumps(document)
+    return _tagged(orjson.dumps(document))
+
+
+def _tagged(body: bytes) -> Body:
     return body, f'"{hashlib.sha512(body).hexdigest().upper()}"'

@@ -26,8 +26,6 @@ MAX_UPDATE_MANAGERS = 10
 OLD_UPDATES = "ancient-changes"
 UNNAMED = "unknown"
 
-_REPLICAS: FieldSet = {"f:spec": {"f:replicas": {}}}
-
 Versions: TypeAlias = Callable[[str, Object], "tuple[Schema, Object] | None"]
 """Shows an object of the request's API version in another one: its schema there and its form there, or None
 for a version that is not served (any more)."""
@@ -169,7 +167,7 @@ def update_managers(
     `new` is as defaulted and prepared by its strategy, before admission and allocation fill in more, and holds
     in `metadata.managedFields` what the client sent: missing for nothing or null, `[]` and `[{}]` to forget all
     managers.  `ignored` are fields this endpoint does not write (`{"f:status": {}}`).  An object that has no
-    managers gets none by an update.  Kubernetes does not keep when an object was scaled.
+    managers gets none by an update.
     """
     stored = managers_of(old)
     sent = (new.get("metadata") or {}).get("managedFields")
@@ -203,31 +201,8 @@ def update_managers(
             fields = union_in_order(mine.fields, changes.written)
         else:
             fields = mine.fields  # a manager that writes its own fields again: they are in order already
-        managers[key] = Entry(api_version, fields, "" if subresource == "scale" else timestamp(now))
+        managers[key] = Entry(api_version, fields, timestamp(now))
     return encode(cap(managers))
-
-
-def scale_managers(before: list[Object], after: list[Object]) -> list[Object]:
-    """The managedFields after a write of `/scale`, where they were `before` and `update_managers` says `after`.
-
-    Kubernetes looks at the count's owners in another API version and does not know them again: a count that stays
-    becomes an entry of its own, without a time, that the next write forgets; one that nobody owns stays nobody's.
-    """
-    if not any(_owns_replicas(entry) for entry in before):
-        return before
-    result = []
-    for entry in after:
-        if entry["operation"] == "Apply" or entry.get("subresource") == "scale" or not _owns_replicas(entry):
-            result.append(entry)
-            continue
-        if rest := difference(entry["fieldsV1"], _REPLICAS):
-            result.append({**entry, "fieldsV1": rest})
-        result.append({name: value for name, value in entry.items() if name != "time"} | {"fieldsV1": _REPLICAS})
-    return sorted(result, key=_rank)
-
-
-def _owns_replicas(entry: Object) -> bool:
-    return "f:replicas" in entry["fieldsV1"].get("f:spec", {})
 
 
 def _created(schema: Schema, blank: Object, new: Object) -> FieldSet:

@@ -13,7 +13,7 @@ import orjson
 import pydantic
 
 from api.errors import BadRequest, Invalid, UnsupportedMediaType, invalid, invalid_value
-from api.meta_v1 import StatusDetails
+from api.meta_v1 import ObjectMeta, StatusDetails
 from api.model import Model
 from api.schema import ANY, Schema, schema_of
 from api.scheme import GroupVersion, resource_of_kind
@@ -84,6 +84,8 @@ class PatchRequest:
         found: list[str] = []
         if isinstance(document, dict):
             self._check_kind(document)
+            if not document.get("apiVersion") and self.kind != STRATEGIC_MERGE_PATCH:
+                document = _read_unversioned(document, found)
         try:
             read = _without(document, managers, unread)
             obj = model.model_validate_json(orjson.dumps(read), extra="forbid" if strict else "ignore")
@@ -193,6 +195,18 @@ def _without(document: Any, managers: Any, unread: Collection[str]) -> Any:
     if managers and isinstance(metadata, dict) and metadata.get("managedFields") is managers:
         read["metadata"] = {name: value for name, value in metadata.items() if name != "managedFields"}
     return read
+
+
+def _read_unversioned(document: Object, complaints: list[str]) -> Object:
+    """What is left of a document that does not say its version.
+
+    Kubernetes reads it into its internal types, whose members have no names in JSON: only those of metadata do,
+    and there they are members of the object itself.
+    """
+    known = schema_of(ObjectMeta).properties
+    metadata = {name: value for name, value in document.items() if name in known}
+    complaints += [f'unknown field "{name}"' for name in document if name not in known and name != "kind"]
+    return {"metadata": metadata}
 
 
 def _operation_complaints(operation: Object, index: int) -> Iterator[str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from apiserver.protobuf.wire import BYTES, Malformed, fields
+from apiserver.protobuf.wire import BYTES, Malformed, field, fields
 
 MEDIA_TYPE: Final = "application/vnd.kubernetes.protobuf"
 MAGIC: Final = b"k8s\0"
 
-_TYPE_META, _RAW = 1, 2
+_TYPE_META, _RAW, _CONTENT_ENCODING, _CONTENT_TYPE = 1, 2, 3, 4
 _API_VERSION, _KIND = 1, 2
 
 
@@ -43,6 +43,13 @@ def unwrap(body: bytes) -> Envelope:
         elif number == _TYPE_META:
             named.update((inner, text(name)) for inner, name in _messages(payload) if inner in named)
     return Envelope(named[_API_VERSION], named[_KIND], raw)
+
+
+def wrap(api_version: str, kind: str, raw: bytes) -> bytes:
+    """Put an encoded object into its envelope."""
+    type_meta = field(_API_VERSION, BYTES, api_version.encode()) + field(_KIND, BYTES, kind.encode())
+    contents = field(_RAW, BYTES, raw) + field(_CONTENT_ENCODING, BYTES, b"") + field(_CONTENT_TYPE, BYTES, b"")
+    return MAGIC + field(_TYPE_META, BYTES, type_meta) + contents
 
 
 def text(payload: memoryview) -> str:

@@ -10,18 +10,16 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
 import orjson
 
 from api.model import Model
-from api.schema import Schema, schema_of
+from api.schema import Schema
 from apiserver.protobuf import wire
 from apiserver.protobuf.envelope import text
-from apiserver.protobuf.field_numbers import Inlined, field_numbers
+from apiserver.protobuf.members import Member, Members, members_of
 from apiserver.protobuf.wire import Malformed
 
 _DEEPEST: Final = 100
@@ -31,46 +29,17 @@ _YEAR_ONE: Final = -62135596800
 """Seconds since 1970 of the zero time of Go, which stands for no time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    name: str
-    schema: Schema
-    keeps_empty: bool
-    """An empty value is written in JSON too: the field is a pointer in Go, or always present."""
-
-
-_Members = Mapping[int, "_Member | _Members"]
-"""By field number; the members of an embedded struct in place of one."""
-
-
 def read(model: type[Model], data: memoryview) -> dict[str, Any]:
     """The JSON-shaped dictionary of an encoded object, without `apiVersion` and `kind`.
 
     Fields with unknown numbers are passed over, as protobuf has it.  Raises Malformed.
     """
     document: dict[str, Any] = {}
-    _read_into(document, _members(model), data, _DEEPEST)
+    _read_into(document, members_of(model), data, _DEEPEST)
     return document
 
 
-@cache
-def _members(model: type[Model]) -> _Members:
-    schema, declared = schema_of(model), {field.alias or name: field for name, field in model.model_fields.items()}
-
-    def by_number(numbers: Mapping[int, str | Inlined]) -> _Members:
-        members: dict[int, _Member | _Members] = {}
-        for number, name in numbers.items():
-            if isinstance(name, Inlined):
-                members[number] = by_number(name.numbers)
-            elif name in declared:
-                field = declared[name]
-                members[number] = _Member(name, schema.properties[name], field.default is None or field.is_required())
-        return members
-
-    return by_number(field_numbers(model))
-
-
-def _read_into(document: dict[str, Any], members: _Members, data: memoryview, levels: int) -> None:
+def _read_into(document: dict[str, Any], members: Members, data: memoryview, levels: int) -> None:
     """Add a message's fields to a document: a message that came in two parts is one, as protobuf has it."""
     if not levels:
         raise Malformed("exceeded max depth")
@@ -78,7 +47,7 @@ def _read_into(document: dict[str, Any], members: _Members, data: memoryview, le
         member = members.get(number)
         if member is None:
             continue
-        if not isinstance(member, _Member):
+        if not isinstance(member, Member):
             _read_into(document, member, _bytes(payload, wire_type, "an embedded struct"), levels - 1)
             continue
         name, schema = member.name, member.schema
@@ -89,7 +58,7 @@ def _read_into(document: dict[str, Any], members: _Members, data: memoryview, le
             document.setdefault(name, {})[key] = value
         elif schema.model is not None:
             inner = document.setdefault(name, {})
-            _read_into(inner, _members(schema.model), _bytes(payload, wire_type, name), levels - 1)
+            _read_into(inner, members_of(schema.model), _bytes(payload, wire_type, name), levels - 1)
         else:
             value = _value(schema, wire_type, payload, name, levels)
             if value is None or not (value or member.keeps_empty):
@@ -139,7 +108,7 @@ def _value(schema: Schema, wire_type: int, payload: int | memoryview, name: str,
         return base64.b64encode(data).decode() if schema.format == "byte" else text(data)
     if schema.model is not None:
         document: dict[str, Any] = {}
-        _read_into(document, _members(schema.model), data, levels - 1)
+        _read_into(document, members_of(schema.model), data, levels - 1)
         return document
     if schema.type == "array" and schema.items is not None:  # Go's named slice type in a map: a message around it
         items: list[Any] = []

@@ -1,4 +1,4 @@
-"""The protobuf wire format, as far as Kubernetes uses it: fields are cut out of bytes, nothing is copied.
+"""The protobuf wire format, as far as Kubernetes uses it.  To read, fields are cut out of bytes: nothing is copied.
 
 https://protobuf.dev/programming-guides/encoding/
 """
@@ -75,6 +75,25 @@ def signed(value: int, bits: int) -> int:
     """A varint as Go's int32 or int64 takes it: the low bits, in two's complement."""
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def field(number: int, wire_type: int, payload: bytes) -> bytes:
+    """One field; for BYTES the length is put before the payload."""
+    head = written_varint(number << 3 | wire_type)
+    return b"".join((head, written_varint(len(payload)), payload)) if wire_type == BYTES else head + payload
+
+
+def written_varint(value: int) -> bytes:
+    """A number as Go writes int32 and int64: negative ones as 64 bits in two's complement."""
+    value &= 0xFFFF_FFFF_FFFF_FFFF
+    if value < 0x80:
+        return bytes((value,))
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 def _extent(data: memoryview, at: int, wire_type: int) -> tuple[int, int]:

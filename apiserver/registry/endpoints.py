@@ -19,6 +19,7 @@ PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 class EndpointsStrategy(Strategy[Endpoints]):
     resource = resource_of(Endpoints)
+    create_on_update = True
     revalidates_metadata = False
     deprecation = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
     columns = (

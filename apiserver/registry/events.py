@@ -38,6 +38,7 @@ _SHOWN_AS = {stored: shown for shown, stored in _STORED_AS.items()}
 
 class CoreEvents(Strategy[core_v1.Event]):
     resource = resource_of(core_v1.Event)
+    create_on_update = True
     revalidates_metadata = False
 
     def validate(self, new: core_v1.Event) -> Iterator[FieldError]:
@@ -64,6 +65,7 @@ class CoreEvents(Strategy[core_v1.Event]):
 
 class Events(Strategy[events_v1.Event]):
     resource = resource_of(events_v1.Event)
+    create_on_update = True
     revalidates_metadata = False
 
     def to_stored(self, document: dict[str, Any]) -> dict[str, Any]:

@@ -37,10 +37,10 @@ class Secrets(Strategy[Secret]):
     def default(self, obj: Secret) -> None:
         if not obj.type:
             obj.type = "Opaque"
-        # stringData is for writing only: it wins over data and is never kept.
+        # stringData is for writing only: it wins over data and is never kept.  The data may be the stored object's own.
         if obj.stringData:
-            for key, text in obj.stringData.items():
-                obj.data[key] = base64.b64encode(text.encode()).decode()
+            texts = {key: base64.b64encode(text.encode()).decode() for key, text in obj.stringData.items()}
+            obj.data = obj.data | texts
             obj.stringData = {}
 
     def prepare_for_update(self, new: Secret, old: Secret, context: Context) -> None:

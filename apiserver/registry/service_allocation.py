@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from api.core_v1 import Service
-from api.errors import FieldError, InternalError, Invalid, invalid, invalid_value
+from api.errors import BadRequest, FieldError, InternalError, Invalid, invalid, invalid_value
 from apiserver.registry.addresses import family, parse
 from apiserver.registry.ip_allocator import AllocationError, IPAllocator
 from apiserver.registry.port_allocator import PortAllocator
@@ -212,8 +212,9 @@ class ServiceAllocation:
             else:
                 wanted = service.spec.healthCheckNodePort = self.ports.allocate_next()
         except AllocationError as error:
-            which = f"requested HealthCheck NodePort {wanted}" if wanted else "a HealthCheck NodePort"
-            raise _internal(f"failed to allocate {which}: {error}") from None
+            if wanted:  # the client's mistake, for which Kubernetes answers 500
+                raise BadRequest(f"failed to allocate requested HealthCheck NodePort {wanted}: {error}") from None
+            raise _internal(f"failed to allocate a HealthCheck NodePort: {error}") from None
         taken.add(wanted)
 
 

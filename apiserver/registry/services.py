@@ -48,6 +48,7 @@ class ServiceStatusUpdate(Status):
 
 class Services(Strategy[Service]):
     resource = resource_of(Service)
+    create_on_update = True
     returns_deleted = True
     subresources = (ServiceStatusUpdate(),)
     columns = (

@@ -204,6 +204,11 @@ class WatchCache:
         collection = self._collections.get(prefix)
         return 0 if collection is None else len(collection)
 
+    def newest(self, prefix: str) -> Revision:
+        """The revision of the last change of a resource that is in memory; 0 when none is."""
+        ring = self._collection(prefix).ring
+        return ring[-1].revision if ring else 0
+
     # --- writes
 
     async def create(self, key: str, value: bytes, document: Mapping[str, Any] | None = None) -> Entry:

@@ -24,7 +24,9 @@ def render_documents(documents: list[dict[str, Any]], kind: Kind | None, output:
     if output == "json":
         return json.dumps(whole, indent=4)
     if output == "yaml":
-        return to_yaml(whole)
+        from api.yaml_text import to_yaml  # takes a while to import
+
+        return to_yaml(whole).rstrip("\n")
     if output == "name":
         return "\n".join(_qualified(document, kind) for document in documents)
     if output.startswith(("jsonpath=", "jsonpath-as-json=")):
@@ -32,13 +34,6 @@ def render_documents(documents: list[dict[str, Any]], kind: Kind | None, output:
 
         return evaluate(output.partition("=")[2], whole)
     raise BadFormat(f"there is no output format {output!r}: choose one of {FORMATS}")
-
-
-def to_yaml(document: Any) -> str:
-    import yaml
-
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(document, Dumper=dumper, default_flow_style=False, allow_unicode=True)).rstrip("\n")
 
 
 def _qualified(document: dict[str, Any], kind: Kind | None) -> str:

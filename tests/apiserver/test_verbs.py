@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import httpx
 import pytest
@@ -186,8 +187,11 @@ def test_pods_show_as_a_table(admin: httpx.Client, namespace: str) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/api/v1/nopes", 404),
-        ("GET", "/nothing", 404),
         ("GET", "/apis/apps/v2", 404),
+        ("GET", "/api/v1/pods/p", 404),
+        ("GET", "/api/v1/namespaces/default/nodes", 404),
+        ("DELETE", "/api/v1/pods", 405),
+        ("DELETE", "/api/v1", 405),
         ("POST", "/api/v1/pods", 405),
         ("PUT", "/api/v1/namespaces/default/configmaps", 405),
     ],
@@ -196,6 +200,25 @@ def test_unknown_urls_and_methods(admin: httpx.Client, method: str, path: str, s
     answer = admin.request(method, path, json={})
     assert answer.status_code == status
     assert answer.json()["kind"] == "Status"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/apis/no.such.group", "/apis/no.such.group/v1", "/apis/no.such.group/v1/things", "/livez/nope"],
+)
+def test_paths_that_lead_nowhere(admin: httpx.Client, path: str) -> None:
+    answer = admin.get(path)
+    assert (answer.status_code, answer.text) == (404, "404 page not found\n")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_patch_that_takes_the_version_away_leaves_nothing_known(admin: httpx.Client, maps: str) -> None:
+    admin.post(maps, json=config_map("a"))
+    patch = [{"op": "replace", "path": "", "value": {"data": {"k": "v"}, "metadata": {"name": "a"}}}]
+    answer = admin.patch(f"{maps}/a", json=patch, headers=JSON_PATCH)
+    assert answer.status_code == 400
+    assert answer.headers["warning"] == '299 - "unknown field \\"data\\"", 299 - "unknown field \\"metadata\\""'
+    assert "name must be provided" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[]", b'"x"', b"", b"[" * 5000, b'{"metadata":{"name":5}}'])
@@ -220,3 +243,42 @@ def test_yaml_in_and_out(admin: httpx.Client, maps: str) -> None:
     shown = admin.get(f"{maps}/{name}", headers={"Accept": "application/yaml"})
     assert "kind: ConfigMap" in shown.text
     assert "k: 'on'" in shown.text or 'k: "on"' in shown.text
+
+
+@pytest.mark.parametrize(
+    ("query", "agent", "pretty"),
+    [("true", "", True), ("", "curl/8.5.0", True), ("false", "curl/8.5.0", False), ("", "kubectl/v1.36.2", False)],
+)
+def test_people_get_indented_json(admin: httpx.Client, maps: str, query: str, agent: str, pretty: bool) -> None:
+    admin.post(maps, json=config_map("a"))
+    for path in (maps, f"{maps}/a", f"{maps}/missing"):
+        answer = admin.get(path, params={"pretty": query}, headers={"User-Agent": agent})
+        assert answer.text.startswith('{\n  "kind"') is pretty
+        assert answer.text.endswith("}\n") is not pretty
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_methods_that_no_resource_answers(admin: httpx.Client, maps: str, method: str) -> None:
+    assert admin.request(method, maps).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("plural", "body", "status"),
+    [
+        ("services", {"spec": {"ports": [{"port": 80}]}}, 201),
+        ("endpoints", {}, 201),
+        ("events", {"involvedObject": {"kind": "Pod", "name": "p"}}, 201),
+        ("configmaps", {}, 404),
+        ("secrets", {}, 404),
+    ],
+)
+def test_which_kinds_a_put_creates(
+    admin: httpx.Client, namespace: str, plural: str, body: dict[str, Any], status: int
+) -> None:
+    metadata = {"name": "new", "namespace": namespace}
+    if "involvedObject" in body:
+        body["involvedObject"]["namespace"] = namespace
+    path = f"/api/v1/namespaces/{namespace}/{plural}/new"
+    answer = admin.put(path, json={"metadata": metadata, **body})
+    assert answer.status_code == status, answer.text
+    assert admin.patch(f"{path}er", json={}, headers=MERGE).status_code == 404

@@ -10,7 +10,7 @@ import pytest
 from api.core_v1 import ConfigMap, Pod, Service
 from api.model import Model
 from api.schema import schema_of
-from apiserver.patch.managed_fields import only_times_differ, scale_managers, update_managers
+from apiserver.patch.managed_fields import only_times_differ, update_managers
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=5)
@@ -169,27 +169,3 @@ def test_appliers_come_first_then_the_oldest() -> None:
     ]
     managers = written(ConfigMap, config_map(sent, a="1"), config_map(a="1", b="1"))
     assert [entry["manager"] for entry in managers] == ["z", "c", "b", "m"]
-
-
-REPLICAS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
-
-
-def _entry(fields: dict[str, Any], **members: str) -> dict[str, Any]:
-    entry = {"manager": "m", "operation": "Update", "apiVersion": "apps/v1", "time": "t", "fieldsV1": fields}
-    return {**entry, **members}
-
-
-def test_a_scale_parts_the_count_from_what_else_its_owner_has() -> None:
-    whole = _entry({"f:spec": {"f:replicas": {}, "f:paused": {}}})
-    untimed = {name: value for name, value in _entry(REPLICAS).items() if name != "time"}
-    assert scale_managers([whole], [whole]) == [untimed, _entry({"f:spec": {"f:paused": {}}})]
-
-
-@pytest.mark.parametrize("entry", [_entry(REPLICAS, subresource="scale"), _entry(REPLICAS, operation="Apply")])
-def test_appliers_and_scalers_keep_the_count(entry: dict[str, Any]) -> None:
-    assert scale_managers([entry], [entry]) == [entry]
-
-
-def test_a_count_that_is_nobodys_stays_so() -> None:
-    other = _entry({"f:spec": {"f:paused": {}}})
-    assert scale_managers([other], [other, _entry(REPLICAS, subresource="scale")]) == [other]

@@ -3,51 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from api.errors import BadRequest
 from apiserver import protobuf
 from tests.apiserver.conftest import ApiServer
+from tests.ecosystem.kubectl import Kubectl
 from tests.protobuf.encoding import enveloped, tagged
 
 PROTOBUF = {"Content-Type": protobuf.MEDIA_TYPE}
 
 
-class Kubectl:
-    def __init__(self, server: ApiServer, home: Path, namespace: str) -> None:
-        self.program = shutil.which("kubectl")
-        if self.program is None:
-            pytest.skip("needs kubectl")
-        self.flags = [
-            "--server", server.url, "--certificate-authority", str(server.folder / "data/pki/ca.crt"),
-            "--token", "admintoken", "--namespace", namespace,
-        ]  # fmt: skip
-        self.environment = {**os.environ, "HOME": str(home), "KUBECONFIG": os.devnull}
-
-    def __call__(self, *arguments: str) -> str:
-        assert self.program is not None
-        done = subprocess.run(
-            [self.program, *self.flags, *arguments],
-            env=self.environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def get(self, *arguments: str) -> Any:
-        return json.loads(self("get", "-o", "json", *arguments))
-
-
 @pytest.fixture
 def kubectl(server: ApiServer, tmp_path: Path) -> Kubectl:
     run = Kubectl(server, tmp_path, f"test-{uuid.uuid4().hex[:8]}")
-    run("create", "namespace", run.flags[-1])
+    run("create", "namespace", run.namespace)
     return run
 
 
@@ -107,7 +80,7 @@ def test_update_and_delete_in_protobuf(server: ApiServer) -> None:
             headers={**PROTOBUF, "Accept": f"{protobuf.MEDIA_TYPE}, */*"},
         )  # fmt: skip
         assert created.status_code == 201, created.text
-        assert created.headers["content-type"] == "application/json"
+        assert created.headers["content-type"] == protobuf.MEDIA_TYPE
         assert client.post(url, content=config_map(b"old"), headers=PROTOBUF).status_code == 201
         changed = client.put(f"{url}/a", content=config_map(b"new"), headers=PROTOBUF)
         assert changed.json()["data"] == {"k": "new"}

@@ -27,6 +27,7 @@ from api.model import Model
 from api.scheme import RESOURCES, Resource
 from apiserver import protobuf
 from apiserver.decoding import decode_request
+from apiserver.protobuf.writing import write
 from tests.openapi.published_objects import PublishedObjects
 from tests.protobuf import published
 from tests.protobuf.api_types import message_name
@@ -78,6 +79,7 @@ def test_any_object_is_what_its_json_is(
     document = data.draw(Documents(kubernetes_messages).of(message_name(model)))
     encoded = Encoder(kubernetes_messages).encode(message_name(model), document)
     assert model.from_dict(read(model, encoded)) == model.from_dict(document)
+    assert read(model, write(model, document)) == read(model, encoded)
 
 
 @pytest.fixture(scope="module")

@@ -254,7 +254,7 @@ async def test_a_version_of_the_future_times_out(cache: WatchCache) -> None:
         check_read_version("9000", cache.revision)
     with pytest.raises(StatusError) as malformed:
         check_read_version("abc", cache.revision)
-    assert (malformed.value.http_code, malformed.value.reason) == (500, "")
+    assert (malformed.value.http_code, malformed.value.reason) == (400, "BadRequest")
     check_read_version("", cache.revision)
 
 
@@ -467,7 +467,11 @@ async def test_a_version_that_is_no_number_is_refused(cache: WatchCache) -> None
     for version in ("abc", "-1"):
         with pytest.raises(StatusError) as error:
             watch(cache, resourceVersion=version)
-        assert (error.value.http_code, error.value.reason, error.value.message) == (500, "", no_number(version))
+        assert (error.value.http_code, error.value.reason, error.value.message) == (
+            400,
+            "BadRequest",
+            no_number(version),
+        )
 
 
 async def test_watches_share_the_bytes_of_a_change(cache: WatchCache) -> None:

@@ -1,0 +1,66 @@
+"""What is no resource: discovery, health, version, schemas."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis"])
+def test_aggregated_discovery_is_of_version_2_only(admin: httpx.Client, path: str) -> None:
+    current = admin.get(path, headers={"Accept": AGGREGATED.format("v2")})
+    assert current.json()["apiVersion"] == "apidiscovery.k8s.io/v2"
+    either = admin.get(path, headers={"Accept": f"{AGGREGATED.format('v2beta1')},application/json"})
+    assert either.json()["kind"] in ("APIVersions", "APIGroupList")
+    former = admin.get(path, headers={"Accept": AGGREGATED.format("v2beta1")})
+    assert former.status_code == 406
+    assert former.json()["message"].startswith("only the following media types are accepted: application/json,")
+
+
+def test_one_group_is_never_aggregated(admin: httpx.Client) -> None:
+    assert admin.get("/apis/apps", headers={"Accept": AGGREGATED.format("v2")}).status_code == 406
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/apis/apps", 200), ("POST", "/apis", 200), ("POST", "/api", 405), ("DELETE", "/api/v1", 405),
+     ("PUT", "/apis/apps/v1", 405), ("POST", "/version", 405), ("GET", "/apis/apps/", 200)],
+)  # fmt: skip
+def test_which_methods_discovery_takes(admin: httpx.Client, method: str, path: str, status: int) -> None:
+    assert admin.request(method, path, json={}).status_code == status
+
+
+def test_discovery_in_yaml_has_no_anchors(admin: httpx.Client) -> None:
+    answer = admin.get("/apis/apps", headers={"Accept": "application/yaml"})
+    version = "groupVersion: apps/v1\n  version: v1\n"
+    head = "apiVersion: v1\nkind: APIGroup\nname: apps\n"
+    assert answer.text == f"{head}preferredVersion:\n  {version}versions:\n- {version}"
+
+
+def test_one_check_and_all_of_them(admin: httpx.Client) -> None:
+    assert admin.get("/livez/ping").text == "ok"
+    assert admin.get("/livez/").status_code == 404
+    assert admin.get("/livez/shutdown").status_code == 404
+    answer = admin.get("/readyz", params={"verbose": "", "exclude": ["ping", "b", "a"]})
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    lines = answer.text.splitlines()
+    assert lines[0] == "[+]ping excluded: ok"
+    assert "[+]shutdown ok" in lines
+    assert lines[-2:] == [
+        'warn: some health checks cannot be excluded: no matches for "a","b"',
+        "readyz check passed",
+    ]
+
+
+def test_the_index_names_every_path(admin: httpx.Client) -> None:
+    paths = admin.get("/").json()["paths"]
+    assert {"/api/v1", "/apis/apps/v1", "/readyz/shutdown", "/openapi/v3", "/version"} <= set(paths)
+    assert paths == sorted(paths)
+
+
+def test_schemas_of_nothing(admin: httpx.Client) -> None:
+    answer = admin.get("/openapi/v3/apis/no.such.group/v1")
+    assert (answer.status_code, answer.content) == (404, b"")
+    assert admin.get("/openapi/v3").headers["content-type"] == "text/plain; charset=utf-8"

@@ -1,0 +1,122 @@
+"""An operator on kopf: handlers, finalizers, retries, progress kept in the object, a clean end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.client.waiting import eventually
+from tests.ecosystem import operators
+from tests.ecosystem.objects import config_map, deployment
+
+HANDLED = "kopf.zalando.org/last-handled-configuration"
+SECONDS = 40.0
+
+
+@pytest.fixture(params=["annotations", "both"])
+def progress(request: pytest.FixtureRequest) -> str:
+    """Where the operator keeps what it has done."""
+    return str(request.param)
+
+
+@pytest.fixture
+def operator(kubeconfig: Path, namespace: str, progress: str, tmp_path: Path) -> Iterator[None]:
+    log = tmp_path / "kopf.log"
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KOPF_PROGRESS": progress}
+    command = [sys.executable, "-m", "kopf", "run", "--namespace", namespace, "--standalone", operators.__file__]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        yield
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in log.read_text()
+
+
+class Objects:
+    """One resource of the test's namespace, as the administrator sees it."""
+
+    def __init__(self, admin: httpx.Client, path: str) -> None:
+        self._admin, self._path = admin, path
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Empty when there is none."""
+        answer = self._admin.get(f"{self._path}/{name}")
+        return answer.json() if answer.status_code == 200 else {}
+
+    def data(self, name: str) -> Any:
+        return self.get(name).get("data")
+
+    def annotations(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = self.get(name)["metadata"].get("annotations", {})
+        return found
+
+    def create(self, document: dict[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = self._admin.post(self._path, json=document).raise_for_status().json()
+        return made
+
+    def patch(self, name: str, change: dict[str, Any]) -> None:
+        headers = {"Content-Type": "application/merge-patch+json"}
+        self._admin.patch(f"{self._path}/{name}", json=change, headers=headers).raise_for_status()
+
+    def delete(self, name: str) -> None:
+        self._admin.delete(f"{self._path}/{name}").raise_for_status()
+
+    def reasons(self, name: str) -> set[str]:
+        """Of the events about that object."""
+        path = self._path.rpartition("/")[0]
+        listed = self._admin.get(f"{path}/events?fieldSelector=involvedObject.name={name}").json()
+        return {event["reason"] for event in listed["items"]}
+
+
+@pytest.fixture
+def maps(admin: httpx.Client, namespace: str) -> Objects:
+    return Objects(admin, f"/api/v1/namespaces/{namespace}/configmaps")
+
+
+@pytest.fixture
+def deployments(admin: httpx.Client, namespace: str) -> Objects:
+    return Objects(admin, f"/apis/apps/v1/namespaces/{namespace}/deployments")
+
+
+@pytest.mark.usefixtures("operator")
+async def test_an_object_from_its_first_to_its_last_day(maps: Objects) -> None:
+    maps.create(config_map("a", {"x": "1"}, labels={"copy": "yes"}))
+    await eventually(lambda: maps.data("a-copy") == {"x": "1"}, "the twin is made", SECONDS)
+    await eventually(lambda: HANDLED in maps.annotations("a"), "the handler's end is written down", SECONDS)
+    assert maps.get("a")["metadata"]["finalizers"] == ["example.com/copied"]
+    assert "kopf.zalando.org/made" not in maps.annotations("a"), "done: its progress is forgotten"
+    await eventually(lambda: "Copied" in maps.reasons("a"), "the handler's event is posted", SECONDS)
+
+    maps.patch("a", {"data": {"x": "2"}})
+    await eventually(lambda: maps.data("a-copy") == {"x": "2"}, "the twin follows", SECONDS)
+
+    maps.delete("a")
+    await eventually(lambda: not maps.get("a") and not maps.get("a-copy"), "both are gone", SECONDS)
+
+
+@pytest.mark.usefixtures("operator")
+async def test_objects_of_others(maps: Objects, deployments: Objects) -> None:
+    maps.create(config_map("plain"))
+    made = deployments.create(deployment("web"))
+    await eventually(lambda: maps.data("web-settings") == {"of": "web"}, "the child is made", SECONDS)
+    (owner,) = maps.get("web-settings")["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == ("Deployment", made["metadata"]["uid"], True)
+
+    def patched() -> bool:
+        live = deployments.get("web")
+        return live["metadata"]["labels"].get("seen") == "yes" and live["status"].get("replicas") == 1
+
+    await eventually(patched, "labels and status are patched", SECONDS)
+    assert not maps.get("plain-copy")
