@@ -24,9 +24,8 @@ JSON, YAML = "application/json", "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 _MEDIA_TYPES = {"": JSON, JSON: JSON, YAML: YAML, PROTOBUF: PROTOBUF}
 # The readers of YAML and protobuf are imported when the first such body comes: most clients send JSON.
-_PARAMETERS = re.compile(
-    r"\s*([\w.+-]+=(\"[^\"]*\"|[^\s;\"]+)\s*(;\s*|$))*"
-)  # Kinds that clients may still send in an older version of the same form.
+_PARAMETERS = re.compile(r"\s*([\w.+-]+=(\"[^\"]*\"|[^\s;\"]+)\s*(;\s*|$))*")
+# Kinds that clients may still send in an older version of the same form.
 _OLDER_VERSIONS = {"Eviction": "v1beta1"}
 
 M = TypeVar("M", bound=Model)

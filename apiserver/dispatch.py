@@ -125,10 +125,10 @@ class Dispatcher:
 
     async def _get(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
-        if not endpoint.resource.is_stored:
-            return self._object(endpoint, await computed_object(endpoint, info.name), request, media)
         if version := request.query.get("resourceVersion"):
             check_read_version(version, self.api.cache.revision)
+        if not endpoint.resource.is_stored:
+            return self._object(endpoint, await computed_object(endpoint, info.name), request, media)
         return self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:

@@ -7,8 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic.fields import FieldInfo
 
-from api.model import Model
+from api.model import Model, bare
 
 _CONTAINERS = (dict, list)
 _dumps = orjson.dumps
@@ -86,9 +87,16 @@ class StoredObject:
 
 @cache
 def shareable(model: type[Model]) -> tuple[str, ...]:
-    """The members that a new state of an object can take over from the stored one."""
-    own = ("apiVersion", "kind", "metadata")
-    return tuple(name for name, field in model.model_fields.items() if name not in own and not field.is_required())
+    """The members that a new state of an object can take over from the stored one: spec and status.
+
+    Rules may fill in what such a member lacks, which it does not, being stored; plain maps and lists they change.
+    """
+    return tuple(name for name, field in model.model_fields.items() if name != "metadata" and _is_model(field))
+
+
+def _is_model(field: FieldInfo) -> bool:
+    kind = bare(field.annotation)
+    return isinstance(kind, type) and issubclass(kind, Model) and not field.is_required()
 
 
 def without_managers(document: dict[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,7 @@ What few processes use is imported when it is first asked for.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from api.core_v1.configuration import (
-    ConfigMap,
-    Secret,
-    ServiceAccount,
-)
+from api.core_v1.configuration import ConfigMap, Secret, ServiceAccount
 from api.core_v1.containers import (
     ConfigMapEnvSource,
     Container,

@@ -52,11 +52,11 @@ class Scales(Strategy[ScaleObject]):
     def strategy(self) -> Scales:
         return self
 
-    def decode(self, entry: Entry) -> ScaleObject:
-        return ScaleObject.decode(entry.body)
-
     def body(self, entry: Entry) -> bytes:
         return entry.body
+
+    def decode(self, entry: Entry) -> ScaleObject:
+        return ScaleObject.decode(entry.body)
 
 
 def scale_answer(part: Scale, entry: Entry, media: MediaType, request: Request, now: datetime) -> Answer:

@@ -26,6 +26,7 @@ MAX_UPDATE_MANAGERS = 10
 OLD_UPDATES = "ancient-changes"
 UNNAMED = "unknown"
 
+
 Versions: TypeAlias = Callable[[str, Object], "tuple[Schema, Object] | None"]
 """Shows an object of the request's API version in another one: its schema there and its form there, or None
 for a version that is not served (any more)."""
@@ -167,7 +168,7 @@ def update_managers(
     `new` is as defaulted and prepared by its strategy, before admission and allocation fill in more, and holds
     in `metadata.managedFields` what the client sent: missing for nothing or null, `[]` and `[{}]` to forget all
     managers.  `ignored` are fields this endpoint does not write (`{"f:status": {}}`).  An object that has no
-    managers gets none by an update.
+    managers gets none by an update.  Kubernetes does not keep when an object was scaled.
     """
     stored = managers_of(old)
     sent = (new.get("metadata") or {}).get("managedFields")
@@ -201,7 +202,7 @@ def update_managers(
             fields = union_in_order(mine.fields, changes.written)
         else:
             fields = mine.fields  # a manager that writes its own fields again: they are in order already
-        managers[key] = Entry(api_version, fields, timestamp(now))
+        managers[key] = Entry(api_version, fields, "" if subresource == "scale" else timestamp(now))
     return encode(cap(managers))
 
 
