@@ -61,6 +61,8 @@ class Resource:
     parts: tuple[Part, ...] = ()
     singular: str = ""
     kind: str = field(default="")
+    deprecation: str = ""
+    """Sent as a `Warning` with every answer where the whole resource is on its way out."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", self.kind or self.type_name.rpartition(".")[2])
@@ -138,9 +140,10 @@ SCALE = Part("scale", kind="Scale", group_version=AUTOSCALING_V1)
 RESOURCES: tuple[Resource, ...] = (
     Resource(CORE_V1, "bindings", "core_v1.Binding", verbs=_CREATE),
     Resource(CORE_V1, "componentstatuses", "core_v1.ComponentStatus", namespaced=False, short_names=("cs",),
-             verbs=("get", "list")),
+             verbs=("get", "list"), deprecation="v1 ComponentStatus is deprecated in v1.19+"),
     Resource(CORE_V1, "configmaps", "core_v1.ConfigMap", short_names=("cm",)),
-    Resource(CORE_V1, "endpoints", "core_v1.Endpoints", short_names=("ep",)),
+    Resource(CORE_V1, "endpoints", "core_v1.Endpoints", short_names=("ep",),
+             deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
     Resource(CORE_V1, "events", "core_v1.Event", short_names=("ev",)),
     Resource(CORE_V1, "limitranges", "core_v1.LimitRange", short_names=("limits",)),
     Resource(CORE_V1, "namespaces", "core_v1.Namespace", namespaced=False, short_names=("ns",),

@@ -77,8 +77,8 @@ class Dispatcher:
         if info.subresource == "proxy" and any(part.name == "proxy" for part in endpoint.resource.parts):
             await serve_proxy(self.api, endpoint, self._kubelet, request, receive, send)
             return
-        if endpoint.strategy.deprecation:
-            request.warnings.append(endpoint.strategy.deprecation)
+        if endpoint.resource.deprecation:
+            request.warnings.append(endpoint.resource.deprecation)
         media = _media(request, endpoint.model)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
@@ -133,7 +133,7 @@ class Dispatcher:
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
-        options = list_options(request.query, endpoint.strategy.selectable_field_names())
+        options = list_options(request.query, endpoint.selectable_field_names)
         if not endpoint.resource.is_stored:
             return self._page(endpoint, await computed_page(endpoint, options), request, media)
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
@@ -245,7 +245,7 @@ class Dispatcher:
 
     async def _delete_collection(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = await self._delete_options(request)
-        selection = list_options(request.query, endpoint.strategy.selectable_field_names())
+        selection = list_options(request.query, endpoint.selectable_field_names)
         write = self._begin(endpoint, request, WriteOptions(dry_run=bool(options.dryRun)))
         page = await list_page(self.api.cache, endpoint.prefix, write.namespace, selection)
         await delete_objects(write, page.entries, options)

@@ -68,6 +68,9 @@ class Endpoint:
     def subresources(self) -> dict[str, Subresource | Scale]:
         return {part.name: part for part in self.strategy.subresources}
 
+    def selectable_field_names(self) -> frozenset[str]:
+        return self.strategy.selectable_field_names()
+
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         """What field selectors can ask for, from a stored document."""
         return self.strategy.selectable_fields(document)

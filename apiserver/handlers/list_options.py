@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from api.errors import BadRequest, FieldError, Timeout, forbidden, invalid, invalid_value, not_supported
@@ -53,12 +53,17 @@ class ListOptions:
 
 
 def list_options(
-    query: Mapping[str, str], selectable: frozenset[str] = frozenset(), *, custom: bool = False, watch: bool = False
+    query: Mapping[str, str],
+    selectable: Callable[[], frozenset[str]] = frozenset,
+    *,
+    custom: bool = False,
+    watch: bool = False,
 ) -> ListOptions:
     """Read and check the parameters of a list or watch.
 
-    `selectable` names the kind's own selectable fields; `custom` is said of custom resources, which word a refusal
-    differently; `watch` of the deprecated paths that watch without saying so in the query.
+    `selectable` names the kind's own selectable fields, and is asked only when there is a field selector; `custom` is
+    said of custom resources, which word a refusal differently; `watch` of the deprecated paths that watch without
+    saying so in the query.
     Raises BadRequest, Invalid.
     """
     options = ListOptions(
@@ -105,14 +110,14 @@ def _labels(text: str) -> LabelMatcher:
         raise BadRequest(str(error)) from None
 
 
-def _fields(text: str, selectable: frozenset[str], custom: bool) -> FieldMatcher:
+def _fields(text: str, selectable: Callable[[], frozenset[str]], custom: bool) -> FieldMatcher:
     if not text:
         return FieldMatcher()
     try:
         matcher = FieldMatcher.parse(text)
     except SelectorError as error:
         raise BadRequest(str(error)) from None
-    known = selectable | ALWAYS_SELECTABLE
+    known = selectable() | ALWAYS_SELECTABLE
     for term in matcher.terms:
         if term.field in known:
             continue

@@ -23,7 +23,6 @@ _SECONDS = 20
 
 class ComponentStatuses(Strategy[ComponentStatus]):
     resource = resource_of(ComponentStatus)
-    deprecation = "v1 ComponentStatus is deprecated in v1.19+"
     columns = (
         NAME,
         Column("Status", lambda c, now: _word(c), description="Whether it is healthy."),

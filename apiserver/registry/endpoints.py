@@ -21,7 +21,6 @@ class EndpointsStrategy(Strategy[Endpoints]):
     resource = resource_of(Endpoints)
     create_on_update = True
     revalidates_metadata = False
-    deprecation = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
     columns = (
         NAME,
         Column("Endpoints", lambda e, now: format_endpoints(e), description="The first addresses that are ready."),

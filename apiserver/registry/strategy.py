@@ -180,8 +180,6 @@ class Strategy(Generic[M]):
     columns: ClassVar[tuple[Column[Any], ...]] = ()
     create_on_update: ClassVar[bool] = False
     """Whether PUT of a name that does not exist creates it."""
-    deprecation: ClassVar[str] = ""
-    """Sent as a `Warning` with every answer, whatever the verb, where the whole resource is on its way out."""
     revalidates_metadata: ClassVar[bool] = True
     """Whether an update looks at the whole metadata twice, as the validation of most kinds does."""
     unconditional_update: ClassVar[bool] = True

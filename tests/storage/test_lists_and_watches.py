@@ -48,7 +48,7 @@ async def cache() -> AsyncIterator[WatchCache]:
 
 
 async def pods(cache: WatchCache, namespace: str = "ns", **query: str) -> Page:
-    return await list_page(cache, "/pods/", namespace, list_options(query, SELECTABLE))
+    return await list_page(cache, "/pods/", namespace, list_options(query, lambda: SELECTABLE))
 
 
 def names(page: Page) -> list[str]:
@@ -123,7 +123,7 @@ def test_selectors_that_cannot_be_used_are_refused(
     query: dict[str, str], selectable: bool, custom: bool, message: str
 ) -> None:
     with pytest.raises(BadRequest) as error:
-        list_options(query, SELECTABLE if selectable else frozenset(), custom=custom)
+        list_options(query, (lambda: SELECTABLE) if selectable else frozenset, custom=custom)
     assert error.value.message == message
 
 
@@ -275,7 +275,7 @@ async def test_a_list_by_name_or_namespace_finds_its_object(cache: WatchCache) -
 
 
 def watch(cache: WatchCache, clock: ManualClock | None = None, namespace: str = "ns", **query: str) -> Watch:
-    options = list_options({"watch": "1", **query}, SELECTABLE)
+    options = list_options({"watch": "1", **query}, lambda: SELECTABLE)
     return open_watch(cache, "/pods/", namespace, options, clock or ManualClock(), rng=random.Random(0))
 
 
