@@ -25,6 +25,8 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 _MEDIA_TYPES = {"": JSON, JSON: JSON, YAML: YAML, PROTOBUF: PROTOBUF}
 # The readers of YAML and protobuf are imported when the first such body comes: most clients send JSON.
 _PARAMETERS = re.compile(r"\s*([\w.+-]+=(\"[^\"]*\"|[^\s;\"]+)\s*(;\s*|$))*")
+# Kinds that clients may still send in an older version of the same form.
+_OLDER_VERSIONS = {"Eviction": "v1beta1"}
 
 # What is still understood, but can only be read.
 _NO_LONGER_SERVED = {("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition")}
@@ -143,7 +145,7 @@ class Expected:
         if given == self.kind and (
             not api_version
             or (resource is not None and resource.model is self.model)
-            or (resource is None and group_version.version == self.version and self.is_group(group_version.group))
+            or (resource is None and self.is_version(group_version.version) and self.is_group(group_version.group))
         ):
             return
         if resource is not None or resource_of_kind(api_version or self.version, given.removesuffix("List")):
@@ -155,6 +157,9 @@ class Expected:
                 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
             )
         raise self.cannot_handle(problem, given, group_version.version)
+
+    def is_version(self, version: str) -> bool:
+        return version == self.version or version == _OLDER_VERSIONS.get(self.kind)
 
     @property
     def group(self) -> str:

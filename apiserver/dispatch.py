@@ -11,7 +11,7 @@ import orjson
 from api.authentication_v1 import TokenRequest
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.core_v1 import Binding, Pod, ServiceAccount
-from api.errors import BadRequest, MethodNotAllowed, NotFound
+from api.errors import BadRequest, MethodNotAllowed, NotFound, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.model import Model
 from api.policy_v1 import Eviction
@@ -25,10 +25,12 @@ from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_lo
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
+from apiserver.handlers.eviction import evict
 from apiserver.handlers.list import Page, list_page
 from apiserver.handlers.list_options import check_read_version, list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
+from apiserver.handlers.proxy import serve_proxy
 from apiserver.handlers.scale import patching, replacing, scale_answer, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
@@ -65,12 +67,15 @@ class Dispatcher:
         endpoint = self.api.endpoint(info.group, info.version, info.resource)
         if endpoint is None and not self._is_built_in(info.group):
             raise PageNotFound()
-        if endpoint is None or len(info.parts) > 3 or _misplaced(endpoint, info):
+        if endpoint is None or (len(info.parts) > 3 and info.subresource != "proxy") or _misplaced(endpoint, info):
             raise NotFound("the server could not find the requested resource", StatusDetails())
         if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise _not_allowed()
         if info.subresource in _CONNECT and endpoint.model is Pod:
             await self._connect(endpoint, request, scope, receive, send)
+            return
+        if info.subresource == "proxy" and any(part.name == "proxy" for part in endpoint.resource.parts):
+            await serve_proxy(self.api, endpoint, self._kubelet, request, receive, send)
             return
         if endpoint.resource.deprecation:
             request.warnings.append(endpoint.resource.deprecation)
@@ -96,7 +101,7 @@ class Dispatcher:
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
-        await relay_websocket(url, self._kubelet, request, receive, send)
+        await relay_websocket(url, self._kubelet.context, request, receive, send)
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
@@ -289,8 +294,19 @@ class Dispatcher:
 
     async def issue_token(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
-        account = endpoint.decode(endpoint.find(request.info.namespace, request.info.name))
+        info = request.info
         asked = await self._decoded(TokenRequest, endpoint, request, options)
+        problems = [
+            invalid_value(f"metadata.{part}", given, f"must match the service account {part} if specified")
+            for part, given, is_ in (
+                ("name", asked.metadata.name, info.name),
+                ("namespace", asked.metadata.namespace, info.namespace),
+            )
+            if given not in ("", is_)
+        ]
+        if problems:
+            raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
+        account = endpoint.decode(endpoint.find(info.namespace, info.name))
         asked.status = self.api.tokens.issue(account, asked.spec)
         asked.spec.audiences = asked.spec.audiences or [ISSUER]
         asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600
@@ -302,7 +318,7 @@ class Dispatcher:
     async def evict(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
         eviction = await self._decoded(Eviction, endpoint, request, options)
-        await pod_subresources.evict(self._begin(endpoint, request, options), request.info.name, eviction)
+        await evict(self._begin(endpoint, request, options), request.info.name, eviction)
         return Answer(_CREATED, document=_success(None))
 
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from api.authentication_v1 import BoundObjectReference, TokenRequestSpec, TokenRequestStatus
 from api.clock import Clock
-from api.core_v1 import Pod, Secret, ServiceAccount
-from api.errors import FieldError, Unauthorized, invalid, invalid_value, not_found
+from api.core_v1 import Node, Pod, Secret, ServiceAccount
+from api.errors import BadRequest, Conflict, FieldError, Unauthorized, invalid, invalid_value, not_found
+from api.meta_v1 import StatusDetails
 from api.model import Model
 from apiserver.filters.authentication import AUTHENTICATED, bearer_token
 from apiserver.request import Request, User
@@ -62,11 +63,15 @@ class ServiceAccountTokens:
     # --- issuing ---------------------------------------------------------------------------------
 
     def issue(self, account: ServiceAccount, spec: TokenRequestSpec) -> TokenRequestStatus:
-        """A token for an account.  Raises Invalid for a bad request, NotFound when the bound object is not there."""
+        """A token for an account.
+
+        Raises Invalid or BadRequest for a request that makes no sense, NotFound when the object to bind it to is not
+        there, Conflict when that is another one than asked for.
+        """
         import jwt
 
         seconds = _USUAL if spec.expirationSeconds is None else spec.expirationSeconds
-        errors = list(_problems(seconds, spec.boundObjectRef))
+        errors = list(_problems(seconds))
         if errors:
             raise invalid("authentication.k8s.io", "TokenRequest", "", errors)
         now = self._clock.now()
@@ -75,7 +80,7 @@ class ServiceAccountTokens:
             "serviceaccount": {"name": account.metadata.name, "uid": account.metadata.uid},
         }
         if spec.boundObjectRef is not None:
-            private |= self._bound(account.metadata.namespace, spec.boundObjectRef)
+            private |= self._bound(account, spec.boundObjectRef)
         expires = now + timedelta(seconds=seconds)
         claims = {
             "aud": spec.audiences or [ISSUER],
@@ -90,19 +95,34 @@ class ServiceAccountTokens:
         token = jwt.encode(claims, self._key(), algorithm=_ALGORITHM)
         return TokenRequestStatus(token=token, expirationTimestamp=expires)
 
-    def _bound(self, namespace: str, reference: BoundObjectReference) -> dict[str, Any]:
-        model = _BINDABLE[reference.kind]
+    def _bound(self, account: ServiceAccount, reference: BoundObjectReference) -> dict[str, Any]:
+        """What a token says of the object it is bound to, with whose end it ends."""
+        model = _BINDABLE.get(reference.kind) if reference.apiVersion in ("", "v1") else None
+        if model is None:
+            group, _, version = reference.apiVersion.rpartition("/")
+            raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={reference.kind}")
+        namespace = "" if model is Node else account.metadata.namespace
         found = self._get(model, namespace, reference.name)
-        plural = f"{reference.kind.lower()}s"
         if found is None:
-            raise not_found("", plural, reference.name)
+            raise not_found("", f"{reference.kind.lower()}s", reference.name)
+        if isinstance(found, Pod) and found.spec.serviceAccountName != account.metadata.name:
+            raise BadRequest(
+                f'cannot bind token for serviceaccount "{account.metadata.name}" to pod running with different '
+                "serviceaccount name."
+            )
         if reference.uid and reference.uid != found.metadata.uid:
-            why = f"the UID in the bound object reference ({reference.uid}) does not match the UID in record"
-            problem = invalid_value("spec.boundObjectRef.uid", reference.uid, why)
-            raise invalid("authentication.k8s.io", "TokenRequest", "", [problem])
+            raise Conflict(
+                f'Operation cannot be fulfilled on {reference.kind} "{reference.name}": the UID in the bound object '
+                f"reference ({reference.uid}) does not match the UID in record. The object might have been deleted and "
+                "then recreated",
+                StatusDetails(name=reference.name, kind=reference.kind),
+            )
         claims = {reference.kind.lower(): {"name": reference.name, "uid": found.metadata.uid}}
         if isinstance(found, Pod) and found.spec.nodeName:
             claims["node"] = {"name": found.spec.nodeName}
+            node = self._get(Node, "", found.spec.nodeName)
+            if node is not None:
+                claims["node"]["uid"] = node.metadata.uid
         return claims
 
     # --- checking --------------------------------------------------------------------------------
@@ -154,7 +174,9 @@ class ServiceAccountTokens:
             bound = private.get(kind.lower())
             if bound is None:
                 continue
-            found = self._get(model, namespace, bound["name"])
+            if model is Node and "pod" in private:
+                continue  # where the pod was, told for information
+            found = self._get(model, "" if model is Node else namespace, bound["name"])
             if found is None or found.metadata.uid != bound["uid"]:
                 raise Unauthorized("Unauthorized")
             if model is Pod:
@@ -162,14 +184,16 @@ class ServiceAccountTokens:
                 extra["authentication.kubernetes.io/pod-uid"] = [bound["uid"]]
         if private.get("node"):
             extra["authentication.kubernetes.io/node-name"] = [private["node"]["name"]]
+            if private["node"].get("uid"):
+                extra["authentication.kubernetes.io/node-uid"] = [private["node"]["uid"]]
         groups = (_GROUP, f"{_GROUP}:{namespace}", AUTHENTICATED)
         return User(claims["sub"], account.metadata.uid, groups, extra)
 
 
-_BINDABLE: dict[str, type[Model]] = {"Pod": Pod, "Secret": Secret}
+_BINDABLE: dict[str, type[Model]] = {"Pod": Pod, "Node": Node, "Secret": Secret}
 
 
-def _problems(seconds: int, reference: BoundObjectReference | None) -> list[FieldError]:
+def _problems(seconds: int) -> list[FieldError]:
     errors = []
     if seconds < _SHORTEST:
         errors.append(
@@ -179,6 +203,4 @@ def _problems(seconds: int, reference: BoundObjectReference | None) -> list[Fiel
         errors.append(
             invalid_value("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
         )
-    if reference is not None and reference.kind not in _BINDABLE:
-        errors.append(invalid_value("spec.boundObjectRef.kind", reference.kind, "only Pod and Secret can be bound to"))
     return errors

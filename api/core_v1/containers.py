@@ -377,7 +377,7 @@ class Container(Model):
     readinessProbe: Probe | None = None
     resizePolicy: list[ContainerResizePolicy] = []
     resources: ResourceRequirements = struct()
-    restartPolicy: str = ""
+    restartPolicy: str | None = None
     restartPolicyRules: list[ContainerRestartRule] = []
     securityContext: SecurityContext | None = None
     startupProbe: Probe | None = None
@@ -410,7 +410,7 @@ class EphemeralContainer(Model):
     readinessProbe: Probe | None = None
     resizePolicy: list[ContainerResizePolicy] = []
     resources: ResourceRequirements = struct()
-    restartPolicy: str = ""
+    restartPolicy: str | None = None
     restartPolicyRules: list[ContainerRestartRule] = []
     securityContext: SecurityContext | None = None
     startupProbe: Probe | None = None

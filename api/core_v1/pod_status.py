@@ -50,7 +50,7 @@ class ResourceHealth(Model):
     """
 
     health: str = ""
-    message: str = ""
+    message: str | None = None
     resourceID: str
 
 

@@ -24,7 +24,7 @@ from api.core_v1 import (
     VolumeProjection,
 )
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
-from apiserver.registry.pod_spec import MIRROR
+from apiserver.registry.pod_annotations import MIRROR
 
 DEFAULT_ACCOUNT = "default"
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"

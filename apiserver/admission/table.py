@@ -10,6 +10,7 @@ from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.admission.pod_topology_labels import PodTopologyLabels
 from apiserver.admission.priority import Priority
 from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.runtime_class import RuntimeClass
@@ -35,5 +36,6 @@ def default_plugins(*, mount_tokens: bool = True) -> list[AdmissionPlugin]:
         CertificateApproval(),
         CertificateSigning(),
         CertificateSubjectRestriction(),
+        PodTopologyLabels(),
         ResourceQuota(),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from api.core_v1 import Node, Pod
@@ -17,6 +17,9 @@ from api.errors import BadRequest, InternalError, ServiceUnavailable, from_answe
 from apiserver.endpoint import API
 from apiserver.handlers.log_options import log_parameters
 from apiserver.request import Receive, Request, Send
+
+if TYPE_CHECKING:
+    import httpx
 
 _ADDRESS_ORDER = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
 _STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
@@ -41,38 +44,37 @@ class KubeletClient:
         return cls(context)
 
 
-def kubelet_address(api: API, pod: Pod) -> tuple[str, int]:
-    """Host and port of the kubelet a pod runs under.  Raises BadRequest or InternalError when there is none."""
+def pod_kubelet(api: API, pod: Pod) -> tuple[str, int]:
+    """Host and port of the kubelet a pod runs under.  Raises BadRequest, NotFound, InternalError when there is none."""
     if not pod.spec.nodeName:
         raise BadRequest(f"pod {pod.metadata.name} does not have a host assigned")
-    node = api.get_object(Node, "", pod.spec.nodeName)
+    return kubelet_address(api, pod.spec.nodeName)
+
+
+def kubelet_address(api: API, node_name: str) -> tuple[str, int]:
+    """Host and port of a node's kubelet.  Raises NotFound, as for a pod, or InternalError when there is none."""
+    node = api.get_object(Node, "", node_name)
     if node is None:
-        raise not_found("", "pods", pod.spec.nodeName)
+        raise not_found("", "pods", node_name)
     addresses = {address.type: address.address for address in node.status.addresses}
     host = next((addresses[kind] for kind in _ADDRESS_ORDER if kind in addresses), "")
     port = node.status.daemonEndpoints.kubeletEndpoint.Port if node.status.daemonEndpoints.kubeletEndpoint else 10250
     if not host:
-        raise InternalError(f'node "{pod.spec.nodeName}" has no address')
+        raise InternalError(f'node "{node_name}" has no address')
     return host, port
 
 
 def chosen_container(pod: Pod, asked: str) -> str:
     """The container a request means: the one named, or the only one.  Raises BadRequest."""
-    ordinary = [container.name for container in pod.spec.containers]
-    init = [container.name for container in pod.spec.initContainers]
-    ephemeral = [container.name for container in pod.spec.ephemeralContainers]
+    spec = pod.spec
+    names = [each.name for part in (spec.initContainers, spec.containers, spec.ephemeralContainers) for each in part]
     if asked:
-        if asked in (*ordinary, *init, *ephemeral):
+        if asked in names:
             return asked
         raise BadRequest(f"container {asked} is not valid for pod {pod.metadata.name}")
-    default = pod.metadata.annotations.get("kubectl.kubernetes.io/default-container", "")
-    if default in ordinary:
-        return default
-    if len(ordinary) == 1:
-        return ordinary[0]
-    choices = f"choose one of: [{' '.join(ordinary)}]"
-    if init:
-        choices += f" or one of the init containers: [{' '.join(init)}]"
+    if len(spec.containers) == 1:
+        return spec.containers[0].name
+    choices = f"choose one of: [{' '.join(names)}]"
     raise BadRequest(f"a container name must be specified for pod {pod.metadata.name}, {choices}")
 
 
@@ -88,7 +90,7 @@ async def stream_logs(
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
         return
-    host, port = kubelet_address(api, pod)
+    host, port = pod_kubelet(api, pod)
     url = (
         f"https://{host}:{port}/containerLogs/{pod.metadata.namespace}/{pod.metadata.name}/{container}"
         f"?{urlencode(parameters)}"
@@ -104,24 +106,28 @@ async def stream_logs(
                 raise from_answer(upstream.status_code, await upstream.aread())
             start: dict[str, Any] = {"type": "http.response.start", "status": 200}
             await send({**start, "headers": [(b"content-type", b"text/plain")]})
-            gone = asyncio.create_task(_disconnected(receive))
-            relay = asyncio.create_task(_relay_body(upstream, send))
-            try:
-                await asyncio.wait({gone, relay}, return_when=asyncio.FIRST_COMPLETED)
-                if relay.done():
-                    relay.result()
-            finally:
-                for task in (gone, relay):
-                    task.cancel()
-                await asyncio.gather(gone, relay, return_exceptions=True)
-            await send({"type": "http.response.body", "body": b""})
+            await relay_body(upstream, receive, send)
         finally:
             await upstream.aclose()
 
 
-async def _relay_body(upstream: Any, send: Send) -> None:
-    async for chunk in upstream.aiter_raw():
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+async def relay_body(upstream: httpx.Response, receive: Receive, send: Send) -> None:
+    """Pass an answer's body on as it comes, until it ends or the client leaves."""
+
+    async def relay() -> None:
+        async for chunk in upstream.aiter_raw():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    tasks = gone, relaying = asyncio.create_task(_disconnected(receive)), asyncio.create_task(relay())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if relaying.done():
+            relaying.result()
+    finally:
+        for task in (gone, relaying):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -135,10 +141,10 @@ def upgrade_target(api: API, pod: Pod, request: Request) -> str:
     path = f"/{'portForward' if verb == 'portforward' else verb}/{pod.metadata.namespace}/{pod.metadata.name}"
     if verb == "portforward":
         parameters = [("ports", value) for value in request.query_list.get("ports", [])]
-        host, port = kubelet_address(api, pod)
+        host, port = pod_kubelet(api, pod)
     else:
         path += f"/{chosen_container(pod, request.query.get('container', ''))}"
-        host, port = kubelet_address(api, pod)
+        host, port = pod_kubelet(api, pod)
         parameters = _exec_parameters(request)
     return f"wss://{host}:{port}{path}?{urlencode(parameters)}"
 
@@ -151,8 +157,8 @@ def _exec_parameters(request: Request) -> list[tuple[str, str]]:
     return commands + [(theirs, "1") for ours, theirs in _STREAMS.items() if request.flag(ours)]
 
 
-async def relay_websocket(url: str, kubelet: KubeletClient, request: Request, receive: Receive, send: Send) -> None:
-    """exec, attach, portforward over WebSocket: messages are passed on unchanged in both directions."""
+async def relay_websocket(url: str, tls: ssl.SSLContext | None, request: Request, receive: Receive, send: Send) -> None:
+    """exec, attach, portforward, proxy over WebSocket: messages are passed on unchanged in both directions."""
     import websockets.asyncio.client as websockets
     from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -160,7 +166,7 @@ async def relay_websocket(url: str, kubelet: KubeletClient, request: Request, re
     offered: list[Any] = [_TUNNEL_ALIAS if name == _TUNNEL else name for name in asked]
     try:
         upstream = await websockets.connect(
-            url, ssl=kubelet.context, subprotocols=offered or None, max_size=None, compression=None,
+            url, ssl=tls, subprotocols=offered or None, max_size=None, compression=None,
             ping_interval=None, open_timeout=10, proxy=None,
         )  # fmt: skip
     except InvalidStatus as error:

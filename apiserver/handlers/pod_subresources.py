@@ -1,28 +1,40 @@
-"""What is done to pods by POST: binding to a node and eviction.
-
-https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
-"""
+"""What is done to pods by POST: here, binding to a node."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from api.core_v1 import Binding, Pod, PodCondition
+from api.core_v1 import Binding, Node, Pod, PodCondition
 from api.errors import BadRequest, Conflict, invalid, not_supported, required
-from api.meta_v1 import DeleteOptions, StatusDetails
-from api.policy_v1 import Eviction
-from apiserver.handlers.delete import delete_object
+from api.meta_v1 import Condition, StatusDetails
+from apiserver.admission.pod_topology_labels import topology_labels
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.registry.strategy import Subresource
 from apiserver.stored import StoredObject
 
+C = TypeVar("C", Condition, PodCondition)
 
-class Assignment(Subresource):
-    """A binding changes what nobody else may: the rules of updates do not hold for it."""
+
+class Action(Subresource):
+    """Changes what nobody else may: the rules of updates do not hold for it, and the changed fields are nobody's."""
 
     def prepare_for_update(self, new: Pod, old: Pod) -> None:
-        """Everything stands: `bind` made it."""
+        """Everything stands: the server made it."""
+
+
+def with_condition(conditions: list[C], condition: C) -> list[C]:
+    """Conditions with one added or, where there is one of its type, replaced.  When it has not changed, it keeps the
+    time of its last transition."""
+    result = list(conditions)
+    for index, former in enumerate(conditions):
+        if former.type == condition.type:
+            if former.status == condition.status:
+                condition = condition.model_copy(update={"lastTransitionTime": former.lastTransitionTime})
+            result[index] = condition
+            return result
+    result.append(condition)
+    return result
 
 
 async def bind(write: Write, name: str, binding: Binding) -> None:
@@ -30,25 +42,31 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
 
     Raises Conflict when it has a node already or is being deleted, Invalid for a binding to something else.
     """
-    if binding.metadata.name and binding.metadata.name != name:
+    if binding.metadata.name != name:
         raise BadRequest("name in URL does not match name in Binding object")
     errors = []
-    if binding.target is None or not binding.target.name:
-        errors.append(required("target.name"))
-    elif binding.target.kind not in ("", "Node"):
+    if binding.target.kind not in ("", "Node"):
         errors.append(not_supported("target.kind", binding.target.kind, ["Node", "<empty>"]))
+    if not binding.target.name:
+        errors.append(required("target.name"))
     if errors:
         raise invalid("", "Binding", binding.metadata.name, errors)
     node, now = binding.target.name, write.api.clock.now().replace(microsecond=0)
+    host = write.api.cache.get(write.api.endpoint_of(Node).key("", node)) if binding.target.kind == "Node" else None
+    places = {} if host is None else topology_labels(host.labels)
 
     def transform(old: Pod, stored: StoredObject | None) -> Any:
         details = StatusDetails(name=name, kind="pods/binding")
-        if binding.metadata.uid and binding.metadata.uid != old.metadata.uid:
-            why = (
-                f"Precondition failed: UID in precondition: {binding.metadata.uid}, "
-                f"UID in object meta: {old.metadata.uid}"
-            )
-            raise write.conflict(name, why)
+        for field, what in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+            asked, is_ = getattr(binding.metadata, field), getattr(old.metadata, field)
+            if asked and asked != is_:
+                key = write.endpoint.key(write.namespace, name)
+                raise write.conflict(
+                    name,
+                    f"StorageError: invalid object, Code: 4, Key: /registry{key}, ResourceVersion: 0, "
+                    f"AdditionalErrorMsg: Precondition failed: {what} in precondition: {asked}, "
+                    f"{what} in object meta: {is_}",
+                )
         if old.metadata.deletionTimestamp is not None:
             raise _refused(name, f"pod {name} is being deleted, cannot be assigned to a host", details)
         if old.spec.nodeName:
@@ -57,30 +75,23 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
             raise _refused(name, f"pod {name} has non-empty .spec.schedulingGates", details)
         # What a binding leaves alone is shared with the old pod: reading all of it again would cost more than this.
         metadata, given = old.metadata, binding.metadata
-        conditions = [c for c in old.status.conditions if c.type != "PodScheduled"]
-        conditions.append(PodCondition(type="PodScheduled", status="True", lastTransitionTime=now))
+        scheduled = PodCondition(type="PodScheduled", status="True", lastTransitionTime=now)
         marks = {
             "annotations": {**metadata.annotations, **given.annotations},
-            "labels": {**metadata.labels, **given.labels},
+            "labels": {**places, **given.labels, **metadata.labels},
         }
+        status = {"conditions": with_condition(old.status.conditions, scheduled), "nominatedNodeName": ""}
         return old.model_copy(
             update={
                 "metadata": metadata.model_copy(update=marks),
                 "spec": old.spec.model_copy(update={"nodeName": node}),
-                "status": old.status.model_copy(update={"conditions": conditions}),
+                "status": old.status.model_copy(update=status),
             }
         )
 
-    write.part = Assignment("binding")
+    write.part = Action("binding")
     await update_object(write, name, transform)
 
 
 def _refused(name: str, why: str, details: StatusDetails) -> Conflict:
     return Conflict(f'Operation cannot be fulfilled on pods/binding "{name}": {why}', details)
-
-
-async def evict(write: Write, name: str, eviction: Eviction) -> None:
-    """Delete a pod on somebody's polite request, with the grace period it asks for."""
-    if eviction.metadata.name and eviction.metadata.name != name:
-        raise BadRequest("name in URL does not match name in Eviction object")
-    await delete_object(write, name, eviction.deleteOptions or DeleteOptions())

@@ -45,7 +45,7 @@ class Write:
     warnings: list[str]
     subresource: str = ""
     part: Subresource | None = None
-    """The rules of an action that changes the object in a way of its own; else those of `subresource` hold."""
+    """The rules of an action of the server's own, whose changes belong to nobody; else those of `subresource` hold."""
     applied: dict[str, Any] | None = None
     """For server-side apply and for a Scale: an object whose managedFields stand."""
     alone: bool = False
@@ -107,7 +107,7 @@ class Write:
     def put_back(self, stored: StoredObject, new: Any) -> None:
         """Put in what stays as it is in the store, whatever the client says: in a write of status, all but that and
         metadata."""
-        if isinstance(self.target, Status):
+        if isinstance(self.target, Status) and not self.target.depends_on_rest:
             for name in self.endpoint.model.model_fields:
                 if name not in _WRITTEN_WITH_STATUS:
                     setattr(new, name, getattr(stored.typed, name))
@@ -131,6 +131,8 @@ class Write:
             return []
         if self.applied:
             return managers_of(self.applied)
+        if self.part is not None and stored is not None:
+            return stored.managers
         encoded = self._encode(new, stored, as_given=True)
         document = self._parse(new, encoded, stored)
         if "managedFields" in new.metadata.model_fields_set:

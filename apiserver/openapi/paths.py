@@ -102,6 +102,7 @@ class Action:
 
 
 _CORE = GroupVersion("", "v1")
+_EVERY_METHOD = ("get", "put", "post", "delete", "options", "head", "patch")
 ACTIONS: dict[tuple[str, str], tuple[Action, ...]] = {
     ("", "pods"): (
         Action("attach", "PodAttachOptions", _CORE, None, ("container", "stderr", "stdin", "stdout", "tty")),
@@ -114,10 +115,13 @@ ACTIONS: dict[tuple[str, str], tuple[Action, ...]] = {
              "sinceSeconds", "stream", "tailLines", "timestamps"), ("get",),
         ),
         Action("portforward", "PodPortForwardOptions", _CORE, None, ("ports",)),
+        Action("proxy", "PodProxyOptions", _CORE, None, ("path",), _EVERY_METHOD),
     ),
+    ("", "nodes"): (Action("proxy", "NodeProxyOptions", _CORE, None, ("path",), _EVERY_METHOD),),
     ("", "serviceaccounts"): (
         Action("token", "TokenRequest", GroupVersion("authentication.k8s.io", "v1"), TokenRequest),
     ),
+    ("", "services"): (Action("proxy", "ServiceProxyOptions", _CORE, None, ("path",), _EVERY_METHOD),),
 }  # fmt: skip
 
 
@@ -146,6 +150,8 @@ class Paths:
                 self._item(f"{collection}/{{name}}/{part.name}", self._shared(resource, "name"), operations)
         for action in ACTIONS.get((resource.group, resource.plural), ()):
             self._action(resource, f"{collection}/{{name}}/{action.name}", action)
+            if action.name == "proxy":
+                self._action(resource, f"{collection}/{{name}}/{action.name}/{{path}}", action, "WithPath")
 
     def _add_review(self, resource: Resource) -> None:
         """A resource that only takes a POST and keeps nothing."""
@@ -269,8 +275,8 @@ class Paths:
         operation["requestBody"] = {"content": {kind: {"schema": patch} for kind in _PATCHES}, "required": True}
         return operation | self._answers(self.components.refer(model), ("200", "201"))
 
-    def _action(self, resource: Resource, path: str, action: Action) -> None:
-        version, suffix = resource.group_version, action.name[:1].upper() + action.name[1:]
+    def _action(self, resource: Resource, path: str, action: Action, more: str = "") -> None:
+        version, suffix = resource.group_version, action.name[:1].upper() + action.name[1:] + more
         scope = "Namespaced" if resource.namespaced else ""
         subject = f"{operation_group(version)}{{}}{scope}{resource.kind}{suffix}"
         operations: dict[str, Document] = {}

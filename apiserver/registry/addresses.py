@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from apiserver.registry.names import FINE, Complaints
@@ -93,6 +94,14 @@ def parse_network(text: str) -> Network | None:
         return ipaddress.ip_network(f"{parse(host)}/{length}", strict=False)
     except ValueError:
         return None
+
+
+def warn_of_spelling(text: str, path: str) -> Iterator[str]:
+    """A warning about an IPv6 address or network in any but its one canonical form."""
+    found = parse_network(text) if "/" in text else parse(text)
+    if found is not None and found.version == 6 and str(found) != text:
+        what = "CIDR value" if "/" in text else "address"
+        yield f'{path}: IPv6 {what} "{text}" should be in RFC 5952 canonical format ("{found}")'
 
 
 def family(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from api.core_v1 import Container, EphemeralContainer, PodSpec, Volume
 from api.errors import (
@@ -17,6 +17,7 @@ from api.errors import (
     too_many,
 )
 from apiserver.registry.environment import validate_environment, validate_environment_sources
+from apiserver.registry.file_paths import climbs, validate_descending
 from apiserver.registry.names import label, port_name, port_number
 from apiserver.registry.probes import validate_probes
 from apiserver.registry.resource_validation import validate_resize_policies, validate_resources
@@ -57,16 +58,17 @@ class Surroundings:
     restart_policy: str
     grace: int
     host_users: bool
-    names: set[str] = field(default_factory=set)
+    system: str
 
     @classmethod
-    def of(cls, spec: PodSpec) -> Surroundings:
+    def of(cls, spec: PodSpec, volumes: Mapping[str, Volume]) -> Surroundings:
         return cls(
-            volumes={volume.name: volume for volume in spec.volumes},
-            claims={claim.name for claim in spec.resourceClaims},
+            volumes=volumes,
+            claims={claim.name for claim in spec.resourceClaims if claim.name},
             restart_policy=spec.restartPolicy,
             grace=spec.terminationGracePeriodSeconds or 0,
             host_users=spec.hostUsers is not False,
+            system=spec.os.name if spec.os is not None else "",
         )
 
 
@@ -81,7 +83,8 @@ def validate_containers(spec: PodSpec, around: Surroundings, path: str) -> Itera
         if container.name in names:
             yield duplicate(f"{where}.name", container.name)
         names.add(container.name)
-        yield from validate_probes(container, around.grace, where)
+        yield from validate_probes(container, around.grace, around.system, where)
+        yield from _validate_restarts(container, where)
     yield from _host_port_conflicts(enumerate(spec.containers), path)
 
 
@@ -90,13 +93,14 @@ def validate_init_containers(spec: PodSpec, around: Surroundings, path: str) -> 
     for index, container in enumerate(spec.initContainers):
         where = f"{path}[{index}]"
         yield from _validate_common(container, around, where)
+        yield from _validate_restarts(container, where)
         if container.name in names:
             yield duplicate(f"{where}.name", container.name)
         elif container.name:
             names.add(container.name)
         yield from _host_port_conflicts([(index, container)], path)
         if is_sidecar(container):
-            yield from validate_probes(container, around.grace, where)
+            yield from validate_probes(container, around.grace, around.system, where)
         else:
             for name in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
                 if getattr(container, name) is not None:
@@ -110,7 +114,7 @@ def validate_ephemeral_containers(spec: PodSpec, around: Surroundings, path: str
     for index, container in enumerate(spec.ephemeralContainers):
         where = f"{path}[{index}]"
         yield from _validate_common(container, around, where)
-        yield from validate_image_spaces(container, where)
+        yield from _validate_image_spaces(container, where)
         if container.name in names:
             yield duplicate(f"{where}.name", container.name)
         names.add(container.name)
@@ -127,8 +131,14 @@ def validate_ephemeral_containers(spec: PodSpec, around: Surroundings, path: str
                     yield forbidden(f"{where}.volumeMounts[{position}].{name}", _NOT_EPHEMERAL)
 
 
-def validate_image_spaces(container: AnyContainer, path: str) -> Iterator[FieldError]:
+def validate_pod_images(spec: PodSpec) -> Iterator[FieldError]:
     """A rule that pods have and templates, for compatibility, have not."""
+    for kind in ("containers", "initContainers"):
+        for index, container in enumerate(getattr(spec, kind)):
+            yield from _validate_image_spaces(container, f"spec.{kind}[{index}]")
+
+
+def _validate_image_spaces(container: AnyContainer, path: str) -> Iterator[FieldError]:
     if container.image != container.image.strip():
         yield invalid_value(f"{path}.image", container.image, "must not have leading or trailing whitespace")
 
@@ -167,17 +177,17 @@ def _validate_common(container: AnyContainer, around: Surroundings, path: str) -
         yield from validate_resize_policies(container.resizePolicy, around.restart_policy, f"{path}.resizePolicy")
     if container.securityContext is not None:
         yield from validate_security_context(container.securityContext, f"{path}.securityContext", around.host_users)
-    if container.restartPolicy and container.restartPolicy not in _RESTART_POLICIES:
-        yield not_supported(f"{path}.restartPolicy", container.restartPolicy, _RESTART_POLICIES)
-    if container.restartPolicyRules:
-        yield from _validate_restart_rules(container, path)
 
 
-def _validate_restart_rules(container: AnyContainer, path: str) -> Iterator[FieldError]:
-    """KEP-5307."""
+def _validate_restarts(container: Container, path: str) -> Iterator[FieldError]:
+    """KEP-753, KEP-5307."""
     rules = container.restartPolicyRules
-    if not container.restartPolicy:
+    if container.restartPolicy is None:
+        if not rules:
+            return
         yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    elif container.restartPolicy not in _RESTART_POLICIES:
+        yield not_supported(f"{path}.restartPolicy", container.restartPolicy, _RESTART_POLICIES)
     if len(rules) > _MOST_RULES:
         yield too_many(f"{path}.restartPolicyRules", len(rules), _MOST_RULES)
     for index, rule in enumerate(rules):
@@ -229,14 +239,6 @@ def _host_port_conflicts(containers: Iterable[tuple[int, Container]], path: str)
                 taken.add(key)
 
 
-def validate_descending(target: str, path: str) -> Iterator[FieldError]:
-    """A path that stays inside the directory it starts from."""
-    if target.startswith("/"):
-        yield invalid_value(path, target, "must be a relative path")
-    if ".." in target.replace("\\", "/").split("/"):
-        yield invalid_value(path, target, "must not contain '..'")
-
-
 def _validate_mounts(container: AnyContainer, volumes: Mapping[str, Volume], path: str) -> Iterator[FieldError]:
     points: set[str] = set()
     devices = {device.name for device in container.volumeDevices}
@@ -285,11 +287,13 @@ def _validate_mounts(container: AnyContainer, volumes: Mapping[str, Volume], pat
 def _validate_devices(container: AnyContainer, volumes: Mapping[str, Volume], path: str) -> Iterator[FieldError]:
     paths: set[str] = set()
     names: set[str] = set()
+    mounts = {mount.name for mount in container.volumeMounts}
+    mount_paths = {mount.mountPath for mount in container.volumeMounts}
     for index, device in enumerate(container.volumeDevices):
         where = f"{path}[{index}]"
         if not device.name:
             yield required(f"{where}.name")
-        if device.name in names:
+        elif device.name in names:
             yield invalid_value(f"{where}.name", device.name, "must be unique")
         volume = volumes.get(device.name)
         if volume is None:
@@ -301,7 +305,13 @@ def _validate_devices(container: AnyContainer, volumes: Mapping[str, Volume], pa
             yield required(f"{where}.devicePath")
         if device.devicePath in paths:
             yield invalid_value(f"{where}.devicePath", device.devicePath, "must be unique")
-        if ".." in device.devicePath.split("/"):
+        if climbs(device.devicePath):
             yield invalid_value(f"{where}.devicePath", device.devicePath, "can not contain backsteps ('..')")
-        paths.add(device.devicePath)
+        else:
+            paths.add(device.devicePath)
+        if device.name in mounts:
+            yield invalid_value(f"{where}.name", device.name, "must not already exist in volumeMounts")
+        if device.devicePath in mount_paths:
+            detail = "must not already exist as a path in volumeMounts"
+            yield invalid_value(f"{where}.devicePath", device.devicePath, detail)
         names.add(device.name)

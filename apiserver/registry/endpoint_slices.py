@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from api.discovery_v1 import EndpointSlice
+from api.discovery_v1 import EndpointSlice, ForNode, ForZone
 from api.errors import FieldError, duplicate, invalid_value, not_supported, required, too_many
 from api.scheme import resource_of
-from apiserver.registry.addresses import address, family
+from apiserver.registry.addresses import address, family, warn_of_spelling
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.endpoints import PROTOCOLS, is_api_server, not_special
-from apiserver.registry.names import label, qualified, subdomain
+from apiserver.registry.names import Complaints, label, label_value, qualified, subdomain
 from apiserver.registry.strategy import Column, Context, Strategy
 
 _FAMILIES = ("FQDN", "IPv4", "IPv6")
 _MOST_ENDPOINTS = 1000
 _MOST_ADDRESSES = 100
 _MOST_PORTS = 20000
-_MOST_ZONES = 8
+_MOST_HINTS = 8
 _SHOWN = 3
 
 
@@ -41,8 +41,11 @@ class EndpointSlices(Strategy[EndpointSlice]):
 
     def prepare_for_create(self, new: EndpointSlice, context: Context) -> None:
         new.metadata.generation = 1
+        _drop_topology(new)
 
     def prepare_for_update(self, new: EndpointSlice, old: EndpointSlice, context: Context) -> None:
+        if new.endpoints != old.endpoints:
+            _drop_topology(new)
         changed = (
             new.endpoints != old.endpoints
             or new.ports != old.ports
@@ -70,6 +73,18 @@ class EndpointSlices(Strategy[EndpointSlice]):
         if new.addressType != old.addressType:
             yield invalid_value("addressType", new.addressType, "field is immutable")
 
+    def warnings(self, new: EndpointSlice, old: EndpointSlice | None) -> Iterable[str]:
+        for index, endpoint in enumerate(new.endpoints):
+            for position, text in enumerate(endpoint.addresses if new.addressType == "IPv6" else ()):
+                yield from warn_of_spelling(text, f"endpoints[{index}].addresses[{position}]")
+
+
+def _drop_topology(slice_: EndpointSlice) -> None:
+    """What the beta API had a map for has fields of its own now: the map is no longer written."""
+    for endpoint in slice_.endpoints:
+        if endpoint.deprecatedTopology:
+            endpoint.deprecatedTopology = {}
+
 
 def _validate_endpoints(new: EndpointSlice, local: bool) -> Iterator[FieldError]:
     for index, endpoint in enumerate(new.endpoints):
@@ -87,17 +102,24 @@ def _validate_endpoints(new: EndpointSlice, local: bool) -> Iterator[FieldError]
             for complaint in label(endpoint.hostname):
                 yield invalid_value(f"{where}.hostname", endpoint.hostname, complaint)
         if endpoint.hints is not None:
-            zones = endpoint.hints.forZones
-            if len(zones) > _MOST_ZONES:
-                yield too_many(f"{where}.hints.forZones", len(zones), _MOST_ZONES)
-            seen: set[str] = set()
-            for position, zone in enumerate(zones):
-                place = f"{where}.hints.forZones[{position}].name"
-                if zone.name in seen:
-                    yield duplicate(place, zone.name)
-                seen.add(zone.name)
-                for complaint in qualified(zone.name):
-                    yield invalid_value(place, zone.name, complaint)
+            yield from _validate_hints(endpoint.hints.forZones, label_value, f"{where}.hints.forZones")
+            yield from _validate_hints(endpoint.hints.forNodes, subdomain, f"{where}.hints.forNodes")
+
+
+def _validate_hints(
+    hints: Sequence[ForZone | ForNode], rule: Callable[[str], Complaints], path: str
+) -> Iterator[FieldError]:
+    """Where an endpoint is best used from (KEP-2433, KEP-3015)."""
+    if len(hints) > _MOST_HINTS:
+        yield too_many(path, len(hints), _MOST_HINTS)
+    seen: set[str] = set()
+    for index, hint in enumerate(hints):
+        where = f"{path}[{index}].name"
+        if hint.name in seen:
+            yield duplicate(where, hint.name)
+        seen.add(hint.name)
+        for complaint in rule(hint.name):
+            yield invalid_value(where, hint.name, complaint)
 
 
 def _validate_address(kind: str, text: str, path: str, local: bool) -> Iterator[FieldError]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from api.core_v1 import Endpoints, EndpointSubset
 from api.errors import FieldError, invalid_value, not_supported, required
 from api.meta_v1 import ObjectMeta
 from api.scheme import resource_of
-from apiserver.registry.addresses import address, parse
+from apiserver.registry.addresses import address, parse, warn_of_spelling
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.names import label, port_number, qualified, subdomain
 from apiserver.registry.strategy import Column, Strategy
@@ -37,6 +37,12 @@ class EndpointsStrategy(Strategy[Endpoints]):
         local = self.options.is_local or is_api_server(new.metadata)
         for index, subset in enumerate(new.subsets):
             yield from _validate_subset(subset, f"subsets[{index}]", local)
+
+    def warnings(self, new: Endpoints, old: Endpoints | None) -> Iterable[str]:
+        for index, subset in enumerate(new.subsets):
+            for part in ("addresses", "notReadyAddresses"):
+                for position, endpoint in enumerate(getattr(subset, part)):
+                    yield from warn_of_spelling(endpoint.ip, f"subsets[{index}].{part}[{position}].ip")
 
 
 def _validate_subset(subset: EndpointSubset, path: str, local: bool) -> Iterator[FieldError]:

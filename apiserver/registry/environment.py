@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Set
 
-from api.core_v1 import EnvFromSource, EnvVar, ObjectFieldSelector, ResourceFieldSelector
-from api.errors import FieldError, invalid_value, not_supported, required
+from api.core_v1 import EnvFromSource, EnvVar, FileKeySelector, ObjectFieldSelector, PodSpec, ResourceFieldSelector
+from api.errors import FieldError, invalid_value, not_found_value, not_supported, required
 from api.quantity import parse
-from apiserver.registry.names import config_key, environment_name, qualified, subdomain
+from apiserver.registry.file_paths import validate_climbing
+from apiserver.registry.names import config_key, dns_subdomain, environment_name, label, qualified, subdomain
+from apiserver.registry.pod_annotations import all_containers
 
 IN_ENVIRONMENT = frozenset(
     {
@@ -67,9 +69,7 @@ def _validate_source(variable: EnvVar, path: str) -> Iterator[FieldError]:
                 for complaint in config_key(reference.key):
                     yield invalid_value(f"{path}.{name}.key", reference.key, complaint)
     if source.fileKeyRef is not None:
-        for field in ("volumeName", "path", "key"):
-            if not getattr(source.fileKeyRef, field):
-                yield required(f"{path}.fileKeyRef.{field}")
+        yield from _validate_file_key(source.fileKeyRef, f"{path}.fileKeyRef")
     if not count:
         *others, last = (f"`{name}`" for name in _SOURCES)
         yield invalid_value(path, "", f"must specify one of: {', '.join(others)} or {last}")
@@ -77,6 +77,40 @@ def _validate_source(variable: EnvVar, path: str) -> Iterator[FieldError]:
         yield invalid_value(path, "", "may not be specified when `value` is not empty")
     elif count > 1:
         yield invalid_value(path, "", "may not have more than one field specified at a time")
+
+
+def _validate_file_key(reference: FileKeySelector, path: str) -> Iterator[FieldError]:
+    """A variable in a file that an init container wrote (KEP-3721)."""
+    if not reference.key:
+        yield required(f"{path}.key")
+    else:
+        for complaint in environment_name(reference.key):
+            yield invalid_value(f"{path}.key", reference.key, complaint)
+    if not reference.volumeName:
+        yield required(f"{path}.volumeName")
+    else:
+        for complaint in label(reference.volumeName):
+            yield invalid_value(f"{path}.volumeName", reference.volumeName, complaint)
+    if not reference.path:
+        yield required(f"{path}.path")
+    else:
+        yield from validate_climbing(reference.path, f"{path}.path")
+
+
+def validate_file_key_volumes(spec: PodSpec, path: str) -> Iterator[FieldError]:
+    """Such a file is in an emptyDir."""
+    volumes = {volume.name: volume for volume in spec.volumes}
+    for where, container in all_containers(spec, path):
+        for index, variable in enumerate(container.env):
+            reference = variable.valueFrom.fileKeyRef if variable.valueFrom is not None else None
+            if reference is None:
+                continue
+            place = f"{where}.env[{index}].valueFrom.fileKeyRef.volumeName"
+            volume = volumes.get(reference.volumeName)
+            if volume is None:
+                yield not_found_value(place, reference.volumeName)
+            elif volume.emptyDir is None:
+                yield invalid_value(place, reference.volumeName, "referenced volume must be of type emptyDir")
 
 
 def validate_field_ref(reference: ObjectFieldSelector, allowed: Set[str], path: str) -> Iterator[FieldError]:
@@ -107,9 +141,10 @@ def validate_field_ref(reference: ObjectFieldSelector, allowed: Set[str], path: 
             return
         for complaint in complaints:
             yield invalid_value(path, key, complaint)
-    elif field == "spec.host":
         return
-    elif field not in _KNOWN:
+    if field == "spec.host":
+        field = "spec.nodeName"
+    if field not in _KNOWN:
         yield _unknown(field, path)
     elif field not in allowed:
         yield not_supported(f"{path}.fieldPath", field, allowed)
@@ -160,7 +195,7 @@ def validate_environment_sources(sources: list[EnvFromSource], path: str) -> Ite
             if not reference.name:
                 yield required(f"{path}[{index}].{name}.name")
             else:
-                for complaint in subdomain(reference.name):
+                for complaint in dns_subdomain(reference.name, prefix=True):
                     yield invalid_value(f"{path}[{index}].{name}.name", reference.name, complaint)
         if not count:
             yield invalid_value(path, "", "must specify one of: `configMapRef` or `secretRef`")

@@ -208,8 +208,6 @@ _NAMES = {
     "wwids": "WWIDs",
 }
 
-# Strings that are pointers in the internal form: unset is null, not "".
-_POINTERS = {("Container", "restartPolicy"), ("EphemeralContainer", "restartPolicy")}
 # Fields that the internal form keeps in the pod's security context.
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 # Types of meta/v1 are the same inside: they keep their JSON names, and leave out what is empty.
@@ -265,8 +263,6 @@ def _internal_model(model: Model, kind: str = "") -> dict[str, Any]:
         if value == [] and kind not in _ORDER and field in model.model_fields_set:
             shown[_go_name(field)] = []  # given, if empty
             continue
-        if value == "" and (kind, field) in _POINTERS:
-            value = None
         if kind == "PodSpec" and field == "securityContext" and value is not None:
             shown["SecurityContext"] = _security_context(model, value)
             continue

@@ -47,10 +47,15 @@ class Finalize(Subresource):
                 yield invalid_value(f"spec.finalizers[{index}]", finalizer, complaint)
 
 
+def _label(namespace: Namespace) -> None:
+    """A selector on this label finds a namespace by its name (KEP-2161), whatever clients say."""
+    namespace.metadata.labels = {**namespace.metadata.labels, _NAME_LABEL: namespace.metadata.name}
+
+
 def _finalizer(name: str) -> Complaints:
     complaints = qualified(name)
-    if not complaints and "/" not in name and name not in _STANDARD:
-        return ("name is neither a standard finalizer name nor is it fully qualified",)
+    if "/" not in name and name not in _STANDARD:
+        complaints += ("name is neither a standard finalizer name nor is it fully qualified",)
     return complaints
 
 
@@ -67,23 +72,25 @@ class Namespaces(Strategy[Namespace]):
         return dns_label(name, prefix)
 
     def default(self, obj: Namespace) -> None:
-        # A selector on this label finds a namespace by its name (KEP-2161).
-        if obj.metadata.name and obj.metadata.labels.get(_NAME_LABEL) is None:
-            obj.metadata.labels[_NAME_LABEL] = obj.metadata.name
+        # What the server makes up, with a generated name, is not the client's own.
+        if not obj.metadata.generateName:
+            _label(obj)
 
     def prepare_for_create(self, new: Namespace, context: Context) -> None:
+        _label(new)
         new.status = type(new.status)(phase="Active")
         if "kubernetes" not in new.spec.finalizers:
             new.spec.finalizers = [*new.spec.finalizers, "kubernetes"]
 
     def prepare_for_update(self, new: Namespace, old: Namespace, context: Context) -> None:
+        _label(new)
         new.spec.finalizers = list(old.spec.finalizers)
         new.status = old.status
 
     def validate(self, new: Namespace) -> Iterator[FieldError]:
-        for index, finalizer in enumerate(new.spec.finalizers):
+        for finalizer in new.spec.finalizers:
             for complaint in _finalizer(finalizer):
-                yield invalid_value(f"spec.finalizers[{index}]", finalizer, complaint)
+                yield invalid_value("spec.finalizers", finalizer, complaint)
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         status = document.get("status") or {}

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from api.core_v1 import Node, Taint
+from api.core_v1 import Node, NodeConfigSource, Taint
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
 from api.quantity import parse
 from api.scheme import resource_of
-from apiserver.registry.addresses import network, parse_network
+from apiserver.registry.addresses import network, parse_network, warn_of_spelling
 from apiserver.registry.columns import AGE, NAME
-from apiserver.registry.names import label_value, qualified
+from apiserver.registry.internal_form import internal
+from apiserver.registry.names import config_key, label, label_value, qualified, subdomain
 from apiserver.registry.resources import is_extended
 from apiserver.registry.strategy import Column, Context, Status, Strategy
 
@@ -31,7 +32,8 @@ class NodeStatus(Status):
         default_allocatable(new)
 
     def validate_update(self, new: Node, old: Node) -> Iterable[FieldError]:
-        return _validate_status(new)
+        yield from _validate_resources(new)
+        yield from _validate_report(new)
 
 
 def default_allocatable(node: Node) -> None:
@@ -58,7 +60,7 @@ class Nodes(Strategy[Node]):
 
     def validate(self, new: Node) -> Iterator[FieldError]:
         yield from validate_taints(new.spec.taints, "metadata.taints")
-        yield from _validate_status(new)
+        yield from _validate_resources(new)
         cidrs = new.spec.podCIDRs
         for index, cidr in enumerate(cidrs):
             for complaint in network(cidr):
@@ -70,18 +72,27 @@ class Nodes(Strategy[Node]):
                 yield invalid_value("spec.podCIDRs", list(cidrs), detail)
 
     def validate_update(self, new: Node, old: Node) -> Iterator[FieldError]:
-        # As Kubernetes does, the taints are looked at once more as part of the change: clients see both causes.
-        yield from validate_taints(new.spec.taints, "metadata.taints")
-        if old.spec.podCIDRs and new.spec.podCIDRs != old.spec.podCIDRs:
+        # As Kubernetes does, much is looked at once more as part of the change: clients see both causes.
+        yield from _validate_resources(new)
+        now, before = new.spec.podCIDRs, old.spec.podCIDRs
+        changes = sum(a != b for a, b in zip(now, before, strict=True)) if len(now) == len(before) else bool(before)
+        for _ in range(changes):
             yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
         if old.spec.providerID and new.spec.providerID != old.spec.providerID:
             yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
+        if new.spec.configSource is not None:
+            yield from _validate_source(new.spec.configSource, "spec.configSource", in_status=False)
+        yield from validate_taints(new.spec.taints, "metadata.taints")
+        if new.spec.externalID != old.spec.externalID:
+            yield forbidden("spec.externalID", "may not be updated")
 
     def warnings(self, new: Node, old: Node | None) -> Iterable[str]:
         if new.spec.configSource is not None:
             yield "spec.configSource: the feature is removed"
         if new.spec.externalID:
             yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+        for index, cidr in enumerate(new.spec.podCIDRs):
+            yield from warn_of_spelling(cidr, f"spec.podCIDRs[{index}]")
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         unschedulable = (document.get("spec") or {}).get("unschedulable", False)
@@ -123,8 +134,9 @@ def validate_taints(taints: list[Taint], path: str) -> Iterator[FieldError]:
         where = f"{path}[{index}]"
         for complaint in qualified(taint.key):
             yield invalid_value(f"{where}.key", taint.key, complaint)
-        for complaint in label_value(taint.value):
-            yield invalid_value(f"{where}.value", taint.value, complaint)
+        complaints = label_value(taint.value)
+        if complaints:
+            yield invalid_value(f"{where}.value", taint.value, ";".join(complaints))
         if not taint.effect:
             yield required(f"{where}.effect")
         elif taint.effect not in _EFFECTS:
@@ -144,13 +156,41 @@ def _time(time: datetime | None) -> str | None:
     return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _validate_status(node: Node) -> Iterator[FieldError]:
+def _validate_report(node: Node) -> Iterator[FieldError]:
+    """Complaints about what the kubelet says of its node."""
     seen: set[tuple[str, str]] = set()
     for index, address in enumerate(node.status.addresses):
         if (address.type, address.address) in seen:
             shown = {"Type": address.type, "Address": address.address}
             yield duplicate(f"status.addresses[{index}]", shown)
         seen.add((address.type, address.address))
+    config = node.status.config
+    for name in ("assigned", "active", "lastKnownGood"):
+        source = getattr(config, name, None)
+        if source is not None:
+            yield from _validate_source(source, f"status.config.{name}", in_status=True)
+
+
+def _validate_source(source: NodeConfigSource, path: str, *, in_status: bool) -> Iterator[FieldError]:
+    """The ConfigMap of a kubelet's configuration, a feature that is gone; what is stored still has to be sound."""
+    reference, where = source.configMap, f"{path}.configMap"
+    if reference is None:
+        yield invalid_value(path, internal(source), "exactly one reference subfield must be non-nil")
+        return
+    for field in ("uid", "resourceVersion"):
+        if in_status and not getattr(reference, field):
+            yield required(f"{where}.{field}")
+        elif getattr(reference, field) and not in_status:
+            yield forbidden(f"{where}.{field}", f"{field} must not be set in spec")
+    for field, rule in (("namespace", label), ("name", subdomain), ("kubeletConfigKey", config_key)):
+        value = getattr(reference, field)
+        if not value:
+            yield required(f"{where}.{field}")
+        for complaint in rule(value) if value else ():
+            yield invalid_value(f"{where}.{field}", value, complaint)
+
+
+def _validate_resources(node: Node) -> Iterator[FieldError]:
     for part in ("capacity", "allocatable"):
         for name, amount in sorted(getattr(node.status, part).items()):
             where = f"status.{part}.{name}"

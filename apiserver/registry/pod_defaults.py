@@ -57,9 +57,8 @@ def default_pod_spec(spec: PodSpec) -> None:
         _default_container(container)
     for debugger in spec.ephemeralContainers:
         _default_container(debugger)
-    if spec.hostNetwork:
-        _default_host_ports(spec.containers)
-        _default_host_ports(spec.initContainers)
+    if spec.schedulingGroup is not None:
+        spec.schedulingGroup = None  # KEP-4671 is off by default
     for volume in spec.volumes:
         _default_volume(volume)
     if spec.overhead:
@@ -70,13 +69,16 @@ def default_pod_spec(spec: PodSpec) -> None:
 
 
 def default_pod(spec: PodSpec) -> None:
-    """Fill in what only pods themselves get, not templates: requests from limits, service links."""
+    """Fill in what only pods themselves get, not templates: requests from limits, host ports, service links."""
     for container in spec.containers:
         _default_requests(container.resources)
     for container in spec.initContainers:
         _default_requests(container.resources)
     if spec.resources is not None:
         _default_pod_requests(spec.resources, spec)
+    if spec.hostNetwork:
+        _default_host_ports(spec.containers)
+        _default_host_ports(spec.initContainers)
     if spec.enableServiceLinks is None:
         spec.enableServiceLinks = True
     if spec.terminationGracePeriodSeconds is not None and spec.terminationGracePeriodSeconds < 0:
@@ -217,8 +219,8 @@ def _default_projection(source: VolumeProjection) -> None:
             _default_field_ref(item.fieldRef)
             if item.resourceFieldRef is not None and item.resourceFieldRef.divisor is None:
                 item.resourceFieldRef.divisor = "0"
-    if source.podCertificate is not None and source.podCertificate.maxExpirationSeconds is None:
-        source.podCertificate.maxExpirationSeconds = 86400
+    # KEP-3257 and KEP-4317 are off by default.
+    source.clusterTrustBundle = source.podCertificate = None
 
 
 def _default_other_volume(volume: Volume) -> None:

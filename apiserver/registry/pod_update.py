@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from api.core_v1 import Container, NodeAffinity, Pod, PodSpec
 from api.errors import FieldError, forbidden, invalid_value
 from apiserver.registry.internal_form import difference, internal
+from apiserver.registry.pod_annotations import validate_annotation_changes, validate_pod_annotations
+from apiserver.registry.scheduling import validate_tolerations
 from apiserver.registry.security_context import in_range
 
 _MAY_CHANGE = (
@@ -19,6 +21,7 @@ _MAY_CHANGE = (
 def validate_pod_update(new: Pod, old: Pod) -> Iterator[FieldError]:
     """Complaints about a change through the pod itself, not through one of its subresources."""
     spec, former = new.spec, old.spec
+    yield from validate_annotations_of_change(new, old)
     for kind in ("containers", "initContainers"):
         containers: list[Container] = getattr(spec, kind)
         if len(containers) != len(getattr(former, kind)):
@@ -26,7 +29,10 @@ def validate_pod_update(new: Pod, old: Pod) -> Iterator[FieldError]:
             return
         for index, container in enumerate(containers):
             yield from _validate_image(container, f"spec.{kind}[{index}].image")
-    yield from _validate_deadline(spec, former)
+    deadline = list(_validate_deadline(spec, former))
+    yield from deadline
+    if deadline and spec.activeDeadlineSeconds is not None:
+        return
     yield from _validate_tolerations(spec, former)
     yield from _validate_gates(spec, former)
     if spec == former:
@@ -37,6 +43,13 @@ def validate_pod_update(new: Pod, old: Pod) -> Iterator[FieldError]:
         yield from _validate_gated(allowed, former)
     if allowed != former:
         yield forbidden("spec", f"{_MAY_CHANGE}\n{difference(former, allowed)}")
+
+
+def validate_annotations_of_change(new: Pod, old: Pod) -> Iterator[FieldError]:
+    """Complaints about the annotations of a pod that is changed through whatever URL."""
+    if new.metadata.annotations or old.metadata.annotations:
+        yield from validate_annotation_changes(new.metadata, old.metadata, "metadata.annotations")
+        yield from validate_pod_annotations(new.spec, new.metadata, "metadata.annotations")
 
 
 def _validate_image(container: Container, path: str) -> Iterator[FieldError]:
@@ -64,6 +77,8 @@ def _validate_tolerations(new: PodSpec, old: PodSpec) -> Iterator[FieldError]:
     kept = without_seconds(new)
     if any(toleration not in kept for toleration in without_seconds(old)):
         yield forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
+    else:
+        yield from validate_tolerations(new.tolerations, "spec.tolerations")
 
 
 def _validate_gates(new: PodSpec, old: PodSpec) -> Iterator[FieldError]:

@@ -10,12 +10,15 @@ from api.core_v1 import Pod, PodAffinityTerm, PodCondition, PodStatus, TopologyS
 from api.errors import FieldError, forbidden
 from api.meta_v1 import DeleteOptions, LabelSelectorRequirement
 from api.scheme import resource_of
-from apiserver.registry.containers import validate_image_spaces
+from apiserver.registry.containers import validate_pod_images
+from apiserver.registry.names import label
+from apiserver.registry.pod_annotations import validate_agreement
 from apiserver.registry.pod_columns import COLUMNS, PodSummary, row_conditions
 from apiserver.registry.pod_defaults import default_pod, default_pod_spec
 from apiserver.registry.pod_spec import validate_pod_spec
-from apiserver.registry.pod_subresources import EphemeralContainers, Resize, synchronise_pod_ips
-from apiserver.registry.pod_subresources import PodStatus as PodStatusUpdate
+from apiserver.registry.pod_status import PodStatus as PodStatusUpdate
+from apiserver.registry.pod_status import synchronise_pod_ips
+from apiserver.registry.pod_subresources import EphemeralContainers, Resize
 from apiserver.registry.pod_update import validate_pod_update
 from apiserver.registry.pod_warnings import pod_warnings
 from apiserver.registry.resources import quality_of_service
@@ -55,9 +58,7 @@ class Pods(Strategy[Pod]):
         yield from validate_pod_spec(spec, "spec", new.metadata)
         if not spec.serviceAccountName:
             yield from _validate_no_tokens(new)
-        for kind in ("containers", "initContainers"):
-            for index, container in enumerate(getattr(spec, kind)):
-                yield from validate_image_spaces(container, f"spec.{kind}[{index}]")
+        yield from validate_pod_images(spec)
         if not new.metadata.resourceVersion:
             yield from _validate_new(new)
 
@@ -69,14 +70,23 @@ class Pods(Strategy[Pod]):
             yield from super().validate_changed(new, old)
 
     def warnings(self, new: Pod, old: Pod | None) -> Iterable[str]:
-        if old is not None and new.spec == old.spec:
+        if old is not None:
             return ()
-        return pod_warnings(new.spec)
+        found = list(pod_warnings(new.spec, new.metadata))
+        complaints = label(new.metadata.name)
+        if complaints:
+            found.insert(
+                0,
+                "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "
+                f"a DNS label is recommended: [{' '.join(complaints)}]",
+            )
+        return found
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         spec, status = document.get("spec") or {}, document.get("status") or {}
         return {
             "spec.nodeName": spec.get("nodeName", ""),
+            "spec.host": spec.get("nodeName", ""),  # what it was called before v1
             "spec.restartPolicy": spec.get("restartPolicy", ""),
             "spec.schedulerName": spec.get("schedulerName", ""),
             "spec.serviceAccountName": spec.get("serviceAccountName", ""),
@@ -113,6 +123,8 @@ def _validate_new(pod: Pod) -> Iterator[FieldError]:
         yield forbidden("spec.ephemeralContainers", "cannot be set on create")
     if pod.spec.nodeName and pod.spec.schedulingGates:
         yield forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
+    if pod.metadata.annotations:
+        yield from validate_agreement(pod.spec, pod.metadata, "spec")
 
 
 def _validate_no_tokens(pod: Pod) -> Iterator[FieldError]:
@@ -145,5 +157,4 @@ def _apply_match_label_keys(pod: Pod) -> None:
         for key, operator in wanted:
             if key in labels:
                 requirement = LabelSelectorRequirement(key=key, operator=operator, values=[labels[key]])
-                if requirement not in selector.matchExpressions:
-                    selector.matchExpressions = [*selector.matchExpressions, requirement]
+                selector.matchExpressions = [*selector.matchExpressions, requirement]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 from dataclasses import replace
+from decimal import Decimal
 from functools import lru_cache
 
-from api.core_v1 import ContainerResizePolicy, PodSpec, ResourceRequirements
+from api.core_v1 import ContainerResizePolicy, PodSpec, ResourceClaim, ResourceRequirements
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_found_value, not_supported, required
-from api.quantity import parse
-from apiserver.registry.names import qualified
+from api.quantity import parse, whole
+from apiserver.registry.names import label, qualified
 from apiserver.registry.resources import (
     HUGE_PAGES,
     STANDARD_FOR_CONTAINERS,
@@ -64,6 +65,18 @@ def container_resource_complaints(name: str) -> tuple[str, ...]:
     return tuple(complaints)
 
 
+def _validate_name(name: str, path: str) -> list[FieldError]:
+    return [invalid_value(path, name, complaint) for complaint in container_resource_complaints(name)]
+
+
+def _validate_pod_level(name: str, path: str) -> list[FieldError]:
+    """Pods as a whole have fewer resources than containers."""
+    complaints = resource_complaints(name)
+    if complaints:
+        return [invalid_value(path, name, complaint) for complaint in complaints]
+    return [] if is_pod_level(name) else [not_supported(path, name, ("cpu", HUGE_PAGES, "memory"))]
+
+
 @lru_cache(maxsize=4096)
 def _amount_complaints(name: str, amount: str) -> tuple[str, ...]:
     value = parse(amount)
@@ -79,43 +92,75 @@ def validate_resources(resources: ResourceRequirements, path: str, claims: Set[s
     """Complaints about a container's resources; `claims` are the names in the pod's spec.resourceClaims."""
     for error in _flaws(tuple(resources.limits.items()), tuple(resources.requests.items())):
         yield replace(error, field=path + error.field)
-    seen: set[tuple[str, str]] = set()
-    for index, claim in enumerate(resources.claims):
-        where = f"{path}.claims[{index}]"
-        if not claim.name:
+    yield from _validate_claims(resources.claims, f"{path}.claims", claims)
+
+
+def _validate_claims(uses: list[ResourceClaim], path: str, claims: Set[str]) -> Iterator[FieldError]:
+    """A container names each claim of the pod once, or each request of it once (KEP-4381)."""
+    seen: set[str] = set()
+    for index, use in enumerate(uses):
+        where = f"{path}[{index}]"
+        if not use.name:
             yield required(where)
             continue
-        if (claim.name, claim.request) in seen:
-            yield duplicate(where, claim.name)
-        seen.add((claim.name, claim.request))
-        if claim.name not in claims:
-            known = "which is empty" if not claims else ": " + ", ".join(sorted(claims))
-            yield not_found_value(where, claim.name, f"must be one of the names in pod.spec.resourceClaims {known}")
+        key = f"{use.name}/{use.request}" if use.request else use.name
+        if use.name in seen:
+            yield duplicate(where, use.name)
+        else:
+            if use.request:
+                for complaint in label(use.request):
+                    yield invalid_value(f"{where}.request", use.request, complaint)
+            if key in seen:
+                yield duplicate(where, key)
+            elif not use.request:
+                for _ in (former for former in seen if former.startswith(f"{use.name}/")):
+                    yield duplicate(where, use.name)
+            seen.add(key)
+        if use.name not in claims:
+            known = " which is empty" if not claims else ": " + ", ".join(sorted(claims))
+            yield not_found_value(where, use.name, f"must be one of the names in pod.spec.resourceClaims{known}")
 
 
 @lru_cache(maxsize=2048)
-def _flaws(some_limits: tuple[tuple[str, str], ...], some_requests: tuple[tuple[str, str], ...]) -> list[FieldError]:
+def _flaws(
+    some_limits: tuple[tuple[str, str], ...], some_requests: tuple[tuple[str, str], ...], *, of_pod: bool = False
+) -> list[FieldError]:
     """What is wrong with limits and requests, with paths below the resources.  Containers are much alike: the
     answer is remembered."""
     limits, requests = dict(some_limits), dict(some_requests)
     found: list[FieldError] = []
+    validate_name = _validate_pod_level if of_pod else _validate_name
     for name in sorted(limits):
         where = f".limits[{name}]"
-        found += [invalid_value(where, name, complaint) for complaint in container_resource_complaints(name)]
+        found += validate_name(name, where)
         found += [invalid_value(where, limits[name], complaint) for complaint in _amount_complaints(name, limits[name])]
+        found += _whole_pages(name, limits[name], where)
     for name in sorted(requests):
         where, amount = f".requests[{name}]", requests[name]
-        found += [invalid_value(where, name, complaint) for complaint in container_resource_complaints(name)]
+        found += validate_name(name, where)
         found += [invalid_value(where, amount, complaint) for complaint in _amount_complaints(name, amount)]
         limit = limits.get(name)
         if limit is not None:
             found += _within(name, amount, limit, ".requests")
         elif not is_overcommit_allowed(name):
             found.append(required(".limits", "Limit must be set for non overcommitable resources"))
+        found += _whole_pages(name, amount, where)
     named = {*limits, *requests}
     if not named & {"cpu", "memory"} and any(name.startswith(HUGE_PAGES) for name in named):
         found.append(forbidden("", "HugePages require cpu or memory"))
     return found
+
+
+def _whole_pages(name: str, amount: str, path: str) -> Iterator[FieldError]:
+    """Memory in huge pages comes in pieces of the page's size."""
+    if not name.startswith(HUGE_PAGES):
+        return
+    try:
+        size = parse(name.removeprefix(HUGE_PAGES))
+    except ValueError:
+        size = Decimal(0)
+    if size <= 0 or size != size.to_integral_value() or whole(amount) % int(size):
+        yield invalid_value(path, amount, f"{amount} is not positive integer multiple of {name}")
 
 
 def _within(name: str, amount: str, limit: str, path: str) -> Iterator[FieldError]:
@@ -128,22 +173,19 @@ def _within(name: str, amount: str, limit: str, path: str) -> Iterator[FieldErro
         yield invalid_value(path, amount, f"must be less than or equal to {name} limit of {limit}")
 
 
-def validate_pod_resources(spec: PodSpec, path: str) -> Iterator[FieldError]:
+def validate_pod_resources(spec: PodSpec, claims: Set[str], path: str) -> Iterator[FieldError]:
     """Complaints about pod-level resources (KEP-2837)."""
     resources = spec.resources
     if resources is None:
         return
+    if spec.os is not None and spec.os.name == "windows":
+        yield forbidden(path, "may not be set for a windows pod")
+        return
     if resources.claims:
         yield forbidden(f"{path}.claims", "claims may not be set for Resources at pod-level")
-    for part in ("limits", "requests"):
-        for name, amount in sorted(getattr(resources, part).items()):
-            where = f"{path}.{part}[{name}]"
-            if not is_pod_level(name):
-                yield not_supported(where, name, ("cpu", HUGE_PAGES, "memory"))
-            for complaint in _amount_complaints(name, amount):
-                yield invalid_value(where, amount, complaint)
-            if part == "requests" and name in resources.limits:
-                yield from _within(name, amount, resources.limits[name], f"{path}.requests")
+    for error in _flaws(tuple(resources.limits.items()), tuple(resources.requests.items()), of_pod=True):
+        yield replace(error, field=path + error.field)
+    yield from _validate_claims(resources.claims, f"{path}.claims", claims)
     needed = container_total(spec)
     for name, amount in sorted(resources.requests.items()):
         if name in needed and parse(needed[name]) > parse(amount):
@@ -153,7 +195,7 @@ def validate_pod_resources(spec: PodSpec, path: str) -> Iterator[FieldError]:
         for name, limit in sorted(container.resources.limits.items()):
             most = resources.limits.get(name)
             if most is not None and parse(limit) > parse(most):
-                where = path.removesuffix(".resources") + f".containers[{index}].resources.limits"
+                where = f"{path}.containers[{index}][{name}].limits"
                 yield invalid_value(where, limit, f"must be less than or equal to pod limits of {most}")
 
 

@@ -18,11 +18,13 @@ from api.core_v1 import (
     TopologySpreadConstraint,
 )
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
+from api.meta_v1 import LabelSelector
 from apiserver.registry.labels import validate_selector
 from apiserver.registry.names import label, label_value, qualified, subdomain
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _OPERATORS = ("Equal", "Exists")
+_COMPARISONS = ("Lt", "Gt")
 _ACTIONS = ("DoNotSchedule", "ScheduleAnyway")
 _POLICIES = ("Honor", "Ignore")
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -47,7 +49,8 @@ def validate_node_affinity(affinity: NodeAffinity, path: str) -> Iterator[FieldE
         where = f"{path}.{_PREFERRED}[{index}]"
         if not 1 <= preferred.weight <= 100:
             yield invalid_value(f"{where}.weight", preferred.weight, _WEIGHT)
-        yield from _validate_term(preferred.preference, f"{where}.preference")
+        # A preference that names what no node can have does no harm.
+        yield from _validate_term(preferred.preference, f"{where}.preference", any_value=True)
 
 
 def validate_node_selector(selector: NodeSelector, path: str) -> Iterator[FieldError]:
@@ -58,14 +61,14 @@ def validate_node_selector(selector: NodeSelector, path: str) -> Iterator[FieldE
         yield from _validate_term(term, f"{where}[{index}]")
 
 
-def _validate_term(term: NodeSelectorTerm, path: str) -> Iterator[FieldError]:
+def _validate_term(term: NodeSelectorTerm, path: str, *, any_value: bool = False) -> Iterator[FieldError]:
     for index, requirement in enumerate(term.matchExpressions):
-        yield from _validate_requirement(requirement, f"{path}.matchExpressions[{index}]")
+        yield from _validate_requirement(requirement, f"{path}.matchExpressions[{index}]", any_value)
     for index, requirement in enumerate(term.matchFields):
         yield from _validate_field_requirement(requirement, f"{path}.matchFields[{index}]")
 
 
-def _validate_requirement(requirement: NodeSelectorRequirement, path: str) -> Iterator[FieldError]:
+def _validate_requirement(requirement: NodeSelectorRequirement, path: str, any_value: bool) -> Iterator[FieldError]:
     match requirement.operator:
         case "In" | "NotIn":
             if not requirement.values:
@@ -80,7 +83,7 @@ def _validate_requirement(requirement: NodeSelectorRequirement, path: str) -> It
             yield invalid_value(f"{path}.operator", requirement.operator, "not a valid selector operator")
     for complaint in qualified(requirement.key):
         yield invalid_value(f"{path}.key", requirement.key, complaint)
-    for index, value in enumerate(requirement.values):
+    for index, value in enumerate(() if any_value else requirement.values):
         for complaint in label_value(value):
             yield invalid_value(f"{path}.values[{index}]", value, complaint)
 
@@ -116,25 +119,37 @@ def _validate_pod_term(term: PodAffinityTerm, path: str) -> Iterator[FieldError]
         for complaint in label(name):
             yield invalid_value(f"{path}.namespace", name, complaint)
     if term.matchLabelKeys or term.mismatchLabelKeys:
-        yield from _validate_match_keys(term, path)
+        yield from _validate_match_keys(term.matchLabelKeys, term.mismatchLabelKeys, term.labelSelector, path)
     if not term.topologyKey:
         yield required(f"{path}.topologyKey", "can not be empty")
     for complaint in qualified(term.topologyKey):
         yield invalid_value(f"{path}.topologyKey", term.topologyKey, complaint)
 
 
-def _validate_match_keys(term: PodAffinityTerm, path: str) -> Iterator[FieldError]:
-    """KEP-3633."""
-    for name in ("matchLabelKeys", "mismatchLabelKeys"):
-        keys: list[str] = getattr(term, name)
-        if keys and term.labelSelector is None:
+def _validate_match_keys(
+    match: list[str], mismatch: list[str], selector: LabelSelector | None, path: str
+) -> Iterator[FieldError]:
+    """KEP-3633, KEP-3243.  What the keys stand for is in the selector by now, behind the client's own requirements."""
+    for name, keys in (("matchLabelKeys", match), ("mismatchLabelKeys", mismatch)):
+        if keys and selector is None:
             yield forbidden(f"{path}.{name}", "must not be specified when labelSelector is not set")
+            continue
         for index, key in enumerate(keys):
             for complaint in qualified(key):
                 yield invalid_value(f"{path}.{name}[{index}]", key, complaint)
-            if name == "matchLabelKeys" and key in term.mismatchLabelKeys:
-                detail = "exists in both matchLabelKeys and mismatchLabelKeys"
-                yield invalid_value(f"{path}.{name}[{index}]", key, detail)
+    if selector is not None:
+        positions = {key: index for index, key in enumerate(match)}
+        known = set(selector.matchLabels)
+        for requirement in selector.matchExpressions:
+            if requirement.key in positions and requirement.key in known:
+                detail = "exists in both matchLabelKeys and labelSelector"
+                yield invalid_value(f"{path}[{positions[requirement.key]}]", requirement.key, detail)
+            known.add(requirement.key)
+    for index, key in enumerate(match):
+        if key in mismatch:
+            yield invalid_value(
+                f"{path}.matchLabelKeys[{index}]", key, "exists in both matchLabelKeys and mismatchLabelKeys"
+            )
 
 
 def validate_spread(constraints: list[TopologySpreadConstraint], path: str) -> Iterator[FieldError]:
@@ -144,9 +159,6 @@ def validate_spread(constraints: list[TopologySpreadConstraint], path: str) -> I
             yield invalid_value(f"{where}.maxSkew", constraint.maxSkew, "must be greater than zero")
         if not constraint.topologyKey:
             yield required(f"{where}.topologyKey", "can not be empty")
-        else:
-            for complaint in qualified(constraint.topologyKey):
-                yield invalid_value(f"{where}.topologyKey", constraint.topologyKey, complaint)
         action = constraint.whenUnsatisfiable
         if action not in _ACTIONS:
             yield not_supported(f"{where}.whenUnsatisfiable", action, _ACTIONS)
@@ -166,17 +178,8 @@ def validate_spread(constraints: list[TopologySpreadConstraint], path: str) -> I
             if policy is not None and policy not in _POLICIES:
                 yield not_supported(f"{where}.{name}", policy, _POLICIES)
         if constraint.matchLabelKeys:
-            yield from _validate_spread_keys(constraint, f"{where}.matchLabelKeys")
+            yield from _validate_match_keys(constraint.matchLabelKeys, [], constraint.labelSelector, where)
         yield from validate_selector(constraint.labelSelector, f"{where}.labelSelector")
-
-
-def _validate_spread_keys(constraint: TopologySpreadConstraint, path: str) -> Iterator[FieldError]:
-    if constraint.labelSelector is None:
-        yield forbidden(path, "must not be specified when labelSelector is not set")
-        return
-    for index, key in enumerate(constraint.matchLabelKeys):
-        for complaint in qualified(key):
-            yield invalid_value(f"{path}[{index}]", key, complaint)
 
 
 def validate_tolerations(tolerations: list[Toleration], path: str) -> Iterator[FieldError]:
@@ -200,7 +203,9 @@ def validate_tolerations(tolerations: list[Toleration], path: str) -> Iterator[F
                 detail = "value must be empty when `operator` is 'Exists'"
                 yield invalid_value(f"{where}.operator", toleration.value, detail)
         else:
-            yield not_supported(f"{where}.operator", toleration.operator, _OPERATORS)
+            # Comparisons of numbers (KEP-5471) are off by default.
+            known = (*_OPERATORS, *_COMPARISONS) if toleration.operator in _COMPARISONS else _OPERATORS
+            yield not_supported(f"{where}.operator", toleration.operator, known)
         if toleration.effect and toleration.effect not in _EFFECTS:
             yield not_supported(f"{where}.effect", toleration.effect, _EFFECTS)
 

@@ -9,13 +9,28 @@ import re
 from collections.abc import Iterator
 
 from api.core_v1 import AppArmorProfile, PodSpec, SeccompProfile, SecurityContext
-from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
+from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required, too_long
+from apiserver.registry.file_paths import validate_descending
 from apiserver.registry.internal_form import internal
+from apiserver.registry.pod_annotations import all_containers
+from apiserver.registry.windows_options import validate_windows_options
 
 _LARGEST_ID = 2**31 - 1
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 _SYSCTL = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 _is_sysctl = re.compile(_SYSCTL).match
+_LONGEST_PATH = 4095
+# What Windows has not, in the order of the errors; some are fields of the pod itself.
+_POD_FIELDS = frozenset({"hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"})
+_LINUX_POD_FIELDS = (
+    "appArmorProfile", "seLinuxOptions", "hostUsers", "hostPID", "hostIPC", "seccompProfile", "fsGroup",
+    "fsGroupChangePolicy", "sysctls", "shareProcessNamespace", "runAsUser", "runAsGroup", "supplementalGroups",
+    "supplementalGroupsPolicy", "seLinuxChangePolicy",
+)  # fmt: skip
+_LINUX_CONTAINER_FIELDS = (
+    "appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged",
+    "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup",
+)  # fmt: skip
 _NOT_WINDOWS = "cannot be set for a windows pod"
 _NOT_LINUX = "windows options cannot be set for a linux pod"
 
@@ -36,15 +51,17 @@ def validate_security_context(context: SecurityContext, path: str, host_users: b
             yield not_supported(f"{path}.procMount", mount, ("Default", "Unmasked"))
         if mount == "Unmasked" and host_users:
             yield invalid_value(f"{path}.procMount", mount, "`hostUsers` must be false to use `Unmasked`")
-    yield from _validate_profile(context.seccompProfile, f"{path}.seccompProfile", "seccomp")
+    yield from _validate_seccomp(context.seccompProfile, f"{path}.seccompProfile")
     if context.allowPrivilegeEscalation is False:
         if context.privileged:
             detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
             yield invalid_value(path, internal(context), detail)
-        if context.capabilities is not None and "CAP_SYS_ADMIN" in context.capabilities.add:
+        added = context.capabilities.add if context.capabilities is not None else []
+        for _ in range(added.count("CAP_SYS_ADMIN")):
             detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
             yield invalid_value(path, internal(context), detail)
-    yield from _validate_profile(context.appArmorProfile, f"{path}.appArmorProfile", "AppArmor")
+    yield from validate_windows_options(context.windowsOptions, f"{path}.windowsOptions")
+    yield from _validate_app_armor(context.appArmorProfile, f"{path}.appArmorProfile")
 
 
 def validate_pod_security_context(spec: PodSpec, path: str) -> Iterator[FieldError]:
@@ -65,8 +82,9 @@ def validate_pod_security_context(spec: PodSpec, path: str) -> Iterator[FieldErr
     policy = context.fsGroupChangePolicy
     if policy is not None and policy not in ("Always", "OnRootMismatch"):
         yield not_supported(f"{where}.fsGroupChangePolicy", policy, ("Always", "OnRootMismatch"))
-    yield from _validate_profile(context.seccompProfile, f"{where}.seccompProfile", "seccomp")
-    yield from _validate_profile(context.appArmorProfile, f"{where}.appArmorProfile", "AppArmor")
+    yield from _validate_seccomp(context.seccompProfile, f"{where}.seccompProfile")
+    yield from validate_windows_options(context.windowsOptions, f"{where}.windowsOptions")
+    yield from _validate_app_armor(context.appArmorProfile, f"{where}.appArmorProfile")
     groups = context.supplementalGroupsPolicy
     if groups is not None and groups not in ("Merge", "Strict"):
         yield not_supported(f"{where}.supplementalGroupsPolicy", groups, ("Merge", "Strict"))
@@ -94,24 +112,42 @@ def _validate_sysctls(spec: PodSpec, path: str) -> Iterator[FieldError]:
             yield invalid_value(where, name, "may not be specified when 'hostIPC' is true")
 
 
-def _validate_profile(profile: SeccompProfile | AppArmorProfile | None, path: str, kind: str) -> Iterator[FieldError]:
+def _validate_seccomp(profile: SeccompProfile | None, path: str) -> Iterator[FieldError]:
     if profile is None:
         return
     local = profile.localhostProfile
     if not profile.type:
-        yield required(f"{path}.type", f"type is required when {kind}Profile is set")
+        yield required(f"{path}.type", "type is required when seccompProfile is set")
     elif profile.type not in _PROFILES:
         yield not_supported(f"{path}.type", profile.type, _PROFILES)
-    elif profile.type == "Localhost":
+    if profile.type == "Localhost":
         if local is None:
-            yield required(f"{path}.localhostProfile", f"must be set when {kind} type is Localhost")
-        elif local.startswith("/"):
-            yield invalid_value(f"{path}.localhostProfile", local, "must be a relative path")
-        elif ".." in local.split("/"):
-            yield invalid_value(f"{path}.localhostProfile", local, "must not contain '..'")
+            yield required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")
+        else:
+            yield from validate_descending(local, f"{path}.localhostProfile")
     elif local is not None:
-        detail = f"can only be set when {kind} type is Localhost"
-        yield invalid_value(f"{path}.localhostProfile", local, detail)
+        detail = "can only be set when seccomp type is Localhost"
+        yield invalid_value(f"{path}.localhostProfile", internal(profile), detail)
+
+
+def _validate_app_armor(profile: AppArmorProfile | None, path: str) -> Iterator[FieldError]:
+    if profile is None:
+        return
+    where, local = f"{path}.localhostProfile", profile.localhostProfile
+    if not profile.type:
+        yield required(f"{path}.type", "type is required when appArmorProfile is set")
+    elif profile.type not in _PROFILES:
+        yield not_supported(f"{path}.type", profile.type, _PROFILES)
+    elif profile.type != "Localhost":
+        if local is not None:
+            yield invalid_value(where, local, "can only be set when AppArmor type is Localhost")
+    elif not local:
+        yield required(where, "must be set when AppArmor type is Localhost")
+    else:
+        if local != local.strip():
+            yield invalid_value(where, local, "must not be padded with whitespace")
+        if len(local.encode()) > _LONGEST_PATH:
+            yield too_long(where, _LONGEST_PATH)
 
 
 def validate_operating_system(spec: PodSpec, path: str) -> Iterator[FieldError]:
@@ -119,7 +155,7 @@ def validate_operating_system(spec: PodSpec, path: str) -> Iterator[FieldError]:
     if spec.os is None:
         return
     if not spec.os.name:
-        yield required(f"{path}.os.name", "cannot be empty")
+        yield required(f"{path}.os.name")
     elif spec.os.name not in ("linux", "windows"):
         yield not_supported(f"{path}.os", spec.os.name, ("linux", "windows"))
     elif spec.os.name == "windows":
@@ -129,48 +165,22 @@ def validate_operating_system(spec: PodSpec, path: str) -> Iterator[FieldError]:
 
 
 def _refuse_linux_fields(spec: PodSpec, path: str) -> Iterator[FieldError]:
-    for name in ("hostPID", "hostIPC", "shareProcessNamespace"):
-        if getattr(spec, name):
-            yield forbidden(f"{path}.{name}", _NOT_WINDOWS)
     context = spec.securityContext
-    for name in (
-        "appArmorProfile",
-        "seLinuxOptions",
-        "seccompProfile",
-        "fsGroup",
-        "fsGroupChangePolicy",
-        "sysctls",
-        "runAsUser",
-        "runAsGroup",
-        "supplementalGroups",
-        "supplementalGroupsPolicy",
-    ):
-        value = getattr(context, name, None)
-        if value is not None and value != []:
-            yield forbidden(f"{path}.securityContext.{name}", _NOT_WINDOWS)
-    for kind in ("initContainers", "containers", "ephemeralContainers"):
-        for index, container in enumerate(getattr(spec, kind)):
-            for name in (
-                "appArmorProfile",
-                "seLinuxOptions",
-                "seccompProfile",
-                "capabilities",
-                "readOnlyRootFilesystem",
-                "privileged",
-                "allowPrivilegeEscalation",
-                "procMount",
-                "runAsUser",
-                "runAsGroup",
-            ):
-                if getattr(container.securityContext, name, None) is not None:
-                    yield forbidden(f"{path}.{kind}[{index}].securityContext.{name}", _NOT_WINDOWS)
+    for name in _LINUX_POD_FIELDS:
+        place, holder = (path, spec) if name in _POD_FIELDS else (f"{path}.securityContext", context)
+        value = getattr(holder, name, None)
+        if value if name in ("hostPID", "hostIPC") else value is not None and value != []:
+            yield forbidden(f"{place}.{name}", _NOT_WINDOWS)
+    for where, container in all_containers(spec, path):
+        for name in _LINUX_CONTAINER_FIELDS:
+            if getattr(container.securityContext, name, None) is not None:
+                yield forbidden(f"{where}.securityContext.{name}", _NOT_WINDOWS)
 
 
 def _refuse_windows_fields(spec: PodSpec, path: str) -> Iterator[FieldError]:
     if spec.securityContext is not None and spec.securityContext.windowsOptions is not None:
         yield forbidden(f"{path}.securityContext.windowsOptions", _NOT_LINUX)
-    for kind in ("initContainers", "containers", "ephemeralContainers"):
-        for index, container in enumerate(getattr(spec, kind)):
-            context = container.securityContext
-            if context is not None and context.windowsOptions is not None:
-                yield forbidden(f"{path}.{kind}[{index}].securityContext.windowsOptions", _NOT_LINUX)
+    for where, container in all_containers(spec, path):
+        context = container.securityContext
+        if context is not None and context.windowsOptions is not None:
+            yield forbidden(f"{where}.securityContext.windowsOptions", _NOT_LINUX)

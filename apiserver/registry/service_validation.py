@@ -24,15 +24,21 @@ _FAMILIES = ("IPv4", "IPv6")
 _POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _AFFINITIES = ("ClientIP", "None")
 _TRAFFIC = ("Cluster", "Local")
-_DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
-_KUBELET_PORT = 10250
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
+TOPOLOGY_HINTS = "service.kubernetes.io/topology-aware-hints"
+TOPOLOGY_MODE = "service.kubernetes.io/topology-mode"
+_SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 _LONGEST_AFFINITY = 86400
 _ONLY_BALANCED = "may only be used when `type` is 'LoadBalancer'"
 
 
 def validate_service(service: Service) -> Iterator[FieldError]:
     """Every rule but those about metadata and about what the server allocates."""
-    spec = service.spec
+    spec, annotations = service.spec, service.metadata.annotations
+    hints, mode = annotations.get(TOPOLOGY_HINTS), annotations.get(TOPOLOGY_MODE)
+    if None not in (hints, mode) and hints != mode:
+        detail = f"must match annotations[{TOPOLOGY_HINTS}] when both are specified"
+        yield invalid_value(f"metadata.annotations[{TOPOLOGY_MODE}]", mode, detail)
     if not spec.ports and not is_headless(service) and spec.type != "ExternalName":
         yield required("spec.ports")
     yield from _validate_type(service)
@@ -63,10 +69,6 @@ def _validate_type(service: Service) -> Iterator[FieldError]:
     spec = service.spec
     match spec.type:
         case "LoadBalancer":
-            for index, port in enumerate(spec.ports):
-                if port.port == _KUBELET_PORT:
-                    detail = f"may not expose port {_KUBELET_PORT} externally since it is used by kubelet"
-                    yield invalid_value(f"spec.ports[{index}]", port.port, detail)
             if is_headless(service):
                 yield invalid_value("spec.clusterIPs[0]", NONE, "may not be set to 'None' for LoadBalancer services")
         case "NodePort":
@@ -225,6 +227,13 @@ def _validate_load_balancer(service: Service) -> Iterator[FieldError]:
         for index, text in enumerate(spec.loadBalancerSourceRanges):
             for complaint in network(text.strip()):
                 yield invalid_value(f"{path}[{index}]", text.strip(), complaint)
+    elif _SOURCE_RANGES in service.metadata.annotations:
+        path, ranges = f"metadata.annotations[{_SOURCE_RANGES}]", service.metadata.annotations[_SOURCE_RANGES].strip()
+        if not balanced:
+            yield forbidden(path, _ONLY_BALANCED)
+        for text in ranges.split(",") if ranges else ():
+            for complaint in network(text.strip()):
+                yield invalid_value(path, text.strip(), complaint)
     if spec.allocateLoadBalancerNodePorts is not None and not balanced:
         yield forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_BALANCED)
     if balanced and spec.allocateLoadBalancerNodePorts is None:
@@ -232,7 +241,7 @@ def _validate_load_balancer(service: Service) -> Iterator[FieldError]:
     if spec.loadBalancerClass is not None:
         if not balanced:
             yield forbidden("spec.loadBalancerClass", _ONLY_BALANCED)
-        for complaint in qualified(spec.loadBalancerClass):
+        for complaint in qualified(spec.loadBalancerClass) if balanced else ():
             yield invalid_value("spec.loadBalancerClass", spec.loadBalancerClass, complaint)
 
 
@@ -269,23 +278,29 @@ def validate_service_change(new: Service, old: Service) -> Iterator[FieldError]:
     if new.spec.type != "ExternalName" and old.spec.type != "ExternalName":
         if not (is_headless(new) and is_headless(old)):
             yield from _validate_kept(new, new.spec.clusterIPs, old.spec.clusterIPs, "clusterIP")
-        if not is_headless(new):
+        if not is_headless(new) and not is_headless(old):
             yield from _validate_kept(new, new.spec.ipFamilies, old.spec.ipFamilies, "ipFamily")
     if new.spec.type == old.spec.type == "LoadBalancer" and new.spec.loadBalancerClass != old.spec.loadBalancerClass:
         yield invalid_value("spec.loadBalancerClass", new.spec.loadBalancerClass, "may not change once set")
+    checked = needs_health_check_port(new) and needs_health_check_port(old)
+    if checked and new.spec.healthCheckNodePort != old.spec.healthCheckNodePort:
+        yield forbidden("spec.healthCheckNodePort", "field is immutable")
 
 
 def _validate_kept(service: Service, new: list[str], old: list[str], name: str) -> Iterator[FieldError]:
-    path = "spec.clusterIPs" if name == "clusterIP" else "spec.ipFamilies"
+    of_addresses = name == "clusterIP"
+    path = "spec.clusterIPs" if of_addresses else "spec.ipFamilies"
     if len(new) == len(old):
         for index, value in enumerate(old):
             if value != new[index]:
-                yield invalid_value(f"{path}[{index}]", list(new), "may not change once set")
+                where = f"{path}[{index if of_addresses else 0}]"
+                yield invalid_value(where, list(new), "may not change once set")
         return
-    if not new:
+    if not service.spec.clusterIPs and len(old) > len(new):
         yield invalid_value(f"{path}[0]", list(new), f"primary {name} can not be unset")
-    elif old and new[0] != old[0]:
-        yield invalid_value(f"{path}[0]", list(new), "may not change once set")
+    if old and new and new[0] != old[0]:
+        # Kubernetes quotes the addresses here, whichever of the two it is about.
+        yield invalid_value(f"{path}[0]", list(service.spec.clusterIPs), "may not change once set")
     if len(old) > len(new) == 1 and service.spec.ipFamilyPolicy != "SingleStack":
         detail = f"must be set to 'SingleStack' when releasing the secondary {name}"
         yield invalid_value("spec.ipFamilyPolicy", service.spec.ipFamilyPolicy, detail)

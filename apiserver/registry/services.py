@@ -9,6 +9,7 @@ from typing import Any
 from api.core_v1 import ClientIPConfig, Service, ServiceStatus, SessionAffinityConfig
 from api.errors import FieldError
 from api.scheme import resource_of
+from apiserver.registry.addresses import warn_of_spelling
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.labels import format_labels
 from apiserver.registry.names import dns_label
@@ -23,6 +24,8 @@ from apiserver.registry.service_fields import (
     synchronise_cluster_ips,
 )
 from apiserver.registry.service_validation import (
+    TOPOLOGY_HINTS,
+    TOPOLOGY_MODE,
     validate_cluster_ips,
     validate_load_balancer_status,
     validate_service,
@@ -37,6 +40,8 @@ _NONE = "<none>"
 @dataclass(frozen=True)
 class ServiceStatusUpdate(Status):
     """`/status` of Services: what a load balancer reports."""
+
+    depends_on_rest = True
 
     def validate_update(self, new: Service, old: Service) -> Iterable[FieldError]:
         return validate_load_balancer_status(new)
@@ -126,6 +131,12 @@ class Services(Strategy[Service]):
 
     def warnings(self, new: Service, old: Service | None) -> Iterable[str]:
         spec = new.spec
+        if TOPOLOGY_HINTS in new.metadata.annotations:
+            yield f"annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"
+        for field in ("clusterIPs", "externalIPs", "loadBalancerSourceRanges"):
+            for index, text in enumerate(getattr(spec, field)):
+                yield from warn_of_spelling(text, f"spec.{field}[{index}]")
+        yield from warn_of_spelling(spec.loadBalancerIP, "spec.loadBalancerIP")
         if is_headless(new):
             if spec.loadBalancerIP:
                 yield "spec.loadBalancerIP is ignored for headless services"

@@ -92,6 +92,8 @@ class Status(Subresource):
     """`/status`: writes status and leaves spec alone; the main resource does the reverse."""
 
     name: str = "status"
+    depends_on_rest: ClassVar[bool] = False
+    """Whether the defaults of status depend on what the client says of the rest, though that is not written."""
 
     def unowned(self, model: type[Model]) -> Mapping[str, Any] | None:
         kept = ("apiVersion", "kind", "metadata", "status")

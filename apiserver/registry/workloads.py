@@ -12,6 +12,7 @@ from api.meta_v1 import LabelSelector
 from apiserver.registry.labels import matches, validate_labels, validate_selector
 from apiserver.registry.names import label
 from apiserver.registry.object_meta import validate_annotations
+from apiserver.registry.pod_annotations import validate_agreement
 from apiserver.registry.pod_spec import validate_pod_spec
 
 _PERCENT = re.compile("[0-9]+%").fullmatch
@@ -62,9 +63,12 @@ def validate_workload_selector(
 
 
 def validate_pod_template(template: PodTemplateSpec, path: str) -> Iterator[FieldError]:
-    yield from validate_labels(template.metadata.labels, f"{path}.labels")
-    yield from validate_annotations(template.metadata.annotations, f"{path}.annotations")
-    yield from validate_pod_spec(template.spec, f"{path}.spec", template.metadata)
+    meta = template.metadata
+    yield from validate_labels(meta.labels, f"{path}.labels")
+    yield from validate_annotations(meta.annotations, f"{path}.annotations")
+    yield from validate_pod_spec(template.spec, f"{path}.spec", meta)
+    if meta.annotations:
+        yield from validate_agreement(template.spec, meta, f"{path}.spec")
     if template.spec.ephemeralContainers:
         yield forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -10,7 +12,9 @@ import pytest
 def pods(admin: httpx.Client, namespace: str) -> str:
     url = f"/api/v1/namespaces/{namespace}/pods"
     for name, containers in (("one", ["c"]), ("two", ["c", "d"])):
-        spec = {"containers": [{"name": container, "image": "i"} for container in containers]}
+        spec: dict[str, Any] = {"containers": [{"name": container, "image": "i"} for container in containers]}
+        if name == "two":
+            spec["initContainers"] = [{"name": "i", "image": "i"}]
         assert admin.post(url, json={"metadata": {"name": name}, "spec": spec}).status_code == 201
     return url
 
@@ -42,7 +46,7 @@ def test_log_options_that_make_no_sense(
     ("path", "words"),
     [
         ("one/exec?command=ls&stdout=1", "pod one does not have a host assigned"),
-        ("two/exec?command=ls&stdout=1", "a container name must be specified for pod two, choose one of: [c d]"),
+        ("two/exec?command=ls&stdout=1", "a container name must be specified for pod two, choose one of: [i c d]"),
         ("one/attach?container=zz", "container zz is not valid for pod one"),
         ("one/portforward?ports=80", "pod one does not have a host assigned"),
     ],

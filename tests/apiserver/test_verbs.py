@@ -151,6 +151,19 @@ def test_status_and_spec_are_written_apart(admin: httpx.Client, namespace: str) 
     assert admin.put(f"{url}/p/status", json=pod).json()["status"]["phase"] == "Running"
 
 
+def test_defaults_of_a_status_follow_the_spec_that_came_with_it(admin: httpx.Client, namespace: str) -> None:
+    """Only an address of a load balancer is taken to be a virtual one."""
+    url = f"/api/v1/namespaces/{namespace}/services"
+    admin.post(url, json={"metadata": {"name": "s"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}})
+    headers = {"Content-Type": "application/merge-patch+json"}
+    status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+    other = {"spec": {"type": "ClusterIP"}, "status": status}
+    answer = admin.patch(f"{url}/s/status", json=other, headers=headers)
+    assert (answer.status_code, "ingress[0].ipMode: Required value" in answer.json()["message"]) == (422, True)
+    answer = admin.patch(f"{url}/s/status", json={"status": status}, headers=headers)
+    assert answer.json()["status"]["loadBalancer"]["ingress"] == [{"ip": "192.0.2.1", "ipMode": "VIP"}]
+
+
 def test_bind_puts_a_pod_on_a_node_once(admin: httpx.Client, namespace: str) -> None:
     url = f"/api/v1/namespaces/{namespace}/pods"
     admin.post(url, json={"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}})

@@ -36,7 +36,7 @@ class Documents:
         def build(draw: st.DrawFn) -> dict[str, Any]:
             document: dict[str, Any] = {}
             for field in self._chosen(draw, name):
-                if field.name in EMBEDDED:
+                if field.name in EMBEDDED and field.type in self.messages:
                     document.update(draw(self.of(field.type, depth)))
                 elif depth:
                     document[{"uID": "uid"}.get(field.name, field.name)] = draw(self._value(name, field, depth))

@@ -50,7 +50,7 @@ class Encoder:
         return b"".join(b"".join(self._field(name, field, document)) for field in self.messages[name])
 
     def _field(self, owner: str, field: Field, document: dict[str, Any]) -> Iterator[bytes]:
-        if field.name in EMBEDDED:
+        if field.name in EMBEDDED and field.type in self.messages:
             inner = self.encode(field.type, document)
             if inner:
                 yield tagged(field.number, inner)

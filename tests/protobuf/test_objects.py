@@ -24,9 +24,11 @@ from api import (
     policy_v1,
 )
 from api.model import Model
+from api.scheme import RESOURCES, Resource
 from apiserver import protobuf
 from apiserver.decoding import decode_request
 from apiserver.protobuf.writing import write
+from tests.openapi.published_objects import PublishedObjects
 from tests.protobuf import published
 from tests.protobuf.api_types import message_name
 from tests.protobuf.documents import Documents
@@ -78,6 +80,26 @@ def test_any_object_is_what_its_json_is(
     encoded = Encoder(kubernetes_messages).encode(message_name(model), document)
     assert model.from_dict(read(model, encoded)) == model.from_dict(document)
     assert read(model, write(model, document)) == read(model, encoded)
+
+
+@pytest.fixture(scope="module")
+def objects() -> PublishedObjects:
+    return PublishedObjects()
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.group_resource)
+def test_nothing_of_a_whole_object_is_lost(
+    objects: PublishedObjects, kubernetes_messages: dict[str, published.Message], resource: Resource
+) -> None:
+    name, whole, encoder = message_name(resource.model), objects.whole(resource), Encoder(kubernetes_messages)
+    if name not in kubernetes_messages:
+        pytest.skip("newer than this kubectl")
+    encoded = encoder.encode(name, whole)
+    body = enveloped(resource.api_version, resource.kind, encoded)
+    decoded, warnings = decode_request(resource.model, body, protobuf.MEDIA_TYPE, "Strict")
+    # What these messages, which may be older, have no field for is in neither.
+    assert encoder.encode(name, decoded.to_dict()) == encoded
+    assert warnings == []
 
 
 def test_an_empty_value_is_dropped_where_go_cannot_tell_it_from_none() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.core_v1 import LimitRange, PersistentVolume, PersistentVolumeClaim, Toleration
+from api.core_v1 import LimitRange, Node, PersistentVolume, PersistentVolumeClaim, Toleration
 from api.errors import Forbidden
 from api.node_v1 import RuntimeClass
 from api.scheduling_v1 import PriorityClass
@@ -16,6 +16,7 @@ from apiserver.admission import runtime_class
 from apiserver.admission.default_storage_class import DefaultStorageClass
 from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
+from apiserver.admission.pod_topology_labels import PodTopologyLabels
 from apiserver.admission.priority import Priority
 from apiserver.admission.storage_object_in_use_protection import StorageObjectInUseProtection
 from tests.registry.builders import NOW, pod
@@ -51,6 +52,17 @@ def test_a_pod_gets_the_value_and_policy_of_its_class() -> None:
     contrary = pod(priorityClassName="high", preemptionPolicy="PreemptLowerPriority")
     with pytest.raises(Forbidden, match="priority admission controller computed Never from the given PriorityClass"):
         Priority().mutate(request(contrary, priority_class("high", 7, preemptionPolicy="Never")))
+
+
+def test_a_pod_that_comes_with_a_node_learns_where_it_is() -> None:
+    labels = {"topology.kubernetes.io/zone": "z", "topology.kubernetes.io/region": "r", "other": "o"}
+    node = Node.from_dict({"metadata": {"name": "n", "labels": labels}})
+    placed, waiting = pod(nodeName="n"), pod()
+    placed.metadata.labels = {"topology.kubernetes.io/zone": "own"}
+    for obj in (placed, waiting):
+        PodTopologyLabels().mutate(request(obj, node))
+    assert placed.metadata.labels == {"topology.kubernetes.io/zone": "own", "topology.kubernetes.io/region": "r"}
+    assert waiting.metadata.labels == {}
 
 
 def test_a_pod_of_no_class_is_of_the_default_one() -> None:

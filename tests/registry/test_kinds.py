@@ -219,6 +219,19 @@ def test_a_namespace_is_kept_until_it_is_empty() -> None:
     assert obj.status.phase == "Terminating"
 
 
+def test_a_namespace_is_labelled_with_its_name() -> None:
+    key, strategy = "kubernetes.io/metadata.name", Namespaces()
+    generated = Namespace.from_dict({"metadata": {"generateName": "n-", "name": "n-x"}})
+    strategy.default(generated)
+    assert key not in generated.metadata.labels, "the client does not own what it cannot know"
+    strategy.prepare_for_create(generated, context())
+    assert generated.metadata.labels == {key: "n-x"}
+    changed = generated.copy_deep()
+    changed.metadata.labels = {key: "other", "a": "b"}
+    strategy.prepare_for_update(changed, generated, context())
+    assert changed.metadata.labels == {key: "n-x", "a": "b"}
+
+
 def deployment(**spec: Any) -> Deployment:
     template = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
     full = {"selector": {"matchLabels": {"app": "a"}}, "template": template, **spec}

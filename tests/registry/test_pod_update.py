@@ -8,7 +8,8 @@ import pytest
 
 from api.core_v1 import EphemeralContainer, Pod, PodIP, PodSchedulingGate, Toleration
 from api.meta_v1 import DeleteOptions
-from apiserver.registry.pod_subresources import EphemeralContainers, PodStatus, Resize
+from apiserver.registry.pod_status import PodStatus
+from apiserver.registry.pod_subresources import EphemeralContainers, Resize
 from apiserver.registry.pods import Pods
 from tests.registry.builders import complaints, context, created, pod, update_complaints
 
@@ -186,6 +187,29 @@ def test_resizing() -> None:
     assert resized(requests={"cpu": "100m", "ephemeral-storage": "1Gi"}) == [
         "spec: Forbidden: only cpu and memory resources are mutable"
     ]
+
+
+def test_a_resize_does_not_change_what_the_pod_is() -> None:
+    old = created(Pods(), pod(initContainers=[{"name": "i", "image": "i"}]))
+    old.metadata.resourceVersion = "1"
+    more, fewer = old.copy_deep(), old.copy_deep()
+    more.spec.containers[0].resources.requests = {"cpu": "1"}
+    fewer.spec.initContainers = []
+    for new, expected in (
+        (more, 'spec: Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing'),
+        (fewer, "spec.initContainers: Forbidden: initContainers may not be added or removed on resize"),
+    ):
+        Resize().prepare_for_update(new, old)
+        assert [str(error) for error in Resize().validate_update(new, old)] == [expected]
+
+
+def test_a_resize_counts_as_a_change_of_the_spec() -> None:
+    old = created(Pods(), pod(containers=[{"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}]))
+    new = old.copy_deep()
+    new.spec.containers[0].resources.requests = {"cpu": "2"}
+    new.metadata.labels = {"not": "here"}
+    Resize().prepare_for_update(new, old)
+    assert (new.metadata.generation, new.metadata.labels) == (2, {})
 
 
 def grace(seconds: int | None = None, *, node: str = "n1", phase: str = "Running", own: int = 30) -> int | None:

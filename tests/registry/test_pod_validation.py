@@ -79,6 +79,79 @@ CONTAINERS: list[tuple[dict[str, Any], list[str]]] = [
             "`hostUsers` must be false to use `Unmasked`"
         ],
     ),
+    (
+        with_container(lifecycle={"preStop": {"sleep": {"seconds": 31}}, "stopSignal": "SIGTERM"}),
+        [
+            "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: "
+            "must be non-negative and less than terminationGracePeriodSeconds (30)",
+            "spec.containers[0].lifecycle.stopSignal: Forbidden: may not be set for containers with empty "
+            "`spec.os.name`",
+        ],
+    ),
+    (
+        with_container(securityContext={"windowsOptions": {"gmsaCredentialSpec": "", "runAsUserName": r"a\b\c"}}),
+        [
+            'spec.containers[0].securityContext.windowsOptions.gmsaCredentialSpec: Invalid value: "": '
+            "gmsaCredentialSpec cannot be an empty string",
+            r'spec.containers[0].securityContext.windowsOptions.runAsUserName: Invalid value: "a\\b\\c": '
+            "runAsUserName cannot contain more than one backslash",
+        ],
+    ),
+    (
+        with_container(securityContext={"windowsOptions": {"hostProcess": True}}),
+        ["spec.hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers"],
+    ),
+    (
+        with_container(resources={"limits": {"hugepages-2Mi": "3Mi", "cpu": "1"}}),
+        [
+            f'spec.containers[0].resources.{part}[hugepages-2Mi]: Invalid value: "3Mi": '
+            "3Mi is not positive integer multiple of hugepages-2Mi"
+            for part in ("limits", "requests")
+        ],
+    ),
+    (
+        with_container(resources={"claims": [{"name": "x"}]}),
+        [
+            'spec.containers[0].resources.claims[0]: Not found: "x": '
+            "must be one of the names in pod.spec.resourceClaims which is empty"
+        ],
+    ),
+    (
+        with_container(resizePolicy=[{"resourceName": "gpu", "restartPolicy": "x"}]),
+        [
+            'spec.containers[0].resizePolicy: Unsupported value: "gpu": supported values: "cpu", "memory"',
+            'spec.containers[0].resizePolicy: Unsupported value: "x": supported values: "NotRequired", '
+            '"RestartContainer"',
+        ],
+    ),
+    (
+        with_container(envFrom=[{"prefix": "=", "configMapRef": {}, "secretRef": {"name": "s"}}, {}]),
+        [
+            'spec.containers[0].envFrom[0].prefix: Invalid value: "=": a valid environment variable name must '
+            "consist only of printable ASCII characters other than '='",
+            "spec.containers[0].envFrom[0].configMapRef.name: Required value",
+            'spec.containers[0].envFrom: Invalid value: "": may not have more than one field specified at a time',
+            'spec.containers[0].envFrom: Invalid value: "": must specify one of: `configMapRef` or `secretRef`',
+        ],
+    ),
+    (
+        with_container(
+            startupProbe={"grpc": {"port": 0}, "successThreshold": 2},
+            readinessProbe={"httpGet": {"port": 1, "scheme": "F"}, "terminationGracePeriodSeconds": 1},
+        ),
+        [
+            "spec.containers[0].readinessProbe.httpGet.scheme: "
+            'Unsupported value: "F": supported values: "HTTP", "HTTPS"',
+            "spec.containers[0].readinessProbe.terminationGracePeriodSeconds: Invalid value: 1: "
+            "must not be set for readinessProbes",
+            "spec.containers[0].startupProbe.grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive",
+            "spec.containers[0].startupProbe.successThreshold: Invalid value: 2: must be 1",
+        ],
+    ),
+    (
+        with_container(restartPolicyRules=[{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}]),
+        ["spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used"],
+    ),
 ]
 
 SPECS: list[tuple[dict[str, Any], list[str]]] = [
@@ -126,9 +199,9 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
         ["spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"],
     ),
     (
-        {"volumes": [{"name": "v", "configMap": {}}, {"name": "v"}]},
+        {"volumes": [{"name": "v"}, {"name": "v", "configMap": {}}]},
         [
-            "spec.volumes[0].configMap.name: Required value",
+            "spec.volumes[1].configMap.name: Required value",
             'spec.volumes[1].name: Duplicate value: "v"',
         ],
     ),
@@ -137,6 +210,54 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
         [
             "spec.securityContext.shareProcessNamespace: Invalid value: true: "
             "ShareProcessNamespace and HostPID cannot both be enabled"
+        ],
+    ),
+    (
+        {"overhead": {"cpu": "-1"}},
+        ['spec.overhead.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0'],
+    ),
+    ({"hostUsers": False, "hostNetwork": True}, ["spec.hostNetwork: Forbidden: when `hostUsers` is false"]),
+    (
+        {"resources": {"requests": {"cpu": "1", "example.com/x": "1"}, "limits": {"cpu": "500m"}}},
+        [
+            'spec.resources.requests: Invalid value: "1": must be less than or equal to cpu limit of 500m',
+            'spec.resources.requests[example.com/x]: Unsupported value: "example.com/x": '
+            'supported values: "cpu", "hugepages-", "memory"',
+            "spec.resources.limits: Required value: Limit must be set for non overcommitable resources",
+        ],
+    ),
+    (
+        {"resourceClaims": [{"name": "a", "resourceClaimName": "x"}, {"name": "a"}]},
+        [
+            'spec.resourceClaims[1].name: Duplicate value: "a"',
+            'spec.resourceClaims[1]: Invalid value: {"Name":"a","ResourceClaimName":null,'
+            '"ResourceClaimTemplateName":null}: '
+            "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
+        ],
+    ),
+    (
+        {"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": "", "whenUnsatisfiable": "Never"}]},
+        [
+            "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
+            "spec.topologySpreadConstraints[0].topologyKey: Required value: can not be empty",
+            'spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "Never": '
+            'supported values: "DoNotSchedule", "ScheduleAnyway"',
+        ],
+    ),
+    (
+        {"dnsConfig": {"nameservers": ["10.0.0.1"] * 4, "options": [{}]}},
+        [
+            'spec.dnsConfig.nameservers: Invalid value: ["10.0.0.1","10.0.0.1","10.0.0.1","10.0.0.1"]: '
+            "must not have more than 3 nameservers",
+            "spec.dnsConfig.options[0]: Required value: must not be empty",
+        ],
+    ),
+    (
+        {"securityContext": {"fsGroup": -1, "sysctls": [{"name": "a b"}]}},
+        [
+            "spec.securityContext.fsGroup: Invalid value: -1: must be between 0 and 2147483647, inclusive",
+            'spec.securityContext.sysctls[0].name: Invalid value: "a b": must have at most 253 characters and match '
+            r"regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$",
         ],
     ),
 ]
