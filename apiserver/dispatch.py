@@ -64,6 +64,8 @@ class Dispatcher:
             answer = await reviews.review(self.api, request)
             await answer.send(send, request, _media(request, reviews.REVIEWS[info.group, info.resource][1]))
             return
+        if self.api.arrivals.pending:
+            await self.api.arrivals.awaited(info)
         endpoint = self.api.endpoint(info.group, info.version, info.resource)
         if endpoint is None and not self._is_built_in(info.group):
             raise PageNotFound()

@@ -18,6 +18,7 @@ from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
 from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.arrivals import Arrivals
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
 from apiserver.request import Request, User
@@ -152,6 +153,7 @@ class API:
     watch_events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """How many events watchers have been told, by group, version and resource."""
     random: random.Random = field(default_factory=random.Random)
+    arrivals: Arrivals = field(default_factory=Arrivals)
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
     def new_uid(self) -> str:

@@ -131,8 +131,7 @@ class Server:
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
-        self._keep(self._create_later_objects(api))
-        self._keep(self._create_policies(cache))
+        self._keep(self._create_roles(cache))
         self._keep(self._finish_start(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
@@ -241,12 +240,9 @@ class Server:
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
 
-    async def _create_later_objects(self, api: API) -> None:
-        await self._serving.wait()
-        await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
-
-    async def _create_policies(self, cache: WatchCache) -> None:
-        """Roles and flow control: many objects, which can wait until the server serves."""
+    async def _create_roles(self, cache: WatchCache) -> None:
+        """Many objects, which can wait until the server serves: until they are there nobody is refused for want of
+        them."""
         await self._serving.wait()
         from apiserver.authorization.bootstrap import ensure_roles
 
@@ -255,17 +251,26 @@ class Server:
         except StoreError as error:
             log.error("the built-in roles could not be created: %s", error)
         self._has_roles.set()
-        from apiserver.flow_control.configuration import FlowControlConfiguration
-
-        await FlowControlConfiguration(cache, self.clock).run()
 
     async def _finish_start(self, api: API) -> None:
-        """What can wait until the server lets everybody do what they may."""
+        """What can wait until the server lets everybody do what they may, and a moment longer."""
         await self._has_roles.wait()
-        from apiserver.service_ranges import keep_in_step
+        await api.arrivals.bring(lambda: self._create_later_objects(api))
 
+    async def _create_later_objects(self, api: API) -> None:
+        from apiserver.flow_control.configuration import FlowControlConfiguration
+        from apiserver.service_ranges import bring_in_step, keep_in_step
+
+        flow_control = FlowControlConfiguration(api.cache, self.clock)
+        try:
+            await flow_control.ensure_built_in()
+            await bring_in_step(api, SELF, self.options.service_networks)
+            await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
+            await self._create_local_api_services(api)
+        except StoreError as error:
+            log.error("some built-in objects could not be created: %s", error)
+        self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
-        await self._create_local_api_services(api)
 
     async def _create_local_api_services(self, api: API) -> None:
         """Where all exist, which is so from the second start on, nothing is loaded for them."""

@@ -35,11 +35,11 @@ log = logging.getLogger(__name__)
 async def keep_in_step(api: API, user: User, networks: Sequence[Network]) -> None:
     """For ever, once every three minutes."""
     while True:
+        await api.clock.sleep(_PERIOD)
         try:
             await bring_in_step(api, user, networks)
         except StoreError as error:
             log.warning("the addresses of services could not be recorded: %s", error)
-        await api.clock.sleep(_PERIOD)
 
 
 async def bring_in_step(api: API, user: User, networks: Sequence[Network]) -> None:

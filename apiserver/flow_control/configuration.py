@@ -50,10 +50,11 @@ class FlowControlConfiguration:
         """Until the server ends its watches."""
         schemas, levels = (key_prefix(resource.group_resource) for resource in (_SCHEMAS, _LEVELS))
         since = self._cache.revision
-        await self._ensure_built_in()
+        await self._judge_schemas()
         await asyncio.gather(self._follow(levels, since), self._follow(schemas, since))
 
-    async def _ensure_built_in(self) -> None:
+    async def ensure_built_in(self) -> None:
+        """Create what is missing, and bring back into shape what is there."""
         now = self._clock.now()
         for resource, specs in ((_LEVELS, LEVELS), (_SCHEMAS, SCHEMAS)):
             wanted = [_object(name, spec) for name, spec in specs.items()]
@@ -63,7 +64,7 @@ class FlowControlConfiguration:
         async with aclosing(self._cache.watch(prefix, "", since)) as events:
             while batch := await events.next_batch():
                 if any(event.type == "DELETED" and _is_mandatory(event.entry) for event in batch):
-                    await self._ensure_built_in()
+                    await self.ensure_built_in()
                 await self._judge_schemas()
 
     async def _judge_schemas(self) -> None:
