@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.apiserver.conftest import ApiServer
-from tests.oracle.conversations import BEHIND, load_tool, oracle_folder, recorded
+from tests.oracle.conversations import BEHIND, UNSERVED, load_tool, oracle_folder, recorded
 
 _FOLDER = oracle_folder()
 _PATHS = recorded(_FOLDER) if _FOLDER is not None else []
@@ -61,6 +61,10 @@ def served(oracle_server: ApiServer) -> set[tuple[str, str, str]]:
 def test_the_answers_are_the_recorded_ones(
     path: Path, tool: ModuleType, oracle_server: ApiServer, served: set[tuple[str, str, str]]
 ) -> None:
+    name = f"{path.parent.name}/{path.stem}"
+    for beginning, why in UNSERVED.items():
+        if name.startswith(beginning):
+            pytest.skip(why)
     scenario = json.loads(path.read_text())
     missing = [] if path.parent.name == "machinery" else sorted(_created(scenario) - served)
     if missing:
@@ -73,7 +77,6 @@ def test_the_answers_are_the_recorded_ones(
     wrong = [
         f"{step['method']} {step['path']} ({step.get('name', '')}): {found[0]}" for step, found in results if found
     ]
-    name = f"{path.parent.name}/{path.stem}"
     passing, expected = len(results) - len(wrong), BEHIND.get(name, len(results))
     assert passing == expected, f"{passing} of {len(results)} steps pass:\n" + "\n".join(wrong)
 
