@@ -16,6 +16,7 @@ _TEMPLATE = {"metadata": {"labels": _LABELS}, "spec": _CONTAINERS}
 _WORKLOAD = {"spec": {"selector": {"matchLabels": _LABELS}, "template": _TEMPLATE}}
 _JOB = {"template": {"spec": {**_CONTAINERS, "restartPolicy": "Never"}}}
 _REFERENCE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+_TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}
 _RULE = {"apiGroups": ["x"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["none"]}
 _HOOK = {
     "name": "a.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
@@ -36,7 +37,7 @@ _REQUIRED: dict[str, Object] = {
     "EndpointSlice": {"addressType": "IPv4", "endpoints": [{"addresses": ["10.1.2.3"]}], "ports": [{"port": 80}]},
     "Event": {"involvedObject": {"namespace": "{namespace}", "name": "x", "kind": "Pod"}, "reason": "x"},
     "FlowSchema": {"spec": {"priorityLevelConfiguration": {"name": "exempt"}}},
-    "HorizontalPodAutoscaler": {"spec": {"maxReplicas": 2, "scaleTargetRef": {"kind": "Deployment", "name": "x"}}},
+    "HorizontalPodAutoscaler": {"spec": {"maxReplicas": 2, "scaleTargetRef": _TARGET}},
     "Ingress": {"spec": {"defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}},
     "IngressClass": {"spec": {"controller": "example.com/x"}},
     "Job": {"spec": _JOB},
