@@ -25,7 +25,7 @@ from apiserver.storage.protocol import (
     StoreError,
     StoreStats,
 )
-from apiserver.storage.sqlite_writer import Compaction, Outcome, Write, Writer, read_positions
+from apiserver.storage.sqlite_writer import NOTHING_WRITTEN, Compaction, Outcome, Write, Writer, read_positions
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -65,22 +65,20 @@ class SqliteStore:
         self._loop = asyncio.get_running_loop()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="sqlite-reader")
         try:
-            engine, revision, compacted = await self._loop.run_in_executor(self._reader, self._open_file)
+            revision, compacted = await self._loop.run_in_executor(self._reader, self._open_file)
         except BaseException:
             self._reader.shutdown()
             self._reader = None
             raise
-        self._engine = engine
         self._feed.revision = revision
-        self._writer = Writer(engine, self.path, revision, compacted, self.stats, self._deliver)
+        self._writer = Writer(self.path, revision, compacted, self.stats, self._deliver)
         self._writer.start()
 
-    def _open_file(self) -> tuple[Engine, Revision, Revision]:
+    def _open_file(self) -> tuple[Revision, Revision]:
         self._lock.take()
         try:
             sqlite_file.ensure(self.path)
-            engine = sqlite_file.connect(self.path)
-            return engine, *read_positions(engine, self.path)
+            return read_positions(self.path)
         except BaseException:
             self._lock.release()
             raise
@@ -88,13 +86,15 @@ class SqliteStore:
     async def close(self) -> None:
         writer, self._writer = self._writer, None
         reader, self._reader = self._reader, None
-        if writer is None or reader is None or self._engine is None:
+        if writer is None or reader is None:
             return
         writer.stop()
         await asyncio.get_running_loop().run_in_executor(reader, writer.join)
         self._feed.close()
         reader.shutdown()
-        self._engine.dispose()
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
         self._lock.release()
 
     # --- writes: handed to the writer's thread, answered from there one batch at a time
@@ -149,6 +149,8 @@ class SqliteStore:
         revision = self.revision if at is None else at
         if revision > self.revision:
             raise FutureRevision(revision, self.revision)
+        if self.revision == NOTHING_WRITTEN:
+            return Snapshot(revision, [])
         rows = await self._read(_LIST, (prefix, prefix + "\U0010ffff", revision))
         self._check_compacted(revision)
         return Snapshot(revision, [KeyValue._make(row) for row in rows])
@@ -178,7 +180,8 @@ class SqliteStore:
     def _select(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         from sqlalchemy.exc import DBAPIError
 
-        assert self._engine is not None
+        if self._engine is None:
+            self._engine = sqlite_file.engine_over(self.path)
         self.stats.statements += 1
         try:
             with self._engine.connect() as connection:

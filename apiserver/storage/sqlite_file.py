@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import struct
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from apiserver.storage.protocol import StoreError
 
@@ -38,25 +41,24 @@ _CHECK_BELOW = 16 * 1024 * 1024
 """Bytes up to which every page is checked at start: larger files are checked as they are read."""
 
 
-def connect(path: Path, mode: str = "mode=rw") -> Engine:
-    """An engine that begins no transaction by itself: what is one says BEGIN."""
-    from urllib.parse import quote
+def connect(path: Path, mode: str = "mode=rw") -> sqlite3.Connection:
+    """A connection that begins no transaction by itself: what is one says BEGIN."""
+    # check_same_thread: a connection may be handed from one thread to the next, never shared.
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?{mode}", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -4000")  # KiB
+    connection.execute("PRAGMA journal_size_limit = 16777216")
+    return connection
 
-    from sqlalchemy import create_engine, event
 
-    url = f"sqlite:///file:{quote(str(path))}?{mode}&uri=true"
-    # check_same_thread: a pooled reader connection is handed from one thread to the next, never shared.
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False, "timeout": 5})
+def engine_over(path: Path) -> Engine:
+    """An engine for reading.  SQLAlchemy takes as long to import as all else of a start: it is left to who reads."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import QueuePool
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: object, _: object) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA cache_size = -4000")  # KiB
-        cursor.execute("PRAGMA journal_size_limit = 16777216")
-        cursor.close()
-
-    return engine
+    return create_engine("sqlite://", creator=lambda: connect(path), poolclass=QueuePool, isolation_level="AUTOCOMMIT")
 
 
 class Lock:
@@ -119,15 +121,13 @@ def _create(path: Path) -> None:
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # it will hold secrets
     except OSError as error:
         raise StoreError(f"cannot write in {path.parent}: {error.strerror}") from error
-    engine = connect(new)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with closing(connect(new)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA:
-            connection.exec_driver_sql(statement)
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    engine.dispose()
+            connection.execute(statement)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
     os.replace(new, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -156,23 +156,19 @@ def _recognise(path: Path) -> None:
 
 
 def _check(path: Path, size: int) -> None:
-    from sqlalchemy.exc import DBAPIError
-
     # Without a log to be read first the file is all there is, and reading it as immutable makes no files beside it.
     log = path.with_name(path.name + "-wal")
-    engine = connect(path, "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1")
     try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'compacted'").one()
-            connection.exec_driver_sql("SELECT MAX(revision) FROM log").one()
+        mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+        with closing(connect(path, mode)) as connection:
+            connection.execute("SELECT value FROM meta WHERE name = 'compacted'").fetchone()
+            connection.execute("SELECT MAX(revision) FROM log").fetchone()
             if size <= _CHECK_BELOW:
-                verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+                verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if verdict != "ok":
                     raise damaged(path, str(verdict).splitlines()[-1])
-    except DBAPIError as error:
-        raise damaged(path, str(error.orig)) from error
-    finally:
-        engine.dispose()
+    except sqlite3.Error as error:
+        raise damaged(path, str(error)) from error
 
 
 def damaged(path: Path, why: str) -> StoreError:

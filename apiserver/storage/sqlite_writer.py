@@ -8,14 +8,16 @@ write waits for long.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -31,11 +33,10 @@ from apiserver.storage.protocol import (
     StoreStats,
 )
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
-
 log = logging.getLogger(__name__)
 
+NOTHING_WRITTEN: Revision = 1
+"""The revision of an empty store."""
 MAX_BATCH = 1000
 SWEEP_TARGET = 0.010
 """Seconds one piece of sweeping should take."""
@@ -88,12 +89,11 @@ class Writer(threading.Thread):
     """Start it, then `submit` from any thread; each batch's outcome goes to `deliver`, called in this thread."""
 
     def __init__(
-        self, engine: Engine, path: Path, revision: Revision, compacted: Revision, stats: StoreStats, deliver: Deliver
+        self, path: Path, revision: Revision, compacted: Revision, stats: StoreStats, deliver: Deliver
     ) -> None:
         super().__init__(name="sqlite-writer", daemon=True)
         self.compacted = compacted
         """Set before the first row of that history goes: who reads it after reading rows knows if they are whole."""
-        self._engine = engine
         self._path = path
         self._revision = revision
         self._stats = stats
@@ -111,13 +111,13 @@ class Writer(threading.Thread):
         self._queue.put(None)
 
     def run(self) -> None:
-        with self._engine.connect() as connection:
-            self._swept = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'swept'").scalar_one()
+        with closing(sqlite_file.connect(self._path)) as connection:
+            self._swept = connection.execute("SELECT value FROM meta WHERE name = 'swept'").fetchone()[0]
             self._sweeping = self._swept < self.compacted
             while self._turn(connection):
                 pass
 
-    def _turn(self, connection: Connection) -> bool:
+    def _turn(self, connection: sqlite3.Connection) -> bool:
         """One transaction and one piece of cleaning up.  False at the end."""
         sweeping = self._sweeping
         writes: list[Write] = []
@@ -146,12 +146,11 @@ class Writer(threading.Thread):
             self._sweep(connection)
         return going
 
-    def _commit(self, connection: Connection, writes: list[Write]) -> None:
+    def _commit(self, connection: sqlite3.Connection, writes: list[Write]) -> None:
         outcomes: list[Outcome]
         events: list[Event] = []
         revision = self._revision
-        # The driver itself: four statements through SQLAlchemy's layers cost more than what they do.
-        execute = connection.connection.cursor().execute
+        execute = connection.execute
         try:
             execute("BEGIN IMMEDIATE")
             keys = orjson.dumps(list({write.key for write in writes})).decode()
@@ -188,7 +187,7 @@ class Writer(threading.Thread):
             self._revision = revision
         except Exception as error:  # whatever it was, those who wait must hear of it
             self._roll_back(connection)
-            refusal = StoreError(f"cannot write to {self._path}: {getattr(error, 'orig', None) or error}")
+            refusal = StoreError(f"cannot write to {self._path}: {error}")
             events, outcomes = [], [(write.done, refusal) for write in writes]
         self._deliver(events, self._revision, outcomes)
 
@@ -200,20 +199,20 @@ class Writer(threading.Thread):
                 self._stats.statements += 1
                 start += count
 
-    def _compact(self, connection: Connection, compaction: Compaction) -> None:
+    def _compact(self, connection: sqlite3.Connection, compaction: Compaction) -> None:
         outcome: Revision | StoreError
         before = min(compaction.before, self._revision)
         try:
             if before > self.compacted:
-                connection.exec_driver_sql(_SET_META, (before, "compacted"))
+                connection.execute(_SET_META, (before, "compacted"))
                 self.compacted = before
             self._sweeping = True
             outcome = self.compacted
         except Exception as error:
-            outcome = StoreError(f"cannot write to {self._path}: {getattr(error, 'orig', None) or error}")
+            outcome = StoreError(f"cannot write to {self._path}: {error}")
         self._deliver([], self._revision, [(compaction.done, outcome)])
 
-    def _sweep(self, connection: Connection) -> None:
+    def _sweep(self, connection: sqlite3.Connection) -> None:
         """One piece of cleaning up: first the rows that compaction has made useless, then the pages they leave."""
         try:
             if self._swept < self.compacted:
@@ -225,15 +224,15 @@ class Writer(threading.Thread):
             self._roll_back(connection)
             self._sweeping = False
 
-    def _sweep_rows(self, connection: Connection) -> None:
+    def _sweep_rows(self, connection: sqlite3.Connection) -> None:
         """Delete what the next few compacted revisions superseded."""
         started = time.perf_counter()
         upto = min(self._swept + self._piece, self.compacted)
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        connection.exec_driver_sql(_SWEEP_SUPERSEDED, (self._swept, upto))
-        connection.exec_driver_sql(_SWEEP_TOMBSTONES, (self._swept, upto))
-        connection.exec_driver_sql(_SET_META, (upto, "swept"))
-        connection.exec_driver_sql("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_SWEEP_SUPERSEDED, (self._swept, upto))
+        connection.execute(_SWEEP_TOMBSTONES, (self._swept, upto))
+        connection.execute(_SET_META, (upto, "swept"))
+        connection.execute("COMMIT")
         self._swept = upto
         self._stats.compaction_chunks += 1
         took = time.perf_counter() - started
@@ -243,22 +242,18 @@ class Writer(threading.Thread):
             self._piece = max(self._piece // 2, 10)
 
     @staticmethod
-    def _give_back_pages(connection: Connection) -> bool:
+    def _give_back_pages(connection: sqlite3.Connection) -> bool:
         """Shorten the file by a few of its free pages.  Whether there are more."""
-        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        free = connection.execute("PRAGMA freelist_count").fetchone()[0]
         count = min(free - MIN_FREE_PAGES, PAGES_AT_ONCE)
         if count > 0:
-            # It frees one page per row that is fetched, and the rows have no columns, which SQLAlchemy takes for none.
-            cursor = connection.connection.cursor()
-            cursor.execute(f"PRAGMA incremental_vacuum({count})")
-            cursor.fetchall()
-            cursor.close()
+            connection.execute(f"PRAGMA incremental_vacuum({count})").fetchall()  # it frees one page per row fetched
         return bool(free > MIN_FREE_PAGES + PAGES_AT_ONCE)
 
     @staticmethod
-    def _roll_back(connection: Connection) -> None:
+    def _roll_back(connection: sqlite3.Connection) -> None:
         try:
-            connection.exec_driver_sql("ROLLBACK")
+            connection.execute("ROLLBACK")
         except Exception:
             return  # there was no transaction: BEGIN itself failed
 
@@ -271,15 +266,13 @@ def _refusal(write: Write, found: KeyValue | None) -> StoreError | None:
     return None if found.revision == write.if_revision else RevisionMismatch(write.key, found.revision)
 
 
-def read_positions(engine: Engine, path: Path) -> tuple[Revision, Revision]:
+def read_positions(path: Path) -> tuple[Revision, Revision]:
     """The newest revision and the compacted one, as the database has them."""
-    from sqlalchemy.exc import DBAPIError
-
     try:
-        with engine.connect() as connection:
-            newest = connection.exec_driver_sql("SELECT MAX(revision) FROM log").scalar_one() or 0
-            compacted = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'compacted'").scalar_one()
-    except DBAPIError as error:
-        raise sqlite_file.damaged(path, str(error.orig)) from error
+        with closing(sqlite_file.connect(path)) as connection:
+            newest = connection.execute("SELECT MAX(revision) FROM log").fetchone()[0] or 0
+            compacted = connection.execute("SELECT value FROM meta WHERE name = 'compacted'").fetchone()[0]
+    except sqlite3.Error as error:
+        raise sqlite_file.damaged(path, str(error)) from error
     # Sweeping can remove the newest row, a deletion; its revision must not be given out again.
-    return max(newest, compacted, 1), compacted
+    return max(newest, compacted, NOTHING_WRITTEN), compacted
