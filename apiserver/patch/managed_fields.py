@@ -168,7 +168,7 @@ def update_managers(
     `new` is as defaulted and prepared by its strategy, before admission and allocation fill in more, and holds
     in `metadata.managedFields` what the client sent: missing for nothing or null, `[]` and `[{}]` to forget all
     managers.  `ignored` are fields this endpoint does not write (`{"f:status": {}}`).  An object that has no
-    managers gets none by an update.  Kubernetes does not keep when an object was scaled.
+    managers gets none by an update.
     """
     stored = managers_of(old)
     sent = (new.get("metadata") or {}).get("managedFields")
@@ -202,7 +202,7 @@ def update_managers(
             fields = union_in_order(mine.fields, changes.written)
         else:
             fields = mine.fields  # a manager that writes its own fields again: they are in order already
-        managers[key] = Entry(api_version, fields, "" if subresource == "scale" else timestamp(now))
+        managers[key] = Entry(api_version, fields, timestamp(now))
     return encode(cap(managers))
 
 

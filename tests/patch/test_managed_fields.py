@@ -169,11 +169,3 @@ def test_appliers_come_first_then_the_oldest() -> None:
     ]
     managers = written(ConfigMap, config_map(sent, a="1"), config_map(a="1", b="1"))
     assert [entry["manager"] for entry in managers] == ["z", "c", "b", "m"]
-
-
-REPLICAS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
-
-
-def _entry(fields: dict[str, Any], **members: str) -> dict[str, Any]:
-    entry = {"manager": "m", "operation": "Update", "apiVersion": "apps/v1", "time": "t", "fieldsV1": fields}
-    return {**entry, **members}
