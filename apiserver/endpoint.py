@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pydantic
 
 from api.clock import Clock
 from api.errors import not_found
@@ -113,14 +114,18 @@ class Endpoint:
 
     def in_version(self, api_version: str, document: dict[str, Any]) -> tuple[Schema, dict[str, Any]] | None:
         """An object of this resource as the resource of another version shows the same objects, and its schema there;
-        None when there is no such resource.  The document, which may be of a part of an object, stays as it is."""
+        None when there is no such resource, or when the document is no object of the kind, which its decoding will
+        tell.  The document, which may be of a part of an object, stays as it is."""
         stored_as = _stored_as(self.resource)
         for other in self._registry.resources:
             if other.api_version == api_version and _stored_as(other) == stored_as:
                 copy = orjson.loads(orjson.dumps(document))
                 stored = copy if self.owns_storage else self.strategy.to_stored(copy)
                 form = self._registry.load(other).from_stored(stored)
-                return schema_of(other.model), other.model.from_dict(form).to_dict()
+                try:
+                    return schema_of(other.model), other.model.from_dict(form).to_dict()
+                except pydantic.ValidationError:
+                    return None
         return None
 
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:

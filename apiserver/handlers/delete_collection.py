@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from api.errors import NotFound
+from api.errors import NotFound, StatusError
 from api.meta_v1 import DeleteOptions
 from apiserver.handlers.delete import delete_object
 from apiserver.handlers.write import Write
@@ -26,6 +26,9 @@ async def delete_objects(write: Write, entries: Sequence[Entry], options: Delete
             except NotFound:
                 return
 
-    async with asyncio.TaskGroup() as group:
-        for entry in entries:
-            group.create_task(delete_one(entry))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for entry in entries:
+                group.create_task(delete_one(entry))
+    except ExceptionGroup as found:
+        raise next((each for each in found.exceptions if isinstance(each, StatusError)), found) from None

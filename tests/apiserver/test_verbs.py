@@ -282,3 +282,10 @@ def test_which_kinds_a_put_creates(
     answer = admin.put(path, json={"metadata": metadata, **body})
     assert answer.status_code == status, answer.text
     assert admin.patch(f"{path}er", json={}, headers=MERGE).status_code == 404
+
+
+def test_a_collection_with_an_object_that_may_not_go(admin: httpx.Client) -> None:
+    """The first refusal ends the deletion and is the answer."""
+    answer = admin.delete("/apis/scheduling.k8s.io/v1/priorityclasses")
+    assert answer.status_code == 403
+    assert "this is a system priority class and cannot be deleted" in answer.json()["message"]

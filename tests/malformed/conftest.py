@@ -12,7 +12,7 @@ from tests.apiserver.conftest import ApiServer, admin, namespace
 
 __all__ = ["admin", "namespace"]
 
-GROWTH = 200  # MB that all these tests together may cost
+GROWTH = 350  # MB that all these tests together may cost, the validators of 68 kinds among them
 
 
 @pytest.fixture(scope="session")
