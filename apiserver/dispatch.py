@@ -62,7 +62,7 @@ class Dispatcher:
             raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
             answer = await reviews.review(self.api, request)
-            await answer.send(send, request, _media(request, reviews.REVIEWS[info.group, info.resource][1]))
+            await answer.send(send, request, _media(request, lambda: reviews.REVIEWS[info.group, info.resource][1]))
             return
         if self.api.arrivals.pending:
             await self.api.arrivals.awaited(info)
@@ -81,7 +81,7 @@ class Dispatcher:
             return
         if endpoint.resource.deprecation:
             request.warnings.append(endpoint.resource.deprecation)
-        media = _media(request, endpoint.model)
+        media = _media(request, lambda: endpoint.model)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
                 raise _not_allowed()
@@ -324,10 +324,10 @@ class Dispatcher:
         return Answer(_CREATED, document=_success(None))
 
 
-def _media(request: Request, model: type[Model]) -> MediaType:
-    """The form of an answer about objects of a type.  Raises NotAcceptable."""
+def _media(request: Request, model: Callable[[], type[Model]]) -> MediaType:
+    """The form of an answer about objects of a type, which is loaded only if it matters.  Raises NotAcceptable."""
     accept = request.header("accept")
-    wants_protobuf = "protobuf" in accept and _has_protobuf(model)
+    wants_protobuf = "protobuf" in accept and _has_protobuf(model())
     return negotiate(accept, streams=request.info.verb in ("list", "watch"), protobuf=wants_protobuf)
 
 
