@@ -23,6 +23,7 @@ from controller_manager.pod_garbage_collector import PodGarbageCollector
 from controller_manager.replica_set import ReplicaSetController
 from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
+from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,12 @@ CONTROLLERS: dict[str, Entry] = {
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
         _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",)
+    ),
+    "persistentvolumeclaim-protection-controller": Entry(
+        _plain(ClaimProtectionController), "pvc-protection-controller", ("pvc-protection",)
+    ),
+    "persistentvolume-protection-controller": Entry(
+        _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",)
     ),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
 }
