@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -43,7 +45,7 @@ from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
 from apiserver.local_api_services import local_api_service, local_versions
-from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
+from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
@@ -53,7 +55,10 @@ from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.protocol import StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import WatchCache
-from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
+from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
+
+if TYPE_CHECKING:
+    from apiserver.front_proxy import FrontProxyIdentity
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
@@ -76,6 +81,7 @@ class Server:
         self._background: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
+        self._front_proxy: Callable[[], FrontProxyIdentity]
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.  Raises StartError, StoreError, PKIError, TokenFileError."""
@@ -122,7 +128,10 @@ class Server:
             ws_per_message_deflate=False,
         )
         config.load()
-        config.ssl = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        config.ssl = context = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        self._front_proxy = functools.cache(lambda: self._become_front_proxy(context, client_ca))
+        if options.requestheader_client_ca_file is not None:
+            self._front_proxy()
         server = uvicorn.Server(config)
         # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
         # hold no cycles, so the collector may come seldom.
@@ -144,6 +153,17 @@ class Server:
                 task.cancel()
             await asyncio.gather(*self._background, return_exceptions=True)
             await cache.stop()
+
+    def _become_front_proxy(self, context: ServerContext, client_ca: Path) -> FrontProxyIdentity:
+        """Raises PKIError, StartError."""
+        from apiserver.front_proxy import FrontProxyIdentity  # nobody waits for it at the start
+
+        identity = FrontProxyIdentity(self.options, client_ca, self.clock.now())
+        try:
+            identity.admit_to(context)
+        except OSError as error:
+            raise StartError(f"cannot read {identity.ca_file} and {client_ca}: {error.strerror or error}") from None
+        return identity
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
         options = self.options
@@ -267,7 +287,9 @@ class Server:
             await bring_in_step(api, SELF, self.options.service_networks)
             await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
             await self._create_local_api_services(api)
-        except StoreError as error:
+            await self._front_proxy().publish(api.cache, self.clock)
+            self._keep(self._front_proxy().keep_published(api.cache, self.clock))
+        except (StoreError, PKIError, StartError) as error:
             log.error("some built-in objects could not be created: %s", error)
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))

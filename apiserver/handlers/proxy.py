@@ -34,7 +34,7 @@ _NOT_PASSED_ON = frozenset({
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 # What this server says itself, or has acted upon.
-_SAID_ANEW = (b"impersonate-", b"x-forwarded-for", FORWARDED_URI)
+_SAID_ANEW = (b"impersonate-", b"x-forwarded-for", b"x-remote-", FORWARDED_URI)
 _CONNECT_TIMEOUT = 30.0  # seconds
 
 
