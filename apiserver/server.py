@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import functools
 import gc
+import importlib
 import logging
 import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +46,7 @@ from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
-from apiserver.local_api_services import local_api_service, local_versions
+from apiserver.local_api_services import is_remote, local_api_service, local_versions
 from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
@@ -58,6 +60,7 @@ from apiserver.storage.watch_cache import WatchCache
 from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
 
 if TYPE_CHECKING:
+    from apiserver.aggregation.aggregator import Aggregator
     from apiserver.front_proxy import FrontProxyIdentity
 
 log = logging.getLogger("apiserver")
@@ -142,6 +145,7 @@ class Server:
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_roles(cache))
         self._keep(self._finish_start(api))
+        self._keep(self._aggregate(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -217,7 +221,7 @@ class Server:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            return plain_endpoints(discovery, Documents(RESOURCES), self._health(cache), self.metrics)
+            return plain_endpoints(api, discovery, Documents(RESOURCES), self._health(cache), self.metrics)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -293,6 +297,23 @@ class Server:
             log.error("some built-in objects could not be created: %s", error)
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
+
+    async def _aggregate(self, api: API) -> None:
+        """From the first APIService on that names a Service."""
+        services = api.endpoints["apiregistration.k8s.io", "v1", "apiservices"].prefix
+        async with aclosing(api.cache.watch(services, "", api.cache.revision)) as changes:
+            known = api.cache.list(services)
+            while not any(is_remote(entry) for entry in known):
+                batch = await changes.next_batch()
+                if not batch:
+                    return
+                known = [change.entry for change in batch]
+        # It takes a tenth of a second, in which others are served.
+        package = await asyncio.to_thread(importlib.import_module, "apiserver.aggregation.aggregator")
+        aggregator: Aggregator = package.Aggregator(api, SELF, self._front_proxy().client)
+        api.aggregator = aggregator
+        self.metrics.gauges.append(aggregator.metrics)
+        await aggregator.run()
 
     async def _create_local_api_services(self, api: API) -> None:
         """Where all exist, which is so from the second start on, nothing is loaded for them."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _SCHEMES = ("", "http", "https")
 # Meaningful for one connection only (RFC 9110, section 7.6.1), or the client's credentials for this server.
-_NOT_PASSED_ON = frozenset({
+NOT_PASSED_ON = frozenset({
     b"authorization", b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
@@ -79,7 +79,7 @@ async def serve_proxy(
     else:
         prefix = request.path.removesuffix(path)
         url = f"{target.scheme}://{target.authority}{suffix}"
-        headers = _headers(request, prefix + quoted)
+        headers = forwarded_headers(request, prefix + quoted)
         message = httpx.Request(request.method, url, headers=headers, content=_body(request))
         await _relay(target, message, prefix, request, receive, send)
 
@@ -207,7 +207,7 @@ async def _relay(
         try:
             upstream = await client.send(message, stream=True)
         except httpx.HTTPError as error:
-            raise ServiceUnavailable(f"error trying to reach service: {_words(error, target)}") from None
+            raise ServiceUnavailable(f"error trying to reach service: {reason(error, target.authority)}") from None
         try:
             await _answer(upstream, prefix, request, receive, send)
         finally:
@@ -215,7 +215,7 @@ async def _relay(
 
 
 async def _answer(upstream: httpx.Response, prefix: str, request: Request, receive: Receive, send: Send) -> None:
-    headers = [(name.lower(), value) for name, value in upstream.headers.raw if name.lower() not in _NOT_PASSED_ON]
+    headers = [(name.lower(), value) for name, value in upstream.headers.raw if name.lower() not in NOT_PASSED_ON]
     headers = rewrite_headers(headers, prefix, upstream.url)
     kind = upstream.headers.get("content-type", "").partition(";")[0].strip()
     page: bytes | None = None
@@ -230,9 +230,9 @@ async def _answer(upstream: httpx.Response, prefix: str, request: Request, recei
     await relay_body(upstream, receive, send)
 
 
-def _headers(request: Request, shown: str) -> list[tuple[bytes, bytes]]:
+def forwarded_headers(request: Request, shown: str) -> list[tuple[bytes, bytes]]:
     """What the target is told: the client's headers, and whom and where the request came from."""
-    headers = [(name, value) for name, value in request.scope["headers"] if name not in _NOT_PASSED_ON]
+    headers = [(name, value) for name, value in request.scope["headers"] if name not in NOT_PASSED_ON]
     headers = [(name, value) for name, value in headers if not name.startswith(_SAID_ANEW)]
     headers.append((FORWARDED_URI, shown.encode("latin-1", "replace")))
     client = request.scope.get("client")
@@ -244,9 +244,11 @@ def _headers(request: Request, shown: str) -> list[tuple[bytes, bytes]]:
 
 def _body(request: Request) -> AsyncIterator[bytes] | None:
     """The request's body as it comes; None when it has none."""
-    if b"content-length" not in request.headers and b"transfer-encoding" not in request.headers:
-        return None
-    return _chunks(request.receive)
+    return _chunks(request.receive) if has_body(request) else None
+
+
+def has_body(request: Request) -> bool:
+    return b"content-length" in request.headers or b"transfer-encoding" in request.headers
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
@@ -259,13 +261,13 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
             return
 
 
-def _words(error: BaseException, target: Target) -> str:
+def reason(error: BaseException, authority: str) -> str:
     """Why a target could not be reached, as Go's dialer says it."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno:
-            return f"dial tcp {target.authority}: connect: {os.strerror(cause.errno).lower()}"
+            return f"dial tcp {authority}: connect: {os.strerror(cause.errno).lower()}"
         if isinstance(cause, TimeoutError):
-            return f"dial tcp {target.authority}: i/o timeout"
+            return f"dial tcp {authority}: i/o timeout"
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__
