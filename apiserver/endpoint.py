@@ -165,10 +165,14 @@ class API:
     @cached_property
     def webhook_client(self) -> WebhookClient:
         """How webhooks are called, those that are services of the cluster included."""
-        from apiserver.service_endpoints import resolve_service
+        from apiserver.service_target import service_target
         from apiserver.webhook_client import WebhookClient
 
-        return WebhookClient(lambda namespace, name, port: resolve_service(self, namespace, name, port))
+        def resolve(namespace: str, name: str, port: int) -> tuple[str, int]:
+            target = service_target(self, namespace, name, port)
+            return target.host, target.port
+
+        return WebhookClient(resolve)
 
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))

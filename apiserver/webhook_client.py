@@ -23,7 +23,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from api.errors import StatusError
+from api.errors import NotFound, StatusError
 from api.quoting import quoted
 from apiserver.dial_errors import dial_error
 from apiserver.registry.webhook_clients import ClientConfig
@@ -167,6 +167,8 @@ class WebhookClient:
             raise BadTarget("services cannot be called")
         try:
             return self._resolve(*service)
+        except NotFound:
+            raise CallError(f'Post {quoted(shown)}: service "{service[1]}" not found') from None
         except StatusError as error:
             raise CallError(f"Post {quoted(shown)}: {error.message}") from None
 
