@@ -17,9 +17,9 @@ from api.core_v1 import Service
 from api.errors import Conflict, NotFound, StatusError
 from apiserver.aggregation.identity import identity_headers
 from apiserver.aggregation.remote import AGGREGATOR, Remote, named
+from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.handlers.options import WriteOptions
-from apiserver.handlers.proxy import reason
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write
 from apiserver.request import User
@@ -108,7 +108,7 @@ async def _ask(remote: Remote, client: httpx.AsyncClient, target: ServiceTarget)
     except TimeoutError:
         problem = f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
     except httpx.HTTPError as error:
-        problem = f'Get "{url}": {reason(error, target.authority)}'
+        problem = f'Get "{url}": {dial_error(error, target.authority)}'
     return f"failing or missing response from {url}: {problem}" if problem else ""
 
 

@@ -18,9 +18,10 @@ from api.meta_v1 import StatusDetails
 from apiserver.aggregation.identity import identity_headers
 from apiserver.aggregation.remote import Remote, named
 from apiserver.answer import TEXT, Answer
+from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.handlers.connect import relay_body, relay_websocket
-from apiserver.handlers.proxy import NOT_PASSED_ON, forwarded_headers, has_body, reason
+from apiserver.handlers.proxy import NOT_PASSED_ON, forwarded_headers, has_body
 from apiserver.request import Receive, Request, Send
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
     except _ClientGone:
         return None
     except httpx.HTTPError as error:
-        return 503, f"error trying to reach service: {reason(error, target.authority)}"
+        return 503, f"error trying to reach service: {dial_error(error, target.authority, target.name)}"
     try:
         async with asyncio.timeout_at(deadline):
             await _relay(answer, receive, send)
