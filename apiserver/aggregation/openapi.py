@@ -133,7 +133,7 @@ def merged(ours: Document, theirs: Iterable[Document]) -> Document:
         renamed: dict[str, str] = {}
         for name, definition in document.get("definitions", {}).items():
             fitting, number = name, 1
-            while fitting in definitions and not _same(definitions[fitting], definition):
+            while fitting in definitions and not _same(definitions[fitting], _renamed(definition, {name: fitting})):
                 number += 1
                 fitting = f"{name}_v{number}"
             renamed[name] = fitting
