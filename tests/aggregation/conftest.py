@@ -98,10 +98,12 @@ def available(admin: httpx.Client, name: str) -> bool:
 
 
 @contextmanager
-def extended(admin: httpx.Client, folder: Path, group: str, namespace: str, **spec: Any) -> Iterator[ExtensionServer]:
+def extended(
+    admin: httpx.Client, folder: Path, group: str, namespace: str, version: str = "v1", **spec: Any
+) -> Iterator[ExtensionServer]:
     """An extension API server that is available; its APIService is gone afterwards."""
     with ExitStack() as stack:
-        running = stack.enter_context(extension_server(folder, admin, group, namespace))
+        running = stack.enter_context(extension_server(folder, admin, group, namespace, version))
         place_service(admin, namespace, running.port)
         service = api_service(running, namespace, **spec)
         assert admin.post(SERVICES, json=service).status_code == 201

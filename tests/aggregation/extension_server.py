@@ -251,10 +251,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def extension_server(folder: Path, admin: httpx.Client, group: str, namespace: str) -> Iterator[ExtensionServer]:
+def extension_server(
+    folder: Path, admin: httpx.Client, group: str, namespace: str, version: str = "v1"
+) -> Iterator[ExtensionServer]:
     """A running one, for a Service called `notes`."""
     trust = admin.get(CONFIG_MAP).json()["data"]
-    server = ExtensionServer(folder, trust, group, "v1", f"notes.{namespace}.svc")
+    server = ExtensionServer(folder, trust, group, version, f"notes.{namespace}.svc")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from tests.aggregation.conftest import until
+from tests.aggregation.conftest import extended, until
 from tests.aggregation.extension_server import ExtensionServer
 from tests.apiserver.conftest import ApiServer
 from tests.ecosystem.kubectl import Kubectl, manifest
@@ -55,3 +56,26 @@ def test_what_is_not_allowed_does_not_get_there(
     assert not [path for _, path, _, _ in extension.asked if path.endswith("/notes")]
     asked = json.dumps(extension.asked)
     assert "bobtoken" not in asked
+
+
+def test_top(server: ApiServer, admin: httpx.Client, namespace: str, tmp_path: Path) -> None:
+    """As with the metrics server."""
+    node = {"metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "2", "memory": "2000Mi"}}}
+    made = admin.post("/api/v1/nodes", json=node).json()
+    made["status"] = node["status"]
+    assert admin.put("/api/v1/nodes/n1/status", json=made).status_code == 200
+
+    def metrics(handler: Any) -> None:
+        usage = {"cpu": "500m", "memory": "1000Mi"}
+        times = {"timestamp": "2026-01-01T00:00:00Z", "window": "10s"}
+        item = {"metadata": {"name": "n1"}, "usage": usage, **times}
+        kind = {"kind": "NodeMetricsList", "apiVersion": "metrics.k8s.io/v1beta1"}
+        handler.reply(200, {**kind, "metadata": {}, "items": [item]})
+
+    group = "metrics.k8s.io"
+    with extended(admin, tmp_path, group, namespace, version="v1beta1") as running:
+        running.special[f"{running.root}/nodes"] = metrics
+        kubectl = Kubectl(server, tmp_path, namespace)
+        until(lambda: "v1beta1" in kubectl("api-versions"))
+        assert kubectl("top", "nodes", "--no-headers").split() == ["n1", "500m", "25%", "1000Mi", "50%"]
+    assert admin.delete("/api/v1/nodes/n1").status_code == 200
