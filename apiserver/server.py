@@ -60,7 +60,6 @@ from apiserver.storage.watch_cache import WatchCache
 from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
 
 if TYPE_CHECKING:
-    from apiserver.aggregation.aggregator import Aggregator
     from apiserver.front_proxy import FrontProxyIdentity
 
 log = logging.getLogger("apiserver")
@@ -310,8 +309,12 @@ class Server:
                 known = [change.entry for change in batch]
         # It takes a tenth of a second, in which others are served.
         package = await asyncio.to_thread(importlib.import_module, "apiserver.aggregation.aggregator")
-        aggregator: Aggregator = package.Aggregator(api, SELF, self._front_proxy().client)
-        api.aggregator = aggregator
+        try:
+            identity = self._front_proxy()
+        except (PKIError, StartError) as error:
+            log.error("other servers would not know us, their APIs are not served: %s", error)
+            return
+        api.aggregator = aggregator = package.Aggregator(api, SELF, identity.client)
         self.metrics.gauges.append(aggregator.metrics)
         await aggregator.run()
 

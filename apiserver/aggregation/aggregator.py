@@ -48,21 +48,35 @@ class Aggregator:
 
     async def run(self) -> None:
         """Until the server ends its watches."""
-        cache = self._api.cache
-        services = self._api.endpoint_of(APIService).prefix
-        since = cache.revision
-        for entry in cache.list(services):
-            self._take(entry.name, entry.document)
         try:
-            await asyncio.gather(
-                self._follow(services, since, self._service_changed),
-                self._follow(_SERVICES, since, lambda event: self._wake(event.entry.namespace, event.entry.name)),
-                self._follow(SLICES, since, lambda event: self._wake(event.entry.namespace, _owner(event))),
-            )
+            while True:
+                try:
+                    await self._follow_all()
+                    return
+                except* StoreError as group:
+                    log.warning("looking through the APIServices anew: %s", group.exceptions[0])
         finally:
             for name in list(self._remotes):
                 self._drop(name)
             await asyncio.gather(*self._background, self._checking.aclose(), return_exceptions=True)
+
+    async def _follow_all(self) -> None:
+        """Raises an ExceptionGroup of StoreErrors."""
+        cache = self._api.cache
+        services = self._api.endpoint_of(APIService).prefix
+        since = cache.revision
+        there = {entry.name: entry.document for entry in cache.list(services)}
+        for name in self._remotes.keys() - there.keys():
+            self._drop(name)
+        for name, document in there.items():
+            self._take(name, document)
+        async with asyncio.TaskGroup() as group:
+            for prefix, changed in (
+                (services, self._service_changed),
+                (_SERVICES, lambda event: self._wake(event.entry.namespace, event.entry.name)),
+                (SLICES, lambda event: self._wake(event.entry.namespace, _owner(event))),
+            ):
+                group.create_task(self._follow(prefix, since, changed))
 
     def metrics(self) -> Iterator[str]:
         """In the Prometheus text format."""

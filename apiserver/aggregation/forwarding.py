@@ -105,7 +105,7 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
     deadline = None if _is_long(request) else asyncio.get_running_loop().time() + _REQUEST_TIMEOUT
     try:
         async with asyncio.timeout_at(deadline):
-            answer = await _head(remote, client, message)
+            answer = await _head(remote, client, message, again=content is None)
     except TimeoutError:
         raise Timeout("Timeout: request did not complete within the allotted timeout", StatusDetails()) from None
     except _ClientGone:
@@ -127,8 +127,11 @@ def _is_long(request: Request) -> bool:
     return request.info.verb in ("watch", "proxy") or request.info.subresource in _LONG_RUNNING
 
 
-async def _head(remote: Remote, client: _Client, message: httpx.Request) -> httpx.Response:
-    """Send a request and return when the answer begins.  Raises httpx.HTTPError, _ClientGone."""
+async def _head(remote: Remote, client: _Client, message: httpx.Request, *, again: bool) -> httpx.Response:
+    """Send a request and return when the answer begins.  Raises httpx.HTTPError, _ClientGone.
+
+    An idle connection may end just as it is used again: then nobody has read the request, and it is sent `again`.
+    """
     sending = asyncio.create_task(remote.client.send(message, stream=True))
     gone = asyncio.create_task(client.gone())
     try:
@@ -136,10 +139,14 @@ async def _head(remote: Remote, client: _Client, message: httpx.Request) -> http
         if not sending.done():
             raise _ClientGone
         return sending.result()
+    except httpx.RemoteProtocolError as error:
+        if not again or not str(error).startswith("Server disconnected without sending"):
+            raise
     finally:
         for task in (sending, gone):
             task.cancel()
         await asyncio.gather(sending, gone, return_exceptions=True)
+    return await _head(remote, client, message, again=False)
 
 
 async def _relay(answer: httpx.Response, receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -130,22 +131,28 @@ def merged(ours: Document, theirs: Iterable[Document]) -> Document:
     gets another: NAME_v2, NAME_v3…"""
     paths, definitions = dict(ours["paths"]), dict(ours["definitions"])
     for document in theirs:
-        renamed: dict[str, str] = {}
-        for name, definition in document.get("definitions", {}).items():
-            fitting, number = name, 1
-            while fitting in definitions and not _same(definitions[fitting], _renamed(definition, {name: fitting})):
-                number += 1
-                fitting = f"{name}_v{number}"
-            renamed[name] = fitting
-        for name, fitting in renamed.items():
-            definition = _renamed(document["definitions"][name], renamed)
-            kinds = [*definitions.get(fitting, {}).get(_KIND, ()), *definition.get(_KIND, ())]
-            definitions.setdefault(fitting, definition)
-            if kinds:
-                definitions[fitting] = {**definitions[fitting], _KIND: _each_once(kinds)}
-        for path, item in document["paths"].items():
-            paths.setdefault(path, _renamed(item, renamed))
+        with suppress(RecursionError):  # nested more deeply than anybody could use
+            more, found = _fitted(document, definitions)
+            paths = {**more, **paths}
+            definitions |= found
     return {**ours, "paths": dict(sorted(paths.items())), "definitions": dict(sorted(definitions.items()))}
+
+
+def _fitted(document: Document, known: Mapping[str, Document]) -> tuple[Document, dict[str, Document]]:
+    """The paths and definitions of a document under names that mean nothing else among those that are known."""
+    names: dict[str, str] = {}
+    for name, definition in document["definitions"].items():
+        fitting, number = name, 1
+        while fitting in known and not _same(known[fitting], _renamed(definition, {name: fitting})):
+            number += 1
+            fitting = f"{name}_v{number}"
+        names[name] = fitting
+    definitions = {}
+    for name, fitting in names.items():
+        definition = _renamed(document["definitions"][name], names)
+        kinds = [*known.get(fitting, {}).get(_KIND, ()), *definition.get(_KIND, ())]
+        definitions[fitting] = {**definition, _KIND: _each_once(kinds)} if kinds else definition
+    return _renamed(document["paths"], names), definitions
 
 
 def _same(one: Document, other: Document) -> bool:

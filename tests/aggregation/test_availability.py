@@ -126,7 +126,7 @@ def test_a_server_is_found_again_after_a_restart(tmp_path: Path, group: str) -> 
             server.kill()
             server.start()
             until(lambda: admin.get(f"{running.root}/notes").status_code == 200)
-        said(admin, f"v1.{group}", "Passed")
-        gauge = f'aggregator_unavailable_apiservice{{name="v1.{group}"}} 0'
-        assert gauge in admin.get("/metrics").text.splitlines()
+            said(admin, f"v1.{group}", "Passed")
+            gauge = f'aggregator_unavailable_apiservice{{name="v1.{group}"}} 0'
+            until(lambda: gauge in admin.get("/metrics").text.splitlines())
     assert server.stop() == 0
