@@ -16,7 +16,7 @@ import httpx
 from api.errors import StatusError, Timeout
 from api.meta_v1 import StatusDetails
 from apiserver.aggregation.identity import identity_headers
-from apiserver.aggregation.remote import Remote, named
+from apiserver.aggregation.remote import Remote, exchange, named
 from apiserver.answer import TEXT, Answer
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
@@ -128,25 +128,18 @@ def _is_long(request: Request) -> bool:
 
 
 async def _head(remote: Remote, client: _Client, message: httpx.Request, *, again: bool) -> httpx.Response:
-    """Send a request and return when the answer begins.  Raises httpx.HTTPError, _ClientGone.
-
-    An idle connection may end just as it is used again: then nobody has read the request, and it is sent `again`.
-    """
-    sending = asyncio.create_task(remote.client.send(message, stream=True))
+    """Send a request and return when the answer begins.  Raises httpx.HTTPError, _ClientGone."""
+    sending = asyncio.create_task(exchange(remote.client, message, again=again))
     gone = asyncio.create_task(client.gone())
     try:
         await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
         if not sending.done():
             raise _ClientGone
         return sending.result()
-    except httpx.RemoteProtocolError as error:
-        if not again or not str(error).startswith("Server disconnected without sending"):
-            raise
     finally:
         for task in (sending, gone):
             task.cancel()
         await asyncio.gather(sending, gone, return_exceptions=True)
-    return await _head(remote, client, message, again=False)
 
 
 async def _relay(answer: httpx.Response, receive: Receive, send: Send) -> None:
