@@ -8,10 +8,7 @@ from typing import Any
 import orjson
 
 from api.model import Model
-from apiserver.stored import shareable
-
-LONGEST_REMEMBERED = 16_384
-"""Bytes of a spec's JSON that is worth remembering: larger ones are no template's."""
+from apiserver.stored import LONGEST_REMEMBERED, shareable
 
 
 class NewObject:

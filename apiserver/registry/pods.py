@@ -10,7 +10,6 @@ from api.core_v1 import Pod, PodAffinityTerm, PodCondition, PodStatus, TopologyS
 from api.errors import FieldError, forbidden
 from api.meta_v1 import DeleteOptions, LabelSelectorRequirement
 from api.scheme import resource_of
-from apiserver.new_object import LONGEST_REMEMBERED
 from apiserver.registry.containers import validate_pod_images
 from apiserver.registry.names import label
 from apiserver.registry.pod_annotations import validate_agreement
@@ -24,6 +23,7 @@ from apiserver.registry.pod_update import validate_pod_update
 from apiserver.registry.pod_warnings import pod_warnings
 from apiserver.registry.resources import quality_of_service
 from apiserver.registry.strategy import Context, Options, Strategy
+from apiserver.stored import LONGEST_REMEMBERED
 
 _FINISHED = ("Succeeded", "Failed")
 _Judged: TypeAlias = tuple[bytes, frozenset[tuple[str, str]]]
@@ -47,6 +47,12 @@ class Pods(Strategy[Pod]):
         default_pod_spec(obj.spec)
         default_pod(obj.spec)
         synchronise_pod_ips(obj)
+
+    def default_changed(self, new: Pod, old: Pod) -> None:
+        if new.spec is not old.spec:
+            self.default(new)
+        else:
+            synchronise_pod_ips(new)
 
     def prepare_for_create(self, new: Pod, context: Context) -> None:
         new.metadata.generation = 1

@@ -218,6 +218,10 @@ class Strategy(Generic[M]):
         """Fill in what the client left out, as Kubernetes' defaulting functions do.  Runs on every decode of a
         client's object, also inside templates; must be idempotent."""
 
+    def default_changed(self, new: M, old: M) -> None:
+        """The same for an update, whose members may be `old`'s own: those have their defaults."""
+        self.default(new)
+
     def prepare_for_create(self, new: M, context: Context) -> None:
         """Drop what a client may not set (status) and set what the server owns (generation)."""
 
