@@ -17,6 +17,7 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
+from apiserver.authentication import token_requests
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -38,7 +39,6 @@ from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import MediaType, negotiate
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, RequestInfo, Scope, Send, request_of
-from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
@@ -309,11 +309,11 @@ class Dispatcher:
         if problems:
             raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
-        asked.status = self.api.tokens.issue(account, asked.spec)
-        asked.spec.audiences = asked.spec.audiences or [ISSUER]
-        asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600
+        tokens, now = self.api.tokens, self.api.clock.now()
+        request.warnings += token_requests.complete(asked, tokens.settings)
+        await token_requests.issue(tokens, asked, account, self.api.peek, now)
         asked.metadata.name, asked.metadata.namespace = request.info.name, request.info.namespace
-        asked.metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
+        asked.metadata.creationTimestamp = now.replace(microsecond=0)
         asked.kind, asked.apiVersion = "TokenRequest", "authentication.k8s.io/v1"
         return Answer(_CREATED, document=asked.to_dict())
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from api.errors import BadRequest
+from apiserver.authentication.tokens import AUTHENTICATED
 from apiserver.authorization.authorizer import Authorizer
-from apiserver.filters.authentication import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED
+from apiserver.filters.authentication import ANONYMOUS, UNAUTHENTICATED
 from apiserver.filters.authorization import check
 from apiserver.request import ASGI, Receive, Request, RequestInfo, Scope, Send, User, request_of
 
