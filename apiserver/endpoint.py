@@ -27,7 +27,7 @@ from apiserver.request import User
 if TYPE_CHECKING:
     from apiserver.authentication.service_account_tokens import ServiceAccountTokens
     from apiserver.authentication.tokens import BearerTokens
-    from apiserver.authorization.authorizer import Authorizer
+    from apiserver.authorization.authorizer import Union
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
     from apiserver.webhook_client import WebhookClient
@@ -153,7 +153,7 @@ class API:
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     admission: Sequence[AdmissionPlugin]
     bearers: BearerTokens
-    authorizer: Authorizer
+    authorizer: Union
     requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int

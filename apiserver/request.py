@@ -51,6 +51,9 @@ class RequestInfo:
     parts: tuple[str, ...] = ()
     selected: str = ""
     """The only name that a request to a collection asks for, by its field selector."""
+    field_selector: str = ""
+    label_selector: str = ""
+    """What a request to a collection selects by, as the client wrote it."""
 
     @property
     def object_name(self) -> str:
@@ -59,7 +62,7 @@ class RequestInfo:
 
 
 class Request:
-    """One request on its way through the server.  `info` and `user` are set by the filters."""
+    """One request on its way through the server.  `info`, `user` and `constraint` are set by the filters."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
@@ -68,6 +71,8 @@ class Request:
         self.path: str = scope["path"]
         self.info = RequestInfo(self.path, self.method.lower())
         self.user = User("")
+        self.constraint = ""
+        """The verb of constrained impersonation that lets the requester act as `user`; empty for all others."""
         self.warnings: list[str] = []
         self.audit_id = str(UUID(int=_random.getrandbits(128), version=4))
 

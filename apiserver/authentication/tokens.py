@@ -5,8 +5,6 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/#putting-
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 import hmac
 import logging
@@ -18,11 +16,10 @@ from typing import Any, Protocol
 from api.errors import Unauthorized
 from api.model import Model
 from apiserver.authorization.rules import aggregate
+from apiserver.filters.authentication import AUTHENTICATED, bearer_token
 from apiserver.request import Request, User
 
-AUTHENTICATED = "system:authenticated"
 UNKNOWN = "invalid bearer token"
-_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io."
 log = logging.getLogger(__name__)
 
 Audiences = tuple[str, ...]
@@ -132,25 +129,3 @@ class ForTheServer:
 def common(own: Iterable[str], wanted: Iterable[str]) -> Audiences:
     """Those of `own` that are wanted."""
     return tuple(audience for audience in own if audience in wanted)
-
-
-def bearer_token(request: Request) -> str:
-    """The token of `Authorization: Bearer …`, or of a WebSocket's subprotocol; empty without one.
-
-    Browsers cannot give a WebSocket headers
-    (https://kubernetes.io/docs/reference/access-authn-authz/authentication/, and kubernetes/kubernetes#47740).
-    """
-    kind, _, token = request.headers.get(b"authorization", b"").strip().partition(b" ")
-    if kind.lower() == b"bearer":
-        return token.strip().decode("utf-8", "surrogateescape")
-    for offered in request.scope.get("subprotocols", ()):
-        if offered.startswith(_SUBPROTOCOL):
-            return _decoded(offered.removeprefix(_SUBPROTOCOL))
-    return ""
-
-
-def _decoded(text: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-    except (binascii.Error, ValueError):
-        raise Unauthorized("Unauthorized") from None

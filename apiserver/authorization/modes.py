@@ -11,7 +11,7 @@ from apiserver.authorization.rbac import RBAC
 from apiserver.storage.watch_cache import WatchCache
 
 
-def authorizer_of(modes: Sequence[str], roles: RBAC, cache: WatchCache) -> Authorizer:
+def authorizer_of(modes: Sequence[str], roles: RBAC, cache: WatchCache) -> Union:
     """All of them, asked in order."""
     kinds: dict[str, Callable[[], Authorizer]] = {
         "AlwaysAllow": AlwaysAllow,

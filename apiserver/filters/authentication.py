@@ -5,18 +5,21 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from api.errors import Unauthorized
-from apiserver.authentication.tokens import AUTHENTICATED
 from apiserver.request import ASGI, Receive, Request, Scope, Send, User, request_of
 
+AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 ANONYMOUS = User("system:anonymous", groups=(UNAUTHENTICATED,))
 
+_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io."
 _UID = "1.3.6.1.4.1.57683.2"
 """The attribute of a subject that holds a user's uid, among Kubernetes' own object identifiers."""
 
@@ -72,6 +75,28 @@ class Anonymous:
 
     def admits(self, path: str) -> bool:
         return self.enabled and (self.paths is None or path in self.paths)
+
+
+def bearer_token(request: Request) -> str:
+    """The token of `Authorization: Bearer …`, or of a WebSocket's subprotocol; empty without one.
+
+    Browsers cannot give a WebSocket headers
+    (https://kubernetes.io/docs/reference/access-authn-authz/authentication/, and kubernetes/kubernetes#47740).
+    """
+    kind, _, token = request.headers.get(b"authorization", b"").strip().partition(b" ")
+    if kind.lower() == b"bearer":
+        return token.strip().decode("utf-8", "surrogateescape")
+    for offered in request.scope.get("subprotocols", ()):
+        if offered.startswith(_SUBPROTOCOL):
+            return _decoded(offered.removeprefix(_SUBPROTOCOL))
+    return ""
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except (binascii.Error, ValueError):
+        raise Unauthorized("Unauthorized") from None
 
 
 class AuthenticationFilter:

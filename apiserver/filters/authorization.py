@@ -7,7 +7,7 @@ import contextlib
 
 from api.errors import Forbidden
 from api.meta_v1 import StatusDetails
-from apiserver.authorization.authorizer import Authorizer
+from apiserver.authorization.authorizer import Authorizer, Undecided, settled
 from apiserver.request import ASGI, Receive, RequestInfo, Scope, Send, User, request_of
 
 _PATIENCE = 10.0  # seconds that a request waits for the built-in roles before it is refused without them
@@ -29,15 +29,20 @@ class AuthorizationFilter:
 
 async def check(authorizer: Authorizer, user: User, info: RequestInfo, complete: asyncio.Event) -> None:
     """Raises Forbidden, worded as Kubernetes words it."""
-    if authorizer.allows(user, info):
-        return
+    try:
+        if authorizer.allows(user, info):
+            return
+    except Undecided as undecided:
+        await undecided.settle()
+        if await settled(lambda: authorizer.allows(user, info)):
+            return
     if not complete.is_set():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await complete.wait()
-        if authorizer.allows(user, info):
+        if await settled(lambda: authorizer.allows(user, info)):
             return
-    raise forbidden(user, info, authorizer.reason(user, info))
+    raise forbidden(user, info, await settled(lambda: authorizer.reason(user, info)))
 
 
 def forbidden(user: User, info: RequestInfo, reason: str = "") -> Forbidden:
