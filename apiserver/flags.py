@@ -30,6 +30,8 @@ class Options:
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     event_ttl: float = 3600.0
+    encryption_provider_config: Path | None = None
+    encryption_provider_config_automatic_reload: bool = False
     watch_cache: int = 10_000
     max_request_bytes: int = 3 * 1024 * 1024
     ready_fd: int | None = None
@@ -115,6 +117,15 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
+    add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")
+    add(
+        "--encryption-provider-config-automatic-reload",
+        type=_boolean,
+        nargs="?",
+        const=True,
+        default=False,
+        help="follow the changes of that file",
+    )
     add("--event-ttl", type=_duration, default=3600.0, help="how long Events are kept")
     add(
         "--issue-kubeconfig-for",

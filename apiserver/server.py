@@ -45,9 +45,9 @@ from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
 from apiserver.storage.compactor import compact_regularly
-from apiserver.storage.protocol import StoreError
+from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
-from apiserver.storage.watch_cache import WatchCache
+from apiserver.storage.watch_cache import IsStale, WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
 
 log = logging.getLogger("apiserver")
@@ -71,13 +71,17 @@ class Server:
         self._background: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
+        self._is_stale: IsStale | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT.  Raises StartError, StoreError, PKIError, TokenFileError."""
+        """Serve until SIGTERM or SIGINT.
+
+        Raises StartError, StoreError, PKIError, TokenFileError, ConfigurationError.
+        """
         options = self.options
         sock = _listen(options.bind_address, options.secure_port)
         try:
-            store = SqliteStore(options.data_dir / "state.db")
+            store = self._store(SqliteStore(options.data_dir / "state.db"))
             await store.open()
             try:
                 await self._serve(sock, store)
@@ -86,12 +90,24 @@ class Server:
         finally:
             sock.close()
 
-    async def _serve(self, sock: socket.socket, store: SqliteStore) -> None:
+    def _store(self, plain: Store) -> Store:
+        """The store with what the encryption configuration puts in front of it.  Raises ConfigurationError."""
+        if self.options.encryption_provider_config is None:
+            return plain
+        from apiserver.encryption.store import EncryptedStore
+
+        store = EncryptedStore(plain, self.options.encryption_provider_config)
+        self._is_stale = store.is_stale
+        if self.options.encryption_provider_config_automatic_reload:
+            self._keep(store.reload_regularly(self.clock))
+        return store
+
+    async def _serve(self, sock: socket.socket, store: Store) -> None:
         options = self.options
         authority = Authority(options.data_dir / "pki", self.clock.now())
         serving = self._serving_pair(authority)
         kubelet_pair = authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"])
-        cache = WatchCache(store)
+        cache = WatchCache(store, is_stale=self._is_stale)
         api, app = self._assemble(cache, authority, kubelet_pair)
         await cache.start()
         await self._create_built_in_objects(api)
