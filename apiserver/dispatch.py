@@ -18,6 +18,7 @@ from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
 from apiserver.authentication import token_requests
+from apiserver.authorization.authorizer import Undecided
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -91,7 +92,7 @@ class Dispatcher:
         if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
-        answer = await self._handle(endpoint, request, media)
+        answer = await self._decided(endpoint, request, media)
         await answer.send(send, request, media)
 
     def _is_built_in(self, group: str) -> bool:
@@ -104,6 +105,17 @@ class Dispatcher:
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
         await relay_websocket(url, self._kubelet.context, request, receive, send)
+
+    async def _decided(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        """Handle the request.  Where its rules ask for a permission that somebody else has to give, that is waited for
+        and the request begins anew: nothing has been written yet."""
+        while True:
+            warned = len(request.warnings)
+            try:
+                return await self._handle(endpoint, request, media)
+            except Undecided as undecided:
+                await undecided.settle()
+                del request.warnings[warned:]
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info

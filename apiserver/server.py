@@ -22,7 +22,7 @@ from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
 from apiserver.app import Application, with_filters
 from apiserver.authentication.chain import bearer_tokens, service_account_tokens
-from apiserver.authorization.modes import authorizer_of
+from apiserver.authorization.modes import configured_authorizer
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
@@ -189,7 +189,7 @@ class Server:
         authenticators: list[Authenticator] = [ClientCertificates(), bearers]
         anonymous = Anonymous(options.authentication.anonymous_auth)
         roles = RBAC(cache)
-        authorizer = authorizer_of(options.authorization_mode, roles, cache)
+        authorizer = configured_authorizer(options.authorization_mode, options.authentication, roles, cache, self.clock)
         api = API(
             cache=cache,
             clock=self.clock,

@@ -11,15 +11,12 @@ from typing import Any
 
 import yaml
 
+from apiserver.configuration_file import ConfigurationError
 from apiserver.webhook_client import Target
 
 
-class KubeconfigError(Exception):
-    """The file cannot be read or lacks what is needed; says which file and what."""
-
-
 def target_of_kubeconfig(path: Path) -> Target:
-    """Where the current context points to, with its credentials.  Raises KubeconfigError."""
+    """Where the current context points to, with its credentials.  Raises ConfigurationError."""
     try:
         document = yaml.safe_load(path.read_text())
         context = _named(document, "contexts", "context", document.get("current-context", ""))
@@ -35,11 +32,11 @@ def target_of_kubeconfig(path: Path) -> Target:
             verify=not cluster.get("insecure-skip-tls-verify", False),
         )
     except OSError as error:
-        raise KubeconfigError(f"cannot read {error.filename or path}: {error.strerror}") from None
+        raise ConfigurationError(f"cannot read {error.filename or path}: {error.strerror}") from None
     except KeyError as error:
-        raise KubeconfigError(f"{path}: there is no {error.args[0]!r}") from None
+        raise ConfigurationError(f"{path}: there is no {error.args[0]!r}") from None
     except (yaml.YAMLError, ValueError, AttributeError, TypeError) as error:
-        raise KubeconfigError(f"{path} is no kubeconfig: {error}") from None
+        raise ConfigurationError(f"{path} is no kubeconfig: {error}") from None
 
 
 def _named(document: Any, group: str, kind: str, name: str) -> dict[str, Any]:

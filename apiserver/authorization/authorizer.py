@@ -58,9 +58,13 @@ class Authorizer(Protocol):
 
 @runtime_checkable
 class Denier(Protocol):
-    """An authorizer whose no is final, and not only the want of a yes."""
+    """An authorizer whose no can be final, and not only the want of a yes, for it may know more; and that may fail."""
 
     def denies(self, user: User, info: RequestInfo) -> bool: ...
+
+    def error(self, user: User, info: RequestInfo) -> str:
+        """Why it could not decide; empty when it could."""
+        ...
 
 
 class AlwaysAllow:
@@ -116,6 +120,18 @@ class Union:
             if denier is not None and denier.denies(user, info):
                 return True
         return False
+
+    def error(self, user: User, info: RequestInfo) -> str:
+        """Why some of those could not decide that were asked."""
+        if MASTERS in user.groups:
+            return ""
+        errors = []
+        for authorizer, denier in self._authorizers:
+            if denier is not None:
+                errors.append(denier.error(user, info))
+            if authorizer.allows(user, info) or (denier is not None and denier.denies(user, info)):
+                break
+        return aggregate(filter(None, errors))
 
     def reason(self, user: User, info: RequestInfo) -> str:
         if MASTERS in user.groups:

@@ -31,10 +31,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Decision:
-    """`allowed` is None when the webhook has no opinion."""
+    """`allowed` is None when the webhook has no opinion; `error` says why it could not be asked."""
 
     allowed: bool | None
     reason: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ class WebhookAuthorizer:
     def reason(self, user: User, info: RequestInfo) -> str:
         return self._decision(user, info).reason
 
+    def error(self, user: User, info: RequestInfo) -> str:
+        return self._decision(user, info).error
+
     def rules(self, user: User, namespace: str) -> Iterable[Rule]:
         return ()
 
@@ -91,7 +95,7 @@ class WebhookAuthorizer:
                     return Decision(None)
             except ValueError as error:
                 log.warning("a match condition of the authorization webhook %s failed: %s", settings.name, error)
-                return Decision(settings.on_failure)
+                return Decision(settings.on_failure, error=str(error))
         question = orjson.dumps(spec)
         decision = self._answers.get(question) or (_settled.get() or {}).get((id(self), question))
         if decision is None:
@@ -110,17 +114,16 @@ class WebhookAuthorizer:
         version = f"authorization.k8s.io/{settings.version}"
         if settings.version == "v1beta1" and "groups" in spec:
             spec = {("group" if key == "groups" else key): value for key, value in spec.items()}
-        body = orjson.dumps({"kind": "SubjectAccessReview", "apiVersion": version, "metadata": {}, "spec": spec})
-        body_status = b'"status":{"allowed":false}'
-        body = body[:-1] + b"," + body_status + b"}"
+        review = {"kind": "SubjectAccessReview", "apiVersion": version, "metadata": {}, "spec": spec}
+        body = orjson.dumps({**review, "status": {"allowed": False}})
         try:
             status = _status_of(await self._answer(body), version)
         except (CallError, ValueError) as error:
             log.error("Failed to make webhook authorizer request: %s", error)
-            return Decision(settings.on_failure, str(error)), 0
+            return Decision(settings.on_failure, error=str(error)), 0
         if status.get("allowed") is True and status.get("denied") is True:
-            reason = "webhook subject access review returned both allow and deny response"
-            return Decision(False, reason), 0
+            both = "webhook subject access review returned both allow and deny response"
+            return Decision(False, error=both), 0
         allowed = True if status.get("allowed") is True else False if status.get("denied") is True else None
         seconds = settings.authorized_ttl if allowed else settings.unauthorized_ttl
         return Decision(allowed, str(status.get("reason") or "")), seconds

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from api.errors import BadRequest
 from api.quoting import quoted
-from apiserver.authorization.authorizer import Authorizer
+from apiserver.authorization.authorizer import Union
 from apiserver.filters.authorization import check
 from apiserver.request import ASGI, Receive, Request, RequestInfo, Scope, Send, User, request_of
 
@@ -22,7 +22,7 @@ _EXTRA = b"impersonate-extra-"
 
 
 class ImpersonationFilter:
-    def __init__(self, app: ASGI, authorizer: Authorizer, complete: asyncio.Event) -> None:
+    def __init__(self, app: ASGI, authorizer: Union, complete: asyncio.Event) -> None:
         self._app = app
         self._authorizer = authorizer
         self._complete = complete

@@ -86,8 +86,8 @@ async def _decide(api: API, user: User, obj: Any) -> None:
     obj.status = status = SubjectAccessReviewStatus(allowed=await settled(lambda: authorizer.allows(user, info)))
     status.denied = not status.allowed and await settled(lambda: authorizer.denies(user, info))
     status.reason = await settled(lambda: authorizer.reason(user, info))
-    if resource is not None:
-        status.evaluationError = "; ".join(unreadable(resource))
+    errors = [await settled(lambda: authorizer.error(user, info)), *(unreadable(resource) if resource else ())]
+    status.evaluationError = "; ".join(filter(None, errors))
 
 
 def _resource_info(asked: ResourceAttributes) -> RequestInfo:
