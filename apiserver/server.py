@@ -21,14 +21,14 @@ from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
 from apiserver.app import Application, with_filters
-from apiserver.authentication.chain import bearer_tokens, service_account_tokens
+from apiserver.authentication.chain import authentication, service_account_tokens
 from apiserver.authorization.modes import configured_authorizer
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.endpoint import API, Endpoint
-from apiserver.filters.authentication import Anonymous, AuthenticationFilter, Authenticator, ClientCertificates
+from apiserver.filters.authentication import AuthenticationFilter, Authenticator, ClientCertificates
 from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
@@ -185,9 +185,8 @@ class Server:
             self.clock,
             lambda model, namespace, name: api.peek(model, namespace, name),
         )
-        bearers = bearer_tokens(options.authentication, tokens, self.clock, tokens.get)
+        bearers, anonymous = authentication(options.authentication, tokens, self.clock)
         authenticators: list[Authenticator] = [ClientCertificates(), bearers]
-        anonymous = Anonymous(options.authentication.anonymous_auth)
         roles = RBAC(cache)
         authorizer = configured_authorizer(options.authorization_mode, options.authentication, roles, cache, self.clock)
         api = API(

@@ -20,12 +20,10 @@ from apiserver.authorization.rules import Rule
 from apiserver.authorization.selectors import selectors_of
 from apiserver.request import RequestInfo, User
 from apiserver.webhook_client import CallError, Target, WebhookClient
+from apiserver.webhook_review import review_status
 
-_LIMIT = 1024 * 1024  # bytes of an answer
 _TOO_LONG = 10_000
 """Bytes of a question beyond which its answer is not kept: a client could fill the memory with them."""
-_LATER = 1.0  # seconds between tries
-_TRIES = 5
 log = logging.getLogger(__name__)
 
 
@@ -115,10 +113,11 @@ class WebhookAuthorizer:
         if settings.version == "v1beta1" and "groups" in spec:
             spec = {("group" if key == "groups" else key): value for key, value in spec.items()}
         review = {"kind": "SubjectAccessReview", "apiVersion": version, "metadata": {}, "spec": spec}
-        body = orjson.dumps({**review, "status": {"allowed": False}})
         try:
-            status = _status_of(await self._answer(body), version)
-        except (CallError, ValueError) as error:
+            status = await review_status(
+                self._calls, self._clock, settings.target, {**review, "status": {"allowed": False}}, settings.timeout
+            )
+        except CallError as error:
             log.error("Failed to make webhook authorizer request: %s", error)
             return Decision(settings.on_failure, error=str(error)), 0
         if status.get("allowed") is True and status.get("denied") is True:
@@ -127,21 +126,6 @@ class WebhookAuthorizer:
         allowed = True if status.get("allowed") is True else False if status.get("denied") is True else None
         seconds = settings.authorized_ttl if allowed else settings.unauthorized_ttl
         return Decision(allowed, str(status.get("reason") or "")), seconds
-
-    async def _answer(self, body: bytes) -> bytes:
-        """Asks again, within the time there is, where trying may help.  Raises CallError."""
-        settings = self.settings
-        deadline = self._clock.monotonic() + settings.timeout
-        for attempt in range(1, _TRIES + 1):
-            left = max(deadline - self._clock.monotonic(), 0.1)
-            try:
-                return await self._calls.post_json(settings.target, body, timeout=left, limit=_LIMIT)
-            except CallError as error:
-                is_passing = error.code == 429 or error.code >= 500
-                if not is_passing or attempt == _TRIES or self._clock.monotonic() + _LATER >= deadline:
-                    raise
-            await self._clock.sleep(_LATER)
-        raise AssertionError("the last try has raised")
 
 
 def review_spec(user: User, info: RequestInfo) -> dict[str, Any]:
@@ -158,17 +142,3 @@ def review_spec(user: User, info: RequestInfo) -> dict[str, Any]:
         spec = {"nonResourceAttributes": {key: v for key, v in (("path", info.path), ("verb", info.verb)) if v}}
     members = {"user": user.name, "groups": list(user.groups), "extra": user.extra, "uid": user.uid}
     return spec | {key: value for key, value in members.items() if value}
-
-
-def _status_of(answer: bytes, version: str) -> dict[str, Any]:
-    """Raises ValueError for an answer that is no review."""
-    try:
-        document = orjson.loads(answer)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"the answer is not JSON: {error}") from None
-    status = document.get("status") if isinstance(document, dict) else None
-    if not isinstance(status, dict) or document.get("kind") != "SubjectAccessReview":
-        raise ValueError("the answer is no SubjectAccessReview")
-    if document.get("apiVersion") != version:
-        raise ValueError(f"the answer is of version {document.get('apiVersion')!r}, not {version!r}")
-    return status
