@@ -5,9 +5,9 @@ https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from api.errors import Forbidden
 from api.meta_v1 import StatusDetails
@@ -24,7 +24,8 @@ class AdmissionRequest:
 
     `operation` is CREATE, UPDATE, DELETE or CONNECT.  `object` is the new state, which mutating plugins
     change in place; None when deleting.  `old_object` is the present state; None when creating.
-    `context` reads other objects from the watch cache.
+    `context` reads other objects from the watch cache.  `warnings` are for the client, `audit_annotations` for the
+    audit log.
     """
 
     operation: str
@@ -38,6 +39,8 @@ class AdmissionRequest:
     groups: Sequence[str]
     dry_run: bool
     context: Context
+    warnings: list[str] = field(default_factory=list)
+    audit_annotations: dict[str, str] = field(default_factory=dict)
 
     def creates(self, group_resource: str) -> bool:
         """Whether it creates an object of this resource, named as in `Resource.group_resource`."""
@@ -58,6 +61,14 @@ class AdmissionPlugin:
     name: str
     reserves: ClassVar[bool] = False
     """Whether `reserve` has anything to do."""
+
+    @classmethod
+    def configured(cls, configuration: Mapping[str, Any] | None) -> Self:
+        """The plugin as its part of the configuration file (as JSON, None without one) says.
+
+        Raises `configuration.ConfigurationError`.
+        """
+        return cls()
 
     def mutate(self, request: AdmissionRequest) -> None:
         """Change `request.object`, or raise a StatusError to refuse the write.  Runs before validation."""

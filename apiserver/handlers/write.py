@@ -69,6 +69,7 @@ class Write:
             groups=self.user.groups,
             dry_run=self.options.dry_run,
             context=self.context(),
+            warnings=self.warnings,
         )
 
     def may_create(self, name: str) -> None:
