@@ -73,7 +73,17 @@ def policy_of(labels: Mapping[str, str], defaults: Policy) -> tuple[Policy, list
             if minor is None:
                 errors.append(_invalid(f"{mode}-version", version, 'must be "latest" or "v1.x"'))
         policy = replace(policy, **{mode: asked})
-    return policy, errors
+    return _warning_too(policy, labels), errors
+
+
+def _warning_too(policy: Policy, labels: Mapping[str, str]) -> Policy:
+    """Whoever enforces a level, and says nothing of warnings, is warned of templates whose pods would be refused."""
+    enforce, warn = policy.enforce, policy.warn
+    asked = labels.get(f"{PREFIX}enforce") in LEVELS and f"{PREFIX}warn" not in labels
+    if not asked or enforce.strictness <= warn.strictness:
+        return policy
+    minor = warn.minor if f"{PREFIX}warn-version" in labels else enforce.minor
+    return replace(policy, warn=LevelVersion(enforce.level, minor))
 
 
 def minor_of(version: str) -> int | None:
