@@ -82,11 +82,21 @@ class Write:
             )  # fmt: skip
             raise forbidden(self.user, info)
 
+    def admit_action(self, obj: Any, name: str) -> None:
+        """What is done to an object by POST of another, such as a Binding, is admitted as such.  Raises StatusError."""
+        request = self.admission_request("CREATE", obj, None, name)
+        self.mutate(request)
+        self.admit(request)
+
     def mutate(self, request: AdmissionRequest) -> None:
+        if self.part is not None:
+            return  # it has been admitted as an action
         for plugin in self.api.admission:
             plugin.mutate(request)
 
     def admit(self, request: AdmissionRequest) -> None:
+        if self.part is not None:
+            return
         for plugin in self.api.admission:
             plugin.validate(request)
 
