@@ -59,6 +59,8 @@ class AdmissionPlugin:
     """The base of plugins: what a plugin does not override, it has no opinion on."""
 
     name: str
+    prepares: ClassVar[bool] = False
+    """Whether `prepare` has anything to do."""
     reserves: ClassVar[bool] = False
     """Whether `reserve` has anything to do."""
 
@@ -69,6 +71,9 @@ class AdmissionPlugin:
         Raises `configuration.ConfigurationError`.
         """
         return cls()
+
+    async def prepare(self, request: AdmissionRequest, api: API) -> None:
+        """Make what a new object needs, before all plugins are asked about it."""
 
     def mutate(self, request: AdmissionRequest) -> None:
         """Change `request.object`, or raise a StatusError to refuse the write.  Runs before validation."""

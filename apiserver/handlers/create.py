@@ -66,6 +66,7 @@ async def _create_once(write: Write, new: Any) -> Entry:
     strategy.default(new)
     managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)
+    await write.prepare(request)
     write.mutate(request)
     strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)

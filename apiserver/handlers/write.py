@@ -100,10 +100,13 @@ class Write:
         for plugin in self.api.admission:
             plugin.validate(request)
 
+    async def prepare(self, request: AdmissionRequest) -> None:
+        for plugin in self.api.preparing:
+            await plugin.prepare(request, self.api)
+
     async def reserve(self, request: AdmissionRequest) -> None:
-        for plugin in self.api.admission:
-            if plugin.reserves:
-                await plugin.reserve(request, self.api)
+        for plugin in self.api.reserving:
+            await plugin.reserve(request, self.api)
 
     def refuse(self, name: str, errors: list[FieldError]) -> None:
         """Raises Invalid when there are errors."""
