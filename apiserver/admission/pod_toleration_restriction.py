@@ -51,7 +51,8 @@ class PodTolerationRestriction(AdmissionPlugin):
             tolerations = merge_tolerations([*(self._defaults if own is None else own), *tolerations])
         if quality_of_service(spec) != "BestEffort":
             tolerations = merge_tolerations([*tolerations, _MEMORY_PRESSURE])
-        spec.tolerations = list(tolerations)
+        if tolerations != spec.tolerations:
+            request.object.spec = spec.model_copy(update={"tolerations": list(tolerations)})
         self.validate(request)
 
     def validate(self, request: AdmissionRequest) -> None:
