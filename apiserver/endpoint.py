@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,15 @@ from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
-from apiserver.request import Request, User
+from apiserver.request import User
 
 if TYPE_CHECKING:
-    from apiserver.authorization.authorizer import Authorizer
-    from apiserver.service_account_tokens import ServiceAccountTokens
+    from apiserver.authentication.service_account_tokens import ServiceAccountTokens
+    from apiserver.authentication.tokens import BearerTokens
+    from apiserver.authorization.authorizer import Union
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
+    from apiserver.webhook_client import WebhookClient
 
 _REMEMBERED = 1000
 """Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
@@ -150,8 +152,8 @@ class API:
     clock: Clock
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     admission: Sequence[AdmissionPlugin]
-    authenticate: Callable[[Request], Awaitable[User]]
-    authorizer: Authorizer
+    bearers: BearerTokens
+    authorizer: Union
     requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int
@@ -170,6 +172,18 @@ class API:
     def reserving(self) -> list[AdmissionPlugin]:
         """The plugins that have something to do when all have agreed."""
         return [plugin for plugin in self.admission if plugin.reserves]
+
+    @cached_property
+    def webhook_client(self) -> WebhookClient:
+        """How webhooks are called, those that are services of the cluster included."""
+        from apiserver.service_target import service_target
+        from apiserver.webhook_client import WebhookClient
+
+        def resolve(namespace: str, name: str, port: int) -> tuple[str, int]:
+            target = service_target(self, namespace, name, port)
+            return target.host, target.port
+
+        return WebhookClient(resolve)
 
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
