@@ -165,7 +165,6 @@ def test_it_takes_part_in_nothing_else(node: httpx.Client, base: str, names: tup
 
 def test_half_a_node_is_none(server: ApiServer, base: str, names: tuple[str, str]) -> None:
     for headers in (
-        {"Impersonate-User": f"system:node:{names[0]}"},
         {"Impersonate-User": "system:node:", **NODE_HEADERS},
         {"Impersonate-User": names[0], **NODE_HEADERS},
         {"Impersonate-User": f"system:node:{names[0]}/../{names[1]}", **NODE_HEADERS},
