@@ -22,6 +22,7 @@ from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
 from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
+from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
@@ -100,6 +101,7 @@ class Dispatcher:
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
+        await admit_connection(self.api, endpoint, request)
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
@@ -309,6 +311,7 @@ class Dispatcher:
         if problems:
             raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
+        await self._begin(endpoint, request, options).admit_action(asked, info.name)
         asked.status = self.api.tokens.issue(account, asked.spec)
         asked.spec.audiences = asked.spec.audiences or [ISSUER]
         asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600

@@ -18,6 +18,7 @@ from api.errors import not_found
 from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
+from apiserver.admission.dynamic import DynamicAdmission
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
@@ -129,6 +130,12 @@ class Endpoint:
                     return None
         return None
 
+    def equivalents(self) -> list[Resource]:
+        """The resources that show the same objects in other groups and versions."""
+        mine = self.resource
+        stored_as = _stored_as(mine)
+        return [other for other in self._registry.resources if other is not mine and _stored_as(other) == stored_as]
+
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         """An object as the store keeps it: metadata first, without kind, apiVersion and resourceVersion.
 
@@ -161,6 +168,10 @@ class API:
     random: random.Random = field(default_factory=random.Random)
     arrivals: Arrivals = field(default_factory=Arrivals)
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def dynamic_admission(self) -> DynamicAdmission:
+        return DynamicAdmission(self)
 
     @cached_property
     def webhook_client(self) -> WebhookClient:
