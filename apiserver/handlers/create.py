@@ -67,8 +67,8 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
     managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)
     request.managers, request.nameless = managers, nameless
-    if await write.mutate(request):
-        metadata, managers = new.metadata, request.managers
+    await write.mutate(request)
+    metadata, managers = new.metadata, request.managers
     strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)
     errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
