@@ -310,14 +310,18 @@ class Dispatcher:
         ]
         if problems:
             raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
-        account = endpoint.decode(endpoint.find(info.namespace, info.name))
+        metadata, spec, version = asked.metadata, asked.spec, "authentication.k8s.io/v1"
+        asked.kind = asked.apiVersion = ""
+        if spec.expirationSeconds is None:
+            spec.expirationSeconds = 3600
+        metadata.managedFields = reviews.managers_of_review(self.api, asked, version, options.manager, "token")
+        metadata.name, metadata.namespace, metadata.uid = info.name, info.namespace, self.api.new_uid()
+        metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
-        asked.status = self.api.tokens.issue(account, asked.spec)
-        asked.spec.audiences = asked.spec.audiences or [ISSUER]
-        asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600
-        asked.metadata.name, asked.metadata.namespace = request.info.name, request.info.namespace
-        asked.metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
-        asked.kind, asked.apiVersion = "TokenRequest", "authentication.k8s.io/v1"
+        account = endpoint.decode(endpoint.find(info.namespace, info.name))
+        asked.status = self.api.tokens.issue(account, spec)
+        spec.audiences = spec.audiences or [ISSUER]
+        asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 
     async def evict(self, endpoint: Endpoint, request: Request) -> Answer:

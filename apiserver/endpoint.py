@@ -185,6 +185,16 @@ class API:
 
         return WebhookClient(resolve)
 
+    @cached_property
+    def preparing(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do before others."""
+        return [plugin for plugin in self.admission if plugin.prepares]
+
+    @cached_property
+    def reserving(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do when all have agreed."""
+        return [plugin for plugin in self.admission if plugin.reserves]
+
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 

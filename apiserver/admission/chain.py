@@ -20,6 +20,9 @@ async def mutate(api: API, request: AdmissionRequest, *, webhooks: bool = True) 
     Raises StatusError when somebody refuses the write.
     """
     if request.object is not None:
+        if request.operation == "CREATE":
+            for plugin in api.preparing:
+                await plugin.prepare(request, api)
         for plugin in api.admission:
             plugin.mutate(request)
     if webhooks and api.dynamic_admission.mutates:
@@ -34,6 +37,5 @@ async def admit(api: API, request: AdmissionRequest, *, webhooks: bool = True) -
     if webhooks and api.dynamic_admission.validates:
         await api.dynamic_admission.validate(request)
     if request.operation in ("CREATE", "UPDATE"):
-        for plugin in api.admission:
-            if plugin.reserves:
-                await plugin.reserve(request, api)
+        for plugin in api.reserving:
+            await plugin.reserve(request, api)

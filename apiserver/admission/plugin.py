@@ -5,9 +5,9 @@ https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from api.errors import Forbidden
 from api.meta_v1 import StatusDetails
@@ -71,8 +71,21 @@ class AdmissionPlugin:
     """The base of plugins: what a plugin does not override, it has no opinion on."""
 
     name: str
+    prepares: ClassVar[bool] = False
+    """Whether `prepare` has anything to do."""
     reserves: ClassVar[bool] = False
     """Whether `reserve` has anything to do."""
+
+    @classmethod
+    def configured(cls, configuration: Mapping[str, Any] | None) -> Self:
+        """The plugin as its part of the configuration file (as JSON, None without one) says.
+
+        Raises `configuration.ConfigurationError`.
+        """
+        return cls()
+
+    async def prepare(self, request: AdmissionRequest, api: API) -> None:
+        """Make what a new object needs, before all plugins are asked about it."""
 
     def mutate(self, request: AdmissionRequest) -> None:
         """Change `request.object`, or raise a StatusError to refuse the write.  Runs before validation."""

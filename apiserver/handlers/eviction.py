@@ -34,8 +34,8 @@ async def evict(write: Write, name: str, eviction: Eviction) -> None:
     """
     if eviction.metadata.name != name:
         raise BadRequest("name in URL does not match name in Eviction object")
-    options = _delete_options(write, eviction)
     await write.admit_action(eviction, name)
+    options = _delete_options(write, eviction)
     write.part = Action("eviction")
     entry = write.endpoint.find(write.namespace, name)
     pod: Pod = write.endpoint.decode(entry)

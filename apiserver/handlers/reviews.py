@@ -18,7 +18,7 @@ from api.authorization_v1 import (
 from api.core_v1 import Binding
 from api.errors import BadRequest, MethodNotAllowed, Unauthorized
 from api.meta_v1 import ManagedFieldsEntry, StatusDetails
-from api.model import Model
+from api.model import Model, without_nulls
 from api.schema import schema_of
 from api.scheme import CORE_V1, GroupVersion, resource_of
 from apiserver.admission.plugin import AdmissionRequest
@@ -71,7 +71,7 @@ async def review(api: API, request: Request) -> Answer:
         )
     obj.kind = obj.apiVersion = ""
     if model is not SelfSubjectReview:
-        obj.metadata.managedFields = _managers(api, obj, str(version), options.manager)
+        obj.metadata.managedFields = managers_of_review(api, obj, str(version), options.manager)
     await _admit(api, request, model, obj, options)
     await _HANDLERS[model](api, request, obj)
     obj.kind, obj.apiVersion = model.__name__, str(version)
@@ -93,10 +93,15 @@ async def _admit(api: API, request: Request, model: type[Model], obj: Any, optio
         await admission.validate(asked)
 
 
-def _managers(api: API, obj: Any, api_version: str, manager: str) -> list[ManagedFieldsEntry]:
+def managers_of_review(
+    api: API, obj: Any, api_version: str, manager: str, subresource: str = ""
+) -> list[ManagedFieldsEntry]:
     """Who asks owns what they ask, as if it were stored."""
     model: type[Model] = type(obj)
-    managers = update_managers(schema_of(model), None, obj.to_dict(), manager, api_version, api.clock.now())
+    asked, now = without_nulls(obj.to_dict()), api.clock.now()
+    managers = update_managers(
+        schema_of(model), None, asked, manager, api_version, now, subresource, ignored={"f:status": {}}
+    )
     return [ManagedFieldsEntry.from_dict(each) for each in managers]
 
 

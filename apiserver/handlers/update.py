@@ -109,8 +109,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     managers = write.managers(new, stored)
     request = write.admission_request("UPDATE", new, old, current.name, stored)
     request.managers = managers
-    # An action of the server's own was let pass before it began.
-    changed = write.part is None and await write.mutate(request)
+    changed = await write.mutate(request)
     managers = request.managers
     if changed or not prepares_first:
         prepare()
@@ -121,8 +120,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     else:
         errors += strategy.validate_changed(new, old)
     write.refuse(current.name, errors)
-    if write.part is None:
-        await write.admit(request)
+    await write.admit(request)
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     async with Allocated(write, new, old, finish):

@@ -97,15 +97,16 @@ class Write:
 
     async def mutate(self, request: AdmissionRequest) -> bool:
         """Let everybody change the object who may, and refuse the write: plugins, then webhooks.  Returns whether
-        a webhook has changed it."""
-        return await chain.mutate(self.api, request, webhooks=not self.alone)
+        a webhook has changed it.  What follows from an action was admitted as that."""
+        return self.part is None and await chain.mutate(self.api, request, webhooks=not self.alone)
 
     async def admit(self, request: AdmissionRequest) -> None:
         """Let everybody refuse the write who may: plugins, then webhooks."""
-        await chain.admit(self.api, request, webhooks=not self.alone)
+        if self.part is None:
+            await chain.admit(self.api, request, webhooks=not self.alone)
 
     async def admit_action(self, obj: Any, name: str) -> None:
-        """Admission of a POST to a subresource that is an action: an eviction, a binding."""
+        """What is done to an object by POST of another, such as a Binding, is admitted as such.  Raises StatusError."""
         request = self.admission_request("CREATE", obj, None, name)
         await self.mutate(request)
         await self.admit(request)
