@@ -49,7 +49,10 @@ class Denied(StatusError):
 
 def match_of(hook: Hook, attributes: Attributes) -> Match | None:
     """As what the webhook is to be shown a write; None when it is not to be asked.  Raises StatusError."""
-    return match(hook.webhook, hook.webhook.rules, attributes)
+    shown = match(hook.webhook, hook.webhook.rules, attributes)
+    if shown is None or hook.conditions is None:
+        return shown
+    return shown if hook.conditions.hold(attributes, shown, fails_open=hook.fails_open) else None
 
 
 async def call(hook: Hook, attributes: Attributes, shown: Match) -> AdmissionResponse:

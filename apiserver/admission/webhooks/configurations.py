@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from api.admissionregistration_v1 import (
     MutatingWebhook,
@@ -17,6 +18,9 @@ from api.admissionregistration_v1 import (
 from apiserver.endpoint import API
 from apiserver.storage.entry import Entry
 from apiserver.webhook_client import Target, target_of
+
+if TYPE_CHECKING:
+    from apiserver.admission.match_conditions import MatchConditions
 
 Webhook = MutatingWebhook | ValidatingWebhook
 
@@ -33,6 +37,15 @@ class Hook:
     def target(self) -> Target:
         """Raises BadTarget."""
         return target_of(self.webhook.clientConfig)
+
+    @cached_property
+    def conditions(self) -> MatchConditions | None:
+        """None without any; what evaluates them is loaded only where there are."""
+        if not self.webhook.matchConditions:
+            return None
+        from apiserver.admission.match_conditions import MatchConditions
+
+        return MatchConditions(self.webhook.matchConditions)
 
     @property
     def fails_open(self) -> bool:

@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
 
 import orjson
 import pydantic
 
 from api.admission_v1 import AdmissionResponse, AdmissionReview
-from api.meta_v1 import DeleteOptions
 from api.quoting import quoted
 from api.schema import schema_of
-from api.scheme import GroupVersion, Resource
-from apiserver.admission.attributes import Attributes, Kind, Object
+from api.scheme import GroupVersion
+from apiserver.admission.attributes import Attributes
+from apiserver.admission.description import describe
 from apiserver.admission.matching import Match
 from apiserver.go_errors import syntax_error, type_error
-from apiserver.handlers.options import WriteOptions
-from apiserver.registry.strategy import Requester
 
 _GROUP = "admission.k8s.io"
 _VERSIONS = ("v1", "v1beta1")
-_OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
 _PATCH_TYPE = "JSONPatch"
 
 
@@ -42,61 +38,14 @@ def chosen_version(accepted: Sequence[str]) -> str | None:
     return next((version for version in accepted if version in _VERSIONS), None)
 
 
-def question(version: str, uid: str, attributes: Attributes, match: Match) -> bytes:
-    request = attributes.request
-    document: Object = {
+def question(version: str, uid: str, attributes: Attributes, shown: Match) -> bytes:
+    request = {
         "uid": uid,
-        "kind": _kind(match.kind),
-        "resource": _resource(match.resource),
-        "subResource": request.subresource,
-        "requestKind": _kind(attributes.kind),
-        "requestResource": _resource(attributes.resource),
-        "requestSubResource": request.subresource,
-        "name": attributes.name,
-        "namespace": attributes.namespace,
-        "operation": request.operation,
-        "userInfo": _user_info(request.context.requester),
+        **describe(attributes, shown),
+        "object": attributes.object(shown.kind),
+        "oldObject": attributes.old_object(shown.kind),
     }
-    document = {name: value for name, value in document.items() if value != ""}
-    document["object"] = attributes.object(match.kind)
-    document["oldObject"] = attributes.old_object(match.kind)
-    document["dryRun"] = request.dry_run
-    document["options"] = _options(attributes)
-    return orjson.dumps({"kind": "AdmissionReview", "apiVersion": f"{_GROUP}/{version}", "request": document})
-
-
-def _kind(kind: Kind) -> Object:
-    version = kind.group_version
-    return {"group": version.group, "version": version.version, "kind": kind.kind}
-
-
-def _resource(resource: Resource) -> Object:
-    version: GroupVersion = resource.group_version
-    return {"group": version.group, "version": version.version, "resource": resource.plural}
-
-
-def _user_info(requester: Requester | None) -> Object:
-    if requester is None:
-        return {}
-    user = requester.user
-    said = {"username": user.name, "uid": user.uid, "groups": list(user.groups), "extra": user.extra}
-    return {name: value for name, value in said.items() if value}
-
-
-def _options(attributes: Attributes) -> Object | None:
-    options = attributes.request.options
-    if options is None:
-        return None
-    head = {"kind": _OPTIONS[attributes.operation], "apiVersion": "meta.k8s.io/v1"}
-    if isinstance(options, DeleteOptions):
-        return {**options.to_dict(), **head}
-    return {**head, **_said(options)}
-
-
-def _said(options: WriteOptions) -> Object:
-    said: dict[str, Any] = {name: options.said.get(name, "") for name in ("fieldManager", "fieldValidation")}
-    said["dryRun"] = ["All"] if options.dry_run else []
-    return {name: value for name, value in said.items() if value}
+    return orjson.dumps({"kind": "AdmissionReview", "apiVersion": f"{_GROUP}/{version}", "request": request})
 
 
 def read_answer(body: bytes, version: str, uid: str, *, mutating: bool) -> AdmissionResponse:
