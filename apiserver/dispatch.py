@@ -24,6 +24,7 @@ from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
 from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
+from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
@@ -101,6 +102,7 @@ class Dispatcher:
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
+        await admit_connection(self.api, endpoint, request)
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
@@ -327,7 +329,7 @@ class Dispatcher:
         metadata.managedFields = reviews.managers_of_review(self.api, asked, version, options.manager, "token")
         metadata.name, metadata.namespace, metadata.uid = info.name, info.namespace, self.api.new_uid()
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
-        self._begin(endpoint, request, options).admit_action(asked, info.name)
+        await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
         tokens = self.api.tokens
         request.warnings += token_requests.complete(asked, tokens.settings)

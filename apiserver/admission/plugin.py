@@ -15,7 +15,11 @@ from api.scheme import Resource
 from apiserver.registry.strategy import Context
 
 if TYPE_CHECKING:
+    from api.meta_v1 import DeleteOptions
     from apiserver.endpoint import API
+    from apiserver.handlers.options import WriteOptions
+
+    Options = WriteOptions | DeleteOptions
 
 
 @dataclass(slots=True)
@@ -41,6 +45,14 @@ class AdmissionRequest:
     context: Context
     warnings: list[str] = field(default_factory=list)
     audit_annotations: dict[str, str] = field(default_factory=dict)
+    options: Options | None = None
+    """What the client said of how to do it; None when connecting."""
+    managers: list[dict[str, Any]] = field(default_factory=list)
+    """The managedFields of the new state, which are not in `object`.  Shared: only to be replaced."""
+    old_document: dict[str, Any] | None = None
+    """The present state as JSON, with its managedFields and without kind and apiVersion.  Nobody changes it."""
+    nameless: bool = False
+    """Whether the client names no object: it deletes a collection, or the server draws the name of a new one."""
 
     def creates(self, group_resource: str) -> bool:
         """Whether it creates an object of this resource, named as in `Resource.group_resource`."""
