@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from api.duration import parse_duration
+from apiserver.admission.table import NAMES
 from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
 
 AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
@@ -28,6 +29,9 @@ class Options:
     service_cluster_ip_range: str = "10.96.0.0/16"
     service_node_port_range: range = range(30000, 32768)
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
+    enable_admission_plugins: tuple[str, ...] = ()
+    disable_admission_plugins: tuple[str, ...] = ()
+    admission_control_config_file: Path | None = None
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     event_ttl: float = 3600.0
@@ -83,6 +87,16 @@ def _modes(text: str) -> tuple[str, ...]:
     return modes
 
 
+def _plugins_problem(enable: Sequence[str], disable: Sequence[str]) -> str:
+    """What is wrong with the names of admission plugins, as Kubernetes says it; empty when nothing is."""
+    for verb, names in (("enable", enable), ("disable", disable)):
+        for name in names:
+            if name not in NAMES:
+                return f'{verb}-admission-plugins plugin "{name}" is unknown'
+    both = sorted({*enable} & {*disable})
+    return f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped" if both else ""
+
+
 def _boolean(text: str) -> bool:
     if text.lower() in ("true", "1", "t"):
         return True
@@ -116,6 +130,16 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
+    for verb in ("enable", "disable"):
+        add(
+            f"--{verb}-admission-plugins",
+            type=lambda text: text.split(","),
+            action="extend",
+            default=[],
+            metavar="NAME,…",
+            help=f"admission plugins to {verb} besides or of those that are on by default; order does not matter",
+        )
+    add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
     add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")
     add(
         "--encryption-provider-config-automatic-reload",
@@ -138,8 +162,10 @@ def parse(argv: Sequence[str] | None) -> Options:
     add_flags(parser, _duration, _boolean)
     given = vars(parser.parse_args(argv))
     given["authentication"] = taken_from(given, parser)
-    for name in ("tls_san", "issue_kubeconfig_for"):
+    for name in ("tls_san", "issue_kubeconfig_for", "enable_admission_plugins", "disable_admission_plugins"):
         given[name] = tuple(given[name])
+    if problem := _plugins_problem(given["enable_admission_plugins"], given["disable_admission_plugins"]):
+        parser.error(problem)
     if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):
         parser.error("--tls-cert-file and --tls-private-key-file go together")
     return Options(**given)
