@@ -273,11 +273,11 @@ def _examine(
 ) -> tuple[Any, list[str]]:
     if document is None:
         document = {}
-    named = named(document)
-    if named is None:
+    names = named(document)
+    if names is None:
         problem = head_error(document)
         raise expected.unrecognized(f"couldn't get version/kind; json parse error: {problem}", body)
-    expected.check(*named, body)
+    expected.check(*names, body)
     if (mistyped := go_errors.type_error(expected.schema, document)) is not None:
         raise expected.cannot_handle(mistyped)
     found: list[str] = []

@@ -15,7 +15,6 @@ import orjson
 
 from api.scheme import Resource
 
-
 Groups = dict[str, dict[str, list[dict[str, Any]]]]
 """The described resources by group and version, in the order in which they are listed."""
 
@@ -23,8 +22,10 @@ Groups = dict[str, dict[str, list[dict[str, Any]]]]
 class CustomResources(Protocol):
     """What is served besides, as `API` has it."""
 
-    custom: Mapping[tuple[str, str, str], Any]
-    custom_changes: int
+    @property
+    def custom(self) -> Mapping[tuple[str, str, str], Any]: ...
+    @property
+    def custom_changes(self) -> int: ...
 
 
 class Discovery:

@@ -18,7 +18,7 @@ from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
 from apiserver.decoding import decode_request
-from apiserver.endpoint import API, Endpoint
+from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
 from apiserver.handlers import pod_subresources, reviews
 from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
@@ -37,7 +37,7 @@ from apiserver.handlers.update import Transform, update_object
 from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import NOT_SERVED, MediaType, negotiate
 from apiserver.registry.strategy import Scale, Subresource
-from apiserver.request import Receive, Request, RequestInfo, Scope, Send, request_of
+from apiserver.request import Receive, Request, Scope, Send, request_of
 from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
@@ -70,12 +70,9 @@ class Dispatcher:
         endpoint = self.api.endpoint(info.group, info.version, info.resource)
         if endpoint is None and not self._is_built_in(info.group):
             raise PageNotFound()
-        if endpoint is not None and endpoint.custom:
-            endpoint.check(info)
-        elif endpoint is None or (len(info.parts) > 3 and info.subresource != "proxy") or _misplaced(endpoint, info):
+        if endpoint is None:
             raise NotFound("the server could not find the requested resource", StatusDetails())
-        if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch"):
-            raise _not_allowed()
+        endpoint.check(info)
         if info.subresource in _CONNECT and endpoint.model is Pod:
             await self._connect(endpoint, request, scope, receive, send)
             return
@@ -354,13 +351,6 @@ def _has_protobuf(model: type[Model]) -> bool:
     return protobuf.encodable(model)
 
 
-def _misplaced(endpoint: Endpoint, info: RequestInfo) -> bool:
-    """Whether a path names a namespace for what is in none, or an object of a namespace without naming that."""
-    if endpoint.namespaced:
-        return bool(info.name) and not info.namespace
-    return bool(info.namespace) and info.resource != "namespaces"
-
-
 def _each_time(read: Callable[[], Any]) -> Transform:
     """The object a client sent, read anew at every try of the write."""
     first = [read()]  # what is wrong with it is said before anything else
@@ -401,4 +391,4 @@ def _success(details: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _not_allowed() -> MethodNotAllowed:
-    return MethodNotAllowed("the server does not allow this method on the requested resource", StatusDetails())
+    return MethodNotAllowed(NOT_ALLOWED, StatusDetails())

@@ -14,7 +14,8 @@ import orjson
 import pydantic
 
 from api.clock import Clock
-from api.errors import not_found
+from api.errors import MethodNotAllowed, NotFound, not_found
+from api.meta_v1 import StatusDetails
 from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
@@ -24,7 +25,7 @@ from apiserver.decoding import decode_request
 from apiserver.patch.request import PatchRequest, decode_document
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
-from apiserver.request import Request, User
+from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
     from apiserver.authorization.authorizer import Authorizer
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
 
+NOT_ALLOWED = "the server does not allow this method on the requested resource"
 _REMEMBERED = 1000
 """Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
 
@@ -87,6 +89,17 @@ class Endpoint:
     def schema(self) -> Schema:
         model: type[Model] = self.model
         return schema_of(model)
+
+    def check(self, info: RequestInfo) -> None:
+        """Raises NotFound for a path that leads nowhere here, MethodNotAllowed for what none can do all over."""
+        if self.namespaced:
+            misplaced = bool(info.name) and not info.namespace
+        else:
+            misplaced = bool(info.namespace) and info.resource != "namespaces"
+        if misplaced or (len(info.parts) > 3 and info.subresource != "proxy"):
+            raise NotFound("the server could not find the requested resource", StatusDetails())
+        if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
+            raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name

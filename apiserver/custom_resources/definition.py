@@ -33,7 +33,7 @@ class CustomResource(Resource):
     object_type: type[Any] = CustomObject
 
     @property
-    def model(self) -> type[Any]:  # type: ignore[override]
+    def model(self) -> type[Any]:
         return self.object_type
 
 

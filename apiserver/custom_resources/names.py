@@ -88,9 +88,7 @@ def _approval(definition: CustomResourceDefinition) -> tuple[bool, str, str]:
     return False, "InvalidAnnotation", why
 
 
-def set_condition(
-    status: CustomResourceDefinitionStatus, name: str, holds: bool, reason: str, message: str
-) -> None:
+def set_condition(status: CustomResourceDefinitionStatus, name: str, holds: bool, reason: str, message: str) -> None:
     """Say that something is so, or is not; the time is left empty where that is new."""
     new = Condition(type=name, status="True" if holds else "False", reason=reason, message=message)
     for index, condition in enumerate(status.conditions):

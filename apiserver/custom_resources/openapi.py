@@ -135,15 +135,17 @@ def _described(versions: Iterable[Version]) -> tuple[dict[str, Document], dict[s
     paths: dict[str, Document] = {}
     for version in versions:
         paths |= _Paths(version, components).items()
+    for name, schema in components.documents.items():
+        if name.startswith(META) and "required" in schema:
+            components.documents[name] = {**schema, "required": sorted(schema["required"])}
     return paths, components.documents
 
 
 def in_v2(schema: Document) -> Document:
     """A published schema as clients of v2 understand it, who must not refuse what the server takes."""
     kept = {name: value for name, value in schema.items() if name not in ("anyOf", "allOf", "oneOf", "not", "default")}
-    if reference := schema.get("allOf"):
-        if "$ref" in reference[0]:
-            return {**kept, **reference[0]}
+    if (reference := schema.get("allOf")) and "$ref" in reference[0]:
+        return {**kept, **reference[0]}
     if kept.pop("nullable", False) or "type" not in kept:
         return {name: value for name, value in kept.items() if name not in ("type", "items", "properties")}
     if kept.get("x-kubernetes-preserve-unknown-fields"):

@@ -28,7 +28,9 @@ _SUBSTITUTE = "fakename"
 """Embedded objects need no name and no namespace."""
 
 
-def validate(version: Version, new: CustomObject, old: CustomObject | None, *, status: bool = False) -> list[FieldError]:
+def validate(
+    version: Version, new: CustomObject, old: CustomObject | None, *, status: bool = False
+) -> list[FieldError]:
     """All that is wrong with an object's members; `old` is its state before an update, `status` said of a write of
     that alone."""
     document = _document(version, new)

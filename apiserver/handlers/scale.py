@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/autoscaling-resources/scale-
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +51,11 @@ class Scales(Strategy[ScaleObject]):
         AGE,
     )
 
+    def __init__(self, custom: bool = False) -> None:
+        super().__init__()
+        if custom:  # their tables have another way to show an age
+            self.columns = (*self.columns[:-1], replace(AGE, type="date"))  # type: ignore[misc]
+
     @property
     def strategy(self) -> Scales:
         return self
@@ -74,7 +80,7 @@ def scale_answer(
     if not media.transform:
         return Answer(document={**HEAD, **scale.to_dict()})
     shown = Entry(entry.key, entry.namespace, entry.name, entry.revision, scale.encode(), {}, {})
-    return Answer(document=tables.transformed_object(Scales(), shown, media, request, now))
+    return Answer(document=tables.transformed_object(Scales(part.is_custom), shown, media, request, now))
 
 
 def scale_of(part: Scale, document: dict[str, Any]) -> ScaleObject:
@@ -175,15 +181,16 @@ def replacing(write: Write, scale: ScaleObject) -> Make:
 def patching(write: Write, kind: str, body: bytes) -> Make:
     """PATCH in any of its forms.  Raises BadRequest when the patch itself is malformed."""
     schema = schema_of(ScaleObject)
-    if kind == APPLY_PATCH and write.endpoint.custom:
-        # So it is in Kubernetes, whose conversion of custom objects does not know the kind.
-        raise StatusError(
-            f"failed to convert new object ({write.namespace}/; {SCALE_VERSION}, Kind=Scale) to proper version: "
-            f"request to convert CR to an invalid group/version: {SCALE_VERSION}"
-        )
     if kind == APPLY_PATCH:
         configuration = ApplyRequest(body, write.options.field_validation)
         configuration.check(SCALE_VERSION, "Scale")
+        if write.endpoint.custom:  # so it is in Kubernetes, whose conversion of custom objects does not know the kind
+            metadata = configuration.applied.get("metadata") or {}
+            name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+            raise StatusError(
+                f"failed to convert new object ({name}; {SCALE_VERSION}, Kind=Scale) to proper version: "
+                f"request to convert CR to an invalid group/version: {SCALE_VERSION}"
+            )
 
         def applied(present: dict[str, Any]) -> tuple[ScaleObject, list[dict[str, Any]]]:
             options, now = write.options, write.api.clock.now()

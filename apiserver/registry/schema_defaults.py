@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, required

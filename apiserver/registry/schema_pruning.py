@@ -13,7 +13,9 @@ META_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 """What a whole object has besides what its schema names."""
 
 
-def prune(value: Any, schema: JSONSchemaProps, embedded: bool, unknown: list[str] | None = None, path: str = "") -> None:
+def prune(
+    value: Any, schema: JSONSchemaProps, embedded: bool, unknown: list[str] | None = None, path: str = ""
+) -> None:
     """Take the fields that the schema does not have out of the value, in place.
 
     `embedded`: whether the value is a whole object.  `unknown` gains the paths of what was taken out, where it

@@ -133,9 +133,7 @@ def _shown(number: float) -> str:
     return str(int(number)) if number == int(number) else str(number)
 
 
-def _validate_list(
-    value: list[Any], schema: JSONSchemaProps, path: str, name: str, old: Any
-) -> Iterator[FieldError]:
+def _validate_list(value: list[Any], schema: JSONSchemaProps, path: str, name: str, old: Any) -> Iterator[FieldError]:
     where = _joined(path, name)
     if isinstance(schema.items, JSONSchemaProps):
         before = _by_keys(old, schema)
@@ -180,9 +178,7 @@ def _validate_object(
             yield from validate_value(part, below, path, inner, before.get(field, MISSING))
 
 
-def _validate_junctors(
-    value: Any, schema: JSONSchemaProps, path: str, name: str, old: Any
-) -> Iterator[FieldError]:
+def _validate_junctors(value: Any, schema: JSONSchemaProps, path: str, name: str, old: Any) -> Iterator[FieldError]:
     def complaints(part: JSONSchemaProps) -> list[FieldError]:
         return list(validate_value(value, part, path, name, old))
 
