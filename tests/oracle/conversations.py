@@ -11,10 +11,6 @@ from types import ModuleType
 GROUPS = ("machinery", "kinds", "extend")
 
 UNSERVED: dict[str, str] = {
-    "extend/cr-": "custom resources are not served yet",
-    "extend/crd-deletion-with-instances": "custom resources are not served yet",
-    "extend/crd-discovery-openapi": "custom resources are not served yet",
-    "extend/crd-name-conflicts": "custom resources are not served yet",
     "extend/admission-mutating-policy": "admission policies are not enforced yet",
     "extend/admission-validating-policy": "admission policies are not enforced yet",
 }
@@ -26,6 +22,7 @@ BEHIND: dict[str, int] = {
     "extend/admission-podsecurity": 6,
     "extend/admission-node-restriction": 16,
     "extend/apiservices": 22,
+    "extend/cr-cel-validation": 3,
     "extend/crd-invalid-cel-rules": 11,
     "extend/service-account-secrets-issuer": 13,
 }
