@@ -72,7 +72,10 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
     metadata, managers = new.metadata, request.managers
     strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)
-    errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
+    known = strategy.known_finalizers
+    errors = list(
+        object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name, known_finalizers=known)
+    )
     broken, warnings = strategy.judge(new, write.new.spec)
     errors += broken
     write.refuse(metadata.name, errors)
