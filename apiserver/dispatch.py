@@ -115,9 +115,11 @@ class Dispatcher:
             warned = len(request.warnings)
             try:
                 return await self._handle(endpoint, request, media)
-            except Undecided as undecided:
+            except* Undecided as group:
+                questions = [each for each in group.exceptions if isinstance(each, Undecided)]
+            for undecided in questions:
                 await undecided.settle()
-                del request.warnings[warned:]
+            del request.warnings[warned:]
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
