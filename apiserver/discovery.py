@@ -105,7 +105,7 @@ class Discovery:
             {
                 "metadata": {"name": group} if group else {},
                 "versions": [
-                    {"version": v, "resources": list(_aggregated(resources, group, v)), "freshness": "Current"}
+                    {"version": v, "resources": list(aggregated_resources(resources)), "freshness": "Current"}
                     for v, resources in self._groups.get(group, {}).items()
                 ],
             }
@@ -156,7 +156,8 @@ def _version_hash(group_resource: str, kind: str) -> str:
     return base64.b64encode(digest[:8]).decode()
 
 
-def _aggregated(resources: list[dict[str, Any]], group: str, version: str) -> Iterable[dict[str, Any]]:
+def aggregated_resources(resources: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """The resources of a group version as the aggregated form has them, from those of its own document."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for resource in resources:
         owner, slash, part = resource["name"].partition("/")

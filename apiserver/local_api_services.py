@@ -10,6 +10,7 @@ from api.scheme import GroupVersion, Resource
 
 if TYPE_CHECKING:
     from api.apiregistration_v1 import APIService
+    from apiserver.storage.entry import Entry
 
 LABEL = "kube-aggregator.kubernetes.io/automanaged"
 # The order of the groups in discovery, and that of the versions of one group.
@@ -57,3 +58,8 @@ def local_api_service(name: str, version: GroupVersion) -> APIService:
             versionPriority=of_version,
         ),
     )
+
+
+def is_remote(entry: Entry) -> bool:
+    """Whether an APIService leaves its group version to another server."""
+    return bool(entry.document["spec"].get("service"))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
+import importlib
 import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -40,8 +44,8 @@ from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
-from apiserver.local_api_services import local_api_service, local_versions
-from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
+from apiserver.local_api_services import is_remote, local_api_service, local_versions
+from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
@@ -50,7 +54,10 @@ from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import IsStale, WatchCache
-from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
+from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
+
+if TYPE_CHECKING:
+    from apiserver.front_proxy import FrontProxyIdentity
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
@@ -74,6 +81,7 @@ class Server:
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
         self._is_stale: IsStale | None = None
+        self._front_proxy: Callable[[], FrontProxyIdentity]
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -136,7 +144,10 @@ class Server:
             ws_per_message_deflate=False,
         )
         config.load()
-        config.ssl = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        config.ssl = context = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        self._front_proxy = functools.cache(lambda: self._become_front_proxy(context, client_ca))
+        if options.requestheader_client_ca_file is not None:
+            self._front_proxy()
         server = uvicorn.Server(config)
         # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
         # hold no cycles, so the collector may come seldom.
@@ -149,6 +160,7 @@ class Server:
         self._keep(self._make_token_key(api))
         self._keep(self._finish_start(api))
         self._keep(custom_resources)
+        self._keep(self._aggregate(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -160,6 +172,17 @@ class Server:
                 task.cancel()
             await asyncio.gather(*self._background, return_exceptions=True)
             await cache.stop()
+
+    def _become_front_proxy(self, context: ServerContext, client_ca: Path) -> FrontProxyIdentity:
+        """Raises PKIError, StartError."""
+        from apiserver.front_proxy import FrontProxyIdentity  # nobody waits for it at the start
+
+        identity = FrontProxyIdentity(self.options, client_ca, self.clock.now())
+        try:
+            identity.admit_to(context)
+        except OSError as error:
+            raise StartError(f"cannot read {identity.ca_file} and {client_ca}: {error.strerror or error}") from None
+        return identity
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
         options = self.options
@@ -214,7 +237,8 @@ class Server:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            return plain_endpoints(discovery, Documents(RESOURCES, api), self._health(cache), self.metrics, issuer)
+            documents = Documents(RESOURCES, api)
+            return plain_endpoints(api, discovery, documents, self._health(cache), self.metrics, issuer)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -310,10 +334,33 @@ class Server:
             await bring_in_step(api, SELF, self.options.service_networks)
             await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
             await self._create_local_api_services(api)
-        except StoreError as error:
+            await self._front_proxy().publish(api.cache, self.clock)
+            self._keep(self._front_proxy().keep_published(api.cache, self.clock))
+        except (StoreError, PKIError, StartError) as error:
             log.error("some built-in objects could not be created: %s", error)
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
+
+    async def _aggregate(self, api: API) -> None:
+        """From the first APIService on that names a Service."""
+        services = api.endpoints["apiregistration.k8s.io", "v1", "apiservices"].prefix
+        async with aclosing(api.cache.watch(services, "", api.cache.revision)) as changes:
+            known = api.cache.list(services)
+            while not any(is_remote(entry) for entry in known):
+                batch = await changes.next_batch()
+                if not batch:
+                    return
+                known = [change.entry for change in batch]
+        # It takes a tenth of a second, in which others are served.
+        package = await asyncio.to_thread(importlib.import_module, "apiserver.aggregation.aggregator")
+        try:
+            identity = self._front_proxy()
+        except (PKIError, StartError) as error:
+            log.error("other servers would not know us, their APIs are not served: %s", error)
+            return
+        api.aggregator = aggregator = package.Aggregator(api, SELF, identity.client)
+        self.metrics.gauges.append(aggregator.metrics)
+        await aggregator.run()
 
     async def _create_local_api_services(self, api: API) -> None:
         """Where all exist, which is so from the second start on, nothing is loaded for them."""

@@ -10,10 +10,13 @@ import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from api.errors import Unauthorized
 from apiserver.request import ASGI, Receive, Request, Scope, Send, User, request_of
+
+if TYPE_CHECKING:
+    from apiserver.filters.request_header import FrontProxy
 
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
@@ -59,11 +62,11 @@ def user_of_certificate(certificate: Mapping[str, Any] | None, encoded: bytes | 
 
 
 class ClientCertificates:
-    """The certificate of the TLS connection; the handshake has checked it against the client CA already."""
+    """The certificate of the TLS connection; the handshake has checked it against the CAs already."""
 
     async def authenticate(self, request: Request) -> User | None:
-        user: User | None = request.scope.get("client_user")
-        return user
+        shown: User | FrontProxy | None = request.scope.get("client_user")
+        return shown if shown is None or isinstance(shown, User) else shown.user(request)
 
 
 @dataclass(frozen=True)
