@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
+from api.duration import parse_duration
+from apiserver.admission.table import NAMES
+from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
+
+AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 
 
 @dataclass(frozen=True)
@@ -19,22 +23,26 @@ class Options:
     bind_address: str = "127.0.0.1"
     secure_port: int = 6443
     advertise_address: str = ""
-    token_auth_file: Path | None = None
     client_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None
     service_cluster_ip_range: str = "10.96.0.0/16"
     service_node_port_range: range = range(30000, 32768)
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
-    anonymous_auth: bool = True
+    enable_admission_plugins: tuple[str, ...] = ()
+    disable_admission_plugins: tuple[str, ...] = ()
+    admission_control_config_file: Path | None = None
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     event_ttl: float = 3600.0
+    encryption_provider_config: Path | None = None
+    encryption_provider_config_automatic_reload: bool = False
     watch_cache: int = 10_000
     max_request_bytes: int = 3 * 1024 * 1024
     ready_fd: int | None = None
     verbosity: int = 0
     tls_san: tuple[str, ...] = field(default=())
+    authentication: AuthenticationOptions = field(default_factory=AuthenticationOptions)
     proxy_client_cert_file: Path | None = None
     proxy_client_key_file: Path | None = None
     requestheader_client_ca_file: Path | None = None
@@ -73,12 +81,10 @@ def _networks(text: str) -> str:
 
 
 def _duration(text: str) -> float:
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    number = text.rstrip("hms")
     try:
-        return float(number) * units[text[len(number) :] or "s"]
-    except (ValueError, KeyError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write it as 90s, 15m or 1h") from None
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write it as 90s, 15m or 1h") from None
 
 
 def _modes(text: str) -> tuple[str, ...]:
@@ -87,6 +93,16 @@ def _modes(text: str) -> tuple[str, ...]:
         if mode not in AUTHORIZATION_MODES:
             raise argparse.ArgumentTypeError(f"{mode!r} is not one of {', '.join(AUTHORIZATION_MODES)}")
     return modes
+
+
+def _plugins_problem(enable: Sequence[str], disable: Sequence[str]) -> str:
+    """What is wrong with the names of admission plugins, as Kubernetes says it; empty when nothing is."""
+    for verb, names in (("enable", enable), ("disable", disable)):
+        for name in names:
+            if name not in NAMES:
+                return f'{verb}-admission-plugins plugin "{name}" is unknown'
+    both = sorted({*enable} & {*disable})
+    return f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped" if both else ""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -133,7 +149,6 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--secure-port", type=int, default=6443, help="port to serve HTTPS on")
     add("--advertise-address", default="", help="address the other components reach this server at")
     add("--external-hostname", default="", help="host name written into the kubeconfigs")
-    add("--token-auth-file", type=Path, help='csv file of static tokens: token,user,uid,"group,group"')
     add("--client-ca-file", type=Path, help="CA of client certificates; default: the cluster's own")
     add("--tls-cert-file", type=Path, help="certificate to serve with; default: made by the cluster's CA")
     add("--tls-private-key-file", type=Path, help="key of --tls-cert-file")
@@ -146,7 +161,25 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
-    add("--anonymous-auth", type=_boolean, default=True, help="let requests without credentials be system:anonymous")
+    for verb in ("enable", "disable"):
+        add(
+            f"--{verb}-admission-plugins",
+            type=lambda text: text.split(","),
+            action="extend",
+            default=[],
+            metavar="NAME,…",
+            help=f"admission plugins to {verb} besides or of those that are on by default; order does not matter",
+        )
+    add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
+    add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")
+    add(
+        "--encryption-provider-config-automatic-reload",
+        type=_boolean,
+        nargs="?",
+        const=True,
+        default=False,
+        help="follow the changes of that file",
+    )
     add("--event-ttl", type=_duration, default=3600.0, help="how long Events are kept")
     add(
         "--issue-kubeconfig-for",
@@ -158,9 +191,13 @@ def parse(argv: Sequence[str] | None) -> Options:
     _add_front_proxy_flags(parser)
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
+    add_flags(parser, _duration, _boolean)
     given = vars(parser.parse_args(argv))
-    for name in ("tls_san", "issue_kubeconfig_for"):
+    given["authentication"] = taken_from(given, parser)
+    for name in ("tls_san", "issue_kubeconfig_for", "enable_admission_plugins", "disable_admission_plugins"):
         given[name] = tuple(given[name])
+    if problem := _plugins_problem(given["enable_admission_plugins"], given["disable_admission_plugins"]):
+        parser.error(problem)
     if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):
         parser.error("--tls-cert-file and --tls-private-key-file go together")
     if (given["proxy_client_cert_file"] is None) != (given["proxy_client_key_file"] is None):

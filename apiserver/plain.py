@@ -6,19 +6,23 @@ while this is still being loaded.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Response
 from fastapi import Request as FastRequest
 
 from api.errors import MethodNotAllowed, NotAcceptable, NotFound, StatusError
 from api.meta_v1 import StatusDetails
 from apiserver.answer import PAGE_NOT_FOUND, TEXT, PageNotFound, readable, refusal
+from apiserver.authentication import issuer_discovery
+from apiserver.authentication.issuer_discovery import Issuer
 from apiserver.discovery import Discovery, etag
 from apiserver.endpoint import API
 from apiserver.filters.metrics import Metrics
 from apiserver.health import ENDPOINTS, Health
-from apiserver.negotiation import JSON, NOT_SERVED, MediaType, negotiate
+from apiserver.negotiation import JSON, NOT_SERVED, MediaType, accepts, negotiate
 from apiserver.openapi import Documents, gnostic
 from apiserver.version import version
 
@@ -26,8 +30,10 @@ _INDENTED = MediaType(pretty=True)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def plain_endpoints(api: API, discovery: Discovery, documents: Documents, health: Health, metrics: Metrics) -> FastAPI:
-    """Everything that is not a resource: discovery, schemas, health, version, metrics."""
+def plain_endpoints(
+    api: API, discovery: Discovery, documents: Documents, health: Health, metrics: Metrics, issuer: Issuer
+) -> FastAPI:
+    """Everything that is not a resource: discovery, schemas, health, version, metrics, keys of tokens."""
     app = FastAPI(title="nanokube", openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.exception_handler(StatusError)
@@ -119,9 +125,11 @@ def plain_endpoints(api: API, discovery: Discovery, documents: Documents, health
     @app.api_route("/apis/{group}/{version}", methods=_METHODS)
     @app.api_route("/apis/{group}/{version}/", methods=_METHODS)
     async def resources(request: FastRequest, group: str, version: str) -> Response:
-        document = discovery.resource_list(group, version)
+        document, custom = discovery.resource_list(group, version), discovery.is_custom(group)
         if document is None:
-            raise PageNotFound() if discovery.group(group) is None else _no_such_resource()
+            raise PageNotFound() if custom or discovery.group(group) is None else _no_such_resource()
+        if custom:
+            return answer(request, document, unrouted(request, False))
         routed(request)
         return answer(request, document)
 
@@ -180,12 +188,30 @@ def plain_endpoints(api: API, discovery: Discovery, documents: Documents, health
             response.headers["Cache-Control"] = "public, immutable"
         return response
 
+    @app.api_route(issuer_discovery.CONFIGURATION_PATH, methods=_METHODS)
+    async def openid_configuration(request: FastRequest) -> Response:
+        return await published(request, JSON, issuer.configuration)
+
+    @app.api_route(issuer_discovery.KEYS_PATH, methods=_METHODS)
+    async def signing_keys(request: FastRequest) -> Response:
+        return await published(request, issuer_discovery.KEYS_TYPE, issuer.key_set)
+
+    async def published(request: FastRequest, kind: str, document: Callable[[], Awaitable[Any]]) -> Response:
+        """What is said of tokens' issuer.  Raises NotAcceptable to who does not want its media type."""
+        if not issuer.is_published:
+            raise PageNotFound()
+        routed(request)
+        if not accepts(request.headers.get("accept", ""), kind):
+            raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {kind}", StatusDetails())
+        headers = {"Cache-Control": issuer_discovery.CACHE_CONTROL}
+        return Response(orjson.dumps(await document()), media_type=kind, headers=headers)
+
     @app.api_route("/{path:path}", methods=_METHODS)
     async def nothing(path: str) -> Response:
         first, _, rest = path.partition("/")
         group = rest.partition("/")[0]
         known = first == "api" if group else False
-        if known or (first == "apis" and discovery.group(group) is not None):
+        if known or (first == "apis" and not discovery.is_custom(group) and discovery.group(group) is not None):
             raise _no_such_resource()
         raise PageNotFound()
 

@@ -84,7 +84,7 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
 
 
 async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -> Entry:
-    endpoint, strategy, current = write.endpoint, write.endpoint.strategy, stored.entry
+    endpoint, strategy, api, current = write.endpoint, write.endpoint.strategy, write.api, stored.entry
     context = write.context()
     if write.target is None:
         strategy.authorize(new, old, context)
@@ -107,26 +107,30 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if prepares_first:
         prepare()
     managers = write.managers(new, stored)
-    request = write.admission_request("UPDATE", new, old, current.name)
-    write.mutate(request)
-    if not prepares_first:
+    request = write.admission_request("UPDATE", new, old, current.name, stored)
+    request.managers = managers
+    changed = await write.mutate(request)
+    managers = request.managers
+    if changed or not prepares_first:
         prepare()
     again = strategy.validate_name if part is None and strategy.revalidates_metadata else None
-    errors = list(object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again))
+    known = strategy.known_finalizers
+    errors = list(
+        object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again, known_finalizers=known)
+    )
     if isinstance(part, Subresource):
         errors += part.validate_update(new, old)
     else:
         errors += strategy.validate_changed(new, old)
     write.refuse(current.name, errors)
-    write.admit(request)
-    await write.reserve(request)
+    await write.admit(request)
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     async with Allocated(write, new, old, finish):
         document = write.document(new, managers, stored)
         if ready_to_go(new, strategy.pending_finalizers(new)):
             return await _remove(write, document, current)
-        if unchanged(document, stored.document):
+        if unchanged(document, stored.document) and not await api.cache.is_stale(current.key):
             return current
         return await write.store_changed(document, current)
 

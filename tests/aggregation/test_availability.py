@@ -118,15 +118,14 @@ def test_a_group_of_our_own_can_be_given_away(admin: httpx.Client, tmp_path: Pat
 def test_a_server_is_found_again_after_a_restart(tmp_path: Path, group: str) -> None:
     server = ApiServer(tmp_path, "--service-cluster-ip-range", "127.96.0.0/16")
     server.start()
-    with server.client() as admin:
-        with extension_server(tmp_path / "extension", admin, group, "default") as running:
-            place_service(admin, "default", running.port)
-            admin.post(SERVICES, json=api_service(running, "default"))
-            until(lambda: available(admin, f"v1.{group}"))
-            server.kill()
-            server.start()
-            until(lambda: admin.get(f"{running.root}/notes").status_code == 200)
-            said(admin, f"v1.{group}", "Passed")
-            gauge = f'aggregator_unavailable_apiservice{{name="v1.{group}"}} 0'
-            until(lambda: gauge in admin.get("/metrics").text.splitlines())
+    with server.client() as admin, extension_server(tmp_path / "extension", admin, group, "default") as running:
+        place_service(admin, "default", running.port)
+        admin.post(SERVICES, json=api_service(running, "default"))
+        until(lambda: available(admin, f"v1.{group}"))
+        server.kill()
+        server.start()
+        until(lambda: admin.get(f"{running.root}/notes").status_code == 200)
+        said(admin, f"v1.{group}", "Passed")
+        gauge = f'aggregator_unavailable_apiservice{{name="v1.{group}"}} 0'
+        until(lambda: gauge in admin.get("/metrics").text.splitlines())
     assert server.stop() == 0
