@@ -17,6 +17,7 @@ import orjson
 from api.errors import BadRequest, MethodNotAllowed, StatusError, not_found
 from api.meta_v1 import StatusDetails
 from api.schema import Schema
+from api.scheme import Resource
 from apiserver.answer import PageNotFound
 from apiserver.custom_resources.decoding import decode_applied, decode_patched, decode_request
 from apiserver.custom_resources.definition import Definition, Version
@@ -155,6 +156,13 @@ class CustomEndpoint(Endpoint):
         if (problem := next(problems(other.field_schema, document), None)) is not None:
             raise NotOfVersion(problem)
         return other.field_schema, document
+
+    def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        other = self.definition.versions.get(api_version.rpartition("/")[2])
+        return document if other is not None and other.api_version == api_version else None
+
+    def equivalents(self) -> list[Resource]:
+        return [version.resource for version in self.definition.served if version is not self.version]
 
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         metadata = document["metadata"]
