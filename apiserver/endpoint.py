@@ -19,6 +19,7 @@ from api.meta_v1 import StatusDetails
 from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
+from apiserver.admission.dynamic import DynamicAdmission
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
 from apiserver.decoding import decode_request
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from apiserver.service_account_tokens import ServiceAccountTokens
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
+    from apiserver.webhook_client import WebhookClient
 
 NOT_ALLOWED = "the server does not allow this method on the requested resource"
 _REMEMBERED = 1000
@@ -163,6 +165,18 @@ class Endpoint:
                     return None
         return None
 
+    def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """An object of this resource, known to be good, as the resource of another version shows it; None when there is
+        no such resource.  The document stays as it is."""
+        shown = self.in_version(api_version, document)
+        return None if shown is None else shown[1]
+
+    def equivalents(self) -> list[Resource]:
+        """The resources that show the same objects in other groups and versions."""
+        mine = self.resource
+        stored_as = _stored_as(mine)
+        return [other for other in self._registry.resources if other is not mine and _stored_as(other) == stored_as]
+
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         """An object as the store keeps it: metadata first, without kind, apiVersion and resourceVersion.
 
@@ -199,6 +213,32 @@ class API:
     random: random.Random = field(default_factory=random.Random)
     arrivals: Arrivals = field(default_factory=Arrivals)
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def dynamic_admission(self) -> DynamicAdmission:
+        return DynamicAdmission(self)
+
+    @cached_property
+    def webhook_client(self) -> WebhookClient:
+        """How webhooks are called, those that are services of the cluster included."""
+        from apiserver.service_target import service_target
+        from apiserver.webhook_client import WebhookClient
+
+        def resolve(namespace: str, name: str, port: int) -> tuple[str, int]:
+            target = service_target(self, namespace, name, port)
+            return target.host, target.port
+
+        return WebhookClient(resolve)
+
+    @cached_property
+    def preparing(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do before others."""
+        return [plugin for plugin in self.admission if plugin.prepares]
+
+    @cached_property
+    def reserving(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do when all have agreed."""
+        return [plugin for plugin in self.admission if plugin.reserves]
 
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))

@@ -166,6 +166,13 @@ class CustomEndpoint(Endpoint):
             raise NotOfVersion(problem)
         return other.field_schema, document
 
+    def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        other = self.definition.versions.get(api_version.rpartition("/")[2])
+        return document if other is not None and other.api_version == api_version else None
+
+    def equivalents(self) -> list[Resource]:
+        return [version.resource for version in self.definition.served if version is not self.version]
+
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         metadata = document["metadata"]
         metadata.pop("resourceVersion", None)
