@@ -146,8 +146,8 @@ class Server:
         config.load()
         config.ssl = context = server_context(str(serving.certificate), str(serving.key), str(client_ca))
         self._front_proxy = functools.cache(lambda: self._become_front_proxy(context, client_ca))
-        if options.requestheader_client_ca_file is not None:
-            self._front_proxy()
+        if options.requestheader_client_ca_file is not None or options.proxy_client_cert_file is not None:
+            self._front_proxy()  # what is wrong with these files is said at once
         server = uvicorn.Server(config)
         # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
         # hold no cycles, so the collector may come seldom.

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _REQUEST_TIMEOUT = 60.0  # seconds, for all that is not long-running; Kubernetes' --request-timeout
 _LONG_RUNNING = frozenset({"attach", "exec", "log", "portforward", "proxy"})
 _NO_REDIRECT = b"the backend attempted to redirect this request, which is not permitted"
+_BETWEEN_TWO = (b"expect", b"host")
+"""What a client says to this server only."""
 _HANDSHAKE = b"sec-websocket-"
 _CORS = b"access-control-"
 _OURS = NOT_PASSED_ON | {b"date"}
@@ -88,7 +90,7 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
     path = quote(request.path, safe="/:@$&+,;=~")
     query = request.scope["query_string"].decode("latin-1")
     url = f"{target.authority}{path}?{query}" if query else f"{target.authority}{path}"
-    headers = [(name, value) for name, value in forwarded_headers(request, path) if name != b"host"]
+    headers = [(name, value) for name, value in forwarded_headers(request, path) if name not in _BETWEEN_TWO]
     headers += [(b"x-forwarded-host", target.authority.encode()), (b"x-forwarded-proto", b"https")]
     headers += [(b"audit-id", request.audit_id.encode()), *identity_headers(request.user)]
     client = _Client(request, receive)
