@@ -17,7 +17,6 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
-from apiserver.authentication import token_requests
 from apiserver.authorization.authorizer import Undecided
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
