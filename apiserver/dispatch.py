@@ -17,7 +17,6 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
-from apiserver.authentication import token_requests
 from apiserver.authorization.authorizer import Undecided
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
@@ -335,6 +334,8 @@ class Dispatcher:
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
+        from apiserver.authentication import token_requests
+
         tokens = self.api.tokens
         request.warnings += token_requests.complete(asked, tokens.settings)
         await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())

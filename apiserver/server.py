@@ -28,7 +28,7 @@ from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.admission.table import plugins
 from apiserver.app import Application, with_filters
 from apiserver.authentication.chain import authentication, service_account_tokens
-from apiserver.authorization.modes import configured_authorizer
+from apiserver.authorization.modes import authorization
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
@@ -80,6 +80,8 @@ class Server:
         self._background: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
+        self._followers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What takes over the changes of files of configuration."""
         self._is_stale: IsStale | None = None
         self._front_proxy: Callable[[], FrontProxyIdentity]
 
@@ -158,6 +160,10 @@ class Server:
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_roles(cache))
         self._keep(self._make_token_key(api))
+        if options.client_ca_file is not None:
+            self._followers.append(lambda: self._follow_client_ca(context, client_ca))
+        for each in self._followers:
+            self._keep(each())
         self._keep(self._finish_start(api))
         self._keep(custom_resources)
         self._keep(self._aggregate(api))
@@ -212,10 +218,13 @@ class Server:
             self.clock,
             lambda model, namespace, name: api.peek(model, namespace, name),
         )
-        bearers, anonymous = authentication(options.authentication, tokens, self.clock)
+        authn = authentication(options.authentication, tokens, self.clock)
+        bearers = authn.bearers
         authenticators: list[Authenticator] = [ClientCertificates(), bearers]
         roles = RBAC(cache)
-        authorizer = configured_authorizer(options.authorization_mode, options.authentication, roles, cache, self.clock)
+        authz = authorization(options.authorization_mode, options.authentication, roles, cache, self.clock)
+        authorizer = authz.authorizer
+        self._followers += [each.follow for each in (authn, authz) if each.follow is not None]
         api = API(
             cache=cache,
             clock=self.clock,
@@ -254,7 +263,7 @@ class Server:
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
-            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=anonymous),
+            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=authn.anonymous),
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
         )
@@ -313,6 +322,22 @@ class Server:
         except StoreError as error:
             log.error("the built-in roles could not be created: %s", error)
         self._has_roles.set()
+
+    async def _follow_client_ca(self, context: ServerContext, path: Path) -> None:
+        from apiserver.filters.request_header import certificates_of
+        from apiserver.followed_file import follow
+
+        former = certificates_of(path)
+
+        async def changed() -> None:
+            try:
+                context.replace_client_ca(context.client_roots or former, str(path))
+            except OSError as error:
+                log.error("the CAs of client certificates stay as they were: %s: %s", path, error)
+            else:
+                log.info("the CAs of client certificates in %s are in force", path)
+
+        await follow(path, self.clock, changed)
 
     async def _make_token_key(self, api: API) -> None:
         """The first start makes a key, which takes a while: whoever asks for a token before that waits for it."""

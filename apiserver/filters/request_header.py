@@ -93,11 +93,11 @@ class FrontProxies:
     @classmethod
     def of(cls, ca_file: Path, client_ca_file: Path, headers: RequestHeaders) -> FrontProxies:
         """Raises OSError (ssl.SSLError is one) when a file is no bundle of certificates."""
-        return cls(_certificates(ca_file), _certificates(client_ca_file), headers)
+        return cls(certificates_of(ca_file), certificates_of(client_ca_file), headers)
 
     def peer(self, connection: Any, certificate: Mapping[str, Any], encoded: bytes) -> FrontProxy | User | None:
         """Who showed a certificate, which the handshake has verified against both CAs together."""
-        root = _root(connection)
+        root = root_of(connection)
         if root in self.roots:
             self._seen.add(encoded)
         user = user_of_certificate(certificate, encoded)
@@ -107,13 +107,13 @@ class FrontProxies:
         return FrontProxy(user.name if user is not None else "", user if both else None, self.headers)
 
 
-def _certificates(file: Path) -> frozenset[bytes]:
+def certificates_of(file: Path) -> frozenset[bytes]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(file)
     return frozenset(context.get_ca_certs(binary_form=True))
 
 
-def _root(connection: Any) -> bytes | None:
+def root_of(connection: Any) -> bytes | None:
     """The CA's certificate in DER that the peer's was verified against; None for a resumed session."""
     if hasattr(connection, "get_verified_chain"):  # from Python 3.13 on
         chain = connection.get_verified_chain()
