@@ -61,6 +61,7 @@ class Answer:
             (b"content-type", content_type.encode()),
             (b"audit-id", request.audit_id.encode()),
             (b"cache-control", b"no-cache, private"),
+            *request.answer_headers,
         ]
         length = sum(map(len, parts))
         if length >= _GZIP_FROM and b"gzip" in request.headers.get(b"accept-encoding", b""):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from apiserver.dispatch import Dispatcher
 from apiserver.filters.errors import ErrorFilter
 from apiserver.filters.metrics import Metrics, MetricsFilter
 from apiserver.filters.request_info import RequestInfoFilter
-from apiserver.request import ASGI, Receive, Scope, Send, request_of
+from apiserver.request import ASGI, Receive, Request, Scope, Send, request_of
 
 
 class Application:
@@ -29,7 +30,19 @@ class Application:
             scope = {**scope, "type": "http", "method": "GET"}  # nothing here is a stream: the upgrade is declined
         self._wanted.set()
         plain = self._plain.result() if self._plain.done() else await asyncio.shield(self._plain)
-        await plain(scope, receive, send)
+        await plain(scope, receive, _with_headers(send, request_of(scope)))
+
+
+def _with_headers(send: Send, request: Request) -> Send:
+    """FastAPI knows nothing of the headers that every answer has."""
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            own = [(b"audit-id", request.audit_id.encode()), *request.answer_headers]
+            message["headers"] = [*message.get("headers", ()), *own]
+        await send(message)
+
+    return sent
 
 
 def with_filters(
@@ -37,8 +50,9 @@ def with_filters(
     metrics: Metrics,
     authentication: Callable[[ASGI], ASGI],
     impersonation: Callable[[ASGI], ASGI],
+    flow_control: Callable[[ASGI], ASGI],
     authorization: Callable[[ASGI], ASGI],
 ) -> ASGI:
-    """The way of a request: what it is, whether it counts, who asks, as whom, whether they may."""
-    guarded = ErrorFilter(authentication(impersonation(authorization(app))))
+    """The way of a request: what it is, whether it counts, who asks, as whom, whose turn it is, whether they may."""
+    guarded = ErrorFilter(authentication(impersonation(flow_control(authorization(app)))))
     return ErrorFilter(RequestInfoFilter(MetricsFilter(guarded, metrics)))

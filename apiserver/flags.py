@@ -29,6 +29,9 @@ class Options:
     anonymous_auth: bool = True
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
+    enable_priority_and_fairness: bool = True
+    max_requests_inflight: int = 400
+    max_mutating_requests_inflight: int = 200
     event_ttl: float = 3600.0
     encryption_provider_config: Path | None = None
     encryption_provider_config_automatic_reload: bool = False
@@ -118,6 +121,14 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
     add("--anonymous-auth", type=_boolean, default=True, help="let requests without credentials be system:anonymous")
+    add(
+        "--enable-priority-and-fairness",
+        type=_boolean,
+        default=True,
+        help="queue requests by flow, not only count them",
+    )
+    add("--max-requests-inflight", type=int, default=400, help="seats of requests; for those that read if counted only")
+    add("--max-mutating-requests-inflight", type=int, default=200, help="seats added to them; or for all others")
     add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")
     add(
         "--encryption-provider-config-automatic-reload",
@@ -140,6 +151,10 @@ def parse(argv: Sequence[str] | None) -> Options:
     given = vars(parser.parse_args(argv))
     for name in ("tls_san", "issue_kubeconfig_for"):
         given[name] = tuple(given[name])
+    if given["enable_priority_and_fairness"] and (
+        given["max_requests_inflight"] + given["max_mutating_requests_inflight"] <= 0
+    ):
+        parser.error("--max-requests-inflight and --max-mutating-requests-inflight: their sum has to be positive")
     if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):
         parser.error("--tls-cert-file and --tls-private-key-file go together")
     return Options(**given)

@@ -6,6 +6,7 @@ while this is still being loaded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Response
@@ -25,8 +26,14 @@ _INDENTED = MediaType(pretty=True)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, metrics: Metrics) -> FastAPI:
-    """Everything that is not a resource: discovery, schemas, health, version, metrics."""
+def plain_endpoints(
+    discovery: Discovery,
+    documents: Documents,
+    health: Health,
+    metrics: Metrics,
+    dump_flows: Callable[[str, bool], str | None],
+) -> FastAPI:
+    """Everything that is not a resource: discovery, schemas, health, version, metrics, the tables of flow control."""
     app = FastAPI(title="nanokube", openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.exception_handler(StatusError)
@@ -138,6 +145,13 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
     @app.api_route("/metrics", methods=_METHODS)
     async def measured() -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
+
+    @app.api_route("/debug/api_priority_and_fairness/{which}", methods=_METHODS)
+    async def dumped(request: FastRequest, which: str) -> Response:
+        table = dump_flows(which, bool(request.query_params.get("includeRequestDetails")))
+        if table is None:
+            raise PageNotFound()
+        return Response(table, media_type=TEXT)
 
     @app.api_route("/openapi/v2", methods=_METHODS)
     async def openapi_v2(request: FastRequest) -> Response:

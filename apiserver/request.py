@@ -21,6 +21,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+_CONNECTING = ("attach", "exec", "log", "portforward", "proxy")
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """Who is asking: established by authentication, judged by authorization."""
@@ -53,6 +56,11 @@ class RequestInfo:
     """The only name that a request to a collection asks for, by its field selector."""
 
     @property
+    def connects(self) -> bool:
+        """Whether it lasts as long as its client likes, and is no watch."""
+        return self.subresource in _CONNECTING or self.verb == "proxy"
+
+    @property
     def object_name(self) -> str:
         """The one object it is about, "" when it is about all."""
         return self.name or self.selected
@@ -69,6 +77,8 @@ class Request:
         self.info = RequestInfo(self.path, self.method.lower())
         self.user = User("")
         self.warnings: list[str] = []
+        self.answer_headers: list[tuple[bytes, bytes]] = []
+        """What filters have to say to the client."""
         self.audit_id = str(UUID(int=_random.getrandbits(128), version=4))
 
     @cached_property

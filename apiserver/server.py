@@ -9,8 +9,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -55,6 +55,9 @@ from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import IsStale, WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
 
+if TYPE_CHECKING:
+    from apiserver.flow_control.controller import FlowController
+
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
 _QUIET = 2.0  # seconds before what nobody has asked for yet is loaded
@@ -77,6 +80,7 @@ class Server:
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
         self._is_stale: IsStale | None = None
+        self._flows: FlowController | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -213,7 +217,8 @@ class Server:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            return plain_endpoints(discovery, Documents(RESOURCES), self._health(cache), self.metrics)
+            documents = Documents(RESOURCES)
+            return plain_endpoints(discovery, documents, self._health(cache), self.metrics, self._dump_flows)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -231,9 +236,37 @@ class Server:
             self.metrics,
             lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
+            self._flow_control(cache),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
         )
         return api, app
+
+    def _flow_control(self, cache: WatchCache) -> Callable[[ASGI], ASGI]:
+        """The filter that limits what is done at once."""
+        options = self.options
+        reading, mutating = options.max_requests_inflight, options.max_mutating_requests_inflight
+        if not options.enable_priority_and_fairness:
+            from apiserver.filters.max_in_flight import MaxInFlightFilter
+
+            return lambda inner: MaxInFlightFilter(inner, reading, mutating)
+        from apiserver.filters.flow_control import FlowControlFilter
+        from apiserver.flow_control.controller import FlowController
+        from apiserver.flow_control.turns import Turns
+
+        turns = Turns(asyncio.get_running_loop().call_soon)
+        controller = self._flows = FlowController(cache, reading + mutating, self.clock.monotonic, turns)
+        self.metrics.gauges.append(controller.metrics)
+        self._keep(controller.run(self.clock))
+        return lambda inner: FlowControlFilter(inner, controller, cache)
+
+    def _dump_flows(self, which: str, details: bool) -> str | None:
+        """A table of what waits and runs; None where there is no such table."""
+        from apiserver.flow_control.dumps import dump
+
+        if self._flows is None:
+            return None
+        levels, now = self._flows.levels.values(), self.clock.now()
+        return dump(which, levels, self.clock.monotonic(), now, details=details)
 
     def _health(self, cache: WatchCache) -> Health:
         return Health(
