@@ -30,7 +30,7 @@ def fairness() -> list[Figure]:
         _allow(fair)
         figures.append(Figure("a quiet client's GET, alone, median", "ms", _times(fair)))
         with _noise(fair):
-            figures.append(Figure(f"beside one with {CONNECTIONS} connections", "ms", _times(fair), 20))
+            figures.append(Figure(f"beside one with {CONNECTIONS} connections", "ms", _times(fair)))
     with server(tokens=_TOKENS, flags=("--enable-priority-and-fairness=false",)) as unfair:
         _allow(unfair)
         with _noise(unfair):
