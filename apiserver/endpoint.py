@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from apiserver.service_account_tokens import ServiceAccountTokens
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
+    from apiserver.webhook_client import WebhookClient
 
 _REMEMBERED = 1000
 """Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
@@ -160,6 +161,18 @@ class API:
     random: random.Random = field(default_factory=random.Random)
     arrivals: Arrivals = field(default_factory=Arrivals)
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def webhook_client(self) -> WebhookClient:
+        """How webhooks are called, those that are services of the cluster included."""
+        from apiserver.service_target import service_target
+        from apiserver.webhook_client import WebhookClient
+
+        def resolve(namespace: str, name: str, port: int) -> tuple[str, int]:
+            target = service_target(self, namespace, name, port)
+            return target.host, target.port
+
+        return WebhookClient(resolve)
 
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
