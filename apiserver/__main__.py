@@ -20,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
     gc.disable()  # nothing of what is imported is garbage; the server turns it on again
+    from apiserver.authentication.tokens import TokenFileError
     from apiserver.configuration_file import ConfigurationError
-    from apiserver.filters.authentication import TokenFileError
     from apiserver.pki import PKIError
     from apiserver.server import Server, StartError
     from apiserver.storage.protocol import StoreError

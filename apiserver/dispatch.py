@@ -17,6 +17,8 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
+from apiserver.authentication import token_requests
+from apiserver.authorization.authorizer import Undecided
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -38,7 +40,6 @@ from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import MediaType, negotiate
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, RequestInfo, Scope, Send, request_of
-from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
@@ -91,7 +92,7 @@ class Dispatcher:
         if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
-        answer = await self._handle(endpoint, request, media)
+        answer = await self._decided(endpoint, request, media)
         await answer.send(send, request, media)
 
     def _is_built_in(self, group: str) -> bool:
@@ -104,6 +105,17 @@ class Dispatcher:
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
         await relay_websocket(url, self._kubelet.context, request, receive, send)
+
+    async def _decided(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        """Handle the request.  Where its rules ask for a permission that somebody else has to give, that is waited for
+        and the request begins anew: nothing has been written yet."""
+        while True:
+            warned = len(request.warnings)
+            try:
+                return await self._handle(endpoint, request, media)
+            except Undecided as undecided:
+                await undecided.settle()
+                del request.warnings[warned:]
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
@@ -309,11 +321,11 @@ class Dispatcher:
         if problems:
             raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
-        asked.status = self.api.tokens.issue(account, asked.spec)
-        asked.spec.audiences = asked.spec.audiences or [ISSUER]
-        asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600
+        tokens, now = self.api.tokens, self.api.clock.now()
+        request.warnings += token_requests.complete(asked, tokens.settings)
+        await token_requests.issue(tokens, asked, account, self.api.peek, now)
         asked.metadata.name, asked.metadata.namespace = request.info.name, request.info.namespace
-        asked.metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
+        asked.metadata.creationTimestamp = now.replace(microsecond=0)
         asked.kind, asked.apiVersion = "TokenRequest", "authentication.k8s.io/v1"
         return Answer(_CREATED, document=asked.to_dict())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,12 @@ from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
-from apiserver.request import Request, User
+from apiserver.request import User
 
 if TYPE_CHECKING:
-    from apiserver.authorization.authorizer import Authorizer
-    from apiserver.service_account_tokens import ServiceAccountTokens
+    from apiserver.authentication.service_account_tokens import ServiceAccountTokens
+    from apiserver.authentication.tokens import BearerTokens
+    from apiserver.authorization.authorizer import Union
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
     from apiserver.webhook_client import WebhookClient
@@ -151,8 +152,8 @@ class API:
     clock: Clock
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     admission: Sequence[AdmissionPlugin]
-    authenticate: Callable[[Request], Awaitable[User]]
-    authorizer: Authorizer
+    bearers: BearerTokens
+    authorizer: Union
     requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
+from api.duration import parse_duration
+from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
+
+AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 
 
 @dataclass(frozen=True)
@@ -19,14 +22,12 @@ class Options:
     bind_address: str = "127.0.0.1"
     secure_port: int = 6443
     advertise_address: str = ""
-    token_auth_file: Path | None = None
     client_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None
     service_cluster_ip_range: str = "10.96.0.0/16"
     service_node_port_range: range = range(30000, 32768)
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
-    anonymous_auth: bool = True
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     enable_priority_and_fairness: bool = True
@@ -40,6 +41,7 @@ class Options:
     ready_fd: int | None = None
     verbosity: int = 0
     tls_san: tuple[str, ...] = field(default=())
+    authentication: AuthenticationOptions = field(default_factory=AuthenticationOptions)
 
     @property
     def advertised(self) -> str:
@@ -70,12 +72,10 @@ def _networks(text: str) -> str:
 
 
 def _duration(text: str) -> float:
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    number = text.rstrip("hms")
     try:
-        return float(number) * units[text[len(number) :] or "s"]
-    except (ValueError, KeyError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write it as 90s, 15m or 1h") from None
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write it as 90s, 15m or 1h") from None
 
 
 def _modes(text: str) -> tuple[str, ...]:
@@ -107,7 +107,6 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--secure-port", type=int, default=6443, help="port to serve HTTPS on")
     add("--advertise-address", default="", help="address the other components reach this server at")
     add("--external-hostname", default="", help="host name written into the kubeconfigs")
-    add("--token-auth-file", type=Path, help='csv file of static tokens: token,user,uid,"group,group"')
     add("--client-ca-file", type=Path, help="CA of client certificates; default: the cluster's own")
     add("--tls-cert-file", type=Path, help="certificate to serve with; default: made by the cluster's CA")
     add("--tls-private-key-file", type=Path, help="key of --tls-cert-file")
@@ -120,7 +119,6 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
-    add("--anonymous-auth", type=_boolean, default=True, help="let requests without credentials be system:anonymous")
     add(
         "--enable-priority-and-fairness",
         type=_boolean,
@@ -148,7 +146,9 @@ def parse(argv: Sequence[str] | None) -> Options:
     )
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
+    add_flags(parser, _duration, _boolean)
     given = vars(parser.parse_args(argv))
+    given["authentication"] = taken_from(given, parser)
     for name in ("tls_san", "issue_kubeconfig_for"):
         given[name] = tuple(given[name])
     if given["enable_priority_and_fairness"] and (

@@ -21,18 +21,14 @@ from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
 from apiserver.app import Application, with_filters
-from apiserver.authorization.modes import authorizer_of
+from apiserver.authentication.chain import authentication, service_account_tokens
+from apiserver.authorization.modes import configured_authorizer
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.endpoint import API, Endpoint
-from apiserver.filters.authentication import (
-    AuthenticationFilter,
-    Authenticator,
-    ClientCertificates,
-    StaticTokens,
-)
+from apiserver.filters.authentication import AuthenticationFilter, Authenticator, ClientCertificates
 from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
@@ -48,7 +44,6 @@ from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
-from apiserver.service_account_tokens import ServiceAccountTokens
 from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
@@ -152,6 +147,7 @@ class Server:
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_roles(cache))
+        self._keep(self._make_token_key(api))
         self._keep(self._finish_start(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
@@ -187,22 +183,22 @@ class Server:
         for endpoint in endpoints:
             if endpoint.owns_storage and endpoint.resource.is_stored:
                 cache.register(endpoint.prefix, endpoint.selectable_fields)
-        authenticators: list[Authenticator] = [ClientCertificates()]
-        if options.token_auth_file:
-            authenticators.append(StaticTokens.from_file(options.token_auth_file))
-        tokens = ServiceAccountTokens(
-            options.data_dir / "pki/sa.key", self.clock, lambda model, ns, name: api.get_object(model, ns, name)
+        tokens = service_account_tokens(
+            options.authentication,
+            options.data_dir / "pki/sa.key",
+            self.clock,
+            lambda model, namespace, name: api.peek(model, namespace, name),
         )
-        authenticators.append(tokens)
+        bearers, anonymous = authentication(options.authentication, tokens, self.clock)
+        authenticators: list[Authenticator] = [ClientCertificates(), bearers]
         roles = RBAC(cache)
-        authorizer = authorizer_of(options.authorization_mode, roles, cache)
-        authentication = AuthenticationFilter(_nothing, authenticators, anonymous=options.anonymous_auth)
+        authorizer = configured_authorizer(options.authorization_mode, options.authentication, roles, cache, self.clock)
         api = API(
             cache=cache,
             clock=self.clock,
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
             admission=default_plugins(),
-            authenticate=authentication.authenticate,
+            bearers=bearers,
             authorizer=authorizer,
             requester=lambda user: AuthorizedRequester(user, authorizer, roles),
             tokens=tokens,
@@ -212,13 +208,14 @@ class Server:
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
         discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}")
+        issuer = tokens.issuer(f"{_bracketed(options.external_hostname or options.advertised)}:{options.secure_port}")
 
         def load_plain() -> ASGI:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            documents = Documents(RESOURCES)
-            return plain_endpoints(discovery, documents, self._health(cache), self.metrics, self._dump_flows)
+            documents, health = Documents(RESOURCES), self._health(cache)
+            return plain_endpoints(discovery, documents, health, self.metrics, issuer, self._dump_flows)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -234,7 +231,7 @@ class Server:
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
-            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
+            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=anonymous),
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
             self._flow_control(cache),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
@@ -301,6 +298,11 @@ class Server:
             log.error("the built-in roles could not be created: %s", error)
         self._has_roles.set()
 
+    async def _make_token_key(self, api: API) -> None:
+        """The first start makes a key, which takes a while: whoever asks for a token before that waits for it."""
+        await self._serving.wait()
+        await api.tokens.keys.ensure()
+
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
         await self._has_roles.wait()
@@ -364,10 +366,6 @@ class Server:
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")
             os.close(self.options.ready_fd)
-
-
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    """Stands behind a filter that is only asked, not passed through."""
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from apiserver.authorization.authorizer import CANNOT_LIST
 from apiserver.authorization.rules import Rule
 from apiserver.request import RequestInfo, User
 from apiserver.storage.watch_cache import WatchCache
 
 NODES = "system:nodes"
-CANNOT_LIST = "node authorizer does not support user rule resolution"  # it depends on the pods
+_UNLISTED = f"node authorizer {CANNOT_LIST}"  # it depends on the pods
 _PREFIX = "system:node:"
 _PODS = "/pods/"
 _READ = ("get", "list", "watch")
@@ -41,7 +42,7 @@ class NodeAuthorizer:
         return ()
 
     def unlisted(self, user: User, namespace: str) -> str:
-        return CANNOT_LIST if _node_of(user) else ""
+        return _UNLISTED if _node_of(user) else ""
 
     def _problem(self, node: str, info: RequestInfo) -> str:
         """Why a node may not do something with a Secret, a ConfigMap or a service account; empty when it may."""

@@ -27,7 +27,6 @@ BEHIND: dict[str, int] = {
     "extend/admission-node-restriction": 16,
     "extend/apiservices": 22,
     "extend/crd-invalid-cel-rules": 11,
-    "extend/service-account-secrets-issuer": 13,
 }
 """How many steps of a conversation pass now, where some do not.
 
