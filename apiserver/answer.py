@@ -44,6 +44,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def send(self, send: Send, request: Request, media: MediaType = PLAIN) -> None:
+        if request.audit is not None:
+            request.audit.answered(self)
         parts, content_type = self.parts, self.content_type
         if media.type == JSON and not media.pretty and wants_pretty(request):
             media = replace(media, pretty=True)

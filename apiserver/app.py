@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from apiserver.dispatch import Dispatcher
@@ -45,6 +46,14 @@ def _with_headers(send: Send, request: Request) -> Send:
     return sent
 
 
+@dataclass(frozen=True)
+class AuditFilters:
+    """What records the requests of those who are who they say, and of those who are not."""
+
+    of_users: Callable[[ASGI], ASGI]
+    of_strangers: Callable[[ASGI], ASGI]
+
+
 def with_filters(
     app: ASGI,
     metrics: Metrics,
@@ -52,7 +61,12 @@ def with_filters(
     impersonation: Callable[[ASGI], ASGI],
     flow_control: Callable[[ASGI], ASGI],
     authorization: Callable[[ASGI], ASGI],
+    audit: AuditFilters | None = None,
 ) -> ASGI:
     """The way of a request: what it is, whether it counts, who asks, as whom, whose turn it is, whether they may."""
-    guarded = ErrorFilter(authentication(impersonation(flow_control(authorization(app)))))
+    known = impersonation(flow_control(authorization(app)))
+    if audit is None:
+        guarded = ErrorFilter(authentication(known))
+    else:  # it is told of refusals as of all other answers
+        guarded = ErrorFilter(audit.of_strangers(authentication(audit.of_users(ErrorFilter(known)))))
     return ErrorFilter(RequestInfoFilter(MetricsFilter(guarded, metrics)))

@@ -82,6 +82,7 @@ class Dispatcher:
             return
         if endpoint.resource.deprecation:
             request.warnings.append(endpoint.resource.deprecation)
+            request.annotations["k8s.io/deprecated"] = "true"
         media = _media(request, lambda: endpoint.model)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":

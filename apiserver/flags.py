@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from api.duration import parse_duration
+from apiserver.audit import flags as audit_flags
+from apiserver.audit.flags import AuditOptions
 from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
 
 AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
@@ -41,6 +43,7 @@ class Options:
     ready_fd: int | None = None
     verbosity: int = 0
     tls_san: tuple[str, ...] = field(default=())
+    audit: AuditOptions | None = None
     authentication: AuthenticationOptions = field(default_factory=AuthenticationOptions)
 
     @property
@@ -147,7 +150,9 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
     add_flags(parser, _duration, _boolean)
+    audit_flags.add_flags(parser, _duration, _boolean)
     given = vars(parser.parse_args(argv))
+    given["audit"] = audit_flags.taken_from(given, parser)
     given["authentication"] = taken_from(given, parser)
     for name in ("tls_san", "issue_kubeconfig_for"):
         given[name] = tuple(given[name])

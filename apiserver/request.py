@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 from api.errors import BadRequest, RequestEntityTooLarge
+
+if TYPE_CHECKING:
+    from apiserver.audit.record import Record
 
 # Audit ids need to be different, not secret: asking the kernel for each would cost more than most requests.
 _random = Random()
@@ -84,8 +87,21 @@ class Request:
         self.warnings: list[str] = []
         self.answer_headers: list[tuple[bytes, bytes]] = []
         """What filters have to say to the client."""
+        self.annotations: dict[str, str] = {}
+        """What the audit log is told, whether or not there is one."""
+        self.audit: Record | None = None
+        """What is being recorded of it."""
         self._body: bytes | None = None
-        self.audit_id = str(UUID(int=_random.getrandbits(128), version=4))
+
+    @cached_property
+    def audit_id(self) -> str:
+        """The client's own, or one that is drawn."""
+        return self.header("audit-id") or str(UUID(int=_random.getrandbits(128), version=4))
+
+    @property
+    def read_body(self) -> bytes | None:
+        """The body as far as somebody has asked for it: all or nothing."""
+        return self._body
 
     @cached_property
     def headers(self) -> dict[bytes, bytes]:

@@ -20,7 +20,7 @@ from api.errors import AlreadyExists
 from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.table import default_plugins
-from apiserver.app import Application, with_filters
+from apiserver.app import Application, AuditFilters, with_filters
 from apiserver.authentication.chain import authentication, service_account_tokens
 from apiserver.authorization.modes import configured_authorizer
 from apiserver.authorization.rbac import RBAC
@@ -51,6 +51,7 @@ from apiserver.storage.watch_cache import IsStale, WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
 
 if TYPE_CHECKING:
+    from apiserver.audit.backend import Backend
     from apiserver.flow_control.controller import FlowController
 
 log = logging.getLogger("apiserver")
@@ -76,6 +77,7 @@ class Server:
         self._has_roles = asyncio.Event()
         self._is_stale: IsStale | None = None
         self._flows: FlowController | None = None
+        self._audit: Backend | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -160,6 +162,8 @@ class Server:
                 task.cancel()
             await asyncio.gather(*self._background, return_exceptions=True)
             await cache.stop()
+            if self._audit is not None:
+                await self._audit.close()
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
         options = self.options
@@ -235,8 +239,26 @@ class Server:
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
             self._flow_control(cache),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
+            self._audit_filters(),
         )
         return api, app
+
+    def _audit_filters(self) -> AuditFilters | None:
+        """What records requests, where the flags say so.  Raises ConfigurationError."""
+        options = self.options.audit
+        if options is None:
+            return None
+        from apiserver.audit.policy import read_policy
+        from apiserver.audit.start import start_backend
+        from apiserver.filters.audit import AuditFilter, FailedAuthenticationFilter
+
+        policy = read_policy(options.policy_file)
+        backend = self._audit = start_backend(options, self.clock)
+        self.metrics.gauges.append(backend.metrics)
+        return AuditFilters(
+            lambda inner: AuditFilter(inner, policy, backend, self.clock),
+            lambda inner: FailedAuthenticationFilter(inner, policy, backend, self.clock),
+        )
 
     def _flow_control(self, cache: WatchCache) -> Callable[[ASGI], ASGI]:
         """The filter that limits what is done at once."""
