@@ -192,6 +192,7 @@ class API:
             user=user.name,
             get=self.get_object,
             peek=self.peek,
+            peek_all=self.peek_all,
             list=self.list_objects,
             exists=self.exists,
             requester=self.requester(user),
@@ -211,15 +212,20 @@ class API:
     def peek(self, model: type[Model], namespace: str, name: str) -> Any | None:
         """The same, shared with everybody who looks at the object: nobody changes it."""
         endpoint = self.endpoint_of(model)
-        key = endpoint.key(namespace, name)
-        entry = self.cache.get(key)
-        if entry is None:
-            return None
-        seen = self._seen.get(key)
+        entry = self.cache.get(endpoint.key(namespace, name))
+        return None if entry is None else self._look(endpoint, entry)
+
+    def peek_all(self, model: type[Model], namespace: str) -> Sequence[Any]:
+        """The same of all objects of a kind, of one namespace or ("") of all: for kinds there are few of."""
+        endpoint = self.endpoint_of(model)
+        return [self._look(endpoint, entry) for entry in self.cache.list(endpoint.prefix, namespace)]
+
+    def _look(self, endpoint: Endpoint, entry: Entry) -> Any:
+        seen = self._seen.get(entry.key)
         if seen is None or seen[0] is not entry:
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
-            seen = self._seen[key] = (entry, endpoint.decode(entry))
+            seen = self._seen[entry.key] = (entry, endpoint.decode(entry))
         return seen[1]
 
     def list_objects(self, model: type[Model], namespace: str) -> list[Any]:

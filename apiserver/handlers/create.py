@@ -70,11 +70,12 @@ async def _create_once(write: Write, new: Any) -> Entry:
     strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)
     errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
-    errors += strategy.validate(new)
+    broken, warnings = strategy.judge(new, write.new.spec)
+    errors += broken
     write.refuse(metadata.name, errors)
     write.admit(request)
     await write.reserve(request)
-    write.warnings += strategy.warnings(new, None)
+    write.warnings += warnings
     finish = strategy.begin_create(new, context)
     async with Allocated(write, new, None, finish):
         document = write.document(new, managers)

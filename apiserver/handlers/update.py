@@ -92,7 +92,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if doubled:
         write.warnings.append(doubled)
     _keep_system_fields(new, old)
-    strategy.default(new)
+    strategy.default_changed(new, old)
     write.put_back(stored, new)
     part = write.target
 
