@@ -24,6 +24,7 @@ from apiserver.endpoint import API, Endpoint
 from apiserver.handlers import pod_subresources, reviews
 from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
+from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
@@ -102,6 +103,7 @@ class Dispatcher:
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
+        await admit_connection(self.api, endpoint, request)
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
@@ -181,7 +183,10 @@ class Dispatcher:
     def _begin(self, endpoint: Endpoint, request: Request, options: WriteOptions) -> Write:
         info = request.info
         namespace = info.namespace if endpoint.namespaced else ""
-        return Write(self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource)
+        return Write(
+            self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource,
+            audit_annotations=request.annotations,
+        )  # fmt: skip
 
     async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
         body = await request.body(self.api.max_request_bytes)
@@ -321,13 +326,19 @@ class Dispatcher:
         ]
         if problems:
             raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
+        metadata, spec, version = asked.metadata, asked.spec, "authentication.k8s.io/v1"
+        asked.kind = asked.apiVersion = ""
+        if spec.expirationSeconds is None:
+            spec.expirationSeconds = 3600
+        metadata.managedFields = reviews.managers_of_review(self.api, asked, version, options.manager, "token")
+        metadata.name, metadata.namespace, metadata.uid = info.name, info.namespace, self.api.new_uid()
+        metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
+        await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
-        tokens, now = self.api.tokens, self.api.clock.now()
+        tokens = self.api.tokens
         request.warnings += token_requests.complete(asked, tokens.settings)
-        await token_requests.issue(tokens, asked, account, self.api.peek, now)
-        asked.metadata.name, asked.metadata.namespace = request.info.name, request.info.namespace
-        asked.metadata.creationTimestamp = now.replace(microsecond=0)
-        asked.kind, asked.apiVersion = "TokenRequest", "authentication.k8s.io/v1"
+        await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
+        asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 
     async def evict(self, endpoint: Endpoint, request: Request) -> Answer:

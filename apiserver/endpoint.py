@@ -18,6 +18,7 @@ from api.errors import not_found
 from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
+from apiserver.admission.dynamic import DynamicAdmission
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
@@ -130,6 +131,12 @@ class Endpoint:
                     return None
         return None
 
+    def equivalents(self) -> list[Resource]:
+        """The resources that show the same objects in other groups and versions."""
+        mine = self.resource
+        stored_as = _stored_as(mine)
+        return [other for other in self._registry.resources if other is not mine and _stored_as(other) == stored_as]
+
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         """An object as the store keeps it: metadata first, without kind, apiVersion and resourceVersion.
 
@@ -164,6 +171,10 @@ class API:
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
     @cached_property
+    def dynamic_admission(self) -> DynamicAdmission:
+        return DynamicAdmission(self)
+
+    @cached_property
     def webhook_client(self) -> WebhookClient:
         """How webhooks are called, those that are services of the cluster included."""
         from apiserver.service_target import service_target
@@ -174,6 +185,16 @@ class API:
             return target.host, target.port
 
         return WebhookClient(resolve)
+
+    @cached_property
+    def preparing(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do before others."""
+        return [plugin for plugin in self.admission if plugin.prepares]
+
+    @cached_property
+    def reserving(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do when all have agreed."""
+        return [plugin for plugin in self.admission if plugin.reserves]
 
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from api.duration import parse_duration
+from apiserver.admission.table import NAMES
 from apiserver.audit import flags as audit_flags
 from apiserver.audit.flags import AuditOptions
 from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
@@ -30,6 +31,9 @@ class Options:
     service_cluster_ip_range: str = "10.96.0.0/16"
     service_node_port_range: range = range(30000, 32768)
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
+    enable_admission_plugins: tuple[str, ...] = ()
+    disable_admission_plugins: tuple[str, ...] = ()
+    admission_control_config_file: Path | None = None
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     enable_priority_and_fairness: bool = True
@@ -89,6 +93,16 @@ def _modes(text: str) -> tuple[str, ...]:
     return modes
 
 
+def _plugins_problem(enable: Sequence[str], disable: Sequence[str]) -> str:
+    """What is wrong with the names of admission plugins, as Kubernetes says it; empty when nothing is."""
+    for verb, names in (("enable", enable), ("disable", disable)):
+        for name in names:
+            if name not in NAMES:
+                return f'{verb}-admission-plugins plugin "{name}" is unknown'
+    both = sorted({*enable} & {*disable})
+    return f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped" if both else ""
+
+
 def _boolean(text: str) -> bool:
     if text.lower() in ("true", "1", "t"):
         return True
@@ -130,6 +144,16 @@ def parse(argv: Sequence[str] | None) -> Options:
     )
     add("--max-requests-inflight", type=int, default=400, help="seats of requests; for those that read if counted only")
     add("--max-mutating-requests-inflight", type=int, default=200, help="seats added to them; or for all others")
+    for verb in ("enable", "disable"):
+        add(
+            f"--{verb}-admission-plugins",
+            type=lambda text: text.split(","),
+            action="extend",
+            default=[],
+            metavar="NAME,…",
+            help=f"admission plugins to {verb} besides or of those that are on by default; order does not matter",
+        )
+    add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
     add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")
     add(
         "--encryption-provider-config-automatic-reload",
@@ -154,12 +178,14 @@ def parse(argv: Sequence[str] | None) -> Options:
     given = vars(parser.parse_args(argv))
     given["audit"] = audit_flags.taken_from(given, parser)
     given["authentication"] = taken_from(given, parser)
-    for name in ("tls_san", "issue_kubeconfig_for"):
+    for name in ("tls_san", "issue_kubeconfig_for", "enable_admission_plugins", "disable_admission_plugins"):
         given[name] = tuple(given[name])
     if given["enable_priority_and_fairness"] and (
         given["max_requests_inflight"] + given["max_mutating_requests_inflight"] <= 0
     ):
         parser.error("--max-requests-inflight and --max-mutating-requests-inflight: their sum has to be positive")
+    if problem := _plugins_problem(given["enable_admission_plugins"], given["disable_admission_plugins"]):
+        parser.error(problem)
     if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):
         parser.error("--tls-cert-file and --tls-private-key-file go together")
     return Options(**given)

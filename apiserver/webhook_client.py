@@ -150,12 +150,15 @@ class WebhookClient:
                 try:
                     return await _exchange(connections.http, request, limit)
                 except httpx.RemoteProtocolError as error:
-                    if not str(error).startswith("Server disconnected without sending"):
+                    if not _is_end(error):
                         raise
                     # An idle connection may end just as it is used again: nobody has read the question.
                     return await _exchange(connections.http, request, limit)
         except TimeoutError:
             raise CallError(f"Post {quoted(shown)}: context deadline exceeded") from None
+        except httpx.RemoteProtocolError as error:
+            broken = "EOF" if _is_end(error) else f"net/http: HTTP/1.x transport connection broken: {error}"
+            raise CallError(f"Post {quoted(shown)}: {broken}") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             why = dial_error(error, authority, target.server_name or parts.hostname or "")
             raise CallError(f"Post {quoted(shown)}: {why}") from None
@@ -207,6 +210,11 @@ class WebhookClient:
         targets, self._targets = self._targets, {}
         for each in targets.values():
             await each.http.aclose()
+
+
+def _is_end(error: httpx.RemoteProtocolError) -> bool:
+    """Whether the connection ended before a byte of an answer had come."""
+    return str(error).startswith("Server disconnected without sending")
 
 
 async def _exchange(client: httpx.AsyncClient, request: httpx.Request, limit: int) -> bytes:

@@ -25,6 +25,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add_boolean(flags, "--use-service-account-credentials", False, "run each controller as its own service account")
     flags.add_argument("--root-ca-file", default="", help="CA to publish in every namespace; default: the kubeconfig's")
+    flags.add_argument("--service-account-private-key-file", default="", help="key to sign tokens in Secrets with")
+    flags.add_argument("--cluster-signing-cert-file", default="", help="CA that signs certificate signing requests")
+    flags.add_argument("--cluster-signing-key-file", default="", help="its key")
+    flags.add_argument("--cluster-signing-duration", type=duration, default=365 * 24 * 3600.0, help="default 8760h")
     flags.add_argument("--max-endpoints-per-slice", type=int, default=100, help="default 100")
     flags.add_argument("--node-monitor-period", type=duration, default=5.0, help="between looks at nodes; default 5s")
     flags.add_argument("--node-monitor-grace-period", type=duration, default=50.0, help="silence allowed; default 50s")
@@ -51,9 +55,12 @@ async def work(component: Component) -> None:
         controllers = []
         for name in chosen(options.controllers):
             entry = CONTROLLERS[name]
-            client = accounts.of(entry.account) if options.use_service_account_credentials else component.client
+            as_account = options.use_service_account_credentials and entry.account
+            client = accounts.of(entry.account) if as_account else component.client
             recorder = EventRecorder(client, entry.source or name, component.clock)
-            controllers.append(entry.make(options, client, component.clock, informers, recorder))
+            controller = entry.make(options, client, component.clock, informers, recorder)
+            if controller is not None:
+                controllers.append(controller)
         _measure(component, controllers)
         component.readiness["informers"] = lambda: informers.have_synced
         informers.start()

@@ -130,9 +130,28 @@ def _user_of(namespace: str, name: str, uid: str, extra: dict[str, list[str]]) -
 
 def _verify(token: str, keys: KeySet) -> dict[str, Any]:
     try:
-        return verified(token, keys.candidates)
+        claims = verified(token, keys.candidates)
     except JoseError as error:
         raise Rejected(str(error)) from None
+    if not _is_readable(claims):
+        raise Rejected("the claims of the token are of other types than those of a service account")
+    return claims
+
+
+def _is_readable(claims: Mapping[str, Any]) -> bool:
+    """Keys may be shared with issuers of other tokens."""
+    private = claims.get("kubernetes.io") or {}
+    return (
+        isinstance(claims.get("aud") or [], list | str)
+        and all(isinstance(claims.get(name, 0), int | float) for name in ("exp", "nbf"))
+        and isinstance(private, dict)
+        and isinstance(private.get("namespace", ""), str)
+        and all(_is_reference(private.get(name) or {}) for name in ("serviceaccount", *map(str.lower, BINDABLE)))
+    )
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(part, str) for part in value.values())
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime) -> None:

@@ -19,6 +19,7 @@ from api.meta_v1 import StatusDetails
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.connect import KubeletClient, kubelet_address, relay_body, relay_websocket
+from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.proxy_rewrite import FORWARDED_URI, rewrite_headers, rewrite_html
 from apiserver.registry.addresses import parse
 from apiserver.request import Receive, Request, Send
@@ -62,6 +63,7 @@ async def serve_proxy(
     upgrade = request.scope["type"] == "websocket"
     if not upgrade and request.method not in _METHODS:
         raise MethodNotAllowed("the server does not allow this method on the requested resource", StatusDetails())
+    await admit_connection(api, endpoint, request)
     target = _target(api, endpoint, kubelet, request)
     path = _path(request)
     query = request.scope["query_string"].decode("latin-1")

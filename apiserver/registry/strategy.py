@@ -140,9 +140,11 @@ class Context:
     requester: Requester | None = None
     """Who asks, for the rules that need more than a name; None where nobody does: the server may do everything."""
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    def may(
+        self, verb: str, group: str, resource: str, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> bool:
         """Whether who asks may do something else, too."""
-        return self.requester is None or self.requester.may(verb, group, resource, namespace, name)
+        return self.requester is None or self.requester.may(verb, group, resource, namespace, name, subresource)
 
 
 class Requester(Protocol):
@@ -151,7 +153,9 @@ class Requester(Protocol):
     @property
     def user(self) -> User: ...
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    def may(
+        self, verb: str, group: str, resource: str, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> bool:
         """Whether they may do something else, too."""
         ...
 

@@ -318,3 +318,14 @@ def test_a_server_that_could_not_record_does_not_start(tmp_path: Path, flags: tu
     ended = subprocess.run([*command, *given], capture_output=True, text=True, timeout=30)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
     assert complaint in ended.stderr
+
+
+def test_admission_tells_what_it_has_decided_by(server: Audited, admin: httpx.Client) -> None:
+    namespace = {"metadata": {"name": "strict", "labels": {"pod-security.kubernetes.io/audit": "restricted"}}}
+    assert admin.post("/api/v1/namespaces", json=namespace).status_code == 201
+    admin.post("/api/v1/namespaces/strict/serviceaccounts", json={"metadata": {"name": "default"}})
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    event = server.of(admin.post("/api/v1/namespaces/strict/pods", json=pod))[-1]
+    prefix = "pod-security.kubernetes.io"
+    assert event["annotations"][f"{prefix}/enforce-policy"] == "privileged:latest"
+    assert 'would violate PodSecurity "restricted:latest"' in event["annotations"][f"{prefix}/audit-violations"]

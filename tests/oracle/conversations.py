@@ -23,8 +23,6 @@ UNSERVED: dict[str, str] = {
 BEHIND: dict[str, int] = {
     "kinds/kind-device": 56,
     "kinds/kind-service-kubernetes": 4,
-    "extend/admission-podsecurity": 6,
-    "extend/admission-node-restriction": 16,
     "extend/apiservices": 22,
     "extend/crd-invalid-cel-rules": 11,
 }
