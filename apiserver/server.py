@@ -26,7 +26,7 @@ from apiserver import bootstrap
 from apiserver.admission.configuration import ConfigurationError, load
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.admission.table import plugins
-from apiserver.app import Application, with_filters
+from apiserver.app import Application, AuditFilters, with_filters
 from apiserver.authentication.chain import authentication, service_account_tokens
 from apiserver.authorization.modes import authorization
 from apiserver.authorization.rbac import RBAC
@@ -57,6 +57,8 @@ from apiserver.storage.watch_cache import IsStale, WatchCache
 from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
 
 if TYPE_CHECKING:
+    from apiserver.audit.backend import Backend
+    from apiserver.flow_control.controller import FlowController
     from apiserver.front_proxy import FrontProxyIdentity
 
 log = logging.getLogger("apiserver")
@@ -84,6 +86,8 @@ class Server:
         """What takes over the changes of files of configuration."""
         self._is_stale: IsStale | None = None
         self._front_proxy: Callable[[], FrontProxyIdentity]
+        self._flows: FlowController | None = None
+        self._audit: Backend | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -178,6 +182,8 @@ class Server:
                 task.cancel()
             await asyncio.gather(*self._background, return_exceptions=True)
             await cache.stop()
+            if self._audit is not None:
+                await self._audit.close()
 
     def _become_front_proxy(self, context: ServerContext, client_ca: Path) -> FrontProxyIdentity:
         """Raises PKIError, StartError."""
@@ -246,8 +252,8 @@ class Server:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            documents = Documents(RESOURCES, api)
-            return plain_endpoints(api, discovery, documents, self._health(cache), self.metrics, issuer)
+            documents, health = Documents(RESOURCES, api), self._health(cache)
+            return plain_endpoints(api, discovery, documents, health, self.metrics, issuer, self._dump_flows)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -265,9 +271,55 @@ class Server:
             self.metrics,
             lambda inner: AuthenticationFilter(inner, authenticators, anonymous=authn.anonymous),
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
+            self._flow_control(cache),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
+            self._audit_filters(),
         )
         return api, app
+
+    def _audit_filters(self) -> AuditFilters | None:
+        """What records requests, where the flags say so.  Raises ConfigurationError."""
+        options = self.options.audit
+        if options is None:
+            return None
+        from apiserver.audit.policy import read_policy
+        from apiserver.audit.start import start_backend
+        from apiserver.filters.audit import AuditFilter, FailedAuthenticationFilter
+
+        policy = read_policy(options.policy_file)
+        backend = self._audit = start_backend(options, self.clock)
+        self.metrics.gauges.append(backend.metrics)
+        return AuditFilters(
+            lambda inner: AuditFilter(inner, policy, backend, self.clock),
+            lambda inner: FailedAuthenticationFilter(inner, policy, backend, self.clock),
+        )
+
+    def _flow_control(self, cache: WatchCache) -> Callable[[ASGI], ASGI]:
+        """The filter that limits what is done at once."""
+        options = self.options
+        reading, mutating = options.max_requests_inflight, options.max_mutating_requests_inflight
+        if not options.enable_priority_and_fairness:
+            from apiserver.filters.max_in_flight import MaxInFlightFilter
+
+            return lambda inner: MaxInFlightFilter(inner, reading, mutating)
+        from apiserver.filters.flow_control import FlowControlFilter
+        from apiserver.flow_control.controller import FlowController
+        from apiserver.flow_control.turns import Turns
+
+        turns = Turns(asyncio.get_running_loop().call_soon)
+        controller = self._flows = FlowController(cache, reading + mutating, self.clock.monotonic, turns)
+        self.metrics.gauges.append(controller.metrics)
+        self._keep(controller.run(self.clock))
+        return lambda inner: FlowControlFilter(inner, controller, cache)
+
+    def _dump_flows(self, which: str, details: bool) -> str | None:
+        """A table of what waits and runs; None where there is no such table."""
+        from apiserver.flow_control.dumps import dump
+
+        if self._flows is None:
+            return None
+        levels, now = self._flows.levels.values(), self.clock.now()
+        return dump(which, levels, self.clock.monotonic(), now, details=details)
 
     def _health(self, cache: WatchCache) -> Health:
         return Health(
