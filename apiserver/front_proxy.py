@@ -62,8 +62,12 @@ class FrontProxyIdentity:
         )
 
     def admit_to(self, context: ServerContext) -> None:
-        """Believe front proxies on new connections.  Raises OSError when a CA cannot be read."""
-        context.admit(FrontProxies.of(self.ca_file, self.client_ca_file, self.headers), str(self.ca_file))
+        """Believe front proxies on new connections.  Raises PKIError when a CA cannot be read."""
+        try:
+            context.admit(FrontProxies.of(self.ca_file, self.client_ca_file, self.headers), str(self.ca_file))
+        except OSError as error:
+            why = error.strerror or error
+            raise PKIError(f"cannot read {self.ca_file} and {self.client_ca_file}: {why}") from None
 
     async def publish(self, cache: WatchCache, clock: Clock) -> None:
         """Create the ConfigMap, or add to it what it lacks: another server may have written its own CAs there."""
