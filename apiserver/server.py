@@ -342,7 +342,10 @@ class Server:
     async def _make_token_key(self, api: API) -> None:
         """The first start makes a key, which takes a while: whoever asks for a token before that waits for it."""
         await self._serving.wait()
-        await api.tokens.keys.ensure()
+        try:
+            await api.tokens.keys.ensure()
+        except PKIError as error:
+            log.error("service accounts get no tokens: %s", error)
 
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
