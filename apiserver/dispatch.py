@@ -82,6 +82,7 @@ class Dispatcher:
             return
         if endpoint.resource.deprecation:
             request.warnings.append(endpoint.resource.deprecation)
+            request.annotations["k8s.io/deprecated"] = "true"
         media = _media(request, endpoint)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
@@ -183,7 +184,10 @@ class Dispatcher:
     def _begin(self, endpoint: Endpoint, request: Request, options: WriteOptions) -> Write:
         info = request.info
         namespace = info.namespace if endpoint.namespaced else ""
-        return Write(self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource)
+        return Write(
+            self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource,
+            audit_annotations=request.annotations,
+        )  # fmt: skip
 
     async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
         body = await request.body(self.api.max_request_bytes)

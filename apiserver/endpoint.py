@@ -167,6 +167,12 @@ class Endpoint:
                     return None
         return None
 
+    def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """An object of this resource, known to be good, as the resource of another version shows it; None when there is
+        no such resource.  The document stays as it is."""
+        shown = self.in_version(api_version, document)
+        return None if shown is None else shown[1]
+
     def equivalents(self) -> list[Resource]:
         """The resources that show the same objects in other groups and versions."""
         mine = self.resource

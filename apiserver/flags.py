@@ -10,6 +10,8 @@ from pathlib import Path
 
 from api.duration import parse_duration
 from apiserver.admission.table import NAMES
+from apiserver.audit import flags as audit_flags
+from apiserver.audit.flags import AuditOptions
 from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
 
 AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
@@ -34,6 +36,9 @@ class Options:
     admission_control_config_file: Path | None = None
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
+    enable_priority_and_fairness: bool = True
+    max_requests_inflight: int = 400
+    max_mutating_requests_inflight: int = 200
     event_ttl: float = 3600.0
     encryption_provider_config: Path | None = None
     encryption_provider_config_automatic_reload: bool = False
@@ -42,6 +47,7 @@ class Options:
     ready_fd: int | None = None
     verbosity: int = 0
     tls_san: tuple[str, ...] = field(default=())
+    audit: AuditOptions | None = None
     authentication: AuthenticationOptions = field(default_factory=AuthenticationOptions)
     proxy_client_cert_file: Path | None = None
     proxy_client_key_file: Path | None = None
@@ -161,6 +167,14 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
+    add(
+        "--enable-priority-and-fairness",
+        type=_boolean,
+        default=True,
+        help="queue requests by flow, not only count them",
+    )
+    add("--max-requests-inflight", type=int, default=400, help="seats of requests; for those that read if counted only")
+    add("--max-mutating-requests-inflight", type=int, default=200, help="seats added to them; or for all others")
     for verb in ("enable", "disable"):
         add(
             f"--{verb}-admission-plugins",
@@ -192,10 +206,16 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
     add_flags(parser, _duration, _boolean)
+    audit_flags.add_flags(parser, _duration, _boolean)
     given = vars(parser.parse_args(argv))
+    given["audit"] = audit_flags.taken_from(given, parser)
     given["authentication"] = taken_from(given, parser)
     for name in ("tls_san", "issue_kubeconfig_for", "enable_admission_plugins", "disable_admission_plugins"):
         given[name] = tuple(given[name])
+    if given["enable_priority_and_fairness"] and (
+        given["max_requests_inflight"] + given["max_mutating_requests_inflight"] <= 0
+    ):
+        parser.error("--max-requests-inflight and --max-mutating-requests-inflight: their sum has to be positive")
     if problem := _plugins_problem(given["enable_admission_plugins"], given["disable_admission_plugins"]):
         parser.error(problem)
     if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):

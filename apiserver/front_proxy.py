@@ -7,6 +7,7 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
 from __future__ import annotations
 
 import re
+import ssl
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from api.scheme import resource_of
 from apiserver.built_in_objects import ensure
 from apiserver.filters.request_header import FrontProxies, RequestHeaders
 from apiserver.flags import Options
-from apiserver.pki import Authority, KeyPair
+from apiserver.pki import Authority, KeyPair, PKIError
 from apiserver.storage.watch_cache import WatchCache, key_prefix
 from apiserver.tls import ServerContext
 
@@ -51,6 +52,7 @@ class FrontProxyIdentity:
             names = names or (_CLIENT,)
         if options.proxy_client_cert_file is not None and options.proxy_client_key_file is not None:
             self.client = KeyPair(options.proxy_client_cert_file, options.proxy_client_key_file)
+            _check(self.client)
         self.headers = RequestHeaders(
             options.requestheader_username_headers,
             options.requestheader_uid_headers,
@@ -60,8 +62,12 @@ class FrontProxyIdentity:
         )
 
     def admit_to(self, context: ServerContext) -> None:
-        """Believe front proxies on new connections.  Raises OSError when a CA cannot be read."""
-        context.admit(FrontProxies.of(self.ca_file, self.client_ca_file, self.headers), str(self.ca_file))
+        """Believe front proxies on new connections.  Raises PKIError when a CA cannot be read."""
+        try:
+            context.admit(FrontProxies.of(self.ca_file, self.client_ca_file, self.headers), str(self.ca_file))
+        except OSError as error:
+            why = error.strerror or error
+            raise PKIError(f"cannot read {self.ca_file} and {self.client_ca_file}: {why}") from None
 
     async def publish(self, cache: WatchCache, clock: Clock) -> None:
         """Create the ConfigMap, or add to it what it lacks: another server may have written its own CAs there."""
@@ -86,6 +92,14 @@ class FrontProxyIdentity:
             await self.publish(cache, clock)
             while await changes.next_batch():
                 await self.publish(cache, clock)
+
+
+def _check(pair: KeyPair) -> None:
+    """Raises PKIError.  The key may be of any kind that TLS knows."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(pair.certificate, pair.key)
+    except OSError as error:
+        raise PKIError(f"cannot read {pair.certificate} and {pair.key}: {error.strerror or error}") from None
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from api.meta_v1 import ObjectMeta
 from api.scheme import GroupVersion, Resource
+from apiserver.storage.watch_cache import WatchCache, key_prefix
 
 if TYPE_CHECKING:
     from api.apiregistration_v1 import APIService
-    from apiserver.storage.entry import Entry
 
+_SERVICES = key_prefix("apiservices.apiregistration.k8s.io")
 LABEL = "kube-aggregator.kubernetes.io/automanaged"
 # The order of the groups in discovery, and that of the versions of one group.
 _PRIORITIES = {
@@ -60,6 +62,13 @@ def local_api_service(name: str, version: GroupVersion) -> APIService:
     )
 
 
-def is_remote(entry: Entry) -> bool:
-    """Whether an APIService leaves its group version to another server."""
-    return bool(entry.document["spec"].get("service"))
+async def has_remote(cache: WatchCache) -> bool:
+    """Return when an APIService leaves its group version to another server; False when the watches end before."""
+    async with aclosing(cache.watch(_SERVICES, "", cache.revision)) as changes:
+        known = cache.list(_SERVICES)
+        while not any(entry.document["spec"].get("service") for entry in known):
+            batch = await changes.next_batch()
+            if not batch:
+                return False
+            known = [change.entry for change in batch]
+    return True

@@ -31,9 +31,16 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def plain_endpoints(
-    api: API, discovery: Discovery, documents: Documents, health: Health, metrics: Metrics, issuer: Issuer
+    api: API,
+    discovery: Discovery,
+    documents: Documents,
+    health: Health,
+    metrics: Metrics,
+    issuer: Issuer,
+    dump_flows: Callable[[str, bool], str | None],
 ) -> FastAPI:
-    """Everything that is not a resource: discovery, schemas, health, version, metrics, keys of tokens."""
+    """Everything that is not a resource: discovery, schemas, health, version, metrics, keys of tokens, the tables of
+    flow control."""
     app = FastAPI(title="nanokube", openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.exception_handler(StatusError)
@@ -156,6 +163,13 @@ def plain_endpoints(
     @app.api_route("/metrics", methods=_METHODS)
     async def measured() -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
+
+    @app.api_route("/debug/api_priority_and_fairness/{which}", methods=_METHODS)
+    async def dumped(request: FastRequest, which: str) -> Response:
+        table = dump_flows(which, bool(request.query_params.get("includeRequestDetails")))
+        if table is None:
+            raise PageNotFound()
+        return Response(table, media_type=TEXT)
 
     @app.api_route("/openapi/v2", methods=_METHODS)
     async def openapi_v2(request: FastRequest) -> Response:

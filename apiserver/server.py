@@ -11,8 +11,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from apiserver import bootstrap
 from apiserver.admission.configuration import ConfigurationError, load
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.admission.table import plugins
-from apiserver.app import Application, with_filters
+from apiserver.app import Application, AuditFilters, with_filters
 from apiserver.authentication.chain import authentication, service_account_tokens
 from apiserver.authorization.modes import authorization
 from apiserver.authorization.rbac import RBAC
@@ -39,12 +38,13 @@ from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
 from apiserver.flags import Options
+from apiserver.gauges import object_counts, watch_events
 from apiserver.handlers.connect import KubeletClient
 from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
-from apiserver.local_api_services import is_remote, local_api_service, local_versions
+from apiserver.local_api_services import has_remote, local_api_service, local_versions
 from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
@@ -57,6 +57,8 @@ from apiserver.storage.watch_cache import IsStale, WatchCache
 from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
 
 if TYPE_CHECKING:
+    from apiserver.audit.backend import Backend
+    from apiserver.flow_control.controller import FlowController
     from apiserver.front_proxy import FrontProxyIdentity
 
 log = logging.getLogger("apiserver")
@@ -84,6 +86,8 @@ class Server:
         """What takes over the changes of files of configuration."""
         self._is_stale: IsStale | None = None
         self._front_proxy: Callable[[], FrontProxyIdentity]
+        self._flows: FlowController | None = None
+        self._audit: Backend | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -148,8 +152,8 @@ class Server:
         config.load()
         config.ssl = context = server_context(str(serving.certificate), str(serving.key), str(client_ca))
         self._front_proxy = functools.cache(lambda: self._become_front_proxy(context, client_ca))
-        if options.requestheader_client_ca_file is not None:
-            self._front_proxy()
+        if options.requestheader_client_ca_file is not None or options.proxy_client_cert_file is not None:
+            self._front_proxy()  # what is wrong with these files is said at once
         server = uvicorn.Server(config)
         # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
         # hold no cycles, so the collector may come seldom.
@@ -161,7 +165,9 @@ class Server:
         self._keep(self._create_roles(cache))
         self._keep(self._make_token_key(api))
         if options.client_ca_file is not None:
-            self._followers.append(lambda: self._follow_client_ca(context, client_ca))
+            from apiserver.client_ca import follow_client_ca
+
+            self._followers.append(lambda: follow_client_ca(context, client_ca, self.clock))
         for each in self._followers:
             self._keep(each())
         self._keep(self._finish_start(api))
@@ -178,16 +184,15 @@ class Server:
                 task.cancel()
             await asyncio.gather(*self._background, return_exceptions=True)
             await cache.stop()
+            if self._audit is not None:
+                await self._audit.close()
 
     def _become_front_proxy(self, context: ServerContext, client_ca: Path) -> FrontProxyIdentity:
-        """Raises PKIError, StartError."""
+        """Raises PKIError."""
         from apiserver.front_proxy import FrontProxyIdentity  # nobody waits for it at the start
 
         identity = FrontProxyIdentity(self.options, client_ca, self.clock.now())
-        try:
-            identity.admit_to(context)
-        except OSError as error:
-            raise StartError(f"cannot read {identity.ca_file} and {client_ca}: {error.strerror or error}") from None
+        identity.admit_to(context)
         return identity
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
@@ -246,8 +251,8 @@ class Server:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            documents = Documents(RESOURCES, api)
-            return plain_endpoints(api, discovery, documents, self._health(cache), self.metrics, issuer)
+            documents, health = Documents(RESOURCES, api), self._health(cache)
+            return plain_endpoints(api, discovery, documents, health, self.metrics, issuer, self._dump_flows)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -258,16 +263,62 @@ class Server:
 
         wanted = asyncio.Event()
 
-        self.metrics.gauges.append(lambda: _object_counts(endpoints))
-        self.metrics.gauges.append(lambda: _watch_events(api))
+        self.metrics.gauges.append(lambda: object_counts(endpoints))
+        self.metrics.gauges.append(lambda: watch_events(api))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
             lambda inner: AuthenticationFilter(inner, authenticators, anonymous=authn.anonymous),
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
+            self._flow_control(cache),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
+            self._audit_filters(),
         )
         return api, app
+
+    def _audit_filters(self) -> AuditFilters | None:
+        """What records requests, where the flags say so.  Raises ConfigurationError."""
+        options = self.options.audit
+        if options is None:
+            return None
+        from apiserver.audit.policy import read_policy
+        from apiserver.audit.start import start_backend
+        from apiserver.filters.audit import AuditFilter, FailedAuthenticationFilter
+
+        policy = read_policy(options.policy_file)
+        backend = self._audit = start_backend(options, self.clock)
+        self.metrics.gauges.append(backend.metrics)
+        return AuditFilters(
+            lambda inner: AuditFilter(inner, policy, backend, self.clock),
+            lambda inner: FailedAuthenticationFilter(inner, policy, backend, self.clock),
+        )
+
+    def _flow_control(self, cache: WatchCache) -> Callable[[ASGI], ASGI]:
+        """The filter that limits what is done at once."""
+        options = self.options
+        reading, mutating = options.max_requests_inflight, options.max_mutating_requests_inflight
+        if not options.enable_priority_and_fairness:
+            from apiserver.filters.max_in_flight import MaxInFlightFilter
+
+            return lambda inner: MaxInFlightFilter(inner, reading, mutating)
+        from apiserver.filters.flow_control import FlowControlFilter
+        from apiserver.flow_control.controller import FlowController
+        from apiserver.flow_control.turns import Turns
+
+        turns = Turns(asyncio.get_running_loop().call_soon)
+        controller = self._flows = FlowController(cache, reading + mutating, self.clock.monotonic, turns)
+        self.metrics.gauges.append(controller.metrics)
+        self._keep(controller.run(self.clock))
+        return lambda inner: FlowControlFilter(inner, controller, cache)
+
+    def _dump_flows(self, which: str, details: bool) -> str | None:
+        """A table of what waits and runs; None where there is no such table."""
+        from apiserver.flow_control.dumps import dump
+
+        if self._flows is None:
+            return None
+        levels, now = self._flows.levels.values(), self.clock.now()
+        return dump(which, levels, self.clock.monotonic(), now, details=details)
 
     def _health(self, cache: WatchCache) -> Health:
         return Health(
@@ -323,22 +374,6 @@ class Server:
             log.error("the built-in roles could not be created: %s", error)
         self._has_roles.set()
 
-    async def _follow_client_ca(self, context: ServerContext, path: Path) -> None:
-        from apiserver.filters.request_header import certificates_of
-        from apiserver.followed_file import follow
-
-        former = certificates_of(path)
-
-        async def changed() -> None:
-            try:
-                context.replace_client_ca(context.client_roots or former, str(path))
-            except OSError as error:
-                log.error("the CAs of client certificates stay as they were: %s: %s", path, error)
-            else:
-                log.info("the CAs of client certificates in %s are in force", path)
-
-        await follow(path, self.clock, changed)
-
     async def _make_token_key(self, api: API) -> None:
         """The first start makes a key, which takes a while: whoever asks for a token before that waits for it."""
         await self._serving.wait()
@@ -364,29 +399,22 @@ class Server:
             await self._create_local_api_services(api)
             await self._front_proxy().publish(api.cache, self.clock)
             self._keep(self._front_proxy().keep_published(api.cache, self.clock))
-        except (StoreError, PKIError, StartError) as error:
+        except (StoreError, PKIError) as error:
             log.error("some built-in objects could not be created: %s", error)
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
 
     async def _aggregate(self, api: API) -> None:
         """From the first APIService on that names a Service."""
-        services = api.endpoints["apiregistration.k8s.io", "v1", "apiservices"].prefix
-        async with aclosing(api.cache.watch(services, "", api.cache.revision)) as changes:
-            known = api.cache.list(services)
-            while not any(is_remote(entry) for entry in known):
-                batch = await changes.next_batch()
-                if not batch:
-                    return
-                known = [change.entry for change in batch]
+        if not await has_remote(api.cache):
+            return
         # It takes a tenth of a second, in which others are served.
         package = await asyncio.to_thread(importlib.import_module, "apiserver.aggregation.aggregator")
         try:
-            identity = self._front_proxy()
-        except (PKIError, StartError) as error:
+            api.aggregator = aggregator = package.Aggregator(api, SELF, self._front_proxy().client)
+        except PKIError as error:
             log.error("other servers would not know us, their APIs are not served: %s", error)
             return
-        api.aggregator = aggregator = package.Aggregator(api, SELF, identity.client)
         self.metrics.gauges.append(aggregator.metrics)
         await aggregator.run()
 
@@ -463,17 +491,3 @@ def _listen(address: str, port: int) -> socket.socket:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _watch_events(api: API) -> Iterator[str]:
-    yield "# TYPE apiserver_watch_events_total counter"
-    for (group, version, resource), count in sorted(api.watch_events.items()):
-        yield f'apiserver_watch_events_total{{group="{group}",resource="{resource}",version="{version}"}} {count}'
-
-
-def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
-    yield "# TYPE apiserver_storage_objects gauge"
-    for endpoint in endpoints:
-        if endpoint.owns_storage and endpoint.resource.is_stored:
-            count = endpoint.cache.count(endpoint.prefix)
-            yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'

@@ -16,7 +16,7 @@ from api.apiregistration_v1 import APIService, APIServiceCondition
 from api.core_v1 import Service
 from api.errors import Conflict, NotFound, StatusError
 from apiserver.aggregation.identity import identity_headers
-from apiserver.aggregation.remote import AGGREGATOR, Remote, named
+from apiserver.aggregation.remote import AGGREGATOR, Remote, exchange, named
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.handlers.options import WriteOptions
@@ -101,7 +101,7 @@ async def _ask(remote: Remote, client: httpx.AsyncClient, target: ServiceTarget)
     problem = ""
     try:
         async with asyncio.timeout(_PATIENCE):
-            answer = await client.send(request, stream=True)
+            answer = await exchange(client, request)
             await answer.aclose()
             if not answer.is_success:
                 problem = f"bad status from {url}: {answer.status_code}"

@@ -5,7 +5,6 @@ https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discover
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from api.meta_v1 import APIResourceList
 from api.model import Model
 from api.scheme import APIREGISTRATION_V1, GroupVersion
 from apiserver.aggregation.remote import Remote, Unanswered
+from apiserver.custom_resources.version_order import version_rank
 from apiserver.discovery import aggregated_resources
 from apiserver.endpoint import API
 
@@ -27,8 +27,6 @@ Priorities = Mapping[GroupVersion, tuple[int, int]]
 ACCEPT = ",".join(f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList" for v in ("v2", "v2beta1"))
 _DEFAULT = (1000, 15)
 _FIRST = 20001  # more than an APIService may ask for
-_VERSION = re.compile(r"v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?")
-_STAGES = {"alpha": 0, "beta": 1, None: 2}
 
 
 async def discover(api: API, remote: Remote) -> dict[GroupVersion, Document]:
@@ -79,7 +77,7 @@ def merged_aggregated(document: Document, remotes: Iterable[Remote], priorities:
             "metadata": {"name": group},
             "versions": [groups[group][v] for v in _ordered(group, groups[group], priorities)],
         }
-        for group in _ordered_groups(groups, priorities)
+        for group in _ordered_groups(groups, priorities, by_service=False)
     ]
     return {**document, "items": items}
 
@@ -89,7 +87,9 @@ def merged_group_list(document: Document, remotes: Iterable[Remote], priorities:
     groups = {each["name"]: {version["version"] for version in each["versions"]} for each in document["groups"]}
     for remote in remotes:
         groups.setdefault(remote.group_version.group, set()).add(remote.group_version.version)
-    listed = [_group(group, groups[group], priorities) for group in _ordered_groups(groups, priorities)]
+    listed = [
+        _group(group, groups[group], priorities) for group in _ordered_groups(groups, priorities, by_service=True)
+    ]
     return {**document, "groups": listed}
 
 
@@ -107,25 +107,21 @@ def _group(name: str, versions: Iterable[str], priorities: Priorities) -> Docume
     return {"name": name, "versions": listed, "preferredVersion": listed[0]}
 
 
-def _ordered_groups(groups: Mapping[str, Iterable[str]], priorities: Priorities) -> list[str]:
-    """The group whose versions ask for the highest priority first; between equals the alphabet decides."""
+def _ordered_groups(groups: Mapping[str, Iterable[str]], priorities: Priorities, *, by_service: bool) -> list[str]:
+    """The group whose versions ask for the highest priority first; between equals the alphabet decides: that of the
+    groups, or that of their APIServices."""
 
     def key(group: str) -> tuple[int, str]:
         if group == APIREGISTRATION_V1.group:
             return -_FIRST, group
-        return -max(priorities.get(GroupVersion(group, v), _DEFAULT)[0] for v in groups[group]), group
+        return min(
+            (-priorities.get(GroupVersion(group, version), _DEFAULT)[0], f"{version}.{group}" if by_service else group)
+            for version in groups[group]
+        )
 
     return sorted(groups, key=key)
 
 
 def _ordered(group: str, versions: Iterable[str], priorities: Priorities) -> list[str]:
     """The version of the highest priority first; between equals v2 goes before v1, that before v1beta1."""
-
-    def key(version: str) -> tuple[int, tuple[int, int, int, int], str]:
-        priority = priorities.get(GroupVersion(group, version), _DEFAULT)[1]
-        found = _VERSION.fullmatch(version)
-        if found is None:
-            return -priority, (1, 0, 0, 0), version
-        return -priority, (0, -_STAGES[found[2]], -int(found[1]), -int(found[3] or 0)), version
-
-    return sorted(versions, key=key)
+    return sorted(versions, key=lambda v: (-priorities.get(GroupVersion(group, v), _DEFAULT)[1], version_rank(v)))

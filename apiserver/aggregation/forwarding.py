@@ -16,7 +16,7 @@ import httpx
 from api.errors import StatusError, Timeout
 from api.meta_v1 import StatusDetails
 from apiserver.aggregation.identity import identity_headers
-from apiserver.aggregation.remote import Remote, named
+from apiserver.aggregation.remote import Remote, exchange, named
 from apiserver.answer import TEXT, Answer
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _REQUEST_TIMEOUT = 60.0  # seconds, for all that is not long-running; Kubernetes' --request-timeout
 _LONG_RUNNING = frozenset({"attach", "exec", "log", "portforward", "proxy"})
 _NO_REDIRECT = b"the backend attempted to redirect this request, which is not permitted"
+_BETWEEN_TWO = (b"expect", b"host")
+"""What a client says to this server only."""
 _HANDSHAKE = b"sec-websocket-"
 _CORS = b"access-control-"
 _OURS = NOT_PASSED_ON | {b"date"}
@@ -88,7 +90,7 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
     path = quote(request.path, safe="/:@$&+,;=~")
     query = request.scope["query_string"].decode("latin-1")
     url = f"{target.authority}{path}?{query}" if query else f"{target.authority}{path}"
-    headers = [(name, value) for name, value in forwarded_headers(request, path) if name != b"host"]
+    headers = [(name, value) for name, value in forwarded_headers(request, path) if name not in _BETWEEN_TWO]
     headers += [(b"x-forwarded-host", target.authority.encode()), (b"x-forwarded-proto", b"https")]
     headers += [(b"audit-id", request.audit_id.encode()), *identity_headers(request.user)]
     client = _Client(request, receive)
@@ -128,25 +130,18 @@ def _is_long(request: Request) -> bool:
 
 
 async def _head(remote: Remote, client: _Client, message: httpx.Request, *, again: bool) -> httpx.Response:
-    """Send a request and return when the answer begins.  Raises httpx.HTTPError, _ClientGone.
-
-    An idle connection may end just as it is used again: then nobody has read the request, and it is sent `again`.
-    """
-    sending = asyncio.create_task(remote.client.send(message, stream=True))
+    """Send a request and return when the answer begins.  Raises httpx.HTTPError, _ClientGone."""
+    sending = asyncio.create_task(exchange(remote.client, message, again=again))
     gone = asyncio.create_task(client.gone())
     try:
         await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
         if not sending.done():
             raise _ClientGone
         return sending.result()
-    except httpx.RemoteProtocolError as error:
-        if not again or not str(error).startswith("Server disconnected without sending"):
-            raise
     finally:
         for task in (sending, gone):
             task.cancel()
         await asyncio.gather(sending, gone, return_exceptions=True)
-    return await _head(remote, client, message, again=False)
 
 
 async def _relay(answer: httpx.Response, receive: Receive, send: Send) -> None:

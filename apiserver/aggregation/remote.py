@@ -109,7 +109,7 @@ class Remote:
         request = httpx.Request("GET", f"https://{target.authority}{path}", headers=headers, extensions=named(target))
         try:
             async with asyncio.timeout(_PATIENCE):
-                answer = await self.client.send(request, stream=True)
+                answer = await exchange(self.client, request)
                 try:
                     return answer.status_code, answer.headers, await _limited(answer)
                 finally:
@@ -122,6 +122,20 @@ def client_of(context: ssl.SSLContext) -> httpx.AsyncClient:
     timeout = httpx.Timeout(_CONNECT_TIMEOUT, read=None, pool=None)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=2.0)
     return httpx.AsyncClient(verify=context, timeout=timeout, limits=limits, trust_env=False)
+
+
+async def exchange(client: httpx.AsyncClient, request: httpx.Request, *, again: bool = True) -> httpx.Response:
+    """Send a request and return when the answer begins.  Raises httpx.HTTPError.
+
+    An idle connection may end just as it is used again: then nobody has read the request, and one whose body is not
+    used up may be sent `again`.
+    """
+    try:
+        return await client.send(request, stream=True)
+    except httpx.RemoteProtocolError as error:
+        if not again or not str(error).startswith("Server disconnected without sending"):
+            raise
+    return await client.send(request, stream=True)
 
 
 def unverified(pair: KeyPair | None) -> ssl.SSLContext:

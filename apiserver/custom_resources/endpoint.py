@@ -9,6 +9,7 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import orjson
 from api.errors import BadRequest, MethodNotAllowed, StatusError, not_found
 from api.meta_v1 import StatusDetails
 from api.schema import Schema
+from api.scheme import Resource
 from apiserver.answer import PageNotFound
 from apiserver.custom_resources.decoding import decode_applied, decode_patched, decode_request
 from apiserver.custom_resources.definition import Definition, Version
@@ -64,6 +66,14 @@ class CustomEndpoint(Endpoint):
     @property
     def schema(self) -> Schema:
         return self.version.field_schema
+
+    @property
+    def discovered(self) -> Resource:
+        """The resource as discovery lists it: of what is being deleted nothing can be made or changed."""
+        if not self.definition.terminating:
+            return self.resource
+        verbs = tuple(verb for verb in self.resource.verbs if verb not in ("create", "patch", "update"))
+        return replace(self.resource, verbs=verbs)
 
     # --- who may ask what ------------------------------------------------------------------------
 
@@ -155,6 +165,13 @@ class CustomEndpoint(Endpoint):
         if (problem := next(problems(other.field_schema, document), None)) is not None:
             raise NotOfVersion(problem)
         return other.field_schema, document
+
+    def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        other = self.definition.versions.get(api_version.rpartition("/")[2])
+        return document if other is not None and other.api_version == api_version else None
+
+    def equivalents(self) -> list[Resource]:
+        return [version.resource for version in self.definition.served if version is not self.version]
 
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         metadata = document["metadata"]

@@ -35,7 +35,7 @@ class RequestHeaders:
 
     def read(self, request: Request) -> User | None:
         """The user that the headers name; None when they name none."""
-        given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
+        given = [(name.decode("latin-1"), value.decode(errors="replace")) for name, value in request.scope["headers"]]
         name = next(_values(given, self.user), "")
         if not name:
             return None

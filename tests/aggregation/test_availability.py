@@ -129,3 +129,20 @@ def test_a_server_is_found_again_after_a_restart(tmp_path: Path, group: str) -> 
         gauge = f'aggregator_unavailable_apiservice{{name="v1.{group}"}} 0'
         until(lambda: gauge in admin.get("/metrics").text.splitlines())
     assert server.stop() == 0
+
+
+def test_even_the_core_group_can_be_given_away(tmp_path: Path) -> None:
+    server = ApiServer(tmp_path, "--service-cluster-ip-range", "127.96.0.0/16")
+    server.start()
+    with server.client() as admin, extension_server(tmp_path / "extension", admin, "", "default") as running:
+        for path in ("/api/v1", "/api/v1/namespaces"):
+            running.special[path] = lambda handler: handler.reply(200, {"of": "another"})
+        place_service(admin, "default", running.port)
+        service = api_service(running, "default")
+        reference = {"spec": {key: service["spec"][key] for key in ("service", "caBundle")}}
+        assert admin.patch(f"{SERVICES}/v1.", json=reference, headers=PATCH).status_code == 200
+        until(lambda: admin.get("/api/v1/namespaces").text == '{"of": "another"}')
+        assert admin.get("/apis/apps/v1/deployments").status_code == 200
+        admin.patch(f"{SERVICES}/v1.", json={"spec": {"service": None, "caBundle": None}}, headers=PATCH)
+        until(lambda: admin.get("/api/v1/namespaces/default").status_code == 200)
+    assert server.stop() == 0

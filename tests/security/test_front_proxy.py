@@ -12,8 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from api.errors import Unauthorized
+from apiserver.aggregation.identity import identity_headers
+from apiserver.filters.request_header import FrontProxy, RequestHeaders
 from apiserver.front_proxy import merge
 from apiserver.pki import Authority, KeyPair
+from apiserver.request import Request, User
 from tests.apiserver.conftest import ApiServer
 
 AS_ALICE = {"X-Remote-User": "alice", "X-Remote-Group": "devs", "X-Remote-Uid": "7", "X-Remote-Extra-A%2fb": "c"}
@@ -181,3 +185,32 @@ def test_a_ca_and_headers_of_the_users_choice(tmp_path: Path) -> None:
         assert who(server, authority.issue("p", "any name"), AS_ALICE) == 401
     finally:
         assert server.stop() == 0
+
+
+def test_files_that_are_none_are_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.crt")
+    for flags in (
+        ("--requestheader-client-ca-file", missing),
+        ("--proxy-client-cert-file", missing, "--proxy-client-key-file", missing),
+    ):
+        server = ApiServer(tmp_path, *flags)
+        with pytest.raises(AssertionError, match=r"apiserver: cannot read .*missing\.crt"):
+            server.start()
+        assert server.process is not None
+        assert server.process.wait(10) == 1
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
+
+
+def test_who_is_asked_for_survives_the_headers() -> None:
+    """Whatever a name or an attribute contains, the other side reads the same user."""
+    user = User("äöü", "7", ("a b", "system:authenticated"), {"k/é%": ["1", "2"], "plain": [""]})
+    scope = {"type": "http", "path": "/", "headers": identity_headers(user)}
+    proxy = FrontProxy("p", None, RequestHeaders())
+    found = proxy.user(Request(scope, _nothing))
+    assert found is not None
+    assert found == user
+    with pytest.raises(Unauthorized):
+        proxy.user(Request({**scope, "headers": []}, _nothing))
