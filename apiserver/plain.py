@@ -203,10 +203,12 @@ def plain_endpoints(
         return response
 
     @app.api_route(issuer_discovery.CONFIGURATION_PATH, methods=_METHODS)
+    @app.api_route(f"{issuer_discovery.CONFIGURATION_PATH}/", methods=_METHODS)
     async def openid_configuration(request: FastRequest) -> Response:
         return await published(request, JSON, issuer.configuration)
 
     @app.api_route(issuer_discovery.KEYS_PATH, methods=_METHODS)
+    @app.api_route(f"{issuer_discovery.KEYS_PATH}/", methods=_METHODS)
     async def signing_keys(request: FastRequest) -> Response:
         return await published(request, issuer_discovery.KEYS_TYPE, issuer.key_set)
 

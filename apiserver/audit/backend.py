@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -166,6 +167,11 @@ class Sink:
             self._lose(len(self._buffer), "the server ends")
 
 
+def _made(record: Record, stage: str, now: datetime) -> Event:
+    document = record.event(stage, now)
+    return Event(document, orjson.dumps(document))
+
+
 class Backend:
     """All sinks, and what is counted."""
 
@@ -182,8 +188,8 @@ class Backend:
         """Record a stage of a request, if the policy wants it.  Whether the request may go on."""
         if stage in record.decision.omit_stages:
             return True
-        document = record.event(stage, self._clock.now())
-        event = Event(document, orjson.dumps(document))
+        now = self._clock.now()
+        event = await asyncio.to_thread(_made, record, stage, now) if record.takes_long else _made(record, stage, now)
         self._events += 1
         return all([await sink.process(event) for sink in self._sinks])
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 BATCH, BLOCKING, STRICT = "batch", "blocking", "blocking-strict"
 MODES = (BATCH, BLOCKING, STRICT)
 
 
-@dataclass(frozen=True)
-class SinkOptions:
+class SinkOptions(NamedTuple):
     """How events reach one of the sinks.
 
     mode: batch: later and together; blocking: before the request goes on; blocking-strict: and if it cannot be
@@ -36,8 +34,7 @@ class SinkOptions:
     max_batch_size: int
 
 
-@dataclass(frozen=True)
-class AuditOptions:
+class AuditOptions(NamedTuple):
     """maxage is in days, maxsize in megabytes, 0 meaning no limit; a path of `-` is the standard output."""
 
     policy_file: Path

@@ -15,6 +15,7 @@ import orjson
 from apiserver.audit.policy import RECEIVED, REQUEST, REQUEST_RESPONSE, Decision
 from apiserver.audit.redaction import hidden_members, hidden_values, redacted, redacted_query, without
 from apiserver.audit.request_body import request_document
+from apiserver.negotiation import JSON
 from apiserver.request import Request, User
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 _LONGEST_AGENT = 1024
+_LARGE = 256 * 1024
+"""Bytes of an answer."""
 _STATUS_MEMBERS = ("status", "message", "reason", "details", "code")
 
 
@@ -37,7 +40,7 @@ class Record:
         self._hidden = hidden_members(request.info)
         self.failed = False
         """Whether the server has failed at it, as no server should."""
-        self._answer: bytes | None = None
+        self._answer = b""
         self._answered: Any = None
 
     def began(self, code: int) -> None:
@@ -52,8 +55,10 @@ class Record:
         if isinstance(document, dict) and document.get("kind") == "Status":
             self.status = {name: document[name] for name in _STATUS_MEMBERS if name in document}
         if self.decision.at_least(REQUEST_RESPONSE) and self._request.info.is_resource:
-            parts: Sequence[bytes] = answer.parts or ((answer.body,) if answer.body is not None else ())
-            self._answered, self._answer = document, b"".join(parts)
+            self._answered = document
+            if document is None and answer.content_type == JSON:
+                parts: Sequence[bytes] = answer.parts or (answer.body or b"",)
+                self._answer = b"".join(parts)
 
     def panicked(self, error: BaseException) -> None:
         """The server has failed at the request."""
@@ -63,8 +68,13 @@ class Record:
             "reason": "InternalError", "code": 500,
         }  # fmt: skip
 
+    @property
+    def takes_long(self) -> bool:
+        """Whether there is so much to be recorded that others should go on meanwhile."""
+        return len(self._answer) > _LARGE
+
     def event(self, stage: str, now: datetime) -> Document:
-        """What is recorded at a stage."""
+        """What is recorded at a stage, as orjson takes it."""
         request, info = self._request, self._request.info
         event: Document = {
             "kind": "Event",
@@ -91,24 +101,23 @@ class Record:
             event["responseStatus"] = self._shown_status(document)
         if document is not None and self.decision.at_least(REQUEST):
             event["requestObject"] = self._shown(document)
-        answer = self._answer_document()
+        answer = self._shown_answer()
         if answer is not None:
-            event["responseObject"] = self._shown(answer)
+            event["responseObject"] = answer
         event["requestReceivedTimestamp"] = _micro_time(self._received)
         event["stageTimestamp"] = _micro_time(self._received if stage == RECEIVED else now)
         if request.annotations:
             event["annotations"] = dict(sorted(request.annotations.items()))
         return event
 
-    def _answer_document(self) -> Any:
+    def _shown_answer(self) -> Any:
         if self._answered is not None:
-            return self._answered
+            return self._shown(self._answered)
         if not self._answer:
             return None
-        try:
-            return orjson.loads(self._answer)
-        except orjson.JSONDecodeError:
-            return None  # no object: the output of a container, a page
+        if self._hidden or self.decision.omit_managed_fields:
+            return self._shown(orjson.loads(self._answer))
+        return orjson.Fragment(self._answer.rstrip())  # it is in the form in which it is wanted
 
     def _shown_status(self, sent: Any) -> Document:
         status = {"metadata": {}, **(self.status or {})}

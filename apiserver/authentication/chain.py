@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def service_account_tokens(
     options: AuthenticationOptions, own_key: Path, clock: Clock, get: GetObject
 ) -> ServiceAccountTokens:
-    """`own_key` is where the cluster's own key lies or will be made."""
+    """`own_key` is where the cluster's own key lies or will be made.  Raises PKIError for keys of flags."""
     settings = TokenSettings(
         options.service_account_issuer,
         options.audiences,
@@ -31,6 +31,8 @@ def service_account_tokens(
         options.service_account_jwks_uri,
     )
     keys = TokenKeys(own_key, options.service_account_signing_key_file, options.service_account_key_file)
+    if options.service_account_signing_key_file or options.service_account_key_file:
+        keys.preload()
     return ServiceAccountTokens(keys, settings, clock, get)
 
 

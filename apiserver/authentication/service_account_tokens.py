@@ -96,7 +96,7 @@ class ServiceAccountTokens:
             if bound and not (model is Node and "pod" in private):  # where the pod was is told for information
                 self._check_bound(model, "" if model is Node else namespace, bound, now)
         extra = {_EXTRA + "credential-id": [f"JTI={claims['jti']}"]} if claims.get("jti") else {}
-        for kind in ("pod", "node"):
+        for kind in ("node", "pod"):
             for part in ("name", "uid"):
                 if value := (private.get(kind) or {}).get(part):
                     extra[f"{_EXTRA}{kind}-{part}"] = [value]

@@ -7,8 +7,7 @@ cache.  Until the objects exist, the built-in ones hold.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from api.clock import Clock
 from apiserver.flow_control.bootstrap_configuration import LEVELS, MANDATORY_LEVELS, MANDATORY_SCHEMAS, SCHEMAS
@@ -33,8 +32,7 @@ _LEVELS, _SCHEMAS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Schema:
+class _Schema(NamedTuple):
     """A flow schema and the level it names."""
 
     name: str

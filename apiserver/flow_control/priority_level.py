@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from apiserver.flow_control.concurrency import Limits
 from apiserver.flow_control.seat_demand import SeatDemand
@@ -38,8 +37,7 @@ class Rejected(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Flow:
+class Flow(NamedTuple):
     """Requests that belong together.  `hash` chooses their queues, `headers` tell clients how they were classified."""
 
     schema: str

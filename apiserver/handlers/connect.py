@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from api.core_v1 import Node, Pod
 from api.errors import BadRequest, InternalError, ServiceUnavailable, from_answer, not_found
 from apiserver.endpoint import API
+from apiserver.filters.authentication import TOKEN_SUBPROTOCOL
 from apiserver.handlers.log_options import log_parameters
 from apiserver.request import Receive, Request, Send
 
@@ -175,7 +176,7 @@ async def relay_websocket(
     import websockets.asyncio.client as websockets
     from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-    asked = request.scope.get("subprotocols") or []
+    asked = [name for name in request.scope.get("subprotocols") or () if not name.startswith(TOKEN_SUBPROTOCOL)]
     offered: list[Any] = [_TUNNEL_ALIAS if name == _TUNNEL else name for name in asked]
     named: dict[str, Any] = {"server_hostname": server_name} if server_name else {}
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -49,7 +48,7 @@ async def settle() -> None:
 @pytest.mark.parametrize(("mode", "goes_on"), [(BLOCKING, True), (STRICT, False)])
 async def test_requests_wait_and_only_strictly_is_one_refused(mode: str, goes_on: bool) -> None:
     place = Place()
-    sink = Sink("log", replace(OPTIONS, mode=mode), place.deliver, ManualClock())
+    sink = Sink("log", OPTIONS._replace(mode=mode), place.deliver, ManualClock())
     assert await sink.process(event(1))
     assert place.batches == [[1]]
     place.broken = True
@@ -100,7 +99,7 @@ async def test_what_waits_is_delivered_at_the_end() -> None:
 
 async def test_batches_are_throttled() -> None:
     clock, place = ManualClock(), Place()
-    sink = Sink("webhook", replace(OPTIONS, throttle=True, burst=2, max_size=1), place.deliver, clock)
+    sink = Sink("webhook", OPTIONS._replace(throttle=True, burst=2, max_size=1), place.deliver, clock)
     for number in range(4):
         await sink.process(event(number))
     await settle()
@@ -114,7 +113,7 @@ async def test_batches_are_throttled() -> None:
 
 async def test_large_events_lose_their_objects_and_larger_ones_everything() -> None:
     place = Place()
-    options = replace(OPTIONS, mode=BLOCKING, truncate=True)
+    options = OPTIONS._replace(mode=BLOCKING, truncate=True)
     seen: list[Event] = []
 
     async def deliver(events: Sequence[Event]) -> None:
