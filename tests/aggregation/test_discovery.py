@@ -14,9 +14,10 @@ from apiserver.aggregation.discovery import merged_group_list
 from apiserver.aggregation.openapi import merged
 from apiserver.aggregation.remote import Remote
 from apiserver.aggregation.swagger_conversion import converted
-from tests.aggregation.conftest import SERVICES, api_service, condition, extended, until
+from tests.aggregation.conftest import SERVICES, api_service, condition, extended
 from tests.aggregation.extension_server import AGGREGATED, ExtensionServer
 from tests.apiserver.conftest import ApiServer
+from tests.cluster.support import until
 from tests.ecosystem.kubectl import Kubectl
 
 
