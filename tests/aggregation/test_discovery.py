@@ -121,6 +121,20 @@ def test_openapi_v3(admin: httpx.Client, extension: ExtensionServer, published: 
     assert content["schema"] == {"$ref": "#/components/schemas/example.Note"}
 
 
+def test_a_server_publishes_nothing_for_others(admin: httpx.Client, extension: ExtensionServer) -> None:
+    own, elsewhere = f"apis/{extension.group}/v1", {"serverRelativeURL": "//example.com/openapi/v3/apis"}
+    index = {"paths": {"apis/apps/v1": {"serverRelativeURL": f"/openapi/v3/{own}?hash=2"}, own: elsewhere}}
+    before = admin.get("/openapi/v3").json()["paths"]["apis/apps/v1"]
+    extension.special["/openapi/v3"] = lambda handler: handler.reply(200, index)
+    asked = len(extension.asked)
+    patch = {"Content-Type": "application/merge-patch+json"}
+    admin.patch(f"{SERVICES}/v1.{extension.group}", json={"spec": {"versionPriority": 34}}, headers=patch)
+    until(lambda: [path for _, path, *_ in extension.asked[asked:] if path == "/openapi/v3"])
+    until(lambda: own not in admin.get("/openapi/v3").json()["paths"])
+    assert admin.get("/openapi/v3").json()["paths"]["apis/apps/v1"] == before
+    assert admin.get(f"/openapi/v3/{own}").status_code == 404
+
+
 def test_openapi_v2(admin: httpx.Client, extension: ExtensionServer) -> None:
     answer = admin.get("/openapi/v2")
     document = answer.json()
