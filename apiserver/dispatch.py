@@ -342,7 +342,8 @@ class Dispatcher:
 
         tokens = self.api.tokens
         request.warnings += token_requests.complete(asked, tokens.settings)
-        await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
+        credential = await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
+        request.annotations["authentication.kubernetes.io/issued-credential-id"] = credential
         asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 
