@@ -40,7 +40,7 @@ class WebhookTokens:
             if error := status.get("error"):
                 raise Rejected(str(error))
             return None
-        matched = common(status.get("audiences") or self._own, audiences)
+        matched = common(audiences, status.get("audiences") or self._own)
         user = _user_of(status.get("user") or {})
         return (user, matched) if matched and user is not None else None
 
