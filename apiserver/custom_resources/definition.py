@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 from api.apiextensions_v1 import (
-    CustomResourceConversion,
     CustomResourceDefinition,
     CustomResourceDefinitionVersion,
     JSONSchemaProps,
@@ -119,15 +118,12 @@ class Definition:
         self.versions: Mapping[str, Version] = {v.name: Version(definition, v) for v in spec.versions}
         self.storage = next(self.versions[v.name] for v in spec.versions if v.storage)
         self.served = [self.versions[v.name] for v in spec.versions if v.served]
-        self.conversion = spec.conversion or CustomResourceConversion(strategy="None")
+        conversion = spec.conversion
+        self.webhook = conversion.webhook if conversion is not None and conversion.strategy == "Webhook" else None
+        """What shows objects of one version in another; without it only their apiVersion is another."""
         self.terminating = has_condition(definition, "Terminating")
         self.selectable = sorted({f.jsonPath.lstrip(".") for v in spec.versions for f in v.selectableFields})
         """The paths that are selectable in any version."""
-
-    @property
-    def converts(self) -> bool:
-        """Whether objects need a webhook to be shown in another version."""
-        return self.conversion.strategy == "Webhook"
 
 
 def signature(definition: CustomResourceDefinition) -> bytes:
