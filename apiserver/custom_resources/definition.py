@@ -19,6 +19,7 @@ from apiserver.custom_resources.object import CustomObject
 from apiserver.custom_resources.rules import has_rules
 from apiserver.custom_resources.version_order import version_rank
 from apiserver.registry.schema_defaulting import fill_in, has_defaults
+from apiserver.registry.schema_fits import Fits, object_fits
 from apiserver.registry.schema_pruning import drop_nulls, prune
 from apiserver.registry.structural_schemas import subschemas
 
@@ -90,8 +91,13 @@ class Version:
         return _keys_lists(self.schema)
 
     @cached_property
-    def _has_defaults(self) -> bool:
+    def has_defaults(self) -> bool:
         return has_defaults(self.schema)
+
+    @cached_property
+    def fits(self) -> Fits:
+        """Whether the members of an object need no closer look: there is nothing to drop, and all is valid."""
+        return object_fits(self.schema)
 
     # --- values ------------------------------------------------------------------------------------
 
@@ -102,7 +108,7 @@ class Version:
 
     def default(self, members: dict[str, Any]) -> None:
         """Fill in what the schema has defaults for, in place."""
-        if self._has_defaults:
+        if self.has_defaults:
             fill_in(members, self.schema)
 
 

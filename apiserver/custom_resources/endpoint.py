@@ -152,7 +152,8 @@ class CustomEndpoint(Endpoint):
         source = self.definition.versions.get(api_version.rpartition("/")[2])
         if source is None:
             raise StatusError(f"request to convert CR from an invalid group/version: {api_version}")
-        source.coerce(members)
+        if not source.fits(members):
+            source.coerce(members)
         source.default(members)
         return source, metadata, members
 
