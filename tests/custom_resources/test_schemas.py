@@ -135,3 +135,10 @@ def test_only_what_changed_is_judged() -> None:
     assert list(validate_value({"a": 5, "b": "x"}, tight, "", old={"a": 5})) == []
     [error] = validate_value({"a": 6}, tight, "", old={"a": 5})
     assert error.field == "a"
+
+
+def test_null_must_be_a_choice_where_there_are_some() -> None:
+    choice = schema({"type": "string", "nullable": True, "enum": ["a"]})
+    [error] = validate_value(None, choice, "", "spec.x")
+    assert str(error) == 'spec.x: Unsupported value: null: supported values: "a"'
+    assert not object_fits(schema({"type": "object", "properties": {"x": choice.to_dict()}}))({"x": None})
