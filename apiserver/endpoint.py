@@ -50,6 +50,8 @@ class Endpoint:
 
     custom: ClassVar[bool] = False
     """Whether a CustomResourceDefinition defines it (`apiserver.custom_resources.endpoint`)."""
+    converts: bool = False
+    """Whether stored objects may have to be converted by a webhook before they are shown, and after they were made."""
 
     def __init__(self, resource: Resource, registry: Registry, cache: WatchCache) -> None:
         self.resource = resource
@@ -107,6 +109,13 @@ class Endpoint:
             raise NotFound("the server could not find the requested resource", StatusDetails())
         if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
+
+    async def prepare(self, entries: Sequence[Entry]) -> None:
+        """Convert stored objects that are to be looked at.  Raises StatusError."""
+
+    async def in_storage_version(self, document: dict[str, Any]) -> dict[str, Any]:
+        """An object that is to be stored, converted.  Raises StatusError."""
+        return document
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
