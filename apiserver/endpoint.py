@@ -185,6 +185,10 @@ class Endpoint:
         shown = self.in_version(api_version, document)
         return None if shown is None else shown[1]
 
+    async def convert(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """The same for those who can wait for a webhook.  Raises StatusError when it fails."""
+        return self.converted(api_version, document)
+
     def equivalents(self) -> list[Resource]:
         """The resources that show the same objects in other groups and versions."""
         mine = self.resource
