@@ -36,7 +36,8 @@ class NodeRestriction(AdmissionPlugin):
 
     def mutate(self, request: AdmissionRequest) -> None:
         """Changes nothing, but a node hears of this before it hears what else is wrong."""
-        self._restrict(request)
+        if request.operation in ("CREATE", "UPDATE"):
+            self._restrict(request)
 
     def validate(self, request: AdmissionRequest) -> None:
         if request.operation == "DELETE":
