@@ -19,8 +19,7 @@ from api.core_v1 import Namespace
 from api.errors import AlreadyExists
 from api.scheme import RESOURCES
 from apiserver import bootstrap
-from apiserver.admission.configuration import ConfigurationError, load
-from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.admission.configuration import load
 from apiserver.admission.table import plugins
 from apiserver.app import Application, with_filters
 from apiserver.authentication.chain import authentication, service_account_tokens
@@ -195,7 +194,11 @@ class Server:
             cache=cache,
             clock=self.clock,
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
-            admission=_admission(options),
+            admission=plugins(
+                options.enable_admission_plugins,
+                options.disable_admission_plugins,
+                load(options.admission_control_config_file),
+            ),
             bearers=bearers,
             authorizer=authorizer,
             requester=lambda user: AuthorizedRequester(user, authorizer, roles),
@@ -335,15 +338,6 @@ class Server:
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")
             os.close(self.options.ready_fd)
-
-
-def _admission(options: Options) -> list[AdmissionPlugin]:
-    """Raises StartError."""
-    try:
-        configurations = load(options.admission_control_config_file)
-        return plugins(options.enable_admission_plugins, options.disable_admission_plugins, configurations)
-    except ConfigurationError as error:
-        raise StartError(f"--admission-control-config-file: {error}") from None
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from apiserver.admission.configuration import ConfigurationError
 from apiserver.admission.limited_resources import parse
+from apiserver.configuration_file import ConfigurationError
 from tests.apiserver.conftest import ApiServer
 
 CONFIGURATION = """
