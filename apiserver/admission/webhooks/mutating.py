@@ -114,6 +114,9 @@ class Changes:
             raise internal_error(error.message) from None
         if not isinstance(changed, dict) or not isinstance(changed.get("metadata", {}), dict):
             raise internal_error("json: cannot unmarshal array into Go value of type map[string]interface {}")
+        limit = self._attributes.api.max_request_bytes
+        if len(orjson.dumps(changed)) > limit:
+            raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
         return self._attributes.replace(changed, shown.kind)
 
 
