@@ -205,6 +205,8 @@ class API:
     requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int
+    disabled: frozenset[str] = frozenset()
+    """Admission plugins that the server was told to do without."""
     custom: dict[tuple[str, str, str], Endpoint] = field(default_factory=dict)
     """The endpoints of custom resources, which come and go."""
     custom_changes: int = 0

@@ -206,6 +206,7 @@ class Server:
             requester=lambda user: AuthorizedRequester(user, authorizer, roles),
             tokens=tokens,
             max_request_bytes=options.max_request_bytes,
+            disabled=frozenset(options.disable_admission_plugins),
         )
         kubelet = KubeletClient.create(
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
