@@ -199,7 +199,13 @@ class Server:
             admission=plugins(
                 options.enable_admission_plugins,
                 options.disable_admission_plugins,
-                load(options.admission_control_config_file),
+                {
+                    **load(options.admission_control_config_file),
+                    "DefaultTolerationSeconds": {
+                        "not_ready": options.default_not_ready_toleration_seconds,
+                        "unreachable": options.default_unreachable_toleration_seconds,
+                    },
+                },
             ),
             bearers=bearers,
             authorizer=authorizer,

@@ -143,6 +143,12 @@ def test_lost_nodes_are_tolerated_for_five_minutes() -> None:
     assert taints_tolerated(pod(tolerations=[own])) == [("node.kubernetes.io/not-ready", 5), both[1]]
 
 
+def test_flags_say_for_how_long() -> None:
+    obj = pod()
+    DefaultTolerationSeconds.configured({"not_ready": 1, "unreachable": 2}).mutate(request(obj))
+    assert [each.tolerationSeconds for each in obj.spec.tolerations] == [1, 2]
+
+
 def test_a_new_node_takes_no_pods_yet() -> None:
     obj = Node.from_dict({"metadata": {"name": "n1"}, "spec": {"taints": [{"key": "k", "effect": "PreferNoSchedule"}]}})
     TaintNodesByCondition().mutate(request(obj))
