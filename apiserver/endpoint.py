@@ -77,6 +77,11 @@ class Endpoint:
     def model(self) -> type[Any]:
         return self.resource.model
 
+    def load(self) -> None:
+        """Import and build what the first request for the kind would have to wait for."""
+        self.model.model_rebuild()
+        _ = self.strategy, self.schema
+
     @cached_property
     def subresources(self) -> dict[str, Subresource | Scale]:
         return {part.name: part for part in self.strategy.subresources}

@@ -17,7 +17,7 @@ import uvicorn
 from api.clock import SystemClock
 from api.core_v1 import Namespace
 from api.errors import AlreadyExists
-from api.scheme import RESOURCES
+from api.scheme import RESOURCES, everyday_resources
 from apiserver import bootstrap
 from apiserver.admission.configuration import load
 from apiserver.admission.table import plugins
@@ -308,6 +308,10 @@ class Server:
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
         await self._has_roles.wait()
+        for resource in everyday_resources():
+            endpoint = api.endpoints[resource.group, resource.group_version.version, resource.plural]
+            endpoint.load()
+            await asyncio.sleep(0)  # whoever asks for something now does not wait for all of them
         await api.arrivals.bring(lambda: self._create_later_objects(api))
 
     async def _create_later_objects(self, api: API) -> None:

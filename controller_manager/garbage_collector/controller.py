@@ -29,13 +29,12 @@ class GarbageCollector(Controller):
     name = "garbage-collector-controller"
     workers = 20
 
-    def __init__(self, *common: Any, discovery_period: float = 30.0, start_after: float = 0.0) -> None:
-        """`discovery_period`: seconds between looks for new kinds.  `start_after`: seconds before the first, for
-        nothing waits for the collector when a cluster starts and it asks the server for everything."""
+    def __init__(self, *common: Any, discovery_period: float = 30.0) -> None:
+        """`discovery_period`: seconds between looks for new kinds."""
         self.graph = Graph()
         self.discovery = Discovery()
         self.absent: set[str] = set()
-        self._period, self._start_after = discovery_period, start_after
+        self._period = discovery_period
         self._watched: dict[tuple[str, str], Informer[Any]] = {}
         super().__init__(*common)
 
@@ -43,8 +42,6 @@ class GarbageCollector(Controller):
         """What there is to watch is found out when running."""
 
     async def run(self) -> None:
-        if self._start_after:
-            await self.clock.sleep(self._start_after)
         await self._watch_new_kinds()
         with contextlib.suppress(TimeoutError):  # a kind that cannot be read must not stop the others' collection
             async with asyncio.timeout(_SYNC_PATIENCE):
