@@ -17,6 +17,8 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
+from apiserver.authentication import token_requests
+from apiserver.authorization.authorizer import Undecided
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -39,7 +41,6 @@ from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import NOT_SERVED, MediaType, negotiate
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, Scope, Send, request_of
-from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
@@ -92,7 +93,7 @@ class Dispatcher:
         if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
-        answer = await self._handle(endpoint, request, media)
+        answer = await self._decided(endpoint, request, media)
         await answer.send(send, request, media)
 
     def _is_built_in(self, group: str) -> bool:
@@ -106,6 +107,17 @@ class Dispatcher:
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
         await relay_websocket(url, self._kubelet.context, request, receive, send)
+
+    async def _decided(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        """Handle the request.  Where its rules ask for a permission that somebody else has to give, that is waited for
+        and the request begins anew: nothing has been written yet."""
+        while True:
+            warned = len(request.warnings)
+            try:
+                return await self._handle(endpoint, request, media)
+            except Undecided as undecided:
+                await undecided.settle()
+                del request.warnings[warned:]
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
@@ -327,8 +339,9 @@ class Dispatcher:
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
-        asked.status = self.api.tokens.issue(account, spec)
-        spec.audiences = spec.audiences or [ISSUER]
+        tokens = self.api.tokens
+        request.warnings += token_requests.complete(asked, tokens.settings)
+        await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
         asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.duration import parse_duration
 from apiserver.admission.table import NAMES
+from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
 
-AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
+AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 
 
 @dataclass(frozen=True)
@@ -21,25 +23,28 @@ class Options:
     bind_address: str = "127.0.0.1"
     secure_port: int = 6443
     advertise_address: str = ""
-    token_auth_file: Path | None = None
     client_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None
     service_cluster_ip_range: str = "10.96.0.0/16"
     service_node_port_range: range = range(30000, 32768)
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
-    anonymous_auth: bool = True
     enable_admission_plugins: tuple[str, ...] = ()
     disable_admission_plugins: tuple[str, ...] = ()
     admission_control_config_file: Path | None = None
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     event_ttl: float = 3600.0
+    encryption_provider_config: Path | None = None
+    encryption_provider_config_automatic_reload: bool = False
     watch_cache: int = 10_000
     max_request_bytes: int = 3 * 1024 * 1024
     ready_fd: int | None = None
     verbosity: int = 0
     tls_san: tuple[str, ...] = field(default=())
+    authentication: AuthenticationOptions = field(default_factory=AuthenticationOptions)
 
     @property
     def advertised(self) -> str:
@@ -70,12 +75,10 @@ def _networks(text: str) -> str:
 
 
 def _duration(text: str) -> float:
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    number = text.rstrip("hms")
     try:
-        return float(number) * units[text[len(number) :] or "s"]
-    except (ValueError, KeyError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write it as 90s, 15m or 1h") from None
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write it as 90s, 15m or 1h") from None
 
 
 def _modes(text: str) -> tuple[str, ...]:
@@ -117,7 +120,6 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--secure-port", type=int, default=6443, help="port to serve HTTPS on")
     add("--advertise-address", default="", help="address the other components reach this server at")
     add("--external-hostname", default="", help="host name written into the kubeconfigs")
-    add("--token-auth-file", type=Path, help='csv file of static tokens: token,user,uid,"group,group"')
     add("--client-ca-file", type=Path, help="CA of client certificates; default: the cluster's own")
     add("--tls-cert-file", type=Path, help="certificate to serve with; default: made by the cluster's CA")
     add("--tls-private-key-file", type=Path, help="key of --tls-cert-file")
@@ -130,7 +132,6 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
-    add("--anonymous-auth", type=_boolean, default=True, help="let requests without credentials be system:anonymous")
     for verb in ("enable", "disable"):
         add(
             f"--{verb}-admission-plugins",
@@ -140,7 +141,23 @@ def parse(argv: Sequence[str] | None) -> Options:
             metavar="NAME,…",
             help=f"admission plugins to {verb} besides or of those that are on by default; order does not matter",
         )
+    for state in ("not-ready", "unreachable"):
+        add(
+            f"--default-{state}-toleration-seconds",
+            type=int,
+            default=300,
+            help=f"how long pods that do not say stay on a node that is {state}",
+        )
     add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
+    add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")
+    add(
+        "--encryption-provider-config-automatic-reload",
+        type=_boolean,
+        nargs="?",
+        const=True,
+        default=False,
+        help="follow the changes of that file",
+    )
     add("--event-ttl", type=_duration, default=3600.0, help="how long Events are kept")
     add(
         "--issue-kubeconfig-for",
@@ -151,7 +168,9 @@ def parse(argv: Sequence[str] | None) -> Options:
     )
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
+    add_flags(parser, _duration, _boolean)
     given = vars(parser.parse_args(argv))
+    given["authentication"] = taken_from(given, parser)
     for name in ("tls_san", "issue_kubeconfig_for", "enable_admission_plugins", "disable_admission_plugins"):
         given[name] = tuple(given[name])
     if problem := _plugins_problem(given["enable_admission_plugins"], given["disable_admission_plugins"]):

@@ -6,18 +6,22 @@ while this is still being loaded.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Response
 from fastapi import Request as FastRequest
 
 from api.errors import MethodNotAllowed, NotAcceptable, NotFound, StatusError
 from api.meta_v1 import StatusDetails
 from apiserver.answer import PAGE_NOT_FOUND, TEXT, PageNotFound, readable, refusal
+from apiserver.authentication import issuer_discovery
+from apiserver.authentication.issuer_discovery import Issuer
 from apiserver.discovery import Discovery, etag
 from apiserver.filters.metrics import Metrics
 from apiserver.health import ENDPOINTS, Health
-from apiserver.negotiation import JSON, NOT_SERVED, MediaType, negotiate
+from apiserver.negotiation import JSON, NOT_SERVED, MediaType, accepts, negotiate
 from apiserver.openapi import Documents, gnostic
 from apiserver.version import version
 
@@ -25,8 +29,10 @@ _INDENTED = MediaType(pretty=True)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, metrics: Metrics) -> FastAPI:
-    """Everything that is not a resource: discovery, schemas, health, version, metrics."""
+def plain_endpoints(
+    discovery: Discovery, documents: Documents, health: Health, metrics: Metrics, issuer: Issuer
+) -> FastAPI:
+    """Everything that is not a resource: discovery, schemas, health, version, metrics, keys of tokens."""
     app = FastAPI(title="nanokube", openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.exception_handler(StatusError)
@@ -166,6 +172,24 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
             # The URL names the content: it may be kept for as long as one likes.
             response.headers["Cache-Control"] = "public, immutable"
         return response
+
+    @app.api_route(issuer_discovery.CONFIGURATION_PATH, methods=_METHODS)
+    async def openid_configuration(request: FastRequest) -> Response:
+        return await published(request, JSON, issuer.configuration)
+
+    @app.api_route(issuer_discovery.KEYS_PATH, methods=_METHODS)
+    async def signing_keys(request: FastRequest) -> Response:
+        return await published(request, issuer_discovery.KEYS_TYPE, issuer.key_set)
+
+    async def published(request: FastRequest, kind: str, document: Callable[[], Awaitable[Any]]) -> Response:
+        """What is said of tokens' issuer.  Raises NotAcceptable to who does not want its media type."""
+        if not issuer.is_published:
+            raise PageNotFound()
+        routed(request)
+        if not accepts(request.headers.get("accept", ""), kind):
+            raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {kind}", StatusDetails())
+        headers = {"Cache-Control": issuer_discovery.CACHE_CONTROL}
+        return Response(orjson.dumps(await document()), media_type=kind, headers=headers)
 
     @app.api_route("/{path:path}", methods=_METHODS)
     async def nothing(path: str) -> Response:

@@ -52,7 +52,8 @@ class RequestInfo:
     selected: str = ""
     """The only name that a request to a collection asks for, by its field selector."""
     field_selector: str = ""
-    """As the client of a collection wrote it."""
+    label_selector: str = ""
+    """What a request to a collection selects by, as the client wrote it."""
 
     @property
     def object_name(self) -> str:
@@ -61,7 +62,7 @@ class RequestInfo:
 
 
 class Request:
-    """One request on its way through the server.  `info` and `user` are set by the filters."""
+    """One request on its way through the server.  `info`, `user` and `constraint` are set by the filters."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
@@ -70,7 +71,10 @@ class Request:
         self.path: str = scope["path"]
         self.info = RequestInfo(self.path, self.method.lower())
         self.user = User("")
+        self.constraint = ""
+        """The verb of constrained impersonation that lets the requester act as `user`; empty for all others."""
         self.warnings: list[str] = []
+        self._body: bytes | None = None
         self.audit_id = str(UUID(int=_random.getrandbits(128), version=4))
 
     @cached_property
@@ -101,7 +105,9 @@ class Request:
         return found
 
     async def body(self, limit: int) -> bytes:
-        """The whole body.  Raises RequestEntityTooLarge past `limit` bytes."""
+        """The whole body, as often as wanted.  Raises RequestEntityTooLarge past `limit` bytes."""
+        if self._body is not None:
+            return self._body
         announced = self.headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > limit:
             raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
@@ -116,7 +122,8 @@ class Request:
                 raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
             chunks.append(chunk)
             if not message.get("more_body"):
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                self._body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                return self._body
 
     def flag(self, name: str) -> bool:
         """A boolean parameter as Kubernetes reads it: absent, "false" and "0" are false, all else is true."""

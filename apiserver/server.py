@@ -19,22 +19,17 @@ from api.core_v1 import Namespace
 from api.errors import AlreadyExists
 from api.scheme import RESOURCES, everyday_resources
 from apiserver import bootstrap
-from apiserver.admission.configuration import ConfigurationError, load
-from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.admission.configuration import load
 from apiserver.admission.table import plugins
 from apiserver.app import Application, with_filters
-from apiserver.authorization.modes import authorizer_of
+from apiserver.authentication.chain import authentication, service_account_tokens
+from apiserver.authorization.modes import configured_authorizer
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.endpoint import API, Endpoint
-from apiserver.filters.authentication import (
-    AuthenticationFilter,
-    Authenticator,
-    ClientCertificates,
-    StaticTokens,
-)
+from apiserver.filters.authentication import AuthenticationFilter, Authenticator, ClientCertificates
 from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
@@ -50,11 +45,10 @@ from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
-from apiserver.service_account_tokens import ServiceAccountTokens
 from apiserver.storage.compactor import compact_regularly
-from apiserver.storage.protocol import StoreError
+from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
-from apiserver.storage.watch_cache import WatchCache
+from apiserver.storage.watch_cache import IsStale, WatchCache
 from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
 
 log = logging.getLogger("apiserver")
@@ -78,13 +72,17 @@ class Server:
         self._background: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
+        self._is_stale: IsStale | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT.  Raises StartError, StoreError, PKIError, TokenFileError."""
+        """Serve until SIGTERM or SIGINT.
+
+        Raises StartError, StoreError, PKIError, TokenFileError, ConfigurationError.
+        """
         options = self.options
         sock = _listen(options.bind_address, options.secure_port)
         try:
-            store = SqliteStore(options.data_dir / "state.db")
+            store = self._store(SqliteStore(options.data_dir / "state.db"))
             await store.open()
             try:
                 await self._serve(sock, store)
@@ -93,12 +91,24 @@ class Server:
         finally:
             sock.close()
 
-    async def _serve(self, sock: socket.socket, store: SqliteStore) -> None:
+    def _store(self, plain: Store) -> Store:
+        """The store with what the encryption configuration puts in front of it.  Raises ConfigurationError."""
+        if self.options.encryption_provider_config is None:
+            return plain
+        from apiserver.encryption.store import EncryptedStore
+
+        store = EncryptedStore(plain, self.options.encryption_provider_config)
+        self._is_stale = store.is_stale
+        if self.options.encryption_provider_config_automatic_reload:
+            self._keep(store.reload_regularly(self.clock))
+        return store
+
+    async def _serve(self, sock: socket.socket, store: Store) -> None:
         options = self.options
         authority = Authority(options.data_dir / "pki", self.clock.now())
         serving = self._serving_pair(authority)
         kubelet_pair = authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"])
-        cache = WatchCache(store)
+        cache = WatchCache(store, is_stale=self._is_stale)
         api, app = self._assemble(cache, authority, kubelet_pair)
         await cache.start()
         custom_resources = self._custom_resources(api)
@@ -135,6 +145,7 @@ class Server:
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_roles(cache))
+        self._keep(self._make_token_key(api))
         self._keep(self._finish_start(api))
         self._keep(custom_resources)
         self._watch_signals(server, cache)
@@ -171,37 +182,49 @@ class Server:
         for endpoint in endpoints:
             if endpoint.owns_storage and endpoint.resource.is_stored:
                 cache.register(endpoint.prefix, endpoint.selectable_fields)
-        authenticators: list[Authenticator] = [ClientCertificates()]
-        if options.token_auth_file:
-            authenticators.append(StaticTokens.from_file(options.token_auth_file))
-        tokens = ServiceAccountTokens(
-            options.data_dir / "pki/sa.key", self.clock, lambda model, ns, name: api.get_object(model, ns, name)
+        tokens = service_account_tokens(
+            options.authentication,
+            options.data_dir / "pki/sa.key",
+            self.clock,
+            lambda model, namespace, name: api.peek(model, namespace, name),
         )
-        authenticators.append(tokens)
+        bearers, anonymous = authentication(options.authentication, tokens, self.clock)
+        authenticators: list[Authenticator] = [ClientCertificates(), bearers]
         roles = RBAC(cache)
-        authorizer = authorizer_of(options.authorization_mode, roles, cache)
-        authentication = AuthenticationFilter(_nothing, authenticators, anonymous=options.anonymous_auth)
+        authorizer = configured_authorizer(options.authorization_mode, options.authentication, roles, cache, self.clock)
         api = API(
             cache=cache,
             clock=self.clock,
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
-            admission=_admission(options),
-            authenticate=authentication.authenticate,
+            admission=plugins(
+                options.enable_admission_plugins,
+                options.disable_admission_plugins,
+                {
+                    **load(options.admission_control_config_file),
+                    "DefaultTolerationSeconds": {
+                        "not_ready": options.default_not_ready_toleration_seconds,
+                        "unreachable": options.default_unreachable_toleration_seconds,
+                    },
+                },
+            ),
+            bearers=bearers,
             authorizer=authorizer,
             requester=lambda user: AuthorizedRequester(user, authorizer, roles),
             tokens=tokens,
             max_request_bytes=options.max_request_bytes,
+            disabled=frozenset(options.disable_admission_plugins),
         )
         kubelet = KubeletClient.create(
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
         discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}", api)
+        issuer = tokens.issuer(f"{_bracketed(options.external_hostname or options.advertised)}:{options.secure_port}")
 
         def load_plain() -> ASGI:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            return plain_endpoints(discovery, Documents(RESOURCES, api), self._health(cache), self.metrics)
+            return plain_endpoints(discovery, Documents(RESOURCES, api), self._health(cache), self.metrics, issuer)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -217,7 +240,7 @@ class Server:
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
-            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
+            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=anonymous),
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
         )
@@ -276,6 +299,11 @@ class Server:
         except StoreError as error:
             log.error("the built-in roles could not be created: %s", error)
         self._has_roles.set()
+
+    async def _make_token_key(self, api: API) -> None:
+        """The first start makes a key, which takes a while: whoever asks for a token before that waits for it."""
+        await self._serving.wait()
+        await api.tokens.keys.ensure()
 
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
@@ -344,19 +372,6 @@ class Server:
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")
             os.close(self.options.ready_fd)
-
-
-def _admission(options: Options) -> list[AdmissionPlugin]:
-    """Raises StartError."""
-    try:
-        configurations = load(options.admission_control_config_file)
-        return plugins(options.enable_admission_plugins, options.disable_admission_plugins, configurations)
-    except ConfigurationError as error:
-        raise StartError(f"--admission-control-config-file: {error}") from None
-
-
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    """Stands behind a filter that is only asked, not passed through."""
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -22,7 +22,6 @@ BEHIND: dict[str, int] = {
     "extend/apiservices": 22,
     "extend/cr-cel-validation": 3,
     "extend/crd-invalid-cel-rules": 11,
-    "extend/service-account-secrets-issuer": 13,
 }
 """How many steps of a conversation pass now, where some do not.
 

@@ -1,0 +1,86 @@
+"""From configuration to authenticators of JWTs."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+from api.clock import Clock
+from apiserver.authentication.configuration import (
+    ClaimOrExpression,
+    ClaimValidationRule,
+    JWTAuthenticatorConfiguration,
+    PrefixedClaimOrExpression,
+)
+from apiserver.authentication.issuer_keys import IssuerKeys
+from apiserver.authentication.jose import SIGNING_ALGORITHMS
+from apiserver.authentication.oidc import (
+    ClaimMapping,
+    Expression,
+    JWTAuthenticator,
+    JWTSettings,
+    Rule,
+    required_claim,
+)
+from apiserver.configuration_file import ConfigurationError
+from apiserver.configured_expressions import ConfiguredExpression
+
+_WELL_KNOWN = "/.well-known/openid-configuration"
+
+
+def jwt_authenticator(
+    given: JWTAuthenticatorConfiguration, where: str, clock: Clock, algorithms: Sequence[str] = SIGNING_ALGORITHMS
+) -> JWTAuthenticator:
+    """`where` is the place of the configuration, for messages.  Raises ConfigurationError."""
+    issuer, mappings = given.issuer, given.claimMappings
+    settings = JWTSettings(
+        issuer.url,
+        tuple(issuer.audiences),
+        _mapping(mappings.username, f"{where}.claimMappings.username"),
+        _mapping(mappings.groups, f"{where}.claimMappings.groups"),
+        _mapping(mappings.uid, f"{where}.claimMappings.uid"),
+        {
+            each.key: _compiled(each.valueExpression, f"{where}.claimMappings.extra[{index}].valueExpression")
+            for index, each in enumerate(mappings.extra)
+        },
+        [_claim_rule(rule, f"{where}.claimValidationRules[{i}]") for i, rule in enumerate(given.claimValidationRules)],
+        [
+            _rule(rule.expression, rule.message, "user", f"{where}.userValidationRules[{index}].expression")
+            for index, rule in enumerate(given.userValidationRules)
+        ],
+    )
+    discovery = issuer.discoveryURL or issuer.url.rstrip("/") + _WELL_KNOWN
+    try:
+        keys = IssuerKeys(issuer.url, discovery, issuer.certificateAuthority, clock, algorithms)
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"{where}.issuer.certificateAuthority: {error}") from None
+    return JWTAuthenticator(settings, keys, clock)
+
+
+def _mapping(given: PrefixedClaimOrExpression | ClaimOrExpression | None, where: str) -> ClaimMapping:
+    if given is None:
+        return ClaimMapping()
+    if given.expression:
+        return ClaimMapping(expression=_compiled(given.expression, f"{where}.expression"))
+    prefix = given.prefix if isinstance(given, PrefixedClaimOrExpression) else None
+    return ClaimMapping(given.claim, prefix or "")
+
+
+def _claim_rule(given: ClaimValidationRule, where: str) -> Rule:
+    if given.claim:
+        return required_claim(given.claim, given.requiredValue)
+    return _rule(given.expression, given.message, "claims", f"{where}.expression")
+
+
+def _rule(text: str, message: str, variable: str, where: str) -> Rule:
+    expression = _compiled(text, where, variable, "bool")
+
+    def holds(values: Any) -> bool:
+        return expression(values) is True
+
+    return Rule(holds, f"oidc: validation expression '{text}' failed: {message}")
+
+
+def _compiled(text: str, where: str, variable: str = "claims", result: str = "dyn") -> Expression:
+    return ConfiguredExpression(text, (variable,), where, result)
