@@ -101,8 +101,8 @@ class Dispatcher:
 
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
-        pod = endpoint.decode(endpoint.find(info.namespace, info.name))
         await admit_connection(self.api, endpoint, request)
+        pod = endpoint.decode(endpoint.find(info.namespace, info.name))
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
