@@ -61,12 +61,14 @@ class Resource:
     parts: tuple[Part, ...] = ()
     singular: str = ""
     kind: str = field(default="")
+    list_kind: str = ""
     deprecation: str = ""
     """Sent as a `Warning` with every answer where the whole resource is on its way out."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", self.kind or self.type_name.rpartition(".")[2])
         object.__setattr__(self, "singular", self.singular or self.kind.lower())
+        object.__setattr__(self, "list_kind", self.list_kind or f"{self.kind}List")
 
     @cached_property
     def model(self) -> type[Model]:
@@ -259,3 +261,16 @@ def resource_of(model: type[Model]) -> Resource:
 def resource_of_kind(api_version: str, kind: str) -> Resource | None:
     """The built-in resource of an object's `apiVersion` and `kind`, if there is one."""
     return _BY_KIND.get((GroupVersion.parse(api_version), kind))
+
+
+_EVERYDAY = (
+    "deployments.apps", "replicasets.apps", "pods", "nodes", "leases.coordination.k8s.io", "serviceaccounts",
+    "configmaps", "events", "services", "endpoints", "endpointslices.discovery.k8s.io", "namespaces", "secrets",
+    "events.events.k8s.io",
+)  # fmt: skip
+
+
+def everyday_resources() -> list[Resource]:
+    """What the components of a cluster work with from the first moment on; what is needed first comes first."""
+    resources = {resource.group_resource: resource for resource in RESOURCES}
+    return [resources[name] for name in _EVERYDAY]

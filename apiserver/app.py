@@ -17,13 +17,19 @@ from apiserver.request import ASGI, Receive, Request, Scope, Send, request_of
 class Application:
     """Serves resource URLs through the dispatcher and everything else through the plain application.
 
-    That one may still be loading: requests for it set `wanted` and wait.
+    What APIServices leave to other servers goes there, whether or not it is a resource.  The plain application may
+    still be loading: requests for it set `wanted` and wait.
     """
 
     def __init__(self, plain: Awaitable[ASGI], wanted: asyncio.Event, dispatcher: Dispatcher) -> None:
         self._plain, self._wanted, self._dispatcher = asyncio.ensure_future(plain), wanted, dispatcher
+        self._api = dispatcher.api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        aggregator = self._api.aggregator
+        if aggregator is not None and (remote := aggregator.remote_of(scope["path"])) is not None:
+            await aggregator.serve(remote, request_of(scope), receive, send)
+            return
         if request_of(scope).info.is_resource:
             await self._dispatcher(scope, receive, send)
             return

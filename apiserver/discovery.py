@@ -8,27 +8,53 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import orjson
 
 from api.scheme import Resource
 
+Groups = dict[str, dict[str, list[dict[str, Any]]]]
+"""The described resources by group and version, in the order in which they are listed."""
+
+
+class CustomResources(Protocol):
+    """What is served besides, as `API` has it."""
+
+    @property
+    def custom(self) -> Mapping[tuple[str, str, str], Any]: ...
+    @property
+    def custom_changes(self) -> int: ...
+
 
 class Discovery:
-    """The documents, made once; `resources` is everything that is served."""
+    """The documents, made once; `resources` is all that is built in, `api` has the endpoints that come and go."""
 
-    def __init__(self, resources: Iterable[Resource], server_address: str) -> None:
+    def __init__(self, resources: Iterable[Resource], server_address: str, api: CustomResources | None = None) -> None:
         self._server_address = server_address
-        self._groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
-        for resource in resources:
-            version = resource.group_version
-            listed = self._groups.setdefault(version.group, {}).setdefault(version.version, [])
-            listed += _described(resource)
-        for versions in self._groups.values():
-            for found in versions.values():
-                found.sort(key=lambda resource: resource["name"])
+        self._api, self._changes = api, 0
+        self._built_in: Groups = {}
+        _add(self._built_in, resources)
+        self._with_custom = self._built_in
+
+    @property
+    def _groups(self) -> Groups:
+        api = self._api
+        if api is not None and api.custom_changes != self._changes:
+            from apiserver.custom_resources.version_order import version_rank
+
+            self._changes = api.custom_changes
+            self._with_custom = {group: dict(versions) for group, versions in self._built_in.items()}
+            resources = [endpoint.discovered for endpoint in api.custom.values()]
+            # As APIServices of one priority: by the first of their names, and versions by age and maturity.
+            first: dict[str, str] = {}
+            for resource in resources:
+                name = f"{resource.group_version.version}.{resource.group}"
+                first[resource.group] = min(name, first.get(resource.group, name))
+            resources.sort(key=lambda r: (first[r.group], version_rank(r.group_version.version), r.plural))
+            _add(self._with_custom, resources)
+        return self._with_custom
 
     # --- the documents -------------------------------------------------------------------------
 
@@ -47,6 +73,14 @@ class Discovery:
     def group_list(self) -> dict[str, Any]:
         """`/apis`."""
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(g) for g in self.groups()]}
+
+    def is_custom(self, group: str) -> bool:
+        """Whether definitions alone make a group."""
+        return group not in self._built_in and group in self._groups
+
+    def _named(self, group: str, version: str) -> tuple[str, str]:
+        """The group version that the aggregated form says of kinds."""
+        return (group, version) if self.is_custom(group) else ("", "")
 
     def group(self, group: str) -> dict[str, Any] | None:
         """`/apis/GROUP`, or None when there is no such group."""
@@ -75,7 +109,11 @@ class Discovery:
             {
                 "metadata": {"name": group} if group else {},
                 "versions": [
-                    {"version": v, "resources": list(_aggregated(resources, group, v)), "freshness": "Current"}
+                    {
+                        "version": v,
+                        "resources": list(aggregated_resources(resources, *self._named(group, v))),
+                        "freshness": "Current",
+                    }
                     for v, resources in self._groups.get(group, {}).items()
                 ],
             }
@@ -87,6 +125,14 @@ class Discovery:
             "metadata": {},
             "items": items,
         }
+
+
+def _add(groups: Groups, resources: Iterable[Resource]) -> None:
+    for resource in resources:
+        version = resource.group_version
+        versions = groups.setdefault(version.group, {})
+        listed = [*versions.get(version.version, ()), *_described(resource)]
+        versions[version.version] = sorted(listed, key=lambda each: each["name"].partition("/")[0])
 
 
 def _described(resource: Resource) -> Iterator[dict[str, Any]]:
@@ -118,24 +164,27 @@ def _version_hash(group_resource: str, kind: str) -> str:
     return base64.b64encode(digest[:8]).decode()
 
 
-def _aggregated(resources: list[dict[str, Any]], group: str, version: str) -> Iterable[dict[str, Any]]:
+def aggregated_resources(
+    resources: list[dict[str, Any]], group: str = "", version: str = ""
+) -> Iterable[dict[str, Any]]:
+    """The resources of a group version as the aggregated form has them, from those of its own document.
+
+    `group` and `version` are said of each resource's kind: only those of custom resources are.
+    """
+    own = {"group": group, "version": version}
     parts: dict[str, list[dict[str, Any]]] = {}
     for resource in resources:
         owner, slash, part = resource["name"].partition("/")
         if slash:
-            # A kind of the resource's own group version is told by its name alone.
-            kind = {
-                "group": resource.get("group", ""),
-                "version": resource.get("version", ""),
-                "kind": resource["kind"],
-            }
+            # A kind of the resource's own group version is told by its name alone, unless it is custom.
+            kind = {name: resource.get(name, value) for name, value in own.items()} | {"kind": resource["kind"]}
             parts.setdefault(owner, []).append({"subresource": part, "responseKind": kind, "verbs": resource["verbs"]})
     for resource in resources:
         if "/" in resource["name"]:
             continue
         item = {
             "resource": resource["name"],
-            "responseKind": {"group": "", "version": "", "kind": resource["kind"]},
+            "responseKind": {**own, "kind": resource["kind"]},
             "scope": "Namespaced" if resource["namespaced"] else "Cluster",
             "singularResource": resource["singularName"],
             "verbs": resource["verbs"],

@@ -49,6 +49,14 @@ class Options:
     tls_san: tuple[str, ...] = field(default=())
     audit: AuditOptions | None = None
     authentication: AuthenticationOptions = field(default_factory=AuthenticationOptions)
+    proxy_client_cert_file: Path | None = None
+    proxy_client_key_file: Path | None = None
+    requestheader_client_ca_file: Path | None = None
+    requestheader_allowed_names: tuple[str, ...] = ()
+    requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
+    requestheader_uid_headers: tuple[str, ...] = ("X-Remote-Uid",)
+    requestheader_group_headers: tuple[str, ...] = ("X-Remote-Group",)
+    requestheader_extra_headers_prefix: tuple[str, ...] = ("X-Remote-Extra-",)
 
     @property
     def advertised(self) -> str:
@@ -101,6 +109,29 @@ def _plugins_problem(enable: Sequence[str], disable: Sequence[str]) -> str:
                 return f'{verb}-admission-plugins plugin "{name}" is unknown'
     both = sorted({*enable} & {*disable})
     return f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped" if both else ""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; write it as one,two")
+    return names
+
+
+def _add_front_proxy_flags(parser: argparse.ArgumentParser) -> None:
+    """Whom the server believes who somebody else is, and how it says so itself to the servers of aggregated APIs."""
+    add = parser.add_argument
+    add("--proxy-client-cert-file", type=Path, help="certificate shown to aggregated APIs; default: made by a CA here")
+    add("--proxy-client-key-file", type=Path, help="key of --proxy-client-cert-file")
+    add("--requestheader-client-ca-file", type=Path, help="CA of front proxies; default: one made in the data folder")
+    add("--requestheader-allowed-names", type=_names, default=(), help="common names of front proxies; default: any")
+    for flag, default, what in (
+        ("username-headers", "X-Remote-User", "user"),
+        ("uid-headers", "X-Remote-Uid", "UID"),
+        ("group-headers", "X-Remote-Group", "groups"),
+        ("extra-headers-prefix", "X-Remote-Extra-", "extra attributes"),
+    ):
+        add(f"--requestheader-{flag}", type=_names, default=(default,), help=f"where front proxies say the {what}")
 
 
 def _boolean(text: str) -> bool:
@@ -171,6 +202,7 @@ def parse(argv: Sequence[str] | None) -> Options:
         metavar="NODE",
         help="write a kubeconfig for this node; may be repeated",
     )
+    _add_front_proxy_flags(parser)
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
     add_flags(parser, _duration, _boolean)
@@ -188,4 +220,6 @@ def parse(argv: Sequence[str] | None) -> Options:
         parser.error(problem)
     if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):
         parser.error("--tls-cert-file and --tls-private-key-file go together")
+    if (given["proxy_client_cert_file"] is None) != (given["proxy_client_key_file"] is None):
+        parser.error("--proxy-client-cert-file and --proxy-client-key-file go together")
     return Options(**given)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
+import importlib
 import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -17,14 +20,14 @@ import uvicorn
 from api.clock import SystemClock
 from api.core_v1 import Namespace
 from api.errors import AlreadyExists
-from api.scheme import RESOURCES
+from api.scheme import RESOURCES, everyday_resources
 from apiserver import bootstrap
 from apiserver.admission.configuration import ConfigurationError, load
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.admission.table import plugins
 from apiserver.app import Application, AuditFilters, with_filters
 from apiserver.authentication.chain import authentication, service_account_tokens
-from apiserver.authorization.modes import configured_authorizer
+from apiserver.authorization.modes import authorization
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
@@ -35,13 +38,14 @@ from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
 from apiserver.flags import Options
+from apiserver.gauges import object_counts, watch_events
 from apiserver.handlers.connect import KubeletClient
 from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
-from apiserver.local_api_services import local_api_service, local_versions
-from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
+from apiserver.local_api_services import has_remote, local_api_service, local_versions
+from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
@@ -50,11 +54,12 @@ from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import IsStale, WatchCache
-from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
+from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
 
 if TYPE_CHECKING:
     from apiserver.audit.backend import Backend
     from apiserver.flow_control.controller import FlowController
+    from apiserver.front_proxy import FrontProxyIdentity
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
@@ -77,7 +82,10 @@ class Server:
         self._background: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
+        self._followers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What takes over the changes of files of configuration."""
         self._is_stale: IsStale | None = None
+        self._front_proxy: Callable[[], FrontProxyIdentity]
         self._flows: FlowController | None = None
         self._audit: Backend | None = None
 
@@ -118,6 +126,7 @@ class Server:
         cache = WatchCache(store, is_stale=self._is_stale)
         api, app = self._assemble(cache, authority, kubelet_pair)
         await cache.start()
+        custom_resources = self._custom_resources(api)
         await self._create_built_in_objects(api)
         host = options.external_hostname or options.advertised
         port = sock.getsockname()[1]
@@ -141,7 +150,10 @@ class Server:
             ws_per_message_deflate=False,
         )
         config.load()
-        config.ssl = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        config.ssl = context = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        self._front_proxy = functools.cache(lambda: self._become_front_proxy(context, client_ca))
+        if options.requestheader_client_ca_file is not None or options.proxy_client_cert_file is not None:
+            self._front_proxy()  # what is wrong with these files is said at once
         server = uvicorn.Server(config)
         # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
         # hold no cycles, so the collector may come seldom.
@@ -152,7 +164,15 @@ class Server:
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_roles(cache))
         self._keep(self._make_token_key(api))
+        if options.client_ca_file is not None:
+            from apiserver.client_ca import follow_client_ca
+
+            self._followers.append(lambda: follow_client_ca(context, client_ca, self.clock))
+        for each in self._followers:
+            self._keep(each())
         self._keep(self._finish_start(api))
+        self._keep(custom_resources)
+        self._keep(self._aggregate(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -166,6 +186,14 @@ class Server:
             await cache.stop()
             if self._audit is not None:
                 await self._audit.close()
+
+    def _become_front_proxy(self, context: ServerContext, client_ca: Path) -> FrontProxyIdentity:
+        """Raises PKIError."""
+        from apiserver.front_proxy import FrontProxyIdentity  # nobody waits for it at the start
+
+        identity = FrontProxyIdentity(self.options, client_ca, self.clock.now())
+        identity.admit_to(context)
+        return identity
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
         options = self.options
@@ -195,10 +223,13 @@ class Server:
             self.clock,
             lambda model, namespace, name: api.peek(model, namespace, name),
         )
-        bearers, anonymous = authentication(options.authentication, tokens, self.clock)
+        authn = authentication(options.authentication, tokens, self.clock)
+        bearers = authn.bearers
         authenticators: list[Authenticator] = [ClientCertificates(), bearers]
         roles = RBAC(cache)
-        authorizer = configured_authorizer(options.authorization_mode, options.authentication, roles, cache, self.clock)
+        authz = authorization(options.authorization_mode, options.authentication, roles, cache, self.clock)
+        authorizer = authz.authorizer
+        self._followers += [each.follow for each in (authn, authz) if each.follow is not None]
         api = API(
             cache=cache,
             clock=self.clock,
@@ -213,15 +244,15 @@ class Server:
         kubelet = KubeletClient.create(
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
-        discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}")
+        discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}", api)
         issuer = tokens.issuer(f"{_bracketed(options.external_hostname or options.advertised)}:{options.secure_port}")
 
         def load_plain() -> ASGI:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            documents, health = Documents(RESOURCES), self._health(cache)
-            return plain_endpoints(discovery, documents, health, self.metrics, issuer, self._dump_flows)
+            documents, health = Documents(RESOURCES, api), self._health(cache)
+            return plain_endpoints(api, discovery, documents, health, self.metrics, issuer, self._dump_flows)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -232,12 +263,12 @@ class Server:
 
         wanted = asyncio.Event()
 
-        self.metrics.gauges.append(lambda: _object_counts(endpoints))
-        self.metrics.gauges.append(lambda: _watch_events(api))
+        self.metrics.gauges.append(lambda: object_counts(endpoints))
+        self.metrics.gauges.append(lambda: watch_events(api))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
-            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=anonymous),
+            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=authn.anonymous),
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
             self._flow_control(cache),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
@@ -310,6 +341,27 @@ class Server:
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
 
+    def _custom_resources(self, api: API) -> Coroutine[Any, Any, None]:
+        """Serve at once what definitions define; returns what looks after them.  Without any, nothing is loaded."""
+        prefix = api.endpoints["apiextensions.k8s.io", "v1", "customresourcedefinitions"].prefix
+        since = api.cache.revision
+
+        def load() -> Coroutine[Any, Any, None]:
+            from apiserver.custom_resources.controller import Definitions
+
+            definitions = Definitions(api, SELF)
+            definitions.load()
+            return definitions.run()
+
+        async def first() -> None:
+            while not api.cache.count(prefix):
+                subscription = api.cache.watch(prefix, "", since)
+                await subscription.next_batch()
+                await subscription.aclose()
+            await load()
+
+        return load() if api.cache.count(prefix) else first()
+
     async def _create_roles(self, cache: WatchCache) -> None:
         """Many objects, which can wait until the server serves: until they are there nobody is refused for want of
         them."""
@@ -325,11 +377,18 @@ class Server:
     async def _make_token_key(self, api: API) -> None:
         """The first start makes a key, which takes a while: whoever asks for a token before that waits for it."""
         await self._serving.wait()
-        await api.tokens.keys.ensure()
+        try:
+            await api.tokens.keys.ensure()
+        except PKIError as error:
+            log.error("service accounts get no tokens: %s", error)
 
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
         await self._has_roles.wait()
+        for resource in everyday_resources():
+            endpoint = api.endpoints[resource.group, resource.group_version.version, resource.plural]
+            endpoint.load()
+            await asyncio.sleep(0)  # whoever asks for something now does not wait for all of them
         await api.arrivals.bring(lambda: self._create_later_objects(api))
 
     async def _create_later_objects(self, api: API) -> None:
@@ -342,10 +401,26 @@ class Server:
             await bring_in_step(api, SELF, self.options.service_networks)
             await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
             await self._create_local_api_services(api)
-        except StoreError as error:
+            await self._front_proxy().publish(api.cache, self.clock)
+            self._keep(self._front_proxy().keep_published(api.cache, self.clock))
+        except (StoreError, PKIError) as error:
             log.error("some built-in objects could not be created: %s", error)
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
+
+    async def _aggregate(self, api: API) -> None:
+        """From the first APIService on that names a Service."""
+        if not await has_remote(api.cache):
+            return
+        # It takes a tenth of a second, in which others are served.
+        package = await asyncio.to_thread(importlib.import_module, "apiserver.aggregation.aggregator")
+        try:
+            api.aggregator = aggregator = package.Aggregator(api, SELF, self._front_proxy().client)
+        except PKIError as error:
+            log.error("other servers would not know us, their APIs are not served: %s", error)
+            return
+        self.metrics.gauges.append(aggregator.metrics)
+        await aggregator.run()
 
     async def _create_local_api_services(self, api: API) -> None:
         """Where all exist, which is so from the second start on, nothing is loaded for them."""
@@ -420,17 +495,3 @@ def _listen(address: str, port: int) -> socket.socket:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _watch_events(api: API) -> Iterator[str]:
-    yield "# TYPE apiserver_watch_events_total counter"
-    for (group, version, resource), count in sorted(api.watch_events.items()):
-        yield f'apiserver_watch_events_total{{group="{group}",resource="{resource}",version="{version}"}} {count}'
-
-
-def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
-    yield "# TYPE apiserver_storage_objects gauge"
-    for endpoint in endpoints:
-        if endpoint.owns_storage and endpoint.resource.is_stored:
-            count = endpoint.cache.count(endpoint.prefix)
-            yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'

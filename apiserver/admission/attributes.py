@@ -116,7 +116,7 @@ class Attributes:
     def _present(self) -> Object:
         """The new state in the request's kind, without kind and apiVersion."""
         obj = self.request.object
-        document: Object = obj.to_dict() if isinstance(obj, Model) else dict(obj)
+        document: Object = dict(obj) if isinstance(obj, dict) else obj.to_dict()
         if self.request.managers:
             document["metadata"]["managedFields"] = self.request.managers
         if (scale := self._scale) is not None:
@@ -135,10 +135,10 @@ class Attributes:
         version = kind.group_version
         if kind == self.kind or self._scale is not None or self._endpoint is None:
             return {**kind.head, **document}
-        shown = self._endpoint.in_version(str(version), document)
+        shown = self._endpoint.converted(str(version), document)
         if shown is None:
             raise internal_error(f"unable to convert to {version}, Kind={kind.kind}")
-        return {**kind.head, **shown[1]}
+        return {**shown, **kind.head}
 
     def look_again(self) -> None:
         """The object has been changed by somebody else."""
@@ -156,7 +156,7 @@ class Attributes:
         before, after = self._read(shown, kind), self._read(document, kind)
         self.look_again()
         obj = self.request.object
-        if not isinstance(obj, Model):
+        if isinstance(obj, dict):
             self.request.object = after
             return after != before
         if (scale := self._scale) is not None:
@@ -172,28 +172,27 @@ class Attributes:
         """The document in the request's kind, with defaults, without kind and apiVersion."""
         if kind != self.kind and self._scale is None and self._endpoint is not None:
             other = self._endpoint_of(kind.group_version)
-            shown = None if other is None else other.in_version(self.resource.api_version, document)
+            shown = None if other is None else other.converted(self.resource.api_version, document)
             if shown is None:
                 raise internal_error(f"unable to convert from {kind.group_version}, Kind={kind.kind}")
-            document = shown[1]
-        if not isinstance(self.request.object, Model):
+            document = shown
+        if isinstance(self.request.object, dict):
             return {name: value for name, value in document.items() if name not in ("kind", "apiVersion")}
         if self._scale is not None:
             from api.autoscaling_v1 import Scale as ScaleObject
 
-            return _decoded(ScaleObject, document).to_dict()
-        obj: Any = _decoded(type(self.request.object), document)
+            scale: Object = _decoded(ScaleObject, document).to_dict()
+            return scale
+        obj = _decoded(type(self.request.object), document)
         obj.kind = obj.apiVersion = ""
         after: Object = obj.to_dict()
         return after
 
-    def _put(self, obj: Model, after: Object, changed: list[str]) -> None:
+    def _put(self, obj: Any, after: Object, changed: list[str]) -> None:
         """Put in what has changed; what has not stays the stored object's own (`StoredObject`)."""
-        metadata: Any = getattr(obj, "metadata", None)
-        decoded: Any = type(obj).from_dict(after)
-        for name in changed:
-            setattr(obj, name, getattr(decoded, name))
-        new: Any = getattr(obj, "metadata", None)
+        metadata = obj.metadata
+        take_over(obj, type(obj).from_dict(after), changed)
+        new = obj.metadata
         if "metadata" in changed:
             kept = ("resourceVersion", "generation", *(_UNKNOWN_TO_WEBHOOKS if self._is_new else ()))
             for name in kept:
@@ -231,12 +230,25 @@ class Attributes:
             self.request.managers = managers
 
 
-def _decoded(model: type[Model], document: Object) -> Model:
+def _decoded(model: type[Any], document: Object) -> Any:
     """Raises InternalError."""
     try:
         return model.from_dict(document)
     except (pydantic.ValidationError, ValueError, TypeError) as error:
-        raise internal_error(type_error(schema_of(model), document) or str(error)) from None
+        problem = type_error(schema_of(model), document) if issubclass(model, Model) else None
+        raise internal_error(problem or str(error)) from None
+
+
+def take_over(obj: Any, other: Any, names: list[str]) -> None:
+    """Put members of another object of its kind into one."""
+    if isinstance(obj, Model):
+        for name in names:
+            setattr(obj, name, getattr(other, name))
+        return
+    # A custom object, whose members have no declarations.
+    if "metadata" in names:
+        obj.metadata = other.metadata
+    obj.members = {name: value if name in names else obj.members[name] for name, value in other.members.items()}
 
 
 def _scale_of(scale: Scale, document: Object) -> Object:

@@ -67,11 +67,15 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
     managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)
     request.managers, request.nameless = managers, nameless
-    await write.mutate(request)
+    if await write.mutate(request):
+        check_names(new, write.namespace, "", endpoint.namespaced)
     metadata, managers = new.metadata, request.managers
     strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)
-    errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
+    known = strategy.known_finalizers
+    errors = list(
+        object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name, known_finalizers=known)
+    )
     broken, warnings = strategy.judge(new, write.new.spec)
     errors += broken
     write.refuse(metadata.name, errors)

@@ -25,7 +25,7 @@ from apiserver.endpoint import API, Endpoint
 from apiserver.filters.authorization import forbidden
 from apiserver.handlers.options import WriteOptions
 from apiserver.new_object import NewObject
-from apiserver.patch.managed_fields import managers_of, update_managers
+from apiserver.patch.managed_fields import NotOfVersion, managers_of, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import RequestInfo, User
 from apiserver.storage.entry import Entry
@@ -165,18 +165,21 @@ class Write:
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
         elif stored is not None:
             self._encoded = (encoded, document)
-        return update_managers(
-            self.endpoint.schema,
-            None if stored is None else stored.document,
-            document,
-            self.options.manager,
-            self.endpoint.resource.api_version,
-            self.api.clock.now(),
-            self.subresource,
-            ignored=dict(self.unowned or {}),
-            versions=self.endpoint.in_version,
-            apart=apart,
-        )
+        try:
+            return update_managers(
+                self.endpoint.schema,
+                None if stored is None else stored.document,
+                document,
+                self.options.manager,
+                self.endpoint.resource.api_version,
+                self.api.clock.now(),
+                self.subresource,
+                ignored=dict(self.unowned or {}),
+                versions=self.endpoint.in_version,
+                apart=apart,
+            )
+        except NotOfVersion:
+            return []  # as in Kubernetes: where ownership cannot be told, nobody owns anything
 
     @property
     def new(self) -> NewObject:

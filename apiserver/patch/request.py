@@ -27,6 +27,7 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 SUPPORTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
+_CUSTOM = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 
 Object = dict[str, Any]
 M = TypeVar("M", bound=Model)
@@ -34,9 +35,14 @@ M = TypeVar("M", bound=Model)
 _OPERATION_FIELDS = ("op", "path", "from", "value")
 
 
-def patch_type(content_type: str) -> str:
-    """The kind of patch.  Raises UnsupportedMediaType for any that there is not."""
+def patch_type(content_type: str, custom: bool = False) -> str:
+    """The kind of patch; custom resources have no strategic merge patch.  Raises UnsupportedMediaType for any that
+    there is not."""
     kind = content_type.partition(";")[0].strip().lower()
+    if custom and kind not in _CUSTOM:
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(_CUSTOM)}"
+        )
     if kind not in SUPPORTED:
         raise UnsupportedMediaType("415: Unsupported Media Type", StatusDetails())
     return kind
@@ -45,8 +51,10 @@ def patch_type(content_type: str) -> str:
 class PatchRequest:
     """One JSON, merge or strategic merge patch.  Raises BadRequest for a body that is none."""
 
-    def __init__(self, kind: str, body: bytes, field_validation: str = "Warn") -> None:
+    def __init__(self, kind: str, body: bytes, field_validation: str = "Warn", *, custom: bool = False) -> None:
         self.kind, self.field_validation = kind, field_validation
+        self.custom = custom
+        """Whether it is for an object of no known type, whose members are shown in the order of their names."""
         self.complaints: list[str] = []
         """Members of the patch itself that are unknown or came twice."""
         self.patch = self._parsed(body)
@@ -93,17 +101,21 @@ class PatchRequest:
             schema = schema_of(model)
             problem = self._type_error(schema, document)
             if problem is not None:
-                raise self._invalid(document, problem) from None
+                raise self.invalid(document, problem) from None
             try:
                 obj = model.from_dict(clean(schema, document, found))
             except (ValueError, TypeError) as error:
-                raise self._invalid(document, str(error)) from None
+                raise self.invalid(document, str(error)) from None
+        return obj, self.complain(document, found)
+
+    def complain(self, document: Any, found: list[str]) -> list[str]:
+        """The warnings, of which `found` are those about the document.  Raises Invalid when they are errors."""
         complaints = [*self.complaints, *dict.fromkeys(found)]
-        if not complaints or not strict:
-            return obj, []
+        if not complaints or self.field_validation == "Ignore":
+            return []
         if self.field_validation == "Strict":
-            raise self._invalid(document, strict_error(complaints))
-        return obj, complaints
+            raise self.invalid(document, strict_error(complaints))
+        return complaints
 
     # --- reading the body --------------------------------------------------------------------
 
@@ -124,7 +136,7 @@ class PatchRequest:
             kind = go_errors.kind_of(patch)
             raise BadRequest(f"{prefix}json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
         if repeated:
-            patch = _without_repeats(patch, self.complaints)
+            patch = without_repeats(patch, self.complaints)
         return patch
 
     def _operations(self, patch: Any) -> list[Any]:
@@ -144,7 +156,7 @@ class PatchRequest:
                     kind = go_errors.kind_of(operation[name])
                     raise BadRequest(f"{where} {kind} into Go struct field jsonPatchOp.{name} of type string")
             self.complaints += [f"json patch {text}" for text in _operation_complaints(operation, index)]
-        return [_without_repeats(operation, []) for operation in patch]
+        return [without_repeats(operation, []) for operation in patch]
 
     # --- judging the result ------------------------------------------------------------------
 
@@ -164,7 +176,7 @@ class PatchRequest:
             version = resource.group_version.version
             conversion = f"converting ({version}.{kind}) to ({group}.{self._names[1]}): unknown conversion"
             problem = go_errors.type_error(schema_of(resource.model), document) or conversion
-        raise self._invalid(document, problem)
+        raise self.invalid(document, problem)
 
     def _touched(self) -> set[str]:
         """The document's members that the patch says something about."""
@@ -178,11 +190,12 @@ class PatchRequest:
             return next(_restore_errors(schema, document), None)
         return go_errors.type_error(schema, document)
 
-    def _invalid(self, document: Any, problem: str) -> Invalid:
+    def invalid(self, document: Any, problem: str) -> Invalid:
+        """The refusal of a patch that made this document."""
         if self.kind == STRATEGIC_MERGE_PATCH:
             shown = go_text(self.patch)
         else:
-            shown = _shown(document, self._touched())
+            shown = _sorted(document) if self.custom else _shown(document, self._touched())
         return invalid("", "", "", [invalid_value("patch", shown, problem)])
 
 
@@ -219,10 +232,10 @@ def _operation_complaints(operation: Object, index: int) -> Iterator[str]:
         seen.add(name)
 
 
-def _without_repeats(value: Any, complaints: list[str], path: str = "") -> Any:
+def without_repeats(value: Any, complaints: list[str], path: str = "") -> Any:
     """A value without `Repeated` objects: the last of two members stands; nulls stay."""
     if isinstance(value, list):
-        return [_without_repeats(item, complaints, f"{path}[{index}]") for index, item in enumerate(value)]
+        return [without_repeats(item, complaints, f"{path}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     result: Object = {}
@@ -230,7 +243,7 @@ def _without_repeats(value: Any, complaints: list[str], path: str = "") -> Any:
         inner = f"{path}.{name}" if path else name
         if name in result:
             complaints.append(f'duplicate field "{inner}"')
-        result[name] = _without_repeats(member, complaints, inner)
+        result[name] = without_repeats(member, complaints, inner)
     return result
 
 
@@ -252,6 +265,10 @@ def _shown(document: Any, touched: set[str]) -> str:
         if managers := metadata.get("managedFields"):
             result["metadata"]["managedFields"] = [_in_order(each, _MANAGER_ORDER) for each in managers]
     return orjson.dumps(result).decode()
+
+
+def _sorted(document: Any) -> str:
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _by_name(value: Any) -> Any:
@@ -315,27 +332,22 @@ class ApplyRequest:
     """One server-side apply configuration.  Raises BadRequest for a body that is none."""
 
     def __init__(self, body: bytes, field_validation: str = "Warn") -> None:
-        from apiserver import yaml_documents
-
         self.warnings: list[str] = []
-        try:
-            if body.startswith(b"{") and not repeats_keys(body):  # JSON is YAML too, and much faster read
-                document = yaml_documents.Document(orjson.loads(body))
-            else:
-                document = yaml_documents.parse(body)
-            value = {} if document.value is None else document.value
-        except (yaml_documents.YAMLError, RecursionError) as error:
-            raise BadRequest(f"error decoding YAML: error converting YAML to JSON: {error}") from None
+        duplicates: list[str] = []
+        if body.startswith(b"{") and not repeats_keys(body):  # JSON is YAML too, and much faster read
+            value = orjson.loads(body)
+        else:
+            value, duplicates = _yaml_value(body)
         if not isinstance(value, dict):
             raise BadRequest(
                 "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
                 f"{go_errors.kind_of(value)} into Go value of type map[string]interface {{}}"
             )
-        if document.duplicates and field_validation == "Strict":
-            problem = yaml_error(document.duplicates)[0]
+        if duplicates and field_validation == "Strict":
+            problem = yaml_error(duplicates)[0]
             raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {problem}")
         if field_validation != "Ignore":
-            self.warnings = document.duplicates
+            self.warnings = duplicates
         self.applied: Object = value
 
     def check(self, api_version: str, kind: str) -> None:
@@ -346,3 +358,14 @@ class ApplyRequest:
             raise BadRequest(f"invalid object type: {version}, Kind={given[1]}")
         if not isinstance(self.applied.get("metadata") or {}, dict):
             raise BadRequest("metadata must be an object")
+
+
+def _yaml_value(body: bytes) -> tuple[Any, list[str]]:
+    """The value of a YAML document and the keys that came twice in it.  Raises BadRequest."""
+    from apiserver import yaml_documents
+
+    try:
+        document = yaml_documents.parse(body)
+    except (yaml_documents.YAMLError, RecursionError) as error:
+        raise BadRequest(f"error decoding YAML: error converting YAML to JSON: {error}") from None
+    return {} if document.value is None else document.value, document.duplicates

@@ -17,6 +17,8 @@ from apiserver.webhook_client import BadTarget, CallError
 
 log = logging.getLogger(__name__)
 _DEFAULT_TIMEOUT = 10  # seconds
+_ANSWER = 2
+"""How many times as long as a request an answer may be: a patch is encoded, which makes it longer."""
 _HARMLESS = ("None", "NoneOnDryRun")
 
 
@@ -84,7 +86,8 @@ async def _answer(hook: Hook, attributes: Attributes, shown: Match) -> Admission
     body = question(version, uid, attributes, shown)
     try:
         timeout = webhook.timeoutSeconds or _DEFAULT_TIMEOUT
-        answer = await api.webhook_client.post_json(hook.target, body, timeout=timeout)
+        limit = _ANSWER * api.max_request_bytes
+        answer = await api.webhook_client.post_json(hook.target, body, timeout=timeout, limit=limit)
         return read_answer(answer, version, uid, mutating=isinstance(webhook, MutatingWebhook))
     except BadTarget as error:
         raise CallingFailed(f"could not get REST client: {error}") from None
