@@ -97,7 +97,8 @@ class Server:
         options = self.options
         sock = _listen(options.bind_address, options.secure_port)
         try:
-            store = self._store(SqliteStore(options.data_dir / "state.db"))
+            erases = options.encryption_provider_config is not None  # what was plain is not to be found in free pages
+            store = self._store(SqliteStore(options.data_dir / "state.db", erases=erases))
             await store.open()
             try:
                 await self._serve(sock, store)
