@@ -17,7 +17,6 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
-from apiserver.authentication import token_requests
 from apiserver.authorization.authorizer import Undecided
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
@@ -83,6 +82,7 @@ class Dispatcher:
             return
         if endpoint.resource.deprecation:
             request.warnings.append(endpoint.resource.deprecation)
+            request.annotations["k8s.io/deprecated"] = "true"
         media = _media(request, endpoint)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
@@ -115,9 +115,11 @@ class Dispatcher:
             warned = len(request.warnings)
             try:
                 return await self._handle(endpoint, request, media)
-            except Undecided as undecided:
+            except* Undecided as group:
+                questions = [each for each in group.exceptions if isinstance(each, Undecided)]
+            for undecided in questions:
                 await undecided.settle()
-                del request.warnings[warned:]
+            del request.warnings[warned:]
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
@@ -186,7 +188,10 @@ class Dispatcher:
     def _begin(self, endpoint: Endpoint, request: Request, options: WriteOptions) -> Write:
         info = request.info
         namespace = info.namespace if endpoint.namespaced else ""
-        return Write(self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource)
+        return Write(
+            self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource,
+            audit_annotations=request.annotations,
+        )  # fmt: skip
 
     async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
         body = await request.body(self.api.max_request_bytes)
@@ -339,6 +344,8 @@ class Dispatcher:
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
+        from apiserver.authentication import token_requests
+
         tokens = self.api.tokens
         request.warnings += token_requests.complete(asked, tokens.settings)
         await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())

@@ -16,7 +16,6 @@ from api.clock import Clock
 from api.core_v1 import Node, Pod, Secret, ServiceAccount
 from api.model import Model
 from api.quoting import quoted
-from apiserver.authentication import legacy_tokens
 from apiserver.authentication.issuer_discovery import KEYS_PATH, Issuer
 from apiserver.authentication.jose import JoseError, issuer_of, verified
 from apiserver.authentication.token_keys import KeySet, TokenKeys
@@ -25,6 +24,7 @@ from apiserver.authorization.rules import quoted as quoted_list
 from apiserver.request import User
 
 BINDABLE: dict[str, type[Model]] = {"Pod": Pod, "Node": Node, "Secret": Secret}
+_LEGACY_ISSUER = "kubernetes/serviceaccount"
 _EXTRA = "authentication.kubernetes.io/"
 _GROUP = "system:serviceaccounts"
 _INVALIDATED = "service account token has been invalidated"
@@ -68,7 +68,7 @@ class ServiceAccountTokens:
 
     async def authenticate(self, token: str, audiences: Audiences) -> Verdict | None:
         issuer = issuer_of(token)
-        legacy = issuer == legacy_tokens.ISSUER
+        legacy = issuer == _LEGACY_ISSUER
         if not legacy and issuer not in self.settings.issuers:
             return None
         claims = self._claims(token, await self.keys.load())
@@ -80,6 +80,8 @@ class ServiceAccountTokens:
             raise Rejected(f"token audiences {quoted_list(meant)} is invalid for the target audiences {wanted}")
         if not legacy:
             return self._user(claims), matched
+        from apiserver.authentication import legacy_tokens  # few clusters still have any
+
         account = legacy_tokens.check(claims, token, self.get, lookup=self.settings.lookup)
         return _user_of(*account, {}), matched
 
@@ -94,7 +96,7 @@ class ServiceAccountTokens:
             if bound and not (model is Node and "pod" in private):  # where the pod was is told for information
                 self._check_bound(model, "" if model is Node else namespace, bound, now)
         extra = {_EXTRA + "credential-id": [f"JTI={claims['jti']}"]} if claims.get("jti") else {}
-        for kind in ("pod", "node"):
+        for kind in ("node", "pod"):
             for part in ("name", "uid"):
                 if value := (private.get(kind) or {}).get(part):
                     extra[f"{_EXTRA}{kind}-{part}"] = [value]

@@ -99,6 +99,10 @@ class Union:
     """Asks authorizers in order; the first yes or final no is enough, and masters need neither."""
 
     def __init__(self, authorizers: Sequence[Authorizer]) -> None:
+        self.replace(authorizers)
+
+    def replace(self, authorizers: Sequence[Authorizer]) -> None:
+        """Ask these from now on."""
         self._authorizers = [(each, each if isinstance(each, Denier) else None) for each in authorizers]
 
     def allows(self, user: User, info: RequestInfo) -> bool:
