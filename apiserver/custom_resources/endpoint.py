@@ -217,6 +217,14 @@ class CustomEndpoint(Endpoint):
         known = other is not None and other.api_version == api_version and not self.converts
         return document if known else None
 
+    async def convert(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        other = self.definition.versions.get(api_version.rpartition("/")[2])
+        if other is None or other.api_version != api_version or not self.converts:
+            return self.converted(api_version, document)
+        whole = {**document, "apiVersion": self.version.api_version, "kind": self.version.kind}
+        [converted] = await self._convert([whole], self.version, other)
+        return converted
+
     def equivalents(self) -> list[Resource]:
         return [version.resource for version in self.definition.served if version is not self.version]
 

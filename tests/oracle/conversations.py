@@ -19,10 +19,8 @@ UNSERVED: dict[str, str] = {
 BEHIND: dict[str, int] = {
     "kinds/kind-device": 56,
     "kinds/kind-service-kubernetes": 4,
-    "extend/apiservices": 22,
     "extend/cr-cel-validation": 3,
     "extend/crd-invalid-cel-rules": 11,
-    "extend/service-account-secrets-issuer": 13,
 }
 """How many steps of a conversation pass now, where some do not.
 
