@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from apiserver.storage.watch_cache import WatchCache
+
 Check = Callable[[], str]
 """Says what is wrong; an empty string is good health."""
 
@@ -55,3 +57,17 @@ class Health:
         if verbose:
             return 200, "\n".join([*lines, f"{endpoint} check passed"]) + "\n"
         return 200, "ok"
+
+
+def health_of(cache: WatchCache, is_stopping: Callable[[], bool]) -> Health:
+    """The checks of this server."""
+    return Health(
+        {
+            "ping": lambda: "",
+            "log": lambda: "",
+            "etcd": lambda: str(cache.failure or ""),
+            "etcd-readiness": lambda: str(cache.failure or ""),
+            "informer-sync": lambda: "" if cache.revision else "the watch cache is not loaded",
+            "shutdown": lambda: "shutting down" if is_stopping() else "",
+        }
+    )

@@ -42,7 +42,7 @@ from apiserver.handlers.connect import KubeletClient
 from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
-from apiserver.health import Health
+from apiserver.health import health_of
 from apiserver.local_api_services import has_remote, local_api_service, local_versions
 from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
@@ -265,7 +265,7 @@ class Server:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            documents, health = Documents(RESOURCES, api), self._health(cache)
+            documents, health = Documents(RESOURCES, api), health_of(cache, lambda: self.stopping)
             return plain_endpoints(api, discovery, documents, health, self.metrics, issuer, self._dump_flows)
 
         async def plain() -> ASGI:
@@ -333,18 +333,6 @@ class Server:
             return None
         levels, now = self._flows.levels.values(), self.clock.now()
         return dump(which, levels, self.clock.monotonic(), now, details=details)
-
-    def _health(self, cache: WatchCache) -> Health:
-        return Health(
-            {
-                "ping": lambda: "",
-                "log": lambda: "",
-                "etcd": lambda: str(cache.failure or ""),
-                "etcd-readiness": lambda: str(cache.failure or ""),
-                "informer-sync": lambda: "" if cache.revision else "the watch cache is not loaded",
-                "shutdown": lambda: "shutting down" if self.stopping else "",
-            }
-        )
 
     async def _create_built_in_objects(self, api: API) -> None:
         """The namespaces and the `kubernetes` Service, where they do not exist yet."""
