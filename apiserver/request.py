@@ -91,6 +91,8 @@ class Request:
         """What the audit log is told, whether or not there is one."""
         self.audit: Record | None = None
         """What is being recorded of it."""
+        self.delegated: Callable[[], None] | None = None
+        """To be called when a watch is in another server's hands: from then on it is no work of this one."""
         self._body: bytes | None = None
 
     @cached_property

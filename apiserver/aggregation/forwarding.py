@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 _REQUEST_TIMEOUT = 60.0  # seconds, for all that is not long-running; Kubernetes' --request-timeout
 _LONG_RUNNING = frozenset({"attach", "exec", "log", "portforward", "proxy"})
 _NO_REDIRECT = b"the backend attempted to redirect this request, which is not permitted"
-_BETWEEN_TWO = (b"expect", b"host")
-"""What a client says to this server only."""
+_SAID_ANEW = (b"audit-id", b"expect", b"host")
+"""What a client says to this server."""
 _HANDSHAKE = b"sec-websocket-"
 _CORS = b"access-control-"
 _OURS = NOT_PASSED_ON | {b"date"}
@@ -90,9 +90,11 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
     path = quote(request.path, safe="/:@$&+,;=~")
     query = request.scope["query_string"].decode("latin-1")
     url = f"{target.authority}{path}?{query}" if query else f"{target.authority}{path}"
-    headers = [(name, value) for name, value in forwarded_headers(request, path) if name not in _BETWEEN_TWO]
+    headers = [(name, value) for name, value in forwarded_headers(request, path) if name not in _SAID_ANEW]
     headers += [(b"x-forwarded-host", target.authority.encode()), (b"x-forwarded-proto", b"https")]
     headers += [(b"audit-id", request.audit_id.encode()), *identity_headers(request.user)]
+    if request.delegated is not None:
+        request.delegated()
     client = _Client(request, receive)
     if request.scope["type"] == "websocket":
         extra = [(n.decode("latin-1"), v.decode()) for n, v in headers if not n.startswith(_HANDSHAKE)]

@@ -47,20 +47,24 @@ class FlowControlFilter:
 
     async def _watch(self, ticket: Ticket, scope: Scope, receive: Receive, send: Send) -> None:
         """A watch counts until it stands: then it waits, and others do the work."""
-        level, stands = ticket.flow.level, False
+        stands = False
+
+        def stand() -> None:
+            nonlocal stands
+            if not stands:
+                stands = True
+                ticket.flow.level.leave(ticket)
 
         async def watched(message: dict[str, object]) -> None:
-            nonlocal stands
-            if not stands and message["type"] in _STARTED:
-                stands = True
-                level.leave(ticket)
+            if message["type"] in _STARTED:
+                stand()
             await send(message)
 
+        request_of(scope).delegated = stand
         try:
             await self._app(scope, receive, watched)  # type: ignore[arg-type]
         finally:
-            if not stands:
-                level.leave(ticket)
+            stand()
 
 
 async def send_too_many(request: Request, send: Send) -> None:

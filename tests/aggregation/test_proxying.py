@@ -275,6 +275,36 @@ def test_a_server_that_hangs(admin: httpx.Client, extension: ExtensionServer, se
         assert admin.get(path).elapsed.total_seconds() < 3
 
 
+def test_watches_that_hang_take_nobodys_place(tmp_path: Path) -> None:
+    """Watchers of a server that does not answer wait for that, and count no more."""
+    flags = ("--max-requests-inflight", "4", "--max-mutating-requests-inflight", "2")
+    server = ApiServer(tmp_path, "--service-cluster-ip-range", "127.96.0.0/16", *flags)
+    server.start()
+    admins = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    alice = {"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}
+    binding = {"metadata": {"name": "alice"}, "roleRef": role, "subjects": [alice]}
+    with server.client() as admin, extended(admin, tmp_path / "extension", "g.example.com", "default") as running:
+        assert admin.post(admins, json=binding).status_code == 201
+        running.special[f"{running.root}/hangs"] = lambda handler: running.stopping.wait(60)
+        sockets = []
+        try:
+            for _ in range(30):
+                raw = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+                sockets.append(server.trust().wrap_socket(raw, server_hostname="127.0.0.1"))
+                head = (
+                    f"GET {running.root}/hangs?watch=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer alicetoken\r\n\r\n"
+                )
+                sockets[-1].sendall(head.encode())
+            until(lambda: len([1 for _, path, *_ in running.asked if "hangs" in path]) == 30)
+            with server.client("alicetoken") as client:
+                assert client.get("/api/v1/configmaps", timeout=5).status_code == 200
+        finally:
+            for each in sockets:
+                each.close()
+    assert server.stop() == 0
+
+
 def test_nothing_is_asked_without_an_api_service(admin: httpx.Client, extension: ExtensionServer) -> None:
     spec = api_service(extension, "nowhere")
     assert admin.delete(f"{SERVICES}/{spec['metadata']['name']}").status_code == 200
