@@ -26,7 +26,7 @@ from apiserver.admission.configuration import ConfigurationError, load
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.admission.table import plugins
 from apiserver.app import Application, AuditFilters, with_filters
-from apiserver.authentication.chain import authentication, service_account_tokens
+from apiserver.authentication.chain import authentication, noting_use, service_account_tokens
 from apiserver.authorization.modes import authorization
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
@@ -242,6 +242,7 @@ class Server:
             tokens=tokens,
             max_request_bytes=options.max_request_bytes,
         )
+        tokens.used = noting_use(api, SELF, self._keep)
         kubelet = KubeletClient.create(
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
