@@ -34,6 +34,8 @@ class Options:
     enable_admission_plugins: tuple[str, ...] = ()
     disable_admission_plugins: tuple[str, ...] = ()
     admission_control_config_file: Path | None = None
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     enable_priority_and_fairness: bool = True
@@ -183,6 +185,13 @@ def parse(argv: Sequence[str] | None) -> Options:
             default=[],
             metavar="NAME,…",
             help=f"admission plugins to {verb} besides or of those that are on by default; order does not matter",
+        )
+    for state in ("not-ready", "unreachable"):
+        add(
+            f"--default-{state}-toleration-seconds",
+            type=int,
+            default=300,
+            help=f"how long pods that do not say stay on a node that is {state}",
         )
     add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
     add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")

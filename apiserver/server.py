@@ -22,8 +22,7 @@ from api.core_v1 import Namespace
 from api.errors import AlreadyExists
 from api.scheme import RESOURCES, everyday_resources
 from apiserver import bootstrap
-from apiserver.admission.configuration import ConfigurationError, load
-from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.admission.configuration import load
 from apiserver.admission.table import plugins
 from apiserver.app import Application, AuditFilters, with_filters
 from apiserver.authentication.chain import authentication, noting_use, service_account_tokens
@@ -168,7 +167,11 @@ class Server:
         if options.client_ca_file is not None:
             from apiserver.client_ca import follow_client_ca
 
-            self._followers.append(lambda: follow_client_ca(context, client_ca, self.clock))
+            self._followers.append(
+                lambda: follow_client_ca(
+                    context, client_ca, self.clock, lambda: self._front_proxy().publish(cache, self.clock)
+                )
+            )
         for each in self._followers:
             self._keep(each())
         self._keep(self._finish_start(api))
@@ -192,9 +195,7 @@ class Server:
         """Raises PKIError."""
         from apiserver.front_proxy import FrontProxyIdentity  # nobody waits for it at the start
 
-        identity = FrontProxyIdentity(self.options, client_ca, self.clock.now())
-        identity.admit_to(context)
-        return identity
+        return FrontProxyIdentity(self.options, client_ca, self.clock.now()).admitted_to(context)
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
         options = self.options
@@ -235,12 +236,23 @@ class Server:
             cache=cache,
             clock=self.clock,
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
-            admission=_admission(options),
+            admission=plugins(
+                options.enable_admission_plugins,
+                options.disable_admission_plugins,
+                {
+                    **load(options.admission_control_config_file),
+                    "DefaultTolerationSeconds": {
+                        "not_ready": options.default_not_ready_toleration_seconds,
+                        "unreachable": options.default_unreachable_toleration_seconds,
+                    },
+                },
+            ),
             bearers=bearers,
             authorizer=authorizer,
             requester=lambda user: AuthorizedRequester(user, authorizer, roles),
             tokens=tokens,
             max_request_bytes=options.max_request_bytes,
+            disabled=frozenset(options.disable_admission_plugins),
         )
         tokens.used = noting_use(api, SELF, self._keep)
         kubelet = KubeletClient.create(
@@ -467,15 +479,6 @@ class Server:
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")
             os.close(self.options.ready_fd)
-
-
-def _admission(options: Options) -> list[AdmissionPlugin]:
-    """Raises StartError."""
-    try:
-        configurations = load(options.admission_control_config_file)
-        return plugins(options.enable_admission_plugins, options.disable_admission_plugins, configurations)
-    except ConfigurationError as error:
-        raise StartError(f"--admission-control-config-file: {error}") from None
 
 
 def _listen(address: str, port: int) -> socket.socket:

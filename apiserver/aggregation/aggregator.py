@@ -96,7 +96,7 @@ class Aggregator:
         if path.startswith(_OPENAPI):
             wanted = path.removeprefix(_OPENAPI)
             for name, documents in self._documents.items():
-                if wanted in documents.paths and wanted not in documents.converted:
+                if wanted == documents.path and documents.url and documents.converted is None:
                     return self._remotes[name]
         return None
 
@@ -133,8 +133,7 @@ class Aggregator:
 
     def openapi_v3(self, path: str) -> Body | None:
         """A document that had to be made for a server that has none of v3."""
-        found = (documents.converted.get(path) for documents in self._documents.values())
-        return next((body for body in found if body is not None), None)
+        return next((each.converted for each in self._documents.values() if each.path == path), None)
 
     async def openapi_v2(self, ours: Body, protobuf: bool) -> Body:
         """`/openapi/v2`."""

@@ -27,13 +27,18 @@ _KIND = "x-kubernetes-group-version-kind"
 
 
 class RemoteOpenAPI:
-    """What one server publishes: paths of v3 documents with their URLs, and the v2 document when somebody asks."""
+    """What one server publishes of its group version: the v3 document, and that of v2 when somebody asks.
+
+    `path` is the group version as the index of v3 names it, `url` where the document is, "" as long as there is none.
+    """
 
     def __init__(self, api: API, remote: Remote) -> None:
         self._api, self._remote = api, remote
-        self.paths: dict[str, Any] = {}
-        self.converted: dict[str, Body] = {}
-        """v3 documents made from the v2 one, of a server that has no others."""
+        version = remote.group_version
+        self.path = f"apis/{version}" if version.group else f"api/{version}"
+        self.url = ""
+        self.converted: Body | None = None
+        """The v3 document, made from the v2 one, of a server that has no others."""
         self._v2: tuple[Document, str] = ({}, "")
 
     async def refresh(self) -> None:
@@ -43,26 +48,19 @@ class RemoteOpenAPI:
             if status == 404:
                 await self._convert()
             elif status == 200:
-                paths = orjson.loads(body).get("paths") or {}
-                urls = {
-                    path: {"serverRelativeURL": each["serverRelativeURL"]}
-                    for path, each in paths.items()
-                    if isinstance(each["serverRelativeURL"], str)
-                }
-                self.paths, self.converted = urls, {}
+                # A server has a say in its own group version only, and sends nobody elsewhere.
+                url = str(orjson.loads(body)["paths"][self.path]["serverRelativeURL"])
+                self.url = url if url.startswith(f"/openapi/v3/{self.path}") else ""
+                self.converted = None
         except (Unanswered, StatusError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
             return  # silence, or nonsense
 
     async def _convert(self) -> None:
-        version = self._remote.group_version
         document = await self.v2()
-        if not document.get("paths"):
-            return
-        path = f"apis/{version}" if version.group else f"api/{version}"
-        body, tag = tagged(orjson.dumps(converted(document)))
-        content = tag.strip('"')
-        self.converted = {path: (body, tag)}
-        self.paths = {path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={content}"}}
+        if document.get("paths"):
+            self.converted = tagged(orjson.dumps(converted(document)))
+            content = self.converted[1].strip('"')
+            self.url = f"/openapi/v3/{self.path}?hash={content}"
 
     async def v2(self) -> Document:
         """The v2 document of its group version, as last heard where the server does not answer now."""
@@ -83,8 +81,7 @@ class RemoteOpenAPI:
 def merged_index(body: bytes, remotes: Iterable[RemoteOpenAPI]) -> Body:
     """`/openapi/v3` with the documents of remote servers."""
     paths = orjson.loads(body)["paths"]
-    for remote in remotes:
-        paths |= remote.paths
+    paths |= {remote.path: {"serverRelativeURL": remote.url} for remote in remotes if remote.url}
     return tagged(orjson.dumps({"paths": dict(sorted(paths.items()))}))
 
 

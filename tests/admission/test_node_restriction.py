@@ -68,7 +68,7 @@ def volume(**source: Any) -> dict[str, Any]:
             'node "n1" must not set blockOwnerDeletion on an owner reference',
         ),
         ({"owner": {"uid": "other"}}, "node n1 UID mismatch: expected other got u1"),
-        ({"serviceAccountName": "admin"}, 'node "n1" can not create pods that reference a service account'),
+        ({"serviceAccountName": "admin"}, 'node "n1" can not create pods that reference serviceaccounts'),
         (volume(secret={"secretName": "s"}), 'node "n1" can not create pods that reference secrets'),
         (volume(configMap={"name": "c"}), 'node "n1" can not create pods that reference configmaps'),
         (
@@ -79,6 +79,23 @@ def volume(**source: Any) -> dict[str, Any]:
             volume(persistentVolumeClaim={"claimName": "c"}),
             'node "n1" can not create pods that reference persistentvolumeclaims',
         ),
+        (
+            {"resourceClaims": [{"name": "r", "resourceClaimName": "c"}]},
+            'node "n1" can not create pods that reference resourceclaims',
+        ),
+        (
+            volume(csi={"driver": "d"}),
+            'node "n1" can not create pods that reference csidrivers (via CSI volumes)',
+        ),
+        (
+            volume(ephemeral={"volumeClaimTemplate": {"spec": {}}}),
+            'node "n1" can not create pods that reference persistentvolumeclaims (via ephemeral volumes)',
+        ),
+        (
+            volume(projected={"sources": [{"serviceAccountToken": {"path": "t"}}]}),
+            'node "n1" can not create pods that reference serviceaccounts (via projected volumes)',
+        ),
+        (volume(emptyDir={}), ""),
     ],
 )
 def test_pods_that_a_node_makes(changes: dict[str, Any], problem: str) -> None:

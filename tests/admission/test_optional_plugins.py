@@ -6,7 +6,8 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,8 +15,9 @@ from api.core_v1 import Event, Namespace, Pod
 from api.errors import Forbidden, NotFound, TooManyRequests
 from api.meta_v1 import ObjectMeta
 from apiserver.admission.always_pull_images import AlwaysPullImages
-from apiserver.admission.configuration import ConfigurationError, load
+from apiserver.admission.configuration import load
 from apiserver.admission.deny_service_external_ips import DenyServiceExternalIPs
+from apiserver.admission.dynamic import DynamicAdmission
 from apiserver.admission.event_rate_limit import EventRateLimit
 from apiserver.admission.extended_resource_toleration import ExtendedResourceToleration
 from apiserver.admission.limit_pod_hard_anti_affinity_topology import LimitPodHardAntiAffinityTopology
@@ -23,6 +25,7 @@ from apiserver.admission.namespace_exists import NamespaceExists
 from apiserver.admission.pod_node_selector import PodNodeSelector
 from apiserver.admission.pod_toleration_restriction import PodTolerationRestriction
 from apiserver.admission.table import DEFAULT_OFF, NAMES, plugins
+from apiserver.configuration_file import ConfigurationError
 from tests.admission.requests import request
 from tests.registry.builders import namespace, pod, service
 
@@ -40,7 +43,7 @@ def test_names_and_order() -> None:
     assert chosen.index("ServiceAccount") + 1 == chosen.index("NodeRestriction")
     assert chosen[-1] == "AlwaysDeny"
     assert "PodSecurity" not in chosen
-    assert {plugin.name for plugin in plugins({*NAMES} - {"EventRateLimit"})} <= {*NAMES}
+    assert {plugin.name for plugin in plugins({*NAMES} - {"EventRateLimit", "ImagePolicyWebhook"})} <= {*NAMES}
 
 
 @pytest.mark.parametrize(
@@ -211,3 +214,11 @@ def test_events_come_at_a_rate() -> None:
     with pytest.raises(ConfigurationError, match=r"limits\[0\].qps: must be positive"):
         EventRateLimit.configured({"kind": "Configuration", "limits": [{**limits[0], "qps": 0}],
                                    "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1"})  # fmt: skip
+
+
+def test_webhooks_can_be_turned_off_too() -> None:
+    cache = SimpleNamespace(count=lambda prefix: 1)
+    disabled = frozenset({"MutatingAdmissionWebhook"})
+    dynamic = DynamicAdmission(cast(Any, SimpleNamespace(cache=cache, disabled=disabled)))
+    assert not dynamic.mutates
+    assert dynamic.validates

@@ -10,10 +10,10 @@ from api.apps_v1 import Deployment
 from api.core_v1 import Namespace, Pod
 from api.errors import Forbidden, Invalid
 from api.meta_v1 import ObjectMeta
-from apiserver.admission.configuration import ConfigurationError
 from apiserver.admission.pod_security.plugin import PodSecurity
 from apiserver.admission.pod_security.policy import LevelVersion, Policy, minor_of, policy_of
 from apiserver.admission.pod_security.standards import violations
+from apiserver.configuration_file import ConfigurationError
 from tests.admission.requests import request
 from tests.registry.builders import namespace
 
