@@ -221,6 +221,8 @@ def parse(argv: Sequence[str] | None) -> Options:
     given["authentication"] = taken_from(given, parser)
     for name in ("tls_san", "issue_kubeconfig_for", "enable_admission_plugins", "disable_admission_plugins"):
         given[name] = tuple(given[name])
+    if given["encryption_provider_config_automatic_reload"] and given["encryption_provider_config"] is None:
+        parser.error("--encryption-provider-config-automatic-reload needs --encryption-provider-config")
     if given["enable_priority_and_fairness"] and (
         given["max_requests_inflight"] + given["max_mutating_requests_inflight"] <= 0
     ):

@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/#audit-k8s-io
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -107,7 +107,8 @@ class Record:
         event["requestReceivedTimestamp"] = _micro_time(self._received)
         event["stageTimestamp"] = _micro_time(self._received if stage == RECEIVED else now)
         if request.annotations:
-            event["annotations"] = dict(sorted(request.annotations.items()))
+            take_out = self._taking_out(document)
+            event["annotations"] = {key: take_out(value) for key, value in sorted(request.annotations.items())}
         return event
 
     def _shown_answer(self) -> Any:
@@ -119,11 +120,15 @@ class Record:
             return self._shown(orjson.loads(self._answer))
         return orjson.Fragment(self._answer.rstrip())  # it is in the form in which it is wanted
 
+    def _taking_out(self, sent: Any) -> Callable[[str], str]:
+        """Refusals may quote what they refuse, and webhooks and policies tell what they like: takes out of texts what
+        may not be shown of the object sent."""
+        return without(hidden_values(sent, self._hidden) if self._hidden else set())
+
     def _shown_status(self, sent: Any) -> Document:
         status = {"metadata": {}, **(self.status or {})}
         if self._hidden and status.get("message"):
-            # A refusal may quote what it refuses.
-            take_out = without(hidden_values(sent, self._hidden))
+            take_out = self._taking_out(sent)
             status["message"] = take_out(status["message"])
             details = dict(status.get("details") or {})
             if causes := details.get("causes"):

@@ -5,6 +5,7 @@ Keys stay, so that a reader sees what was written; values go.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote_plus
@@ -52,8 +53,18 @@ def _blank(value: Any) -> Any:
 
 
 def hidden_values(value: Any, hidden: tuple[str, ...]) -> set[str]:
-    """The texts that `redacted` would take away."""
-    return {text for text in _hidden_texts(value, hidden) if len(text) >= _SHORTEST}
+    """The texts that `redacted` would take away, and the same in base64 and out of it: Secrets come in both forms."""
+    found = set(_hidden_texts(value, hidden))
+    found |= {base64.b64encode(text.encode()).decode() for text in found}
+    found |= {_decoded(text) for text in found}
+    return {text for text in found if len(text) >= _SHORTEST}
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return ""
 
 
 def _hidden_texts(value: Any, hidden: tuple[str, ...], inside: bool = False) -> Iterator[str]:

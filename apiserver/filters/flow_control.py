@@ -35,7 +35,7 @@ class FlowControlFilter:
             if ticket.began is None:
                 await level.wait(ticket)
         except Rejected:
-            await send_too_many(request, send)
+            await send_too_many(request, send, level.retry_after())
             return
         if info.verb == "watch":
             await self._watch(ticket, scope, receive, send)
@@ -67,8 +67,8 @@ class FlowControlFilter:
             stand()
 
 
-async def send_too_many(request: Request, send: Send) -> None:
-    """The answer to who is turned away, in plain text as Kubernetes has it."""
-    headers = {"Retry-After": "1", "X-Content-Type-Options": "nosniff"}
+async def send_too_many(request: Request, send: Send, retry_after: int = 1) -> None:
+    """The answer to who is turned away, in plain text as Kubernetes has it.  `retry_after` is in seconds."""
+    headers = {"Retry-After": str(retry_after), "X-Content-Type-Options": "nosniff"}
     body = b"Too many requests, please try again later.\n"
     await Answer(429, body=body, content_type=TEXT, headers=headers).send(send, request)

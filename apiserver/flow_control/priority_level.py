@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from apiserver.flow_control.concurrency import Limits
+from apiserver.flow_control.retry_after import RetryAfter
 from apiserver.flow_control.seat_demand import SeatDemand
 from apiserver.flow_control.shuffle_sharding import deal
 from apiserver.flow_control.statistics import SchemaStatistics
@@ -98,6 +99,7 @@ class PriorityLevel:
         self.virtual_start = 0.0
         self.queues: list[Queue] = []
         self.demand = SeatDemand(now())
+        self._retry_after = RetryAfter()
         self._now = now
         self._turns = turns
         self._patience = patience
@@ -184,6 +186,10 @@ class PriorityLevel:
         self.demand.set(self.seats_in_use + self.seats_waiting, now)
         if self.waiting:
             self._dispatch()
+
+    def retry_after(self) -> int:
+        """Seconds after which somebody who is being turned away should come back; to be asked once for each."""
+        return self._retry_after.rejected(self._now())
 
     # --- the queues
 

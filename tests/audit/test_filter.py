@@ -15,7 +15,7 @@ from apiserver.audit.policy import Policy
 from apiserver.filters.audit import AuditFilter
 from apiserver.filters.errors import ErrorFilter
 from apiserver.filters.request_info import parse
-from apiserver.request import ASGI, Receive, Request, Scope, Send, User
+from apiserver.request import ASGI, Receive, Request, Scope, Send, User, request_of
 
 OPTIONS = SinkOptions(BLOCKING, 1, 1, 0.0, False, 1.0, 1, False, 1, 1)
 
@@ -74,6 +74,16 @@ async def test_a_client_that_leaves_early_is_recorded_to_the_end() -> None:
     events = await recorded(nothing, "/api/v1/namespaces/ns/pods/p")
     assert events[-1]["stage"] == "ResponseComplete"
     assert events[-1]["responseStatus"]["message"] == "Connection closed early"
+
+
+async def test_a_policy_cannot_tell_what_is_in_a_secret() -> None:
+    async def annotates(scope: Scope, receive: Receive, send: Send) -> None:
+        request_of(scope).annotations["policy.example.com/seen"] = "it is hunter2"
+
+    path = "/api/v1/namespaces/ns/secrets/s"
+    events = await recorded(annotates, path, body=b'{"stringData": {"password": "hunter2"}}')
+    assert events[-1]["annotations"] == {"policy.example.com/seen": "it is REDACTED"}
+    assert events[-1]["requestObject"] == {"stringData": {"password": "REDACTED"}}
 
 
 async def test_what_is_no_document_is_left_out() -> None:

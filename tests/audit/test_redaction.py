@@ -54,6 +54,11 @@ def test_tokens_are_hidden_where_objects_carry_them(path: str, hidden: tuple[str
     assert hidden_members(parse("POST", path, {})) == hidden
 
 
+def test_a_secret_is_known_in_either_form() -> None:
+    assert hidden_values({"data": {"a": HIDDEN}}, SECRET) >= {HIDDEN, "hunter2"}
+    assert hidden_values({"stringData": {"a": "hunter2"}}, SECRET) >= {HIDDEN, "hunter2"}
+
+
 def test_messages_that_quote_a_secret_are_cut() -> None:
     take_out = without({"hunter2", "hunter2hunter2"})
     assert take_out('Invalid value: "hunter2hunter2" and hunter2') == 'Invalid value: "REDACTED" and REDACTED'
