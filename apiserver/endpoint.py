@@ -29,6 +29,7 @@ from apiserver.registry.table import STORED_AS, Registry
 from apiserver.request import RequestInfo, User
 
 if TYPE_CHECKING:
+    from apiserver.aggregation.aggregator import Aggregator
     from apiserver.authentication.service_account_tokens import ServiceAccountTokens
     from apiserver.authentication.tokens import BearerTokens
     from apiserver.authorization.authorizer import Union
@@ -220,6 +221,8 @@ class API:
     """How many events watchers have been told, by group, version and resource."""
     random: random.Random = field(default_factory=random.Random)
     arrivals: Arrivals = field(default_factory=Arrivals)
+    aggregator: Aggregator | None = None
+    """Who knows the group versions that other servers serve; None as long as there are none."""
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
     @cached_property

@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 from api.errors import BadRequest, RequestEntityTooLarge
+
+if TYPE_CHECKING:
+    from apiserver.audit.record import Record
 
 # Audit ids need to be different, not secret: asking the kernel for each would cost more than most requests.
 _random = Random()
@@ -19,6 +22,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+_CONNECTING = ("attach", "exec", "log", "portforward", "proxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,11 @@ class RequestInfo:
     """What a request to a collection selects by, as the client wrote it."""
 
     @property
+    def connects(self) -> bool:
+        """Whether it lasts as long as its client likes, and is no watch."""
+        return self.subresource in _CONNECTING or self.verb == "proxy"
+
+    @property
     def object_name(self) -> str:
         """The one object it is about, "" when it is about all."""
         return self.name or self.selected
@@ -74,8 +85,23 @@ class Request:
         self.constraint = ""
         """The verb of constrained impersonation that lets the requester act as `user`; empty for all others."""
         self.warnings: list[str] = []
+        self.answer_headers: list[tuple[bytes, bytes]] = []
+        """What filters have to say to the client."""
+        self.annotations: dict[str, str] = {}
+        """What the audit log is told, whether or not there is one."""
+        self.audit: Record | None = None
+        """What is being recorded of it."""
         self._body: bytes | None = None
-        self.audit_id = str(UUID(int=_random.getrandbits(128), version=4))
+
+    @cached_property
+    def audit_id(self) -> str:
+        """The client's own, or one that is drawn."""
+        return self.header("audit-id") or str(UUID(int=_random.getrandbits(128), version=4))
+
+    @property
+    def read_body(self) -> bytes | None:
+        """The body as far as somebody has asked for it: all or nothing."""
+        return self._body
 
     @cached_property
     def headers(self) -> dict[bytes, bytes]:

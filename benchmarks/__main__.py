@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from benchmarks.api_load import api_load
 from benchmarks.apiserver_start import apiserver_start
+from benchmarks.fairness import fairness
 from benchmarks.figures import Figure, table
 from benchmarks.first_pod import first_pod
 from benchmarks.idle import idle
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "idle": idle,
     "api_load": api_load,
     "object_counts": object_counts,
+    "fairness": fairness,
 }
 
 

@@ -70,8 +70,8 @@ async def work(component: Component) -> None:
         async def run_later(name: str) -> None:
             await component.clock.sleep(_MOMENT)
             controller = make(name)
-            informers.start()
             if controller is not None:
+                informers.start()
                 await controller.run()
 
         wanted = chosen(options.controllers)

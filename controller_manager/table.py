@@ -149,10 +149,14 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",), start=Start.LATER
     ),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
-    "serviceaccount-token-controller": Entry(_service_account_token, "", ("serviceaccount-token",)),
-    "certificatesigningrequest-signing-controller": Entry(_signing, "certificate-controller", ("csrsigning",)),
+    "serviceaccount-token-controller": Entry(
+        _service_account_token, "", ("serviceaccount-token",), start=Start.LATER
+    ),
+    "certificatesigningrequest-signing-controller": Entry(
+        _signing, "certificate-controller", ("csrsigning",), start=Start.LATER
+    ),
     "certificatesigningrequest-approving-controller": Entry(
-        _plain(ApprovingController), "certificate-controller", ("csrapproving",)
+        _plain(ApprovingController), "certificate-controller", ("csrapproving",), start=Start.LATER
     ),
     "certificatesigningrequest-cleaner-controller": Entry(
         _plain(CleanerController), "certificate-controller", ("csrcleaner",), start=Start.LATER

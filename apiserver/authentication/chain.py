@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from api.clock import Clock
 from apiserver.authentication.flags import AuthenticationOptions
@@ -12,11 +15,13 @@ from apiserver.authentication.token_keys import TokenKeys
 from apiserver.authentication.tokens import BearerTokens, ForTheServer, GetObject, StaticTokens, TokenAuthenticator
 from apiserver.filters.authentication import Anonymous
 
+log = logging.getLogger(__name__)
+
 
 def service_account_tokens(
     options: AuthenticationOptions, own_key: Path, clock: Clock, get: GetObject
 ) -> ServiceAccountTokens:
-    """`own_key` is where the cluster's own key lies or will be made."""
+    """`own_key` is where the cluster's own key lies or will be made.  Raises PKIError for keys of flags."""
     settings = TokenSettings(
         options.service_account_issuer,
         options.audiences,
@@ -26,13 +31,22 @@ def service_account_tokens(
         options.service_account_jwks_uri,
     )
     keys = TokenKeys(own_key, options.service_account_signing_key_file, options.service_account_key_file)
+    if options.service_account_signing_key_file or options.service_account_key_file:
+        keys.preload()
     return ServiceAccountTokens(keys, settings, clock, get)
 
 
-def authentication(
-    options: AuthenticationOptions, accounts: ServiceAccountTokens, clock: Clock
-) -> tuple[BearerTokens, Anonymous]:
-    """Every kind of token, and which requests need none.  Raises TokenFileError, ConfigurationError."""
+@dataclass(frozen=True)
+class Authentication:
+    """Every kind of token, which requests need none, and what follows the file of configuration, for ever."""
+
+    bearers: BearerTokens
+    anonymous: Anonymous
+    follow: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+
+def authentication(options: AuthenticationOptions, accounts: ServiceAccountTokens, clock: Clock) -> Authentication:
+    """Raises TokenFileError, ConfigurationError."""
     own, get = options.audiences, accounts.get
     kinds: list[TokenAuthenticator] = []
     if options.token_auth_file:
@@ -42,14 +56,30 @@ def authentication(
         from apiserver.authentication.bootstrap_tokens import BootstrapTokens
 
         kinds.append(ForTheServer(BootstrapTokens(clock, get), own))
-    anonymous = Anonymous(options.anonymous_auth)
-    if options.oidc_issuer_url or options.authentication_config:
-        jwts, configured = _configured(options, clock)
-        kinds += [ForTheServer(each, own) for each in jwts]
-        anonymous = configured or anonymous
     if options.authentication_token_webhook_config_file:
         kinds.append(_webhook(options, options.authentication_token_webhook_config_file, clock))
-    return BearerTokens(kinds, own), anonymous
+    bearers, anonymous = BearerTokens(kinds, own), Anonymous(options.anonymous_auth)
+    if not options.oidc_issuer_url and options.authentication_config is None:
+        return Authentication(bearers, anonymous)
+    bearers.issuers, configured = _configured(options, clock)
+    return Authentication(bearers, configured or anonymous, lambda: _follow(bearers, options, clock))
+
+
+async def _follow(bearers: BearerTokens, options: AuthenticationOptions, clock: Clock) -> None:
+    """Issuers may come and go while the server runs; what is said of anonymous requests counts from its start."""
+    from apiserver.configuration_file import ConfigurationError
+    from apiserver.followed_file import follow
+
+    async def changed() -> None:
+        try:
+            bearers.issuers, _ = _configured(options, clock)
+        except ConfigurationError as error:
+            log.error("the authentication configuration stays as it was: %s", error)
+        else:
+            log.info("the authentication configuration of %s is in force", options.authentication_config)
+
+    if options.authentication_config is not None:
+        await follow(options.authentication_config, clock, changed)
 
 
 def _configured(options: AuthenticationOptions, clock: Clock) -> tuple[Sequence[TokenAuthenticator], Anonymous | None]:
@@ -74,7 +104,10 @@ def _configured(options: AuthenticationOptions, clock: Clock) -> tuple[Sequence[
     place = str(path or "--oidc-*")
     if found := problems(given, options.service_account_issuer):
         raise ConfigurationError(f"{place}: {'; '.join(found)}")
-    jwts = [jwt_authenticator(each, f"{place}: jwt[{i}]", clock, algorithms) for i, each in enumerate(given.jwt)]
+    jwts = [
+        ForTheServer(jwt_authenticator(each, f"{place}: jwt[{index}]", clock, algorithms), options.audiences)
+        for index, each in enumerate(given.jwt)
+    ]
     if given.anonymous is None:
         return jwts, None
     paths = frozenset(condition.path for condition in given.anonymous.conditions)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from apiserver.authentication.jose import SIGNING_ALGORITHMS
+
 DEFAULT_ISSUER = "https://kubernetes.default.svc"
 """Also the audience of tokens for the API server, where no flag says otherwise."""
 _LONGEST = 1 << 32  # seconds
@@ -123,6 +125,9 @@ def _problems(options: AuthenticationOptions) -> list[str]:
         problems.append("oidc-issuer-url and oidc-client-id must be specified together when any oidc flags are set")
     if options.oidc_issuer_url and options.authentication_config:
         problems.append("authentication-config file and oidc-* flags are mutually exclusive")
+    for algorithm in options.oidc_signing_algs:
+        if algorithm not in SIGNING_ALGORITHMS:
+            problems.append(f"oidc-signing-algs: unsupported signing alg {algorithm}")
     for claim in options.oidc_required_claim:
         if "=" not in claim:
             problems.append(f"--oidc-required-claim: {claim!r} is not NAME=VALUE")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.clock import Clock
@@ -17,14 +17,14 @@ from apiserver.authentication.issuer_keys import IssuerKeys
 from apiserver.authentication.jose import SIGNING_ALGORITHMS
 from apiserver.authentication.oidc import (
     ClaimMapping,
-    Expression,
     JWTAuthenticator,
     JWTSettings,
     Rule,
     required_claim,
 )
+from apiserver.cel.types import Type
 from apiserver.configuration_file import ConfigurationError
-from apiserver.configured_expressions import ConfiguredExpression
+from apiserver.configured_expressions import CLAIMS, TEXT, TEXTS, TRUTH, USER, ConfiguredExpression
 
 _WELL_KNOWN = "/.well-known/openid-configuration"
 
@@ -38,15 +38,17 @@ def jwt_authenticator(
         issuer.url,
         tuple(issuer.audiences),
         _mapping(mappings.username, f"{where}.claimMappings.username"),
-        _mapping(mappings.groups, f"{where}.claimMappings.groups"),
+        _mapping(mappings.groups, f"{where}.claimMappings.groups", TEXTS),
         _mapping(mappings.uid, f"{where}.claimMappings.uid"),
         {
-            each.key: _compiled(each.valueExpression, f"{where}.claimMappings.extra[{index}].valueExpression")
+            each.key: ConfiguredExpression(
+                each.valueExpression, CLAIMS, f"{where}.claimMappings.extra[{index}].valueExpression", TEXTS
+            )
             for index, each in enumerate(mappings.extra)
         },
         [_claim_rule(rule, f"{where}.claimValidationRules[{i}]") for i, rule in enumerate(given.claimValidationRules)],
         [
-            _rule(rule.expression, rule.message, "user", f"{where}.userValidationRules[{index}].expression")
+            _rule(rule.expression, rule.message, USER, f"{where}.userValidationRules[{index}]")
             for index, rule in enumerate(given.userValidationRules)
         ],
     )
@@ -58,11 +60,13 @@ def jwt_authenticator(
     return JWTAuthenticator(settings, keys, clock)
 
 
-def _mapping(given: PrefixedClaimOrExpression | ClaimOrExpression | None, where: str) -> ClaimMapping:
+def _mapping(
+    given: PrefixedClaimOrExpression | ClaimOrExpression | None, where: str, results: Sequence[Type] = TEXT
+) -> ClaimMapping:
     if given is None:
         return ClaimMapping()
     if given.expression:
-        return ClaimMapping(expression=_compiled(given.expression, f"{where}.expression"))
+        return ClaimMapping(expression=ConfiguredExpression(given.expression, CLAIMS, f"{where}.expression", results))
     prefix = given.prefix if isinstance(given, PrefixedClaimOrExpression) else None
     return ClaimMapping(given.claim, prefix or "")
 
@@ -70,17 +74,13 @@ def _mapping(given: PrefixedClaimOrExpression | ClaimOrExpression | None, where:
 def _claim_rule(given: ClaimValidationRule, where: str) -> Rule:
     if given.claim:
         return required_claim(given.claim, given.requiredValue)
-    return _rule(given.expression, given.message, "claims", f"{where}.expression")
+    return _rule(given.expression, given.message, CLAIMS, where)
 
 
-def _rule(text: str, message: str, variable: str, where: str) -> Rule:
-    expression = _compiled(text, where, variable, "bool")
+def _rule(text: str, message: str, variables: Mapping[str, Type], where: str) -> Rule:
+    expression = ConfiguredExpression(text, variables, f"{where}.expression", TRUTH)
 
-    def holds(values: Any) -> bool:
+    def holds(values: Mapping[str, Any]) -> bool:
         return expression(values) is True
 
     return Rule(holds, f"oidc: validation expression '{text}' failed: {message}")
-
-
-def _compiled(text: str, where: str, variable: str = "claims", result: str = "dyn") -> Expression:
-    return ConfiguredExpression(text, (variable,), where, result)

@@ -14,7 +14,6 @@ from api.core_v1 import Secret, ServiceAccount
 from api.quoting import quoted
 from apiserver.authentication.tokens import GetObject, Rejected
 
-ISSUER = "kubernetes/serviceaccount"
 INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 _PREFIX = "kubernetes.io/serviceaccount/"
 _INVALIDATED = "Token has been invalidated"

@@ -87,6 +87,7 @@ class TokenKeys:
 
     def __init__(self, own: Path, signing: Path | None = None, others: Sequence[Path] = ()) -> None:
         self._own, self._signing, self._others = own, signing, others
+        self._loaded: KeySet | None = None
         self._loading: asyncio.Task[KeySet] | None = None
 
     async def ensure(self) -> None:
@@ -94,12 +95,18 @@ class TokenKeys:
         if self._signing is None and not self._own.exists():
             await self.load()
 
+    def preload(self) -> None:
+        """Read them before they are needed.  Raises PKIError."""
+        self._loaded = self.read()
+
     async def load(self) -> KeySet:
-        """Raises PKIError."""
-        if self._loading is None:
-            # In a thread: cryptography lets others work while it makes a key.
-            self._loading = asyncio.create_task(asyncio.to_thread(self.read))
-        return await asyncio.shield(self._loading)
+        """Raises PKIError; the next call tries again."""
+        if self._loaded is None:
+            if self._loading is None or self._loading.done():
+                # In a thread: cryptography lets others work while it makes a key.
+                self._loading = asyncio.create_task(asyncio.to_thread(self.read))
+            self._loaded = await asyncio.shield(self._loading)
+        return self._loaded
 
     def read(self) -> KeySet:
         """The same, at once.  Raises PKIError."""

@@ -44,11 +44,13 @@ class TokenAuthenticator(Protocol):
 class BearerTokens:
     """All kinds of tokens, for requests (an `Authenticator`) and for reviews.
 
-    `audiences` are the API server's own: who names none when they ask for a review means them.
+    `audiences` are the API server's own: who names none when they ask for a review means them.  `issuers` are the kinds
+    that may change while the server runs; they are asked last.
     """
 
     def __init__(self, kinds: Sequence[TokenAuthenticator], audiences: Audiences) -> None:
         self._kinds = kinds
+        self.issuers: Sequence[TokenAuthenticator] = ()
         self.audiences = audiences
 
     async def authenticate(self, request: Request) -> User | None:
@@ -65,7 +67,7 @@ class BearerTokens:
     async def review(self, token: str, audiences: Audiences) -> Verdict:
         """Raises Rejected, with what every kind says."""
         complaints = [UNKNOWN]
-        for kind in self._kinds:
+        for kind in (*self._kinds, *self.issuers):
             try:
                 verdict = await kind.authenticate(token, audiences)
             except Rejected as error:

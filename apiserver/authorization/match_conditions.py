@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from apiserver.configured_expressions import ConfiguredExpression
+from apiserver.configured_expressions import ACCESS, TRUTH, ConfiguredExpression
 
 
 def match_conditions(expressions: Sequence[str], where: str) -> Callable[[dict[str, Any]], bool]:
@@ -17,15 +17,16 @@ def match_conditions(expressions: Sequence[str], where: str) -> Callable[[dict[s
     Raises ConfigurationError for those that do not compile.
     """
     programs = [
-        ConfiguredExpression(text, ("request",), f"{where}[{index}].expression", result="bool")
+        ConfiguredExpression(text, ACCESS, f"{where}[{index}].expression", TRUTH)
         for index, text in enumerate(expressions)
     ]
 
     def matches(spec: dict[str, Any]) -> bool:
         failure: ValueError | None = None
+        values = {"request": _complete(spec)}
         for program in programs:
             try:
-                if not program({"request": spec}):
+                if not program(values):
                     return False
             except ValueError as error:
                 failure = failure or error
@@ -34,3 +35,16 @@ def match_conditions(expressions: Sequence[str], where: str) -> Callable[[dict[s
         return True
 
     return matches
+
+
+def _complete(spec: dict[str, Any]) -> dict[str, Any]:
+    """The same with what is empty, so that conditions need not ask whether it is there."""
+    complete = {"user": "", "groups": [], "uid": "", "extra": {}} | spec
+    if "resourceAttributes" in spec:
+        complete["resourceAttributes"] = dict.fromkeys(_ATTRIBUTES, "") | spec["resourceAttributes"]
+    else:
+        complete["nonResourceAttributes"] = {"path": "", "verb": ""} | spec["nonResourceAttributes"]
+    return complete
+
+
+_ATTRIBUTES = ("namespace", "verb", "group", "version", "resource", "subresource", "name")

@@ -9,6 +9,7 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,14 @@ class CustomEndpoint(Endpoint):
     @property
     def schema(self) -> Schema:
         return self.version.field_schema
+
+    @property
+    def discovered(self) -> Resource:
+        """The resource as discovery lists it: of what is being deleted nothing can be made or changed."""
+        if not self.definition.terminating:
+            return self.resource
+        verbs = tuple(verb for verb in self.resource.verbs if verb not in ("create", "patch", "update"))
+        return replace(self.resource, verbs=verbs)
 
     # --- who may ask what ------------------------------------------------------------------------
 

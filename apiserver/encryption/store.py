@@ -14,12 +14,10 @@ from api.clock import Clock
 from apiserver.configuration_file import ConfigurationError
 from apiserver.encryption.configuration import Transformers, read_encryption
 from apiserver.encryption.providers import DecryptionError
+from apiserver.followed_file import follow
 from apiserver.storage.protocol import Compacted, Event, KeyValue, Revision, Snapshot, Store, StoreError, StoreStats
 
 log = logging.getLogger(__name__)
-
-_LOOK = 1.0
-"""Seconds between two looks at the file."""
 
 
 class EncryptedStore:
@@ -110,13 +108,7 @@ class EncryptedStore:
     async def reload_regularly(self, clock: Clock) -> None:
         """Take over what the file says whenever that changes; for ever.  A file that is wrong, or lacks a key that
         stored objects need, changes nothing."""
-        seen = self._signature()
-        while True:
-            await clock.sleep(_LOOK)
-            now = self._signature()
-            if now != seen:
-                seen = now
-                await self.reload()
+        await follow(self._path, clock, self.reload)
 
     async def reload(self) -> bool:
         """Whether the file says something else than before and is in force now."""
@@ -133,13 +125,6 @@ class EncryptedStore:
         self._content, self._transformers = content, transformers
         log.info("the encryption configuration of %s is in force", self._path)
         return True
-
-    def _signature(self) -> tuple[int, int, int]:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return 0, 0, 0
-        return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _decrypted(item: KeyValue, transformers: Transformers) -> KeyValue:

@@ -10,16 +10,20 @@ import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from api.errors import Unauthorized
 from apiserver.request import ASGI, Receive, Request, Scope, Send, User, request_of
+
+if TYPE_CHECKING:
+    from apiserver.filters.request_header import FrontProxy
 
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 ANONYMOUS = User("system:anonymous", groups=(UNAUTHENTICATED,))
 
-_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io."
+TOKEN_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io."
+"""How the name of a WebSocket's subprotocol begins that is a token, and is nobody else's to see."""
 _UID = "1.3.6.1.4.1.57683.2"
 """The attribute of a subject that holds a user's uid, among Kubernetes' own object identifiers."""
 
@@ -59,11 +63,11 @@ def user_of_certificate(certificate: Mapping[str, Any] | None, encoded: bytes | 
 
 
 class ClientCertificates:
-    """The certificate of the TLS connection; the handshake has checked it against the client CA already."""
+    """The certificate of the TLS connection; the handshake has checked it against the CAs already."""
 
     async def authenticate(self, request: Request) -> User | None:
-        user: User | None = request.scope.get("client_user")
-        return user
+        shown: User | FrontProxy | None = request.scope.get("client_user")
+        return shown if shown is None or isinstance(shown, User) else shown.user(request)
 
 
 @dataclass(frozen=True)
@@ -87,14 +91,14 @@ def bearer_token(request: Request) -> str:
     if kind.lower() == b"bearer":
         return token.strip().decode("utf-8", "surrogateescape")
     for offered in request.scope.get("subprotocols", ()):
-        if offered.startswith(_SUBPROTOCOL):
-            return _decoded(offered.removeprefix(_SUBPROTOCOL))
+        if offered.startswith(TOKEN_SUBPROTOCOL):
+            return _decoded(offered.removeprefix(TOKEN_SUBPROTOCOL))
     return ""
 
 
 def _decoded(text: str) -> str:
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise Unauthorized("Unauthorized") from None
 

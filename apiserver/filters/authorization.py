@@ -8,8 +8,9 @@ import contextlib
 from api.errors import Forbidden, InternalError
 from api.meta_v1 import StatusDetails
 from apiserver.authorization.authorizer import Undecided, Union, settled
-from apiserver.request import ASGI, Receive, RequestInfo, Scope, Send, User, request_of
+from apiserver.request import ASGI, Receive, Request, RequestInfo, Scope, Send, User, request_of
 
+_ANNOTATION = "authorization.k8s.io"
 _PATIENCE = 10.0  # seconds that a request waits for the built-in roles before it is refused without them
 
 
@@ -23,8 +24,27 @@ class AuthorizationFilter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope)
-        await check(self._authorizer, request.user, request.info, self._complete)
+        if request.audit is None:
+            await check(self._authorizer, request.user, request.info, self._complete)
+        else:
+            await self._check_and_tell(request)
         await self._app(scope, receive, send)
+
+    async def _check_and_tell(self, request: Request) -> None:
+        """The same, and tell the audit log what was decided, and why."""
+        user, info = request.user, request.info
+        decision, reason = "forbid", ""
+        try:
+            await check(self._authorizer, user, info, self._complete)
+            decision = "allow"
+        except InternalError:
+            decision, reason = "", "internal error"
+            raise
+        finally:
+            if decision:
+                request.annotations[f"{_ANNOTATION}/decision"] = decision
+                reason = await settled(lambda: self._authorizer.reason(user, info))
+            request.annotations[f"{_ANNOTATION}/reason"] = reason
 
 
 async def check(authorizer: Union, user: User, info: RequestInfo, complete: asyncio.Event) -> None:

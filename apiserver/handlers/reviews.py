@@ -63,7 +63,10 @@ async def review(api: API, request: Request) -> Answer:
     request.warnings += warnings
     if isinstance(obj, Binding):
         pods = api.endpoints["", "v1", "pods"]
-        write = Write(api, pods, request.user, options, info.namespace, request.warnings, "binding")
+        write = Write(
+            api, pods, request.user, options, info.namespace, request.warnings, "binding",
+            audit_annotations=request.annotations,
+        )  # fmt: skip
         await pod_subresources.bind(write, obj.metadata.name, obj)
         return Answer(
             201, document={"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
@@ -84,7 +87,8 @@ async def _admit(api: API, request: Request, model: type[Model], obj: Any, optio
         return
     asked = AdmissionRequest(
         "CREATE", resource_of(model), "", request.info.namespace, obj.metadata.name, obj, None, request.user.name,
-        request.user.groups, options.dry_run, api.context(request.user), request.warnings, options=options,
+        request.user.groups, options.dry_run, api.context(request.user), request.warnings,
+        request.annotations, options=options,
     )  # fmt: skip
     if admission.mutates:
         await admission.mutate(asked, plugins=False)

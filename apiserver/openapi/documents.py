@@ -122,7 +122,7 @@ class Documents:
         """The same as protobuf, for clients that read nothing else."""
         self._follow()
         if self._v2_protobuf is None:
-            self._v2_protobuf = _tagged(gnostic.encode(orjson.loads(self.v2()[0])))
+            self._v2_protobuf = tagged(gnostic.encode(orjson.loads(self.v2()[0])))
         return self._v2_protobuf
 
     # --- pieces ------------------------------------------------------------------------------
@@ -170,8 +170,9 @@ def _kind(version: GroupVersion, kind: str) -> Document:
 
 
 def _body(document: Document) -> Body:
-    return _tagged(orjson.dumps(document))
+    return tagged(orjson.dumps(document))
 
 
-def _tagged(body: bytes) -> Body:
+def tagged(body: bytes) -> Body:
+    """A document with its entity tag."""
     return body, f'"{hashlib.sha512(body).hexdigest().upper()}"'

@@ -214,9 +214,10 @@ class WatchCache:
         snapshot = await self.store.list(within, at=revision)
         return [Entry.from_value(i.key, i.value, i.revision, collection.fields_of) for i in snapshot.items]
 
-    def count(self, prefix: str) -> int:
+    def count(self, prefix: str, namespace: str = "") -> int:
+        """How many objects of a resource there are, in one namespace or ("") in all."""
         collection = self._collections.get(prefix)
-        return 0 if collection is None else len(collection)
+        return 0 if collection is None else collection.count(namespace)
 
     def newest(self, prefix: str) -> Revision:
         """The revision of the last change of a resource that is in memory; 0 when none is."""

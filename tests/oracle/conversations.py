@@ -19,7 +19,6 @@ UNSERVED: dict[str, str] = {
 BEHIND: dict[str, int] = {
     "kinds/kind-device": 56,
     "kinds/kind-service-kubernetes": 4,
-    "extend/apiservices": 22,
     "extend/cr-cel-validation": 3,
     "extend/crd-invalid-cel-rules": 11,
 }

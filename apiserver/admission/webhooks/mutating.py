@@ -21,8 +21,11 @@ from apiserver.admission.webhooks.call import CallingFailed, call, fail_open, ma
 from apiserver.admission.webhooks.configurations import Configurations, Hook
 from apiserver.admission.webhooks.review import patch_of
 from apiserver.endpoint import API
+from apiserver.go_errors import kind_of, syntax_error
 from apiserver.patch import json_patch
 
+_UNDECODABLE = "received undecodable patch in webhook response"
+_GO = "json: cannot unmarshal {} into Go value of type jsonpatch.{}"
 _MADE = "mutation.webhook.admission.k8s.io"
 
 
@@ -124,15 +127,16 @@ def _operations(response: AdmissionResponse) -> list[Any]:
     """Raises CallingFailed."""
     if not response.patch:
         return []
+    patch = patch_of(response)
     try:
-        operations = orjson.loads(patch_of(response))
-    except orjson.JSONDecodeError as error:
-        raise CallingFailed(f"received undecodable patch in webhook response: {error}") from None
+        operations = orjson.loads(patch)
+    except orjson.JSONDecodeError:
+        raise CallingFailed(f"{_UNDECODABLE}: {syntax_error(patch)}") from None
     if operations is None:
         return []
     if not isinstance(operations, list):
-        raise CallingFailed(
-            "received undecodable patch in webhook response: json: cannot unmarshal object into Go value of type "
-            "jsonpatch.Patch"
-        )
+        raise CallingFailed(f"{_UNDECODABLE}: {_GO.format(kind_of(operations), 'Patch')}")
+    strange = next((each for each in operations if not isinstance(each, dict)), None)
+    if strange is not None:
+        raise CallingFailed(f"{_UNDECODABLE}: {_GO.format(kind_of(strange), 'Operation')}")
     return operations
