@@ -6,7 +6,7 @@ exist (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +57,8 @@ class ServiceAccountTokens:
         self.settings = settings
         self._clock = clock
         self.get = get
+        self.used: Callable[[Secret], object] = lambda secret: None
+        """Told of every use of a token in a Secret."""
         self._verified: dict[str, dict[str, Any]] = {}
 
     def issuer(self, address: str) -> Issuer:
@@ -78,7 +80,9 @@ class ServiceAccountTokens:
             return self._user(claims), matched
         from apiserver.authentication import legacy_tokens  # few clusters still have any
 
-        account = legacy_tokens.check(claims, token, self.get, lookup=self.settings.lookup)
+        account, secret_name = legacy_tokens.check(claims)
+        if self.settings.lookup:
+            self.used(legacy_tokens.look_up(account, secret_name, token, self.get))
         return _user_of(*account, {}), matched
 
     async def _claims(self, token: str) -> dict[str, Any] | None:
