@@ -135,7 +135,7 @@ class Dispatcher:
             "deletecollection": self._delete_collection,
         }
         fits = bool(info.name) == (info.verb in ("get", "update", "patch", "delete"))
-        if not fits or info.verb not in handlers or info.verb not in endpoint.resource.verbs:
+        if not (fits or endpoint.custom) or info.verb not in handlers or info.verb not in endpoint.resource.verbs:
             raise _not_allowed()
         return await handlers[info.verb](endpoint, request, media)
 

@@ -235,6 +235,7 @@ class CustomEndpoint(Endpoint):
         storage = self.definition.storage
         if storage is not self.version and not self.converts:
             storage.coerce(members)
+        storage.default(members)  # also in what was left out of the write, such as status: it is read so anyway
         version = {"apiVersion": storage.api_version}
         if self.retired:
             return {"metadata": metadata, **version, **members}

@@ -52,9 +52,9 @@ def _fits(schema: JSONSchemaProps) -> Fits:
         look = _MAKERS[schema.type](schema)
         if schema.anyOf or schema.allOf or schema.oneOf or schema.not_ is not None:
             look = _and_valid(look, schema)
-    if schema.enum:
-        look = _and_one_of(look, schema.enum)
-    return _or_null(look) if schema.nullable else look
+    if schema.nullable:
+        look = _or_null(look)
+    return _and_one_of(look, schema.enum) if schema.enum else look
 
 
 def _or_null(look: Fits) -> Fits:
