@@ -17,7 +17,7 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
-from apiserver.authorization.authorizer import Undecided
+from apiserver.authorization.authorizer import begun_anew
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -62,7 +62,7 @@ class Dispatcher:
         if request.method == "HEAD" and info.subresource != "proxy":  # no resource answers it, though get allows it
             raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
-            answer = await reviews.review(self.api, request)
+            answer = await begun_anew(lambda: reviews.review(self.api, request), request.warnings)
             review = reviews.REVIEWS[info.group, info.resource][1]
             await answer.send(send, request, _media(request, model=review))
             return
@@ -93,7 +93,7 @@ class Dispatcher:
         if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
-        answer = await self._decided(endpoint, request, media)
+        answer = await begun_anew(lambda: self._handle(endpoint, request, media), request.warnings)
         await answer.send(send, request, media)
 
     def _is_built_in(self, group: str) -> bool:
@@ -107,19 +107,6 @@ class Dispatcher:
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
         await relay_websocket(url, self._kubelet.context, request, receive, send)
-
-    async def _decided(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
-        """Handle the request.  Where its rules ask for a permission that somebody else has to give, that is waited for
-        and the request begins anew: nothing has been written yet."""
-        while True:
-            warned = len(request.warnings)
-            try:
-                return await self._handle(endpoint, request, media)
-            except* Undecided as group:
-                questions = [each for each in group.exceptions if isinstance(each, Undecided)]
-            for undecided in questions:
-                await undecided.settle()
-            del request.warnings[warned:]
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
@@ -348,7 +335,8 @@ class Dispatcher:
 
         tokens = self.api.tokens
         request.warnings += token_requests.complete(asked, tokens.settings)
-        await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
+        credential = await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
+        request.annotations["authentication.kubernetes.io/issued-credential-id"] = credential
         asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 

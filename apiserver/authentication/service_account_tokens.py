@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from api.clock import Clock
@@ -18,7 +17,7 @@ from api.model import Model
 from api.quoting import quoted
 from apiserver.authentication.issuer_discovery import KEYS_PATH, Issuer
 from apiserver.authentication.jose import JoseError, issuer_of, verified
-from apiserver.authentication.token_keys import KeySet, TokenKeys
+from apiserver.authentication.token_keys import TokenKeys
 from apiserver.authentication.tokens import Audiences, GetObject, Rejected, Verdict, common
 from apiserver.authorization.rules import quoted as quoted_list
 from apiserver.request import User
@@ -58,8 +57,7 @@ class ServiceAccountTokens:
         self.settings = settings
         self._clock = clock
         self.get = get
-        # A signature that was right stays right; whether the token still holds is looked at every time.
-        self._claims = lru_cache(_REMEMBERED)(_verify)
+        self._verified: dict[str, dict[str, Any]] = {}
 
     def issuer(self, address: str) -> Issuer:
         """What is published of the issuer; `address` is the server's own, with its port."""
@@ -67,23 +65,41 @@ class ServiceAccountTokens:
         return Issuer(self.settings.issuers[0], jwks_uri, self.keys)
 
     async def authenticate(self, token: str, audiences: Audiences) -> Verdict | None:
-        issuer = issuer_of(token)
-        legacy = issuer == _LEGACY_ISSUER
-        if not legacy and issuer not in self.settings.issuers:
+        claims = await self._claims(token)
+        if claims is None:
             return None
-        claims = self._claims(token, await self.keys.load())
         meant = claims.get("aud") or list(self.settings.audiences)
         meant = [meant] if isinstance(meant, str) else meant
         matched = common(meant, audiences)
         if not matched:
             wanted = quoted_list(audiences)
             raise Rejected(f"token audiences {quoted_list(meant)} is invalid for the target audiences {wanted}")
-        if not legacy:
+        if claims["iss"] != _LEGACY_ISSUER:
             return self._user(claims), matched
         from apiserver.authentication import legacy_tokens  # few clusters still have any
 
         account = legacy_tokens.check(claims, token, self.get, lookup=self.settings.lookup)
         return _user_of(*account, {}), matched
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        """What a token says that is signed rightly; None for one of another issuer.
+
+        A signature that was right stays right; whether the token still holds is looked at every time.
+        """
+        claims = self._verified.get(token)
+        if claims is None:
+            issuer = issuer_of(token)
+            if issuer != _LEGACY_ISSUER and issuer not in self.settings.issuers:
+                return None
+            keys = await self.keys.load()
+            try:
+                claims = verified(token, keys.candidates)
+            except JoseError as error:
+                raise Rejected(str(error)) from None
+            if len(self._verified) >= _REMEMBERED:
+                del self._verified[next(iter(self._verified))]
+            self._verified[token] = claims
+        return claims
 
     def _user(self, claims: Mapping[str, Any]) -> User:
         now = self._clock.now()
@@ -128,32 +144,6 @@ def _is_gone(obj: Any, now: datetime) -> bool:
 
 def _user_of(namespace: str, name: str, uid: str, extra: dict[str, list[str]]) -> User:
     return User(f"system:serviceaccount:{namespace}:{name}", uid, (_GROUP, f"{_GROUP}:{namespace}"), extra)
-
-
-def _verify(token: str, keys: KeySet) -> dict[str, Any]:
-    try:
-        claims = verified(token, keys.candidates)
-    except JoseError as error:
-        raise Rejected(str(error)) from None
-    if not _is_readable(claims):
-        raise Rejected("the claims of the token are of other types than those of a service account")
-    return claims
-
-
-def _is_readable(claims: Mapping[str, Any]) -> bool:
-    """Keys may be shared with issuers of other tokens."""
-    private = claims.get("kubernetes.io") or {}
-    return (
-        isinstance(claims.get("aud") or [], list | str)
-        and all(isinstance(claims.get(name, 0), int | float) for name in ("exp", "nbf"))
-        and isinstance(private, dict)
-        and isinstance(private.get("namespace", ""), str)
-        and all(_is_reference(private.get(name) or {}) for name in ("serviceaccount", *map(str.lower, BINDABLE)))
-    )
-
-
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(part, str) for part in value.values())
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime) -> None:

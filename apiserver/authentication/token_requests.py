@@ -41,8 +41,8 @@ def complete(request: TokenRequest, settings: TokenSettings) -> list[str]:
 
 
 async def issue(tokens: ServiceAccountTokens, request: TokenRequest, account: ServiceAccount, get: GetObject,
-                now: datetime) -> None:  # fmt: skip
-    """Put a token for the account into the request's status.
+                now: datetime) -> str:  # fmt: skip
+    """Put a token for the account into the request's status.  Returns the id of the new credential.
 
     Raises BadRequest for an object that it cannot be bound to, NotFound when that is not there, Conflict when it is
     another one than asked for.
@@ -54,6 +54,7 @@ async def issue(tokens: ServiceAccountTokens, request: TokenRequest, account: Se
     if spec.boundObjectRef is not None:
         private |= _bound(account, spec.boundObjectRef, get)
     private["serviceaccount"] = {"name": metadata.name, "uid": metadata.uid}
+    identifier = str(uuid.uuid4())
     issued, seconds = int(now.timestamp()), spec.expirationSeconds or 0
     lasting = seconds
     if (
@@ -69,7 +70,7 @@ async def issue(tokens: ServiceAccountTokens, request: TokenRequest, account: Se
         "exp": issued + lasting,
         "iat": issued,
         "iss": settings.issuers[0],
-        "jti": str(uuid.uuid4()),
+        "jti": identifier,
         "kubernetes.io": private,
         "nbf": issued,
         "sub": f"system:serviceaccount:{metadata.namespace}:{metadata.name}",
@@ -78,6 +79,7 @@ async def issue(tokens: ServiceAccountTokens, request: TokenRequest, account: Se
     headers = {"kid": keys.signer.id, "typ": None}
     request.status.token = jwt.encode(claims, keys.private, keys.signer.algorithm, headers)
     request.status.expirationTimestamp = now + timedelta(seconds=seconds)
+    return f"JTI={identifier}"
 
 
 def _bound(account: ServiceAccount, reference: BoundObjectReference, get: GetObject) -> dict[str, Any]:

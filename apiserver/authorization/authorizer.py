@@ -6,7 +6,7 @@ instead: who can wait lets it `settle` and puts the question again (see `settled
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from apiserver.authorization.rules import Rule, aggregate, grants
@@ -38,6 +38,30 @@ async def settled(question: Callable[[], T]) -> T:
             return question()
         except Undecided as undecided:
             await undecided.settle()
+
+
+async def begun_anew(act: Callable[[], Awaitable[T]], warnings: list[str]) -> T:
+    """What `act` comes to, which is begun anew once an authorizer that it met has been waited for.
+
+    It must not have changed anything by then, and the `warnings` that it added are taken back.
+    """
+    warned = len(warnings)
+    while True:
+        try:
+            return await act()
+        except* Undecided as group:
+            questions = list(_questions(group))
+        for undecided in questions:
+            await undecided.settle()
+        del warnings[warned:]
+
+
+def _questions(group: BaseExceptionGroup[Undecided]) -> Iterator[Undecided]:
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from _questions(each)
+        else:
+            yield each
 
 
 class Authorizer(Protocol):
