@@ -167,7 +167,11 @@ class Server:
         if options.client_ca_file is not None:
             from apiserver.client_ca import follow_client_ca
 
-            self._followers.append(lambda: follow_client_ca(context, client_ca, self.clock))
+            self._followers.append(
+                lambda: follow_client_ca(
+                    context, client_ca, self.clock, lambda: self._front_proxy().publish(cache, self.clock)
+                )
+            )
         for each in self._followers:
             self._keep(each())
         self._keep(self._finish_start(api))
@@ -191,9 +195,7 @@ class Server:
         """Raises PKIError."""
         from apiserver.front_proxy import FrontProxyIdentity  # nobody waits for it at the start
 
-        identity = FrontProxyIdentity(self.options, client_ca, self.clock.now())
-        identity.admit_to(context)
-        return identity
+        return FrontProxyIdentity(self.options, client_ca, self.clock.now()).admitted_to(context)
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
         options = self.options
