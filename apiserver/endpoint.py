@@ -52,6 +52,8 @@ class Endpoint:
 
     custom: ClassVar[bool] = False
     """Whether a CustomResourceDefinition defines it (`apiserver.custom_resources.endpoint`)."""
+    converts: bool = False
+    """Whether stored objects may have to be converted by a webhook before they are shown, and after they were made."""
 
     def __init__(self, resource: Resource, registry: Registry, cache: WatchCache) -> None:
         self.resource = resource
@@ -109,6 +111,13 @@ class Endpoint:
             raise NotFound("the server could not find the requested resource", StatusDetails())
         if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
+
+    async def prepare(self, entries: Sequence[Entry]) -> None:
+        """Convert stored objects that are to be looked at.  Raises StatusError."""
+
+    async def in_storage_version(self, document: dict[str, Any]) -> dict[str, Any]:
+        """An object that is to be stored, converted.  Raises StatusError."""
+        return document
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
@@ -177,6 +186,10 @@ class Endpoint:
         no such resource.  The document stays as it is."""
         shown = self.in_version(api_version, document)
         return None if shown is None else shown[1]
+
+    async def convert(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """The same for those who can wait for a webhook.  Raises StatusError when it fails."""
+        return self.converted(api_version, document)
 
     def equivalents(self) -> list[Resource]:
         """The resources that show the same objects in other groups and versions."""

@@ -11,7 +11,7 @@ import ssl
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -61,13 +61,14 @@ class FrontProxyIdentity:
             names,
         )
 
-    def admit_to(self, context: ServerContext) -> None:
+    def admitted_to(self, context: ServerContext) -> Self:
         """Believe front proxies on new connections.  Raises PKIError when a CA cannot be read."""
         try:
             context.admit(FrontProxies.of(self.ca_file, self.client_ca_file, self.headers), str(self.ca_file))
         except OSError as error:
             why = error.strerror or error
             raise PKIError(f"cannot read {self.ca_file} and {self.client_ca_file}: {why}") from None
+        return self
 
     async def publish(self, cache: WatchCache, clock: Clock) -> None:
         """Create the ConfigMap, or add to it what it lacks: another server may have written its own CAs there."""

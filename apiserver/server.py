@@ -96,7 +96,8 @@ class Server:
         options = self.options
         sock = _listen(options.bind_address, options.secure_port)
         try:
-            store = self._store(SqliteStore(options.data_dir / "state.db"))
+            erases = options.encryption_provider_config is not None  # what was plain is not to be found in free pages
+            store = self._store(SqliteStore(options.data_dir / "state.db", erases=erases))
             await store.open()
             try:
                 await self._serve(sock, store)
@@ -166,7 +167,11 @@ class Server:
         if options.client_ca_file is not None:
             from apiserver.client_ca import follow_client_ca
 
-            self._followers.append(lambda: follow_client_ca(context, client_ca, self.clock))
+            self._followers.append(
+                lambda: follow_client_ca(
+                    context, client_ca, self.clock, lambda: self._front_proxy().publish(cache, self.clock)
+                )
+            )
         for each in self._followers:
             self._keep(each())
         self._keep(self._finish_start(api))
@@ -190,9 +195,7 @@ class Server:
         """Raises PKIError."""
         from apiserver.front_proxy import FrontProxyIdentity  # nobody waits for it at the start
 
-        identity = FrontProxyIdentity(self.options, client_ca, self.clock.now())
-        identity.admit_to(context)
-        return identity
+        return FrontProxyIdentity(self.options, client_ca, self.clock.now()).admitted_to(context)
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
         options = self.options

@@ -116,7 +116,7 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
         return 503, f"error trying to reach service: {dial_error(error, target.authority, target.name)}"
     try:
         async with asyncio.timeout_at(deadline):
-            await _relay(answer, receive, send)
+            await _relay(answer, request, receive, send)
     except (TimeoutError, httpx.HTTPError) as error:
         # The head is with the client already: all that can be done is to break off, which the server does.
         log.warning("%s did not end its answer to %s %s: %r", remote.name, request.method, request.path, error)
@@ -144,7 +144,7 @@ async def _head(remote: Remote, client: _Client, message: httpx.Request, *, agai
         await asyncio.gather(sending, gone, return_exceptions=True)
 
 
-async def _relay(answer: httpx.Response, receive: Receive, send: Send) -> None:
+async def _relay(answer: httpx.Response, request: Request, receive: Receive, send: Send) -> None:
     if answer.is_redirect and "location" in answer.headers:
         headers = [(b"content-length", b"%d" % len(_NO_REDIRECT))]
         await send({"type": "http.response.start", "status": HTTPStatus.BAD_GATEWAY, "headers": headers})
@@ -152,6 +152,8 @@ async def _relay(answer: httpx.Response, receive: Receive, send: Send) -> None:
         return
     headers = [(name.lower(), value) for name, value in answer.headers.raw]
     headers = [(name, value) for name, value in headers if name not in _OURS and not name.startswith(_CORS)]
+    if "audit-id" not in answer.headers:
+        headers.append((b"audit-id", request.audit_id.encode()))
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
     # The head goes out before there is a body: clients wait for it to know that a watch stands.
     await send({"type": "http.response.body", "body": b"", "more_body": True})

@@ -33,9 +33,15 @@ def validate(
 ) -> list[FieldError]:
     """All that is wrong with an object's members; `old` is its state before an update, `status` said of a write of
     that alone."""
-    document = _document(version, new)
-    before = MISSING if old is None else _document(version, old)
-    errors = list(validate_value(document, version.schema, "", old=before))
+    errors: list[FieldError] = []
+    fits = version.fits(new.members)
+    document: Any = None
+    before: Any = None
+    if version.has_rules or not fits:
+        document = _document(version, new)
+        before = MISSING if old is None else _document(version, old)
+    if not fits:
+        errors += validate_value(document, version.schema, "", old=before)
     if version.scale is not None:
         errors += _validate_scale(version, new, status)
     if version.has_embedded:

@@ -27,6 +27,8 @@ BORROWING_PERIOD = 10.0
 """Seconds between two allotments of seats."""
 _REMEMBERED = 10_000
 """Classifications kept; a client may ask for any number of paths."""
+_LONGEST = 512
+"""Characters of a path, or of what tells a flow apart, that is worth remembering: they may be a megabyte long."""
 _LEVELS, _SCHEMAS = (
     f"/{plural}.flowcontrol.apiserver.k8s.io/" for plural in ("prioritylevelconfigurations", "flowschemas")
 )
@@ -58,26 +60,28 @@ class FlowController:
         self._flows: dict[tuple[str, str], Flow] = {}
         self._classified: dict[tuple[Any, ...], Flow] = {}
         self._statistics: Statistics = {}
-        self._subscriptions: tuple[Subscription, ...] = ()
+        self._subscriptions: tuple[Subscription, Subscription] | None = None
+        """To the levels and to the schemas."""
 
     # --- classification
 
     def classify(self, user: User, info: RequestInfo) -> Flow:
-        for subscription in self._subscriptions:
-            if subscription.pending or subscription.closed:
-                break
+        if self._subscriptions is None:
+            self.configure()
         else:
-            if self._subscriptions:
-                key = (user.name, user.groups, info.verb, info.group, info.resource, info.subresource,
-                       info.namespace if info.is_resource else info.path)  # fmt: skip
-                found = self._classified.get(key)
-                if found is None:
-                    if len(self._classified) >= _REMEMBERED:
-                        self._classified.clear()
-                    found = self._classified[key] = self._find(user, info)
-                return found
-        self.configure()
-        return self._find(user, info)
+            levels, schemas = self._subscriptions
+            if levels.pending or schemas.pending or levels.closed or schemas.closed:
+                self.configure()
+        if len(info.path) > _LONGEST:
+            return self._find(user, info)
+        key = (user.name, user.groups, info.verb, info.group, info.resource, info.subresource,
+               info.namespace if info.is_resource else info.path)  # fmt: skip
+        found = self._classified.get(key)
+        if found is None:
+            if len(self._classified) >= _REMEMBERED:
+                self._classified.clear()
+            found = self._classified[key] = self._find(user, info)
+        return found
 
     def _find(self, user: User, info: RequestInfo) -> Flow:
         # catch-all means everybody with a group, known or unknown; who has none is treated like them.
@@ -85,8 +89,6 @@ class FlowController:
         told = distinguisher(schema.spec, user, info)
         flow = self._flows.get((schema.name, told))
         if flow is None:
-            if len(self._flows) >= _REMEMBERED:
-                self._flows.clear()
             headers = [
                 (b"x-kubernetes-pf-flowschema-uid", schema.uid.encode()),
                 (b"x-kubernetes-pf-prioritylevel-uid", schema.level_uid.encode()),
@@ -94,17 +96,20 @@ class FlowController:
             counted = self._statistics.setdefault((schema.level.name, schema.name), SchemaStatistics())
             value = flow_hash(schema.name, told)
             flow = Flow(schema.name, told, schema.level, value, headers, counted)
-            self._flows[schema.name, told] = flow
+            if len(told) <= _LONGEST:
+                if len(self._flows) >= _REMEMBERED:
+                    self._flows.clear()
+                self._flows[schema.name, told] = flow
         return flow
 
     # --- configuration
 
     def configure(self) -> None:
         """Take over what the objects say now."""
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions or ():
             subscription.close()
         since = self._cache.revision
-        self._subscriptions = tuple(self._cache.watch(prefix, "", since) for prefix in (_LEVELS, _SCHEMAS))
+        self._subscriptions = self._cache.watch(_LEVELS, "", since), self._cache.watch(_SCHEMAS, "", since)
         levels = self._objects(_LEVELS, LEVELS, MANDATORY_LEVELS)
         schemas = self._objects(_SCHEMAS, SCHEMAS, MANDATORY_SCHEMAS)
         limits = share_out(self._seats, {name: spec for name, (_, spec) in levels.items()})

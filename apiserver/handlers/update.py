@@ -48,6 +48,8 @@ async def update_object(
                 return await create_object(write, new), True
             except AlreadyExists:
                 continue  # somebody else has created it meanwhile: it is to be updated
+        if endpoint.converts:
+            await endpoint.prepare([current])
         stored = StoredObject(endpoint, current)
         old = stored.typed
         new = transform(old, stored)
@@ -170,6 +172,7 @@ async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Ent
     if write.options.dry_run:
         return await write.store_changed(document, current)
     entry = await write.remove(document, current)
+    await write.endpoint.prepare([entry])
     await let_go(write, write.endpoint.decode(entry))
     return entry
 

@@ -219,10 +219,15 @@ class Write:
             document["metadata"].pop("managedFields", None)
         return document
 
+    async def _stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
+        if self.endpoint.converts:
+            document = await self.endpoint.in_storage_version(document)
+        return self.endpoint.stored_form(document)
+
     async def store_new(self, document: dict[str, Any], namespace: str, name: str) -> Entry:
         """Raises AlreadyExists."""
         resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         value = _encoded(form)
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
@@ -235,7 +240,7 @@ class Write:
 
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         value = _encoded(form)
         if self.options.dry_run:
             return Entry.from_value(current.key, value, current.revision, None)
@@ -246,7 +251,7 @@ class Write:
 
     async def remove(self, document: dict[str, Any], current: Entry) -> Entry:
         """Take the object from the store; `document` is its last state.  Raises KeyMissing, RevisionMismatch."""
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         return await self.api.cache.delete(current.key, orjson.dumps(form), current.revision, form)
 
     def conflict(self, name: str, why: str = MODIFIED) -> Exception:

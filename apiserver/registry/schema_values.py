@@ -36,6 +36,7 @@ def validate_value(
     where = _joined(path, name)
     yield from _validate_type(value, schema, where, name)
     if value is None:
+        yield from _validate_choice(value, schema, where)
         return
     if schema.anyOf or schema.oneOf or schema.allOf or schema.not_ is not None:
         yield from _validate_junctors(value, schema, path, name, old)
@@ -45,10 +46,14 @@ def validate_value(
         yield from _validate_number(value, schema, path, name)
     elif isinstance(value, list):
         yield from _validate_list(value, schema, path, name, old)
-    if schema.enum and not any(equal(value, choice) for choice in schema.enum):
-        yield not_supported(where, value, [c if isinstance(c, str) else json.dumps(c) for c in schema.enum])
+    yield from _validate_choice(value, schema, where)
     if isinstance(value, dict):
         yield from _validate_object(value, schema, path, name, old)
+
+
+def _validate_choice(value: Any, schema: JSONSchemaProps, where: str) -> Iterator[FieldError]:
+    if schema.enum and not any(equal(value, choice) for choice in schema.enum):
+        yield not_supported(where, value, [c if isinstance(c, str) else json.dumps(c) for c in schema.enum])
 
 
 def _joined(path: str, name: str) -> str:

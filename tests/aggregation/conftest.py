@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,9 +14,9 @@ import pytest
 
 from tests.aggregation.extension_server import ExtensionServer, extension_server
 from tests.apiserver.conftest import ApiServer
+from tests.cluster.support import until
 
 SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
-DEADLINE = 30.0  # seconds
 
 
 @pytest.fixture(scope="session")
@@ -82,15 +81,6 @@ def condition(admin: httpx.Client, name: str) -> dict[str, Any]:
     """The condition Available; empty where there is none yet."""
     found: list[dict[str, Any]] = admin.get(f"{SERVICES}/{name}").json()["status"].get("conditions", [])
     return next((each for each in found if each["type"] == "Available"), {})
-
-
-def until(what: Any, *, deadline: float = DEADLINE) -> Any:
-    """What a function returns as soon as that is true."""
-    end = time.monotonic() + deadline
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not come to pass in time"
-        time.sleep(0.02)
-    return found
 
 
 def available(admin: httpx.Client, name: str) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 
-from tests.aggregation.conftest import SERVICES, api_service, available, condition, place_service, until
+from tests.aggregation.conftest import SERVICES, api_service, available, condition, place_service
 from tests.aggregation.extension_server import ExtensionServer, extension_server
 from tests.apiserver.conftest import ApiServer, free_port
+from tests.cluster.support import until
 
 PATCH = {"Content-Type": "application/merge-patch+json"}
 

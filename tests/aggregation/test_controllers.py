@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.aggregation.conftest import place_service, until
+from tests.aggregation.conftest import place_service
 from tests.aggregation.extension_server import ExtensionServer
 from tests.aggregation.test_discovery import versions
 from tests.apiserver.conftest import ApiServer
 from tests.client.component_process import ComponentProcess
+from tests.cluster.support import until
 
 CONTROLLERS = "namespace-controller,garbage-collector-controller"
 
@@ -62,7 +63,7 @@ def test_a_namespace_waits_for_a_server_that_is_away(
 
     assert admin.delete(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/notes-1").status_code == 200
     place_service(admin, namespace, extension.port)
-    until(lambda: admin.get(url).status_code == 404, deadline=60)
+    until(lambda: admin.get(url).status_code == 404, seconds=60)
     assert (leaving, "n") not in extension.objects
 
 

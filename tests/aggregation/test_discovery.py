@@ -14,9 +14,10 @@ from apiserver.aggregation.discovery import merged_group_list
 from apiserver.aggregation.openapi import merged
 from apiserver.aggregation.remote import Remote
 from apiserver.aggregation.swagger_conversion import converted
-from tests.aggregation.conftest import SERVICES, api_service, condition, extended, until
+from tests.aggregation.conftest import SERVICES, api_service, condition, extended
 from tests.aggregation.extension_server import AGGREGATED, ExtensionServer
 from tests.apiserver.conftest import ApiServer
+from tests.cluster.support import until
 from tests.ecosystem.kubectl import Kubectl
 
 
@@ -184,3 +185,28 @@ def test_api_services_for_one_server(admin: httpx.Client, extension: ExtensionSe
         assert [(each["version"], len(each.get("resources", ()))) for each in found] == [("v2", 0), ("v1", 1)]
     finally:
         admin.delete(f"{SERVICES}/v2.{extension.group}")
+
+
+def test_a_definition_of_the_same_group_version_changes_nothing(
+    admin: httpx.Client, extension: ExtensionServer
+) -> None:
+    """An APIService that somebody made decides, and outlives the definition."""
+    names = {"plural": "tasks", "singular": "task", "kind": "Task", "listKind": "TaskList"}
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    name = f"tasks.{extension.group}"
+    spec = {
+        "group": extension.group,
+        "names": names,
+        "scope": "Cluster",
+        "versions": [version, {**version, "name": "v2", "storage": False}],
+    }
+    assert admin.post(definitions, json={"metadata": {"name": name}, "spec": spec}).status_code == 201
+    until(lambda: admin.get(f"/apis/{extension.group}/v2/tasks").status_code == 200)
+    assert admin.get(f"{extension.root}/tasks").json()["kind"] == "NoteList"  # the server answers whatever it likes
+    assert [each["version"] for each in admin.get(f"/apis/{extension.group}").json()["versions"]] == ["v2", "v1"]
+    assert admin.delete(f"{definitions}/{name}").status_code == 200
+    until(lambda: admin.get(f"/apis/{extension.group}/v2/tasks").status_code == 404)
+    until(lambda: admin.get(f"{SERVICES}/v2.{extension.group}").status_code == 404)
+    assert admin.get(f"{SERVICES}/v1.{extension.group}").status_code == 200

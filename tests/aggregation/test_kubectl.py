@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 
-from tests.aggregation.conftest import extended, until
+from tests.aggregation.conftest import extended
 from tests.aggregation.extension_server import ExtensionServer
 from tests.apiserver.conftest import ApiServer
+from tests.cluster.support import until
 from tests.ecosystem.kubectl import Kubectl, manifest
 
 

@@ -16,16 +16,10 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from apiserver.pki import Authority
-from tests.aggregation.conftest import (
-    SERVICES,
-    api_service,
-    available,
-    condition,
-    extended,
-    until,
-)
+from tests.aggregation.conftest import SERVICES, api_service, available, condition, extended
 from tests.aggregation.extension_server import ExtensionServer
 from tests.apiserver.conftest import ApiServer
+from tests.cluster.support import until
 
 
 def echo(handler: Any) -> None:

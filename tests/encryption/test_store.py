@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -14,6 +15,7 @@ from apiserver.configuration_file import ConfigurationError
 from apiserver.encryption.store import EncryptedStore
 from apiserver.storage.memory import MemoryStore
 from apiserver.storage.protocol import Compacted, StoreError
+from apiserver.storage.sqlite import SqliteStore
 from tests.encryption.configurations import IDENTITY, KEY_1, KEY_2, OTHER_KEY_1, provider, write_configuration
 
 SECRET = "/secrets/ns/a"
@@ -169,3 +171,24 @@ async def test_a_file_that_is_wrong_or_lacks_a_key_in_use_changes_nothing(inner:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot read"):
         EncryptedStore(MemoryStore(), tmp_path / "none")
+
+
+async def test_what_was_plain_is_erased_when_its_history_is(tmp_path: Path) -> None:
+    path, file = tmp_path / "c", tmp_path / "state.db"
+    plain_text = b'"correct horse battery staple"' * 300
+    before = SqliteStore(file)
+    await before.open()
+    first = await before.create(SECRET, plain_text)
+    await before.close()
+    assert plain_text[:100] in file.read_bytes()
+    store = EncryptedStore(
+        SqliteStore(file, erases=True), write_configuration(path, provider("aesgcm", KEY_1), IDENTITY)
+    )
+    await store.open()
+    await store.compact(await store.update(SECRET, plain_text, if_revision=first))
+    async with asyncio.timeout(20):
+        while not store.stats.compaction_chunks:
+            await store.create(f"/secrets/ns/{store.revision}", b"{}")
+    assert await plain(store) == plain_text
+    await store.close()
+    assert b"horse battery" not in file.read_bytes()

@@ -187,3 +187,13 @@ async def test_seats_move_to_where_they_are_wanted(controller: FlowController) -
         controller.adjust(10.0)
     assert sum(each.seats for each in controller.levels.values()) == pytest.approx(602, abs=3)
     assert level.seats >= level.limits.lower
+
+
+async def test_what_clients_make_up_is_not_remembered_without_end(controller: FlowController) -> None:
+    for number in range(20):
+        placed(controller, ALICE, "GET", f"/api/v1/namespaces/{number}{'x' * 100_000}/pods")
+        placed(controller, ALICE, "GET", f"/{number}{'x' * 100_000}")
+    assert not controller._classified
+    for number in range(10_050):
+        placed(controller, ALICE, "GET", f"/{number}")
+    assert len(controller._classified) <= 10_000

@@ -19,6 +19,7 @@ from apiserver.front_proxy import merge
 from apiserver.pki import Authority, KeyPair
 from apiserver.request import Request, User
 from tests.apiserver.conftest import ApiServer
+from tests.cluster.support import until
 
 AS_ALICE = {"X-Remote-User": "alice", "X-Remote-Group": "devs", "X-Remote-Uid": "7", "X-Remote-Extra-A%2fb": "c"}
 CONFIG_MAP = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
@@ -183,6 +184,21 @@ def test_a_ca_and_headers_of_the_users_choice(tmp_path: Path) -> None:
         assert isinstance(found, dict)
         assert (found["username"], found["groups"]) == ("zoe", ["t", "r", "system:authenticated"])
         assert who(server, authority.issue("p", "any name"), AS_ALICE) == 401
+    finally:
+        assert server.stop() == 0
+
+
+def test_a_client_ca_that_changes_is_published(tmp_path: Path) -> None:
+    one, two = (Authority(tmp_path / name, common_name=name).ca_pem.decode() for name in ("one", "two"))
+    clients = tmp_path / "clients.pem"
+    clients.write_text(one)
+    server = ApiServer(tmp_path, "--client-ca-file", str(clients))
+    server.start()
+    try:
+        with server.client() as admin:
+            assert admin.get(CONFIG_MAP).json()["data"]["client-ca-file"] == one
+            clients.write_text(two)
+            until(lambda: admin.get(CONFIG_MAP).json()["data"]["client-ca-file"] == one + two)
     finally:
         assert server.stop() == 0
 

@@ -67,13 +67,13 @@ class Changes:
 
     async def _ask_all(self, turn: int) -> None:
         for index, hook in enumerate(self._hooks):
-            shown = match_of(hook, self._attributes)
+            shown = await match_of(hook, self._attributes)
             if shown is None or (turn and hook.uid not in self._to_ask):
                 continue
             place = f"round_{turn}_index_{index}"
             changed = False
             try:
-                changed = self._change(hook, await call(hook, self._attributes, shown), shown)
+                changed = await self._change(hook, await call(hook, self._attributes, shown), shown)
             except CallingFailed as error:
                 if not hook.fails_open:
                     raise error.refusal(hook) from None
@@ -93,7 +93,7 @@ class Changes:
     def _annotate(self, name: str, value: str) -> None:
         self._attributes.request.audit_annotations[name] = value
 
-    def _change(self, hook: Hook, response: AdmissionResponse, shown: Match) -> bool:
+    async def _change(self, hook: Hook, response: AdmissionResponse, shown: Match) -> bool:
         """Apply the webhook's patch.  Returns whether it changes anything.
 
         Raises CallingFailed for what is no patch, InternalError for one that does not fit the object.
@@ -120,7 +120,7 @@ class Changes:
         limit = self._attributes.api.max_request_bytes
         if len(orjson.dumps(changed)) > limit:
             raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
-        return self._attributes.replace(changed, shown.kind)
+        return await self._attributes.replace_shown(changed, shown.kind)
 
 
 def _operations(response: AdmissionResponse) -> list[Any]:
