@@ -9,12 +9,10 @@ from apiserver.cel.errors import CompileError, EvaluationError, Issue
 from apiserver.cel.functions import Library, joined
 from apiserver.cel.libraries import KUBERNETES
 from apiserver.cel.libraries.formatting import format_issues
-from apiserver.cel.parser import TooDeep, parse
+from apiserver.cel.parser import TOO_DEEP, TooDeep, parse
 from apiserver.cel.program import Program, plan
 from apiserver.cel.syntax import Call, Expr, ListExpr, Literal, MapExpr, walk
 from apiserver.cel.types import Type, unwrap_optional
-
-_TOO_DEEP = "expression recursion limit exceeded: 250"
 
 
 class Environment:
@@ -48,8 +46,10 @@ class Environment:
             if issues:
                 raise CompileError(source, issues)
             return Program(source, tree, plan(tree, self.functions))
-        except (RecursionError, TooDeep):
-            raise CompileError(source, [Issue(None, _TOO_DEEP)]) from None
+        except TooDeep as error:
+            raise CompileError(source, [Issue(None, str(error))]) from None
+        except RecursionError:
+            raise CompileError(source, [Issue(None, TOO_DEEP)]) from None
 
 
 def _unlike_elements(node: Expr) -> Iterator[Issue]:
