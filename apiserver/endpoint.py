@@ -8,21 +8,24 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 import pydantic
 
 from api.clock import Clock
-from api.errors import not_found
+from api.errors import MethodNotAllowed, NotFound, not_found
+from api.meta_v1 import StatusDetails
 from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
+from apiserver.decoding import decode_request
+from apiserver.patch.request import PatchRequest, decode_document
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
-from apiserver.request import Request, User
+from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
     from apiserver.authorization.authorizer import Authorizer
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
 
+NOT_ALLOWED = "the server does not allow this method on the requested resource"
 _REMEMBERED = 1000
 """Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
 
@@ -41,6 +45,9 @@ def _stored_as(resource: Resource) -> str:
 
 class Endpoint:
     """A resource as it is served: its strategy, its keys in the store, its bytes on the wire."""
+
+    custom: ClassVar[bool] = False
+    """Whether a CustomResourceDefinition defines it (`apiserver.custom_resources.endpoint`)."""
 
     def __init__(self, resource: Resource, registry: Registry, cache: WatchCache) -> None:
         self.resource = resource
@@ -83,6 +90,17 @@ class Endpoint:
         model: type[Model] = self.model
         return schema_of(model)
 
+    def check(self, info: RequestInfo) -> None:
+        """Raises NotFound for a path that leads nowhere here, MethodNotAllowed for what none can do all over."""
+        if self.namespaced:
+            misplaced = bool(info.name) and not info.namespace
+        else:
+            misplaced = bool(info.namespace) and info.resource != "namespaces"
+        if misplaced or (len(info.parts) > 3 and info.subresource != "proxy"):
+            raise NotFound("the server could not find the requested resource", StatusDetails())
+        if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
+            raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
+
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
 
@@ -92,6 +110,23 @@ class Endpoint:
         if entry is None:
             raise not_found(self.resource.group, self.resource.plural, name)
         return entry
+
+    def read(self, body: bytes, content_type: str, field_validation: str) -> tuple[Any, list[str]]:
+        """An object that a client sent, and the warnings about it.  Raises BadRequest, UnsupportedMediaType."""
+        resource = self.resource
+        return decode_request(
+            self.model, body, content_type, field_validation, kind=resource.kind, version=resource.group_version.version
+        )
+
+    def read_patched(
+        self, request: PatchRequest, document: Any, managers: Any, unread: Sequence[str]
+    ) -> tuple[Any, list[str]]:
+        """What a patch made of an object, and the warnings about it; see `PatchRequest.decode`.  Raises Invalid."""
+        return request.decode(self.model, document, managers=managers, unread=unread)
+
+    def read_applied(self, document: dict[str, Any]) -> Any:
+        """What server-side apply made of an object.  Raises Invalid."""
+        return decode_document(self.model, document)
 
     def decode(self, entry: Entry) -> Any:
         """A typed, independent copy of a stored object; kind and apiVersion are left empty, as in the store."""
@@ -155,6 +190,10 @@ class API:
     requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int
+    custom: dict[tuple[str, str, str], Endpoint] = field(default_factory=dict)
+    """The endpoints of custom resources, which come and go."""
+    custom_changes: int = 0
+    """How often they have changed: what is made of them all is made anew when this has grown."""
     watch_events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """How many events watchers have been told, by group, version and resource."""
     random: random.Random = field(default_factory=random.Random)
@@ -165,7 +204,8 @@ class API:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
     def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
-        return self.endpoints.get((group, version, plural))
+        key = group, version, plural
+        return self.endpoints.get(key) or self.custom.get(key)
 
     def endpoint_of(self, model: type[Model]) -> Endpoint:
         """The resource that serves a type.  Raises KeyError for types that are not served."""

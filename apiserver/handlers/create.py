@@ -69,7 +69,10 @@ async def _create_once(write: Write, new: Any) -> Entry:
     write.mutate(request)
     strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)
-    errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
+    known = strategy.known_finalizers
+    errors = list(
+        object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name, known_finalizers=known)
+    )
     errors += strategy.validate(new)
     write.refuse(metadata.name, errors)
     write.admit(request)

@@ -112,7 +112,10 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if not prepares_first:
         prepare()
     again = strategy.validate_name if part is None and strategy.revalidates_metadata else None
-    errors = list(object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again))
+    known = strategy.known_finalizers
+    errors = list(
+        object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again, known_finalizers=known)
+    )
     if isinstance(part, Subresource):
         errors += part.validate_update(new, old)
     else:

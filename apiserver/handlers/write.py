@@ -23,7 +23,7 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.filters.authorization import forbidden
 from apiserver.handlers.options import WriteOptions
-from apiserver.patch.managed_fields import managers_of, update_managers
+from apiserver.patch.managed_fields import NotOfVersion, managers_of, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import RequestInfo, User
 from apiserver.storage.entry import Entry
@@ -141,17 +141,20 @@ class Write:
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
         else:
             self._encoded = (encoded, document)
-        return update_managers(
-            self.endpoint.schema,
-            None if stored is None else stored.document,
-            document,
-            self.options.manager,
-            self.endpoint.resource.api_version,
-            self.api.clock.now(),
-            self.subresource,
-            ignored=dict(self.unowned or {}),
-            versions=self.endpoint.in_version,
-        )
+        try:
+            return update_managers(
+                self.endpoint.schema,
+                None if stored is None else stored.document,
+                document,
+                self.options.manager,
+                self.endpoint.resource.api_version,
+                self.api.clock.now(),
+                self.subresource,
+                ignored=dict(self.unowned or {}),
+                versions=self.endpoint.in_version,
+            )
+        except NotOfVersion:
+            return []  # as in Kubernetes: where ownership cannot be told, nobody owns anything
 
     def _encode(self, obj: Any, stored: StoredObject | None, *, as_given: bool = False) -> bytes:
         """The object as JSON, without what it shares with the stored one."""

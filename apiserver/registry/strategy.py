@@ -117,6 +117,8 @@ class Scale:
     status_replicas: str = "status.replicas"
     selector: str = "spec.selector"
     name: ClassVar[str] = "scale"
+    is_custom: ClassVar[bool] = False
+    """Whether a definition says the paths: there may be nothing at them, and at `selector` is text."""
     verbs: ClassVar[tuple[str, ...]] = ("get", "patch", "update")
 
 
@@ -184,6 +186,8 @@ class Strategy(Generic[M]):
     """Whether PUT of a name that does not exist creates it."""
     revalidates_metadata: ClassVar[bool] = True
     """Whether an update looks at the whole metadata twice, as the validation of most kinds does."""
+    known_finalizers: ClassVar[bool] = True
+    """Whether finalizers that are not qualified by somebody's domain must be Kubernetes' own."""
     unconditional_update: ClassVar[bool] = True
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False
