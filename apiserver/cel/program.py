@@ -255,7 +255,7 @@ def _takes(overload: Overload, arguments: list[Any]) -> bool:
 def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any]) -> Step:
     def called(frame: Frame) -> Any:
         value = call(left(frame), right(frame))
-        frame.charge(1)
+        frame.cost += 1
         return value
 
     return called
@@ -346,7 +346,7 @@ def _not_strictly_false(steps: list[Step]) -> Step:
     value = steps[0]
 
     def going_on(frame: Frame) -> bool:
-        frame.charge(1)
+        frame.cost += 1
         try:
             return value(frame) is not False
         except EvaluationError:
@@ -367,6 +367,8 @@ _SPECIAL: dict[str, Callable[[list[Step]], Step]] = {
 
 
 def _comprehension(node: Comprehension, functions: Functions) -> Step:
+    if (quantifier := _quantifier(node, functions)) is not None:
+        return quantifier
     over, initial = plan(node.range, functions), plan(node.initial, functions)
     condition, step, result = (plan(part, functions) for part in (node.condition, node.step, node.result))
     collect = _collector(node, functions)
@@ -385,6 +387,7 @@ def _comprehension(node: Comprehension, functions: Functions) -> Step:
                 variables[first] = key if second is not None or isinstance(values, dict) else value
                 if second is not None:
                     variables[second] = value
+                frame.charge(0)
                 if not always and condition(frame) is not True:
                     break
                 if collect is not None:
@@ -403,6 +406,54 @@ def _comprehension(node: Comprehension, functions: Functions) -> Step:
             variables.update(saved)
 
     return folded
+
+
+def _quantifier(node: Comprehension, functions: Functions) -> Step | None:
+    """`all` and `exists`: the loops that there are most of, without looking at the result in every step."""
+    step, decides = node.step, {"_&&_": False, "_||_": True}
+    if not isinstance(step, Call) or step.function not in decides or not isinstance(node.condition, Call):
+        return None
+    if node.condition.function != "@not_strictly_false" or not _is_result(step.arguments[0]):
+        return None
+    over, predicate = plan(node.range, functions), plan(step.arguments[1], functions)
+    decisive, first, second = decides[step.function], node.variable, node.variable2
+    each = 3 if step.function == "_&&_" else 4  # looking at the result twice, and the calls of the condition
+
+    def decided(frame: Frame) -> bool:
+        variables = frame.variables
+        values = over(frame)
+        saved = {name: variables[name] for name in (first, second) if name in variables}
+        keys_only = second is None and isinstance(values, dict)
+        failed: EvaluationError | None = None
+        result = not decisive
+        frame.cost += 1
+        try:
+            for key, value in _pairs(values):
+                frame.charge(each)
+                if second is None:
+                    variables[first] = key if keys_only else value
+                else:
+                    variables[first], variables[second] = key, value
+                try:
+                    found = predicate(frame)
+                except EvaluationError as error:
+                    failed = failed or error
+                    continue
+                if found is decisive:
+                    failed, result = None, decisive
+                    break
+                if not isinstance(found, bool):
+                    failed = failed or no_such_overload()
+        finally:
+            variables.pop(first, None)
+            if second is not None:
+                variables.pop(second, None)
+            variables.update(saved)
+        if failed is not None:
+            raise failed
+        return result
+
+    return decided
 
 
 def _pairs(values: Any) -> Any:
@@ -427,7 +478,7 @@ def _collector(node: Comprehension, functions: Functions) -> Callable[[Frame], N
 
         def append(frame: Frame) -> None:
             # The accumulator, the concatenation and the list of one element, as they would be charged.
-            frame.charge(2 + LIST)
+            frame.cost += 2 + LIST
             if where is None or _condition(where(frame)):
                 frame.variables[RESULT].append(element(frame))
 
@@ -436,7 +487,7 @@ def _collector(node: Comprehension, functions: Functions) -> Callable[[Frame], N
         entry = [plan(argument, functions) for argument in step.arguments[1:]]
 
         def insert(frame: Frame) -> None:
-            frame.charge(2)
+            frame.cost += 2
             if where is not None and not _condition(where(frame)):
                 return
             found = [part(frame) for part in entry]

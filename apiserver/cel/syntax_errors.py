@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from apiserver.cel.errors import Issue
 from apiserver.cel.tokens import EOF, KINDS, Token, shown
@@ -289,7 +289,7 @@ class _Path:
     left: bool
 
 
-def _reached(paths: Iterable[_Path]) -> set[_Path]:
+def _reached(paths: Iterable[_Path]) -> frozenset[_Path]:
     """All that these lead to without another token."""
     found: set[_Path] = set()
     waiting = list(paths)
@@ -309,10 +309,11 @@ def _reached(paths: Iterable[_Path]) -> set[_Path]:
                 waiting.append(_Path(choice, target, returns, left))
             elif isinstance(label, str):
                 waiting.append(_Path(choice, _RULES[label].begin, (*returns, target), left))
-    return found
+    return frozenset(found)
 
 
-def _after(paths: Iterable[_Path], kind: str) -> set[_Path]:
+@lru_cache(maxsize=4096)  # ANTLR remembers them too, as the states of an automaton
+def _after(paths: frozenset[_Path], kind: str) -> frozenset[_Path]:
     """What paths lead to by a token of this kind."""
     return _reached(
         _Path(path.choice, target, path.returns, path.left)
@@ -330,6 +331,12 @@ def _conflict(paths: Iterable[_Path]) -> bool:
         by_place.setdefault((path.state, path.returns), set()).add(path.choice)
         by_state.setdefault(path.state, set()).add(path.choice)
     return any(len(choices) > 1 for choices in by_place.values()) and all(len(each) > 1 for each in by_state.values())
+
+
+@cache
+def _choices(state: _State) -> frozenset[_Path]:
+    """All ways to go on from a decision."""
+    return _reached(_Path(choice, target, (), False) for choice, (_, target) in enumerate(state.edges))
 
 
 class _Mismatch(Exception):
@@ -443,8 +450,9 @@ class _Walk:
 
     def predict(self, state: _State) -> int:
         """Which of the state's edges the tokens ahead go on with."""
-        paths = _reached(_Path(choice, target, (), False) for choice, (_, target) in enumerate(state.edges))
-        for token in self.tokens[self.at :]:
+        paths = _choices(state)
+        for ahead in range(self.at, len(self.tokens)):
+            token = self.tokens[ahead]
             self.looked_at += 1
             if self.looked_at > _FARTHEST:
                 raise _GivenUp
@@ -453,7 +461,7 @@ class _Walk:
                 left = [path.choice for path in paths if path.left or (path.state in _ENDS and not path.returns)]
                 if left:
                     return min(left)
-                between = self.tokens[self.at : self.tokens.index(token) + 1]
+                between = self.tokens[self.at : ahead + 1]
                 raise _Mismatch(token, f"no viable alternative at input {_quoted(*between)}")
             choices = {path.choice for path in following}
             if len(choices) == 1 or _conflict(following):
@@ -501,7 +509,7 @@ def _listing(kinds: frozenset[str]) -> str:
 
 def _quoted(*tokens: Token) -> str:
     """The text from the first token to the last, as messages show it."""
-    texts = []
+    texts: list[str] = []
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.kind == EOF and texts:
             break
