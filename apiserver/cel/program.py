@@ -226,9 +226,7 @@ def _call(node: Call, functions: Functions) -> Step:
     call: Any
     if not function.checks or (len(overloads) == 1 and all(map(_is_static, nodes))):
         call, cost = overloads[0].call, costs[0]
-        if len(steps) == 2 and cost is None:
-            return _binary(steps[0], steps[1], call)
-        return _direct(steps, call, cost)
+        return _binary(steps[0], steps[1], call, cost) if len(steps) == 2 else _direct(steps, call, cost)
     chosen = list(zip(overloads, costs, strict=True))
 
     def dispatched(frame: Frame) -> Any:
@@ -252,16 +250,20 @@ def _takes(overload: Overload, arguments: list[Any]) -> bool:
     return all(takes is None or takes(argument) for takes, argument in zip(overload.takes, arguments, strict=True))
 
 
-def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any]) -> Step:
+CallCost = Callable[[Any, Any], int]
+
+
+def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any], cost: CallCost | None) -> Step:
     def called(frame: Frame) -> Any:
-        value = call(left(frame), right(frame))
-        frame.cost += 1
+        one, other = left(frame), right(frame)
+        value = call(one, other)
+        frame.cost += 1 if cost is None else cost((one, other), value)
         return value
 
     return called
 
 
-def _direct(steps: list[Step], call: Callable[..., Any], cost: Callable[[Any, Any], int] | None) -> Step:
+def _direct(steps: list[Step], call: Callable[..., Any], cost: CallCost | None) -> Step:
     def called(frame: Frame) -> Any:
         arguments = [step(frame) for step in steps]
         value = call(*arguments)
