@@ -18,7 +18,8 @@ from apiserver.cel.types import Type, unwrap_optional
 class Environment:
     """Compiles expressions that use `variables` and the functions of `libraries`.
 
-    `type_named` knows types that expressions can name besides those that the libraries bring.
+    `type_named` knows types that expressions can name besides those that the libraries bring; with `bindings` there is
+    the macro `cel.bind`.
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class Environment:
         variables: Mapping[str, Type],
         libraries: Sequence[Library] = KUBERNETES,
         type_named: Callable[[str], Type | None] | None = None,
+        bindings: bool = False,
     ) -> None:
         self.variables = variables
         self.functions, self._types = joined(tuple(libraries))
         self._more_types = type_named
+        self._bindings = bindings
 
     def type_named(self, name: str) -> Type | None:
         """The type that expressions call so."""
@@ -39,7 +42,7 @@ class Environment:
     def compile(self, source: str) -> Program:
         """Raises CompileError."""
         try:
-            tree = parse(source)
+            tree = parse(source, self._bindings)
             checker = Checker(self.variables, self.type_named, self.functions)
             checker.run(tree)
             issues = checker.issues or [*_unlike_elements(tree), *_bad_arguments(tree), *format_issues(tree)]

@@ -7,7 +7,7 @@ The grammar is https://github.com/google/cel-spec/blob/master/doc/langdef.md#syn
 from __future__ import annotations
 
 from apiserver.cel.errors import CompileError, Issue
-from apiserver.cel.macros import MacroError, expand
+from apiserver.cel.macros import MacroError, bind, expand
 from apiserver.cel.syntax import Call, Entry, Expr, Ident, ListExpr, Literal, MapExpr, ObjectExpr, Select
 from apiserver.cel.tokens import EOF, Token, tokenize, unquote
 
@@ -33,13 +33,13 @@ class _SyntaxError(Exception):
     """The tokens do not follow the grammar."""
 
 
-def parse(source: str) -> Expr:
-    """Raises CompileError."""
+def parse(source: str, bindings: bool = False) -> Expr:
+    """`bindings`: whether there is the macro `cel.bind`.  Raises CompileError."""
     if len(source) > _LONGEST:
         message = f"expression code point size exceeds limit: size: {len(source)}, limit {_LONGEST}"
         raise CompileError(source, [Issue(None, message)])
     tokens, issues = tokenize(source)
-    parser = _Parser(tokens)
+    parser = _Parser(tokens, bindings)
     try:
         tree = parser.whole()
     except _SyntaxError:
@@ -56,8 +56,9 @@ class TooDeep(Exception):
 
 
 class _Parser:
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], bindings: bool) -> None:
         self.tokens = tokens
+        self.bindings = bindings
         self.at = 0
         self.depth = 0
         self.issues: list[Issue] = []
@@ -278,6 +279,8 @@ class _Parser:
     def call(self, position: int, function: str, target: Expr | None, arguments: list[Expr]) -> Expr:
         try:
             expanded = expand(position, function, target, arguments)
+            if self.bindings and function == "bind" and isinstance(target, Ident) and target.name == "cel":
+                expanded = bind(position, arguments)
         except MacroError as error:
             self.issues.append(Issue(error.position, error.message))
             expanded = Literal(position, None)

@@ -6,12 +6,15 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from api.apiextensions_v1 import JSONSchemaProps, ValidationRule
 from api.errors import FieldError, forbidden, invalid_value
 from apiserver.registry.structural_schemas import subschemas
+
+if TYPE_CHECKING:
+    from apiserver.cel.schema_types import Declared
 
 _MOST_FOR_RULE = 10_000_000
 _MOST_FOR_SCHEMA = 100_000_000
@@ -42,10 +45,10 @@ class _Total:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """`repeated`: how often values can be here, None without a bound.  `uncorrelated`: the schema below which a value
-    has no one old value."""
+    """`declared`: what rules see of a value.  `repeated`: how often values can be here, None without a bound.
+    `uncorrelated`: the schema below which a value has no one old value."""
 
-    whole: bool = False
+    declared: Declared
     repeated: int | None = 1
     uncorrelated: str = ""
 
@@ -59,8 +62,12 @@ def validate_rules(schema: JSONSchemaProps, path: str, broken: Sequence[str]) ->
     """`broken` are the paths of what is wrong with the schema already: rules around them are left alone."""
     if not has_rules(schema):
         return
+    from apiserver.cel.rules import declare_self
+
     total = _Total()
-    yield from _validate(schema, path, _Place(whole=True), broken, total)
+    declared = declare_self(schema, whole=True)
+    if declared is not None:
+        yield from _validate(schema, path, _Place(declared), broken, total)
     if total.cost > _MOST_FOR_SCHEMA:
         for _, where in sorted(total.expensive, key=lambda each: -each[0])[:_MOST_NAMED]:
             yield forbidden(where, _CONTRIBUTED)
@@ -70,27 +77,29 @@ def validate_rules(schema: JSONSchemaProps, path: str, broken: Sequence[str]) ->
 def _validate(
     schema: JSONSchemaProps, path: str, place: _Place, broken: Sequence[str], total: _Total
 ) -> Iterator[FieldError]:
-    additional, items = schema.additionalProperties, schema.items
+    additional, items, element = schema.additionalProperties, schema.items, place.declared.element
     atomic = place.uncorrelated or (path if schema.x_kubernetes_map_type == "atomic" else "")
-    if isinstance(additional, JSONSchemaProps):
-        below = _below(place, additional, schema.maxProperties, atomic)
+    if isinstance(additional, JSONSchemaProps) and element is not None:
+        below = _Place(element, _repeated(place, schema.maxProperties), atomic)
         yield from _validate(additional, f"{path}.additionalProperties", below, broken, total)
     for name, part in schema.properties.items():
-        below = replace(place, whole=part.x_kubernetes_embedded_resource, uncorrelated=atomic)
-        yield from _validate(part, f"{path}.properties[{name}]", below, broken, total)
-    if isinstance(items, JSONSchemaProps):
+        declared = place.declared.fields.get(name)
+        if declared is not None:
+            below = _Place(declared, place.repeated, atomic)
+            yield from _validate(part, f"{path}.properties[{name}]", below, broken, total)
+    if isinstance(items, JSONSchemaProps) and element is not None:
         uncorrelated = place.uncorrelated or ("" if schema.x_kubernetes_list_type == "map" else path)
-        below = _below(place, items, schema.maxItems, uncorrelated)
+        below = _Place(element, _repeated(place, schema.maxItems), uncorrelated)
         yield from _validate(items, f"{path}.items", below, broken, total)
     if schema.x_kubernetes_validations and not any(_is_within(each, path) for each in broken):
         yield from _validate_here(schema, path, place, total)
 
 
-def _below(place: _Place, schema: JSONSchemaProps, most: int | None, uncorrelated: str) -> _Place:
-    repeated = None
-    if place.repeated is not None and most is not None:
-        repeated = min(place.repeated * max(most, 0), _LARGEST)
-    return _Place(schema.x_kubernetes_embedded_resource, repeated, uncorrelated)
+def _repeated(place: _Place, most: int | None) -> int | None:
+    """How often there can be what is repeated at a place up to so many times."""
+    if place.repeated is None or most is None:
+        return None
+    return min(place.repeated * max(most, 0), _LARGEST)
 
 
 def _is_within(path: str, around: str) -> bool:
@@ -98,14 +107,11 @@ def _is_within(path: str, around: str) -> bool:
 
 
 def _validate_here(schema: JSONSchemaProps, path: str, place: _Place, total: _Total) -> Iterator[FieldError]:
-    from apiserver.cel.rules import compile_rules, declare_self
+    from apiserver.cel.rules import compile_rules
     from apiserver.cel.schema_types import cardinality
 
-    declared = declare_self(schema, place.whole)
-    if declared is None:
-        return
-    repeated = cardinality(declared) if place.repeated is None else place.repeated
-    for index, compiled in enumerate(compile_rules(schema, declared)):
+    repeated = cardinality(place.declared) if place.repeated is None else place.repeated
+    for index, compiled in enumerate(compile_rules(schema, place.declared)):
         where = f"{path}.x-kubernetes-validations[{index}]"
         rule, at_rule, at_message = compiled.rule, f"{where}.rule", f"{where}.messageExpression"
         cost = min(compiled.cost * repeated, _LARGEST)
