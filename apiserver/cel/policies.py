@@ -32,6 +32,10 @@ class TooCostly(Refused):
     """It is right but for what it could cost."""
 
 
+def _shown(of: Type) -> str:
+    return RUNTIME_NAMES.get(of.kind, str(of))
+
+
 def compiled(environment: Environment, expression: str, *wanted: Type) -> Program:
     """`wanted` are the types that its value may have; any when there are none.  Raises Refused."""
     try:
@@ -39,8 +43,10 @@ def compiled(environment: Environment, expression: str, *wanted: Type) -> Progra
     except CompileError as error:
         raise Refused(f"compilation failed: {error}") from None
     if wanted and program.type not in wanted:
-        names = [RUNTIME_NAMES.get(of.kind, str(of)) for of in wanted]
-        raise Refused(f"must evaluate to {names[0] if len(names) == 1 else f'one of [{chr(32).join(names)}]'}")
+        names = [_shown(of) for of in wanted]
+        if len(names) > 1:
+            raise Refused(f"must evaluate to one of [{' '.join(names)}]")
+        raise Refused(f"must evaluate to {names[0]} but got {_shown(program.type)}")
     return program
 
 
@@ -134,8 +140,7 @@ def device_selector(expression: str) -> Program:
     """A selector of devices, over `device`.  Raises Refused."""
     program = compiled(_device_environment(), expression)
     if program.type not in (BOOL, ANY):
-        shown = RUNTIME_NAMES.get(program.type.kind, str(program.type))
-        raise Refused(f"must evaluate to bool or the unknown type, not {shown}")
+        raise Refused(f"must evaluate to bool or the unknown type, not {_shown(program.type)}")
     if estimate_cost(program.tree, _device_size).most > _MOST_FOR_SELECTOR:
         raise TooCostly("too complex, exceeds cost limit")
     return program
