@@ -45,7 +45,7 @@ def compiled(environment: Environment, expression: str, *wanted: Type) -> Progra
     if wanted and program.type not in wanted:
         names = [_shown(of) for of in wanted]
         if len(names) > 1:
-            raise Refused(f"must evaluate to one of [{' '.join(names)}]")
+            raise Refused(f"must evaluate to one of [{' '.join(names)}] but got {_shown(program.type)}")
         raise Refused(f"must evaluate to {names[0]} but got {_shown(program.type)}")
     return program
 

@@ -51,7 +51,9 @@ def _every_element(arguments: Sequence[Any], result: Any) -> int:
 
 def whole_traversal(value: Any) -> int:
     """The cost of passing over a value and all that is in it."""
-    if isinstance(value, str | bytes):
+    if isinstance(value, str):
+        return int(len(value.encode()) * TRAVERSAL)
+    if isinstance(value, bytes):
         return int(len(value) * TRAVERSAL)
     if isinstance(value, list):
         return sum(map(whole_traversal, value))
