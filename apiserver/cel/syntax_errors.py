@@ -10,272 +10,19 @@ walked only for expressions that the parser has refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from apiserver.cel.errors import Issue
+from apiserver.cel.grammar import END, ENDS, FOLLOWERS, RULES, State, next_kinds
 from apiserver.cel.tokens import EOF, KINDS, Token, shown
 
-_END = "ε"
-"""In a set of kinds: the rule can end there."""
 _MOST_RECOVERIES = 30
 _FARTHEST = 5000
 """How many tokens are looked ahead at in all: decisions look far ahead in some texts, such as rows of minus signs."""
 _KEYWORD_AS_NAME = re.compile(r"no viable alternative at input '.(true|false|null)'")
-
-
-@dataclass(eq=False, slots=True)
-class _State:
-    """A place between tokens.  `decides` tells the places apart where the walk looks ahead: "block", "loop", "back"."""
-
-    decides: str = ""
-    edges: list[tuple[frozenset[str] | str | None, _State]] = field(default_factory=list)
-    """To which state leads what: kinds of tokens, a rule by its name, or nothing."""
-
-
-_FOLLOWERS: dict[_State, list[_State]] = {}
-"""By the state that ends a rule: where the rules that call it go on."""
-
-
-class _Element:
-    """A part of a rule: `begin` is its first state, and it ends in the state that it is linked to."""
-
-    begin: _State
-
-    def link(self, end: _State) -> None:
-        raise NotImplementedError
-
-    def walk(self, parser: _Walk) -> None:
-        raise NotImplementedError
-
-
-class _Tok(_Element):
-    def __init__(self, *kinds: str) -> None:
-        self.begin = _State()
-        self.kinds = frozenset(kinds)
-
-    def link(self, end: _State) -> None:
-        self.begin.edges.append((self.kinds, end))
-
-    def walk(self, parser: _Walk) -> None:
-        parser.state = self.begin
-        parser.match(self.kinds)
-
-
-class _Rule(_Element):
-    def __init__(self, name: str) -> None:
-        self.begin = _State()
-        self.name = name
-
-    def link(self, end: _State) -> None:
-        self.begin.edges.append((self.name, end))
-
-    def walk(self, parser: _Walk) -> None:
-        parser.state = self.begin
-        parser.run(self.name)
-
-
-class _Seq(_Element):
-    def __init__(self, *parts: _Element) -> None:
-        self.parts = parts
-        self.begin = parts[0].begin
-
-    def link(self, end: _State) -> None:
-        for part, following in zip(self.parts, self.parts[1:], strict=False):
-            part.link(following.begin)
-        self.parts[-1].link(end)
-
-    def walk(self, parser: _Walk) -> None:
-        for part in self.parts:
-            part.walk(parser)
-
-
-class _Alt(_Element):
-    def __init__(self, *choices: _Element) -> None:
-        self.begin = _State("block")
-        self.choices = choices
-
-    def link(self, end: _State) -> None:
-        for choice in self.choices:
-            self.begin.edges.append((None, choice.begin))
-            choice.link(end)
-
-    def walk(self, parser: _Walk) -> None:
-        parser.sync(self.begin)
-        self.choices[parser.predict(self.begin)].walk(parser)
-
-
-class _Opt(_Element):
-    def __init__(self, *parts: _Element) -> None:
-        self.begin = _State("block")
-        self.body = _Seq(*parts)
-
-    def link(self, end: _State) -> None:
-        self.body.link(end)
-        self.begin.edges += [(None, self.body.begin), (None, end)]
-
-    def walk(self, parser: _Walk) -> None:
-        parser.sync(self.begin)
-        if parser.kind in _next(self.body.begin):
-            self.body.walk(parser)
-
-
-class _Star(_Element):
-    """Repeated, or not there.  `far`: one token does not tell whether it goes on."""
-
-    def __init__(self, body: _Element, far: bool = False) -> None:
-        self.begin, self.back = _State("loop"), _State("back")
-        self.body, self.far = body, far
-
-    def link(self, end: _State) -> None:
-        self.body.link(self.back)
-        self.back.edges.append((None, self.begin))
-        self.begin.edges += [(None, self.body.begin), (None, end)]
-
-    def walk(self, parser: _Walk) -> None:
-        parser.sync(self.begin)
-        while parser.predict(self.begin) == 0 if self.far else parser.kind in _next(self.body.begin):
-            self.body.walk(parser)
-            parser.sync(self.back)
-
-
-class _Plus(_Element):
-    def __init__(self, body: _Element, far: bool = False) -> None:
-        self.begin, self.back = _State("block"), _State("back")
-        self.body, self.far = body, far
-
-    def link(self, end: _State) -> None:
-        self.begin.edges.append((None, self.body.begin))
-        self.body.link(self.back)
-        self.back.edges += [(None, self.begin), (None, end)]
-
-    def walk(self, parser: _Walk) -> None:
-        parser.sync(self.begin)
-        while True:
-            self.body.walk(parser)
-            parser.sync(self.back)
-            goes_on = parser.predict(self.back) == 0 if self.far else parser.kind in _next(self.body.begin)
-            if not goes_on:
-                return
-
-
-def _listed(*parts: _Element, far: bool) -> _Element:
-    """Parts, and the same again after commas."""
-    return _Seq(*parts, _Star(_Seq(_Tok("','"), *_copies(parts)), far))
-
-
-def _copies(parts: Iterable[_Element]) -> Iterator[_Element]:
-    for part in parts:
-        yield _Rule(part.name) if isinstance(part, _Rule) else _Tok("':'")
-
-
-_RELATIONS = ("'<'", "'<='", "'>='", "'>'", "'=='", "'!='", "'in'")
-_RULES: dict[str, _Element] = {
-    "start": _Seq(_Rule("expr"), _Tok(EOF)),
-    "expr": _Seq(_Rule("or"), _Opt(_Tok("'?'"), _Rule("or"), _Tok("':'"), _Rule("expr"))),
-    "or": _Seq(_Rule("and"), _Star(_Seq(_Tok("'||'"), _Rule("and")))),
-    "and": _Seq(_Rule("relation"), _Star(_Seq(_Tok("'&&'"), _Rule("relation")))),
-    "relation": _Seq(_Rule("calc"), _Star(_Seq(_Tok(*_RELATIONS), _Rule("relation")), far=True)),
-    "calc": _Seq(
-        _Rule("unary"),
-        _Star(_Alt(_Seq(_Tok("'*'", "'/'", "'%'"), _Rule("calc")), _Seq(_Tok("'+'", "'-'"), _Rule("calc"))), far=True),
-    ),
-    "unary": _Alt(
-        _Rule("member"),
-        _Seq(_Plus(_Tok("'!'")), _Rule("member")),
-        _Seq(_Plus(_Tok("'-'"), far=True), _Rule("member")),
-    ),
-    "member": _Seq(
-        _Rule("primary"),
-        _Star(
-            _Alt(
-                _Seq(_Tok("'.'"), _Opt(_Tok("'?'")), _Rule("name")),
-                _Seq(_Tok("'.'"), _Tok("IDENTIFIER"), _Tok("'('"), _Opt(_Rule("arguments")), _Tok("')'")),
-                _Seq(_Tok("'['"), _Opt(_Tok("'?'")), _Rule("expr"), _Tok("']'")),
-            ),
-            far=True,
-        ),
-    ),
-    "primary": _Alt(
-        _Seq(_Opt(_Tok("'.'")), _Tok("IDENTIFIER")),
-        _Seq(_Opt(_Tok("'.'")), _Tok("IDENTIFIER"), _Tok("'('"), _Opt(_Rule("arguments")), _Tok("')'")),
-        _Seq(_Tok("'('"), _Rule("expr"), _Tok("')'")),
-        _Seq(_Tok("'['"), _Opt(_Rule("elements")), _Opt(_Tok("','")), _Tok("']'")),
-        _Seq(_Tok("'{'"), _Opt(_Rule("entries")), _Opt(_Tok("','")), _Tok("'}'")),
-        _Seq(
-            _Opt(_Tok("'.'")),
-            _Tok("IDENTIFIER"),
-            _Star(_Seq(_Tok("'.'"), _Tok("IDENTIFIER"))),
-            _Tok("'{'"),
-            _Opt(_Rule("fields")),
-            _Opt(_Tok("','")),
-            _Tok("'}'"),
-        ),
-        _Rule("literal"),
-    ),
-    "arguments": _listed(_Rule("expr"), far=False),
-    "elements": _listed(_Rule("element"), far=True),
-    "fields": _listed(_Rule("field"), _Tok("':'"), _Rule("expr"), far=True),
-    "field": _Seq(_Opt(_Tok("'?'")), _Rule("name")),
-    "entries": _listed(_Rule("element"), _Tok("':'"), _Rule("expr"), far=True),
-    "name": _Alt(_Tok("IDENTIFIER"), _Tok("ESC_IDENTIFIER")),
-    "element": _Seq(_Opt(_Tok("'?'")), _Rule("expr")),
-    "literal": _Alt(
-        _Seq(_Opt(_Tok("'-'")), _Tok("NUM_INT")),
-        _Tok("NUM_UINT"),
-        _Seq(_Opt(_Tok("'-'")), _Tok("NUM_FLOAT")),
-        _Tok("STRING"),
-        _Tok("BYTES"),
-        _Tok("'true'"),
-        _Tok("'false'"),
-        _Tok("'null'"),
-    ),
-}
-
-
-def _build() -> frozenset[_State]:
-    """Link the states of all rules.  Returns those that end a rule."""
-    ends = {name: _State() for name in _RULES}
-    for name, rule in _RULES.items():
-        rule.link(ends[name])
-    seen: set[_State] = set()
-    waiting = [rule.begin for rule in _RULES.values()]
-    while waiting:
-        state = waiting.pop()
-        if state in seen:
-            continue
-        seen.add(state)
-        for label, target in state.edges:
-            if isinstance(label, str):
-                _FOLLOWERS.setdefault(ends[label], []).append(target)
-            waiting.append(target)
-    return frozenset(ends.values())
-
-
-_ENDS = _build()
-
-
-@cache
-def _next(state: _State) -> frozenset[str]:
-    """The kinds of tokens that can come next within the rule, with _END where it can end.  No rule can be empty."""
-    found: set[str] = set()
-    seen: set[_State] = set()
-    waiting = [state]
-    while waiting:
-        at = waiting.pop()
-        if at in seen:
-            continue
-        seen.add(at)
-        if at in _ENDS:
-            found.add(_END)
-        for label, target in at.edges:
-            if isinstance(label, frozenset):
-                found |= label
-            else:
-                waiting.append(target if label is None else _RULES[label].begin)
-    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +31,8 @@ class _Path:
     it has left the rule of the decision."""
 
     choice: int
-    state: _State
-    returns: tuple[_State, ...]
+    state: State
+    returns: tuple[State, ...]
     left: bool
 
 
@@ -299,16 +46,16 @@ def _reached(paths: Iterable[_Path]) -> frozenset[_Path]:
             continue
         found.add(path)
         choice, returns, left = path.choice, path.returns, path.left
-        if path.state in _ENDS:
+        if path.state in ENDS:
             if returns:
                 waiting.append(_Path(choice, returns[-1], returns[:-1], left))
             else:
-                waiting += [_Path(choice, state, (), True) for state in _FOLLOWERS.get(path.state, ())]
+                waiting += [_Path(choice, state, (), True) for state in FOLLOWERS.get(path.state, ())]
         for label, target in path.state.edges:
             if label is None:
                 waiting.append(_Path(choice, target, returns, left))
             elif isinstance(label, str):
-                waiting.append(_Path(choice, _RULES[label].begin, (*returns, target), left))
+                waiting.append(_Path(choice, RULES[label].begin, (*returns, target), left))
     return frozenset(found)
 
 
@@ -325,8 +72,8 @@ def _after(paths: frozenset[_Path], kind: str) -> frozenset[_Path]:
 
 def _conflict(paths: Iterable[_Path]) -> bool:
     """Whether different choices lead to the same everywhere, so that looking further cannot tell them apart."""
-    by_place: dict[tuple[_State, tuple[_State, ...]], set[int]] = {}
-    by_state: dict[_State, set[int]] = {}
+    by_place: dict[tuple[State, tuple[State, ...]], set[int]] = {}
+    by_state: dict[State, set[int]] = {}
     for path in paths:
         by_place.setdefault((path.state, path.returns), set()).add(path.choice)
         by_state.setdefault(path.state, set()).add(path.choice)
@@ -334,7 +81,7 @@ def _conflict(paths: Iterable[_Path]) -> bool:
 
 
 @cache
-def _choices(state: _State) -> frozenset[_Path]:
+def _choices(state: State) -> frozenset[_Path]:
     """All ways to go on from a decision."""
     return _reached(_Path(choice, target, (), False) for choice, (_, target) in enumerate(state.edges))
 
@@ -354,13 +101,13 @@ class _Walk:
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.at = 0
-        self.state = _State()
-        self.callers: list[_State] = []
+        self.state = State()
+        self.callers: list[State] = []
         """Where the rules were called that are being walked."""
         self.recovering = False
         self.recoveries = 0
         self.looked_at = 0
-        self.last: tuple[int, set[_State]] = (-1, set())
+        self.last: tuple[int, set[State]] = (-1, set())
         """Where it recovered last, and in which states."""
         self.issues: list[Issue] = []
 
@@ -379,7 +126,7 @@ class _Walk:
         """Walk a rule, going on behind what is wrong in it."""
         self.callers.append(self.state)
         try:
-            _RULES[rule].walk(self)
+            RULES[rule].walk(self)
         except _Mismatch as error:
             self.report(error.token, error.message)
             self.recover()
@@ -393,18 +140,18 @@ class _Walk:
         message = _KEYWORD_AS_NAME.sub(r"mismatched input '\1' expecting IDENTIFIER", message)
         self.issues.append(Issue(token.position, f"Syntax error: {message}"))
 
-    def expected(self, state: _State) -> frozenset[str]:
+    def expected(self, state: State) -> frozenset[str]:
         """The kinds of tokens that could come next, whatever rules end before."""
-        following = _next(state)
+        following = next_kinds(state)
         found = set(following)
         for caller in reversed(self.callers[1:]):
-            if _END not in following:
+            if END not in following:
                 break
-            following = _next(_followed(caller))
+            following = next_kinds(_followed(caller))
             found |= following
-        if _END in following:
+        if END in following:
             found.add(EOF)
-        return frozenset(found - {_END})
+        return frozenset(found - {END})
 
     def match(self, kinds: frozenset[str]) -> None:
         if self.kind in kinds:
@@ -434,11 +181,11 @@ class _Walk:
         self.recovering = False
         return True
 
-    def sync(self, state: _State) -> None:
+    def sync(self, state: State) -> None:
         """Before a decision: is there a token that any choice begins with?"""
         self.state = state
-        following = _next(state)
-        if self.recovering or _END in following or self.kind in following:
+        following = next_kinds(state)
+        if self.recovering or END in following or self.kind in following:
             return
         if state.decides != "back":
             if not self.drop_one():
@@ -448,7 +195,7 @@ class _Walk:
         self.report(self.token, f"extraneous input {_quoted(self.token)} expecting {_listing(expected)}")
         self.consume_until(expected | self.resumable())
 
-    def predict(self, state: _State) -> int:
+    def predict(self, state: State) -> int:
         """Which of the state's edges the tokens ahead go on with."""
         paths = _choices(state)
         for ahead in range(self.at, len(self.tokens)):
@@ -458,7 +205,7 @@ class _Walk:
                 raise _GivenUp
             following = _after(paths, token.kind)
             if not following:
-                left = [path.choice for path in paths if path.left or (path.state in _ENDS and not path.returns)]
+                left = [path.choice for path in paths if path.left or (path.state in ENDS and not path.returns)]
                 if left:
                     return min(left)
                 between = self.tokens[self.at : ahead + 1]
@@ -489,15 +236,15 @@ class _Walk:
         """What the rules that are being walked can go on with after the rules that they called."""
         found: set[str] = set()
         for caller in self.callers[1:]:
-            found |= _next(_followed(caller))
-        return frozenset(found - {_END})
+            found |= next_kinds(_followed(caller))
+        return frozenset(found - {END})
 
     def consume_until(self, kinds: frozenset[str]) -> None:
         while self.kind != EOF and self.kind not in kinds:
             self.consume()
 
 
-def _followed(caller: _State) -> _State:
+def _followed(caller: State) -> State:
     """Where a rule goes on after the one it calls in this state."""
     return caller.edges[0][1]
 

@@ -167,9 +167,7 @@ def validate_match_conditions(
         seen.add(condition.name)
 
 
-def validate_variables(
-    variables: Sequence[Variable], expressions: PolicyValidation, path: str
-) -> Iterator[FieldError]:
+def validate_variables(variables: Sequence[Variable], expressions: PolicyValidation, path: str) -> Iterator[FieldError]:
     for index, variable in enumerate(variables):
         where = f"{path}[{index}]"
         if not variable.name.strip():
