@@ -99,7 +99,7 @@ def test_mutations_are_objects_or_patches() -> None:
     ("expression", "allowed"),
     [
         ("authorizer.path('/healthz').check('get').allowed()", True),
-        ("authorizer.group('apps').resource('deployments').subresource('scale').name('a').check('get').allowed()", True),
+        ("authorizer.group('apps').resource('deploys').subresource('scale').name('a').check('get').allowed()", True),
         ("authorizer.group('').resource('pods').fieldSelector('spec.nodeName=a').check('list').allowed()", True),
         ("authorizer.requestResource.check('create').allowed()", True),
         ("authorizer.path('/x').check('get').reason() == ''", None),
