@@ -261,3 +261,16 @@ def resource_of(model: type[Model]) -> Resource:
 def resource_of_kind(api_version: str, kind: str) -> Resource | None:
     """The built-in resource of an object's `apiVersion` and `kind`, if there is one."""
     return _BY_KIND.get((GroupVersion.parse(api_version), kind))
+
+
+_EVERYDAY = (
+    "deployments.apps", "replicasets.apps", "pods", "nodes", "leases.coordination.k8s.io", "serviceaccounts",
+    "configmaps", "events", "services", "endpoints", "endpointslices.discovery.k8s.io", "namespaces", "secrets",
+    "events.events.k8s.io",
+)  # fmt: skip
+
+
+def everyday_resources() -> list[Resource]:
+    """What the components of a cluster work with from the first moment on; what is needed first comes first."""
+    resources = {resource.group_resource: resource for resource in RESOURCES}
+    return [resources[name] for name in _EVERYDAY]

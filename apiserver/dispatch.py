@@ -22,6 +22,7 @@ from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
 from apiserver.handlers import pod_subresources, reviews
 from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
+from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
@@ -100,6 +101,7 @@ class Dispatcher:
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
+        await admit_connection(self.api, endpoint, request)
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
@@ -130,23 +132,25 @@ class Dispatcher:
         if version := request.query.get("resourceVersion"):
             check_read_version(version, self.api.cache.revision)
         if not endpoint.resource.is_stored:
-            return self._object(endpoint, await computed_object(endpoint, info.name), request, media)
-        return self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
+            return await self._object(endpoint, await computed_object(endpoint, info.name), request, media)
+        return await self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
         options = list_options(request.query, endpoint.selectable_field_names, custom=endpoint.custom)
         if not endpoint.resource.is_stored:
-            return self._page(endpoint, await computed_page(endpoint, options), request, media)
+            return await self._page(endpoint, await computed_page(endpoint, options), request, media)
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
-        return self._page(endpoint, page, request, media)
+        return await self._page(endpoint, page, request, media)
 
-    def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
+    async def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
         metadata: dict[str, Any] = {"resourceVersion": str(page.revision)} if page.revision else {}
         if page.continue_ or (endpoint.custom and not media.transform):
             metadata["continue"] = page.continue_
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
+        if endpoint.converts:
+            await endpoint.prepare(page.entries)
         if media.transform:
             now = self.api.clock.now()
             return Answer(document=tables.transformed_list(endpoint, page.entries, metadata, media, request, now))
@@ -155,9 +159,11 @@ class Dispatcher:
         head = orjson.dumps({**kind, "metadata": metadata})
         return Answer(parts=list(_list_parts(head, endpoint.bodies(page.entries))))
 
-    def _object(
+    async def _object(
         self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
     ) -> Answer:
+        if endpoint.converts:
+            await endpoint.prepare([entry])
         if media.transform:
             document = tables.transformed_object(endpoint, entry, media, request, self.api.clock.now())
             return Answer(status, document=document)
@@ -189,7 +195,7 @@ class Dispatcher:
         write = self._begin(endpoint, request, options)
         new = await self._decoded(endpoint.model, endpoint, request, options)
         entry = await create_object(write, new)
-        return self._object(endpoint, entry, request, media, _CREATED)
+        return await self._object(endpoint, entry, request, media, _CREATED)
 
     async def _update(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = write_options(request, "UpdateOptions")
@@ -205,7 +211,7 @@ class Dispatcher:
 
         create = endpoint.strategy.create_on_update and not write.subresource
         entry, created = await update_object(write, request.info.name, _each_time(read), create=create)
-        return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
+        return await self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _patch(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         kind = patch_type(request.header("content-type"), endpoint.custom)
@@ -216,7 +222,7 @@ class Dispatcher:
         entry, created = await update_object(
             write, request.info.name, transformer(write, kind, body), create=create, uid_is_condition=False
         )
-        return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
+        return await self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _delete_options(self, request: Request) -> DeleteOptions:
         body = await request.body(self.api.max_request_bytes)
@@ -233,7 +239,7 @@ class Dispatcher:
         write = self._begin(endpoint, request, WriteOptions(dry_run=dry_run))
         entry, gone = await delete_object(write, request.info.name, options)
         if not gone or endpoint.strategy.returns_deleted:
-            return self._object(endpoint, entry, request, media)
+            return await self._object(endpoint, entry, request, media)
         resource = endpoint.resource
         uid = orjson.loads(entry.body)["metadata"]["uid"]
         details: dict[str, Any] = {
@@ -250,7 +256,7 @@ class Dispatcher:
         write = self._begin(endpoint, request, WriteOptions(dry_run=bool(options.dryRun)))
         page = await list_page(self.api.cache, endpoint.prefix, write.namespace, selection)
         await delete_objects(write, page.entries, options)
-        return self._page(endpoint, page, request, media)
+        return await self._page(endpoint, page, request, media)
 
     # --- subresources ----------------------------------------------------------------------------
 
@@ -275,6 +281,7 @@ class Dispatcher:
         info = request.info
         if info.verb == "get":
             entry = endpoint.find(info.namespace, info.name)
+            await endpoint.prepare([entry])
             return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
         if info.verb == "update":
             options = write_options(request, "UpdateOptions")
@@ -288,6 +295,7 @@ class Dispatcher:
             write = self._begin(endpoint, request, write_options(request, "PatchOptions", apply=kind == APPLY_PATCH))
             make = patching(write, kind, await request.body(self.api.max_request_bytes))
         entry = await write_scale(write, part, info.name, make)
+        await endpoint.prepare([entry])
         return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
 
     async def bind(self, endpoint: Endpoint, request: Request) -> Answer:
@@ -310,13 +318,18 @@ class Dispatcher:
         ]
         if problems:
             raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
+        metadata, spec, version = asked.metadata, asked.spec, "authentication.k8s.io/v1"
+        asked.kind = asked.apiVersion = ""
+        if spec.expirationSeconds is None:
+            spec.expirationSeconds = 3600
+        metadata.managedFields = reviews.managers_of_review(self.api, asked, version, options.manager, "token")
+        metadata.name, metadata.namespace, metadata.uid = info.name, info.namespace, self.api.new_uid()
+        metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
+        await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
-        asked.status = self.api.tokens.issue(account, asked.spec)
-        asked.spec.audiences = asked.spec.audiences or [ISSUER]
-        asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600
-        asked.metadata.name, asked.metadata.namespace = request.info.name, request.info.namespace
-        asked.metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
-        asked.kind, asked.apiVersion = "TokenRequest", "authentication.k8s.io/v1"
+        asked.status = self.api.tokens.issue(account, spec)
+        spec.audiences = spec.audiences or [ISSUER]
+        asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 
     async def evict(self, endpoint: Endpoint, request: Request) -> Answer:

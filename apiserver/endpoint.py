@@ -19,6 +19,7 @@ from api.meta_v1 import StatusDetails
 from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
+from apiserver.admission.dynamic import DynamicAdmission
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
 from apiserver.decoding import decode_request
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from apiserver.service_account_tokens import ServiceAccountTokens
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
+    from apiserver.webhook_client import WebhookClient
 
 NOT_ALLOWED = "the server does not allow this method on the requested resource"
 _REMEMBERED = 1000
@@ -48,6 +50,8 @@ class Endpoint:
 
     custom: ClassVar[bool] = False
     """Whether a CustomResourceDefinition defines it (`apiserver.custom_resources.endpoint`)."""
+    converts: bool = False
+    """Whether stored objects may have to be converted by a webhook before they are shown, and after they were made."""
 
     def __init__(self, resource: Resource, registry: Registry, cache: WatchCache) -> None:
         self.resource = resource
@@ -73,6 +77,11 @@ class Endpoint:
     @cached_property
     def model(self) -> type[Any]:
         return self.resource.model
+
+    def load(self) -> None:
+        """Import and build what the first request for the kind would have to wait for."""
+        self.model.model_rebuild()
+        _ = self.strategy, self.schema
 
     @cached_property
     def subresources(self) -> dict[str, Subresource | Scale]:
@@ -100,6 +109,13 @@ class Endpoint:
             raise NotFound("the server could not find the requested resource", StatusDetails())
         if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
+
+    async def prepare(self, entries: Sequence[Entry]) -> None:
+        """Convert stored objects that are to be looked at.  Raises StatusError."""
+
+    async def in_storage_version(self, document: dict[str, Any]) -> dict[str, Any]:
+        """An object that is to be stored, converted.  Raises StatusError."""
+        return document
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
@@ -163,6 +179,18 @@ class Endpoint:
                     return None
         return None
 
+    def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """An object of this resource, known to be good, as the resource of another version shows it; None when there is
+        no such resource.  The document stays as it is."""
+        shown = self.in_version(api_version, document)
+        return None if shown is None else shown[1]
+
+    def equivalents(self) -> list[Resource]:
+        """The resources that show the same objects in other groups and versions."""
+        mine = self.resource
+        stored_as = _stored_as(mine)
+        return [other for other in self._registry.resources if other is not mine and _stored_as(other) == stored_as]
+
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         """An object as the store keeps it: metadata first, without kind, apiVersion and resourceVersion.
 
@@ -200,6 +228,32 @@ class API:
     arrivals: Arrivals = field(default_factory=Arrivals)
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
+    @cached_property
+    def dynamic_admission(self) -> DynamicAdmission:
+        return DynamicAdmission(self)
+
+    @cached_property
+    def webhook_client(self) -> WebhookClient:
+        """How webhooks are called, those that are services of the cluster included."""
+        from apiserver.service_target import service_target
+        from apiserver.webhook_client import WebhookClient
+
+        def resolve(namespace: str, name: str, port: int) -> tuple[str, int]:
+            target = service_target(self, namespace, name, port)
+            return target.host, target.port
+
+        return WebhookClient(resolve)
+
+    @cached_property
+    def preparing(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do before others."""
+        return [plugin for plugin in self.admission if plugin.prepares]
+
+    @cached_property
+    def reserving(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do when all have agreed."""
+        return [plugin for plugin in self.admission if plugin.reserves]
+
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
@@ -218,6 +272,7 @@ class API:
             user=user.name,
             get=self.get_object,
             peek=self.peek,
+            peek_all=self.peek_all,
             list=self.list_objects,
             exists=self.exists,
             requester=self.requester(user),
@@ -237,15 +292,20 @@ class API:
     def peek(self, model: type[Model], namespace: str, name: str) -> Any | None:
         """The same, shared with everybody who looks at the object: nobody changes it."""
         endpoint = self.endpoint_of(model)
-        key = endpoint.key(namespace, name)
-        entry = self.cache.get(key)
-        if entry is None:
-            return None
-        seen = self._seen.get(key)
+        entry = self.cache.get(endpoint.key(namespace, name))
+        return None if entry is None else self._look(endpoint, entry)
+
+    def peek_all(self, model: type[Model], namespace: str) -> Sequence[Any]:
+        """The same of all objects of a kind, of one namespace or ("") of all: for kinds there are few of."""
+        endpoint = self.endpoint_of(model)
+        return [self._look(endpoint, entry) for entry in self.cache.list(endpoint.prefix, namespace)]
+
+    def _look(self, endpoint: Endpoint, entry: Entry) -> Any:
+        seen = self._seen.get(entry.key)
         if seen is None or seen[0] is not entry:
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
-            seen = self._seen[key] = (entry, endpoint.decode(entry))
+            seen = self._seen[entry.key] = (entry, endpoint.decode(entry))
         return seen[1]
 
     def list_objects(self, model: type[Model], namespace: str) -> list[Any]:

@@ -17,9 +17,11 @@ import uvicorn
 from api.clock import SystemClock
 from api.core_v1 import Namespace
 from api.errors import AlreadyExists
-from api.scheme import RESOURCES
+from api.scheme import RESOURCES, everyday_resources
 from apiserver import bootstrap
-from apiserver.admission.table import default_plugins
+from apiserver.admission.configuration import ConfigurationError, load
+from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.admission.table import plugins
 from apiserver.app import Application, with_filters
 from apiserver.authorization.modes import authorizer_of
 from apiserver.authorization.rbac import RBAC
@@ -183,7 +185,7 @@ class Server:
             cache=cache,
             clock=self.clock,
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
-            admission=default_plugins(),
+            admission=_admission(options),
             authenticate=authentication.authenticate,
             authorizer=authorizer,
             requester=lambda user: AuthorizedRequester(user, authorizer, roles),
@@ -278,6 +280,10 @@ class Server:
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
         await self._has_roles.wait()
+        for resource in everyday_resources():
+            endpoint = api.endpoints[resource.group, resource.group_version.version, resource.plural]
+            endpoint.load()
+            await asyncio.sleep(0)  # whoever asks for something now does not wait for all of them
         await api.arrivals.bring(lambda: self._create_later_objects(api))
 
     async def _create_later_objects(self, api: API) -> None:
@@ -338,6 +344,15 @@ class Server:
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")
             os.close(self.options.ready_fd)
+
+
+def _admission(options: Options) -> list[AdmissionPlugin]:
+    """Raises StartError."""
+    try:
+        configurations = load(options.admission_control_config_file)
+        return plugins(options.enable_admission_plugins, options.disable_admission_plugins, configurations)
+    except ConfigurationError as error:
+        raise StartError(f"--admission-control-config-file: {error}") from None
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,6 +11,8 @@ from pydantic.fields import FieldInfo
 
 from api.model import Model, bare
 
+LONGEST_REMEMBERED = 16_384
+"""Bytes of a spec's JSON that is worth remembering: larger ones are no template's."""
 _CONTAINERS = (dict, list)
 _dumps = orjson.dumps
 
@@ -29,21 +31,34 @@ class StoredObject:
     object there and in the new one is neither read nor compared nor encoded again.
     """
 
-    __slots__ = ("_model", "_typed", "document", "entry", "plain")
+    __slots__ = ("_model", "_typed", "document", "entry")
 
     def __init__(self, endpoint: Endpoint, entry: Entry) -> None:
         self.entry = entry
         self.document: dict[str, Any] = orjson.loads(endpoint.body(entry))
-        self.plain: bytes = orjson.dumps(without_managers(self.document))
-        self._model = endpoint.model
+        self._model: type[Model] = endpoint.model
         self._typed: Any = None
 
     @property
+    def plain(self) -> bytes:
+        """The object's JSON without managedFields."""
+        return orjson.dumps(without_managers(self.document))
+
+    @property
     def typed(self) -> Any:
-        """The stored object, without managedFields.  Nobody changes it."""
+        """The stored object, without managedFields.  Nobody changes it: objects with the same spec share that."""
         if self._typed is None:
-            self._typed = self.decode()
+            self._typed = self._read()
         return self._typed
+
+    def _read(self) -> Any:
+        document = without_managers(self.document)
+        spec = orjson.dumps(document.get("spec")) if "spec" in shareable(self._model) else b"null"
+        if spec == b"null" or len(spec) > LONGEST_REMEMBERED:
+            return self._model.decode(orjson.dumps(document))
+        typed: Any = self._model.decode(orjson.dumps({k: v for k, v in document.items() if k != "spec"}))
+        typed.spec = _typed_spec(self._model, spec)
+        return typed
 
     @property
     def managers(self) -> list[dict[str, Any]]:
@@ -92,6 +107,13 @@ def shareable(model: type[Model]) -> tuple[str, ...]:
     Rules may fill in what such a member lacks, which it does not, being stored; plain maps and lists they change.
     """
     return tuple(name for name, field in model.model_fields.items() if name != "metadata" and _is_model(field))
+
+
+@lru_cache(maxsize=64)
+def _typed_spec(model: type[Model], encoded: bytes) -> Any:
+    """The typed spec of an object of `model`, from its JSON."""
+    kind: type[Model] = bare(model.model_fields["spec"].annotation)
+    return kind.decode(encoded)
 
 
 def _is_model(field: FieldInfo) -> bool:

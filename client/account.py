@@ -15,9 +15,9 @@ import httpx
 from api.authentication_v1 import TokenRequest
 from api.clock import Clock
 from api.core_v1 import ServiceAccount
-from api.errors import AlreadyExists, NotFound
+from api.errors import AlreadyExists, NotFound, StatusError
 from api.meta_v1 import ObjectMeta
-from client.rest import RestClient
+from client.rest import RestClient, Unreachable
 from client.transport import Transport
 
 _LIFE = 3600.0  # seconds that a token is asked to be valid for
@@ -94,11 +94,25 @@ class AccountClients:
         self._config = replace(client.config, client_cert_data=b"", client_key_data=b"", token="")
         self._client, self._namespace, self._user_agent, self._clock = client, namespace, user_agent, clock
         self._shared = Transport(self._config, user_agent)
+        self._asking: set[asyncio.Task[None]] = set()
 
-    def of(self, account: str) -> RestClient:
+    def of(self, account: str, *, at_once: bool = False) -> RestClient:
+        """`at_once`: ask for the token before there is anything to do with it."""
         token = AccountToken(self._client, self._namespace, account, self._clock)
+        if at_once:
+            asking = asyncio.create_task(self._ask_early(token))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
         transport = AccountTransport(self._shared, self._user_agent, token)
         return RestClient(self._config, clock=self._clock, transport=transport)
 
+    @staticmethod
+    async def _ask_early(token: AccountToken) -> None:
+        with contextlib.suppress(StatusError, Unreachable):  # whoever needs it will ask again, and hear why
+            await token.get()
+
     async def close(self) -> None:
+        for asking in self._asking:
+            asking.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
         await self._shared.aclose()

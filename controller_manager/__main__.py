@@ -13,9 +13,11 @@ from client.account import AccountClients
 from client.component import USER_AGENT, Component, add_boolean, duration, flag_parser, run
 from client.controller import Controller, SharedInformers
 from client.events import EventRecorder
-from controller_manager.table import CONTROLLERS, chosen
+from controller_manager.table import CONTROLLERS, Start, chosen
 
 NAME = "kube-controller-manager"
+_MOMENT = 1.0
+"""Seconds that the controllers start later which nobody waits for."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,12 +50,28 @@ async def work(component: Component) -> None:
     async def lead() -> None:
         informers = SharedInformers(component.client, component.clock)
         accounts = AccountClients(component.client, "kube-system", USER_AGENT.format(NAME), component.clock)
-        controllers = []
-        for name in chosen(options.controllers):
+        controllers: list[Controller] = []
+
+        def make(name: str) -> Controller:
             entry = CONTROLLERS[name]
-            client = accounts.of(entry.account) if options.use_service_account_credentials else component.client
+            client = component.client
+            if options.use_service_account_credentials:
+                client = accounts.of(entry.account, at_once=entry.start is Start.URGENT)
             recorder = EventRecorder(client, entry.source or name, component.clock)
             controllers.append(entry.make(options, client, component.clock, informers, recorder))
+            return controllers[-1]
+
+        async def run_later(name: str) -> None:
+            await component.clock.sleep(_MOMENT)
+            controller = make(name)
+            informers.start()
+            await controller.run()
+
+        wanted = chosen(options.controllers)
+        later = [name for name in wanted if CONTROLLERS[name].start is Start.LATER]
+        for name in wanted:
+            if name not in later:
+                make(name)
         _measure(component, controllers)
         component.readiness["informers"] = lambda: informers.have_synced
         informers.start()
@@ -61,6 +79,8 @@ async def work(component: Component) -> None:
             async with asyncio.TaskGroup() as group:
                 for controller in controllers:
                     group.create_task(controller.run(), name=controller.name)
+                for name in later:
+                    group.create_task(run_later(name), name=name)
                 group.create_task(_announce(component, informers))
         finally:
             await informers.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace as Options
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,17 @@ from controller_manager.service_account import ServiceAccountController
 from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
 
 
+class Start(Enum):
+    """When a controller starts.  A cluster that starts has two processors' worth of work to do at once: what nobody
+    waits for must not be in the way of a user's first Deployment."""
+
+    URGENT = auto()
+    """A user waits for its first work: its token is asked for before there is any."""
+    USUAL = auto()
+    LATER = auto()
+    """A moment after the others, what it watches included."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """`make(options, *common)` makes the controller; `common` is what every one needs (see `Controller`).
@@ -36,10 +48,7 @@ class Entry:
     account: str
     aliases: tuple[str, ...] = ()
     source: str = ""
-
-
-def _garbage_collector(options: Options, *common: Any) -> Controller:
-    return GarbageCollector(*common, start_after=1.0)
+    start: Start = Start.USUAL
 
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
@@ -85,29 +94,38 @@ def _node_lifecycle(options: Options, *common: Any) -> Controller:
 
 
 CONTROLLERS: dict[str, Entry] = {
-    "deployment-controller": Entry(_plain(DeploymentController), "deployment-controller", ("deployment",)),
-    "replicaset-controller": Entry(_plain(ReplicaSetController), "replicaset-controller", ("replicaset",)),
+    "deployment-controller": Entry(
+        _plain(DeploymentController), "deployment-controller", ("deployment",), start=Start.URGENT
+    ),
+    "replicaset-controller": Entry(
+        _plain(ReplicaSetController), "replicaset-controller", ("replicaset",), start=Start.URGENT
+    ),
     "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
     "endpoints-controller": Entry(_plain(EndpointsController), "endpoint-controller", ("endpoint",)),
     "namespace-controller": Entry(_plain(NamespaceController), "namespace-controller", ("namespace",)),
     "serviceaccount-controller": Entry(
-        _plain(ServiceAccountController), "service-account-controller", ("serviceaccount",)
+        _plain(ServiceAccountController), "service-account-controller", ("serviceaccount",), start=Start.URGENT
     ),
-    "root-ca-certificate-publisher-controller": Entry(_root_ca, "root-ca-cert-publisher", ("root-ca-cert-publisher",)),
-    "garbage-collector-controller": Entry(_garbage_collector, "generic-garbage-collector", ("garbagecollector",)),
-    "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",)),
+    "root-ca-certificate-publisher-controller": Entry(
+        _root_ca, "root-ca-cert-publisher", ("root-ca-cert-publisher",), start=Start.URGENT
+    ),
+    "garbage-collector-controller": Entry(
+        _plain(GarbageCollector), "generic-garbage-collector", ("garbagecollector",), start=Start.LATER
+    ),
+    "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",), start=Start.LATER),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
-        _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",)
+        _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",),
+        start=Start.LATER,
     ),
     "persistentvolumeclaim-protection-controller": Entry(
-        _plain(ClaimProtectionController), "pvc-protection-controller", ("pvc-protection",)
+        _plain(ClaimProtectionController), "pvc-protection-controller", ("pvc-protection",), start=Start.LATER
     ),
     "persistentvolume-protection-controller": Entry(
-        _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",)
+        _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",), start=Start.LATER
     ),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
-}
+}  # fmt: skip
 
 
 def chosen(wanted: str) -> list[str]:

@@ -28,7 +28,7 @@ class DefaultIngressClass(AdmissionPlugin):
             return
         classes = [
             found.metadata
-            for found in request.context.list(IngressClass, "")
+            for found in request.context.peek_all(IngressClass, "")
             if found.metadata.annotations.get(_IS_DEFAULT) == "true"
         ]
         classes.sort(key=lambda metadata: metadata.name)

@@ -22,7 +22,7 @@ class DefaultStorageClass(AdmissionPlugin):
         claim = request.object
         if claim.spec.storageClassName is not None or CLASS_ANNOTATION in claim.metadata.annotations:
             return
-        defaults = [each.metadata for each in request.context.list(StorageClass, "") if is_default(each)]
+        defaults = [each.metadata for each in request.context.peek_all(StorageClass, "") if is_default(each)]
         if defaults:
             # Of several the newest, of several as new the first by name.
             newest = max(each.creationTimestamp for each in defaults)

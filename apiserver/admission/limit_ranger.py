@@ -50,7 +50,7 @@ class LimitRanger(AdmissionPlugin):
 def _limit_ranges(request: AdmissionRequest) -> Sequence[LimitRange]:
     from api.core_v1 import LimitRange  # few namespaces have one
 
-    return request.context.list(LimitRange, request.namespace)
+    return request.context.peek_all(LimitRange, request.namespace)
 
 
 def _fill_in(pod: Pod, limits: LimitRange) -> None:

@@ -65,7 +65,7 @@ def _global_default(request: AdmissionRequest) -> Any | None:
     """The class of pods that name none; of several, which only a race can bring, the least important."""
     from api.scheduling_v1 import PriorityClass
 
-    defaults = [each for each in request.context.list(PriorityClass, "") if each.globalDefault]
+    defaults = [each for each in request.context.peek_all(PriorityClass, "") if each.globalDefault]
     return min(defaults, key=lambda each: each.value, default=None)
 
 

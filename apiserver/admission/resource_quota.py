@@ -47,7 +47,7 @@ class ResourceQuota(AdmissionPlugin):
             return
         from api.core_v1 import ResourceQuota  # few namespaces have one
 
-        if not request.context.list(ResourceQuota, request.namespace):
+        if not request.context.peek_all(ResourceQuota, request.namespace):
             return
         turn = self._turns.setdefault(request.namespace, asyncio.Lock())
         async with turn:

@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#
 from __future__ import annotations
 
 import random
-from functools import cache
+from functools import cache, lru_cache
 
 from api.core_v1 import (
     ConfigMapProjection,
@@ -95,16 +95,36 @@ def _mount_token(pod: Pod) -> None:
     existing = [v.name for v in spec.volumes if v.name.startswith(_VOLUME_PREFIX) and v.projected is not None]
     if not wanting:
         return
-    name = existing[0] if existing else _VOLUME_PREFIX + "".join(random.choices(_LETTERS, k=5))
+    name = existing[0] if existing else _new_volume_name()
+    mount = _token_mount(name)
     for container in wanting:
-        container.volumeMounts.append(VolumeMount(name=name, readOnly=True, mountPath=TOKEN_PATH))
+        container.volumeMounts.append(mount)
     if not existing:
-        spec.volumes.append(Volume(name=name, projected=_token_volume()))
+        spec.volumes.append(_token_volume(name))
 
 
 @cache
-def _token_volume() -> ProjectedVolumeSource:
-    """The same for all pods, and shared by them: it is complete, so that nobody has to change anything in it."""
+def _new_volume_name() -> str:
+    """One that is nobody else's in a pod.  The same for all pods: those of one template stay the same to the byte, and
+    what is known of the first is known of all (`apiserver.new_object`)."""
+    return _VOLUME_PREFIX + "".join(random.choices(_LETTERS, k=5))
+
+
+# Shared by all pods: what is complete nobody has to change.
+
+
+@lru_cache(maxsize=64)
+def _token_mount(name: str) -> VolumeMount:
+    return VolumeMount(name=name, readOnly=True, mountPath=TOKEN_PATH)
+
+
+@lru_cache(maxsize=64)
+def _token_volume(name: str) -> Volume:
+    return Volume(name=name, projected=_token_source())
+
+
+@cache
+def _token_source() -> ProjectedVolumeSource:
     namespace = DownwardAPIVolumeFile(
         path="namespace", fieldRef=ObjectFieldSelector(apiVersion="v1", fieldPath="metadata.namespace")
     )

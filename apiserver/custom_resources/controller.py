@@ -160,11 +160,11 @@ class Definitions:
         self._retire(name)
         self._served[name] = needed, new, fresh_since
         for version in new.served:
-            endpoint = CustomEndpoint(new, version, cache, fresh_since)
+            endpoint = CustomEndpoint(new, version, self.api, fresh_since)
             custom[new.group, version.spec.name, new.plural] = endpoint
         prefix = f"/{new.plural}.{new.group}/"
         if new.selectable or (before is not None and before[1].selectable):
-            any_version = CustomEndpoint(new, new.storage, cache, fresh_since)
+            any_version = CustomEndpoint(new, new.storage, self.api, fresh_since)
             cache.register(prefix, any_version.selectable_fields if new.selectable else None)
         self._changed(prefix)
 

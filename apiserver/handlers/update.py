@@ -48,6 +48,8 @@ async def update_object(
                 return await create_object(write, new), True
             except AlreadyExists:
                 continue  # somebody else has created it meanwhile: it is to be updated
+        if endpoint.converts:
+            await endpoint.prepare([current])
         stored = StoredObject(endpoint, current)
         old = stored.typed
         new = transform(old, stored)
@@ -92,7 +94,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if doubled:
         write.warnings.append(doubled)
     _keep_system_fields(new, old)
-    strategy.default(new)
+    strategy.default_changed(new, old)
     write.put_back(stored, new)
     part = write.target
 
@@ -107,9 +109,11 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if prepares_first:
         prepare()
     managers = write.managers(new, stored)
-    request = write.admission_request("UPDATE", new, old, current.name)
-    write.mutate(request)
-    if not prepares_first:
+    request = write.admission_request("UPDATE", new, old, current.name, stored)
+    request.managers = managers
+    changed = await write.mutate(request)
+    managers = request.managers
+    if changed or not prepares_first:
         prepare()
     again = strategy.validate_name if part is None and strategy.revalidates_metadata else None
     known = strategy.known_finalizers
@@ -121,8 +125,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     else:
         errors += strategy.validate_changed(new, old)
     write.refuse(current.name, errors)
-    write.admit(request)
-    await write.reserve(request)
+    await write.admit(request)
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     async with Allocated(write, new, old, finish):
@@ -169,6 +172,7 @@ async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Ent
     if write.options.dry_run:
         return await write.store_changed(document, current)
     entry = await write.remove(document, current)
+    await write.endpoint.prepare([entry])
     await let_go(write, write.endpoint.decode(entry))
     return entry
 

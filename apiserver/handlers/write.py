@@ -19,10 +19,12 @@ from api.errors import (
     invalid,
     not_found,
 )
+from apiserver.admission import chain
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.filters.authorization import forbidden
 from apiserver.handlers.options import WriteOptions
+from apiserver.new_object import NewObject
 from apiserver.patch.managed_fields import NotOfVersion, managers_of, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import RequestInfo, User
@@ -49,14 +51,22 @@ class Write:
     applied: dict[str, Any] | None = None
     """For server-side apply and for a Scale: an object whose managedFields stand."""
     alone: bool = False
-    """Whether the object's companions (`Strategy.companions`) are left to later."""
+    """Whether the server writes it as it starts: the object's companions (`Strategy.companions`) are left to later,
+    and no webhook is asked, which would have to be there before the server is."""
+    nameless: bool = False
+    """Whether it is one of many: the client deletes a collection and names no object."""
+    _new: NewObject | None = field(default=None, init=False)
+    """What is created, as JSON."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
-    """The new object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
+    """The updated object when ownership was asked for, as JSON and parsed: often what is stored in the end."""
 
     def context(self) -> Context:
         return self.api.context(self.user)
 
-    def admission_request(self, operation: str, obj: Any, old: Any, name: str) -> AdmissionRequest:
+    def admission_request(
+        self, operation: str, obj: Any, old: Any, name: str, stored: StoredObject | None = None
+    ) -> AdmissionRequest:
+        """`stored` is what `old` was read from."""
         return AdmissionRequest(
             operation=operation,
             resource=self.endpoint.resource,
@@ -69,6 +79,10 @@ class Write:
             groups=self.user.groups,
             dry_run=self.options.dry_run,
             context=self.context(),
+            warnings=self.warnings,
+            options=self.options,
+            old_document=None if stored is None else stored.document,
+            nameless=self.nameless,
         )
 
     def may_create(self, name: str) -> None:
@@ -81,18 +95,21 @@ class Write:
             )  # fmt: skip
             raise forbidden(self.user, info)
 
-    def mutate(self, request: AdmissionRequest) -> None:
-        for plugin in self.api.admission:
-            plugin.mutate(request)
+    async def mutate(self, request: AdmissionRequest) -> bool:
+        """Let everybody change the object who may, and refuse the write: plugins, then webhooks.  Returns whether
+        a webhook has changed it.  What follows from an action was admitted as that."""
+        return self.part is None and await chain.mutate(self.api, request, webhooks=not self.alone)
 
-    def admit(self, request: AdmissionRequest) -> None:
-        for plugin in self.api.admission:
-            plugin.validate(request)
+    async def admit(self, request: AdmissionRequest) -> None:
+        """Let everybody refuse the write who may: plugins, then webhooks."""
+        if self.part is None:
+            await chain.admit(self.api, request, webhooks=not self.alone)
 
-    async def reserve(self, request: AdmissionRequest) -> None:
-        for plugin in self.api.admission:
-            if plugin.reserves:
-                await plugin.reserve(request, self.api)
+    async def admit_action(self, obj: Any, name: str) -> None:
+        """What is done to an object by POST of another, such as a Binding, is admitted as such.  Raises StatusError."""
+        request = self.admission_request("CREATE", obj, None, name)
+        await self.mutate(request)
+        await self.admit(request)
 
     def refuse(self, name: str, errors: list[FieldError]) -> None:
         """Raises Invalid when there are errors."""
@@ -133,13 +150,17 @@ class Write:
             return managers_of(self.applied)
         if self.part is not None and stored is not None:
             return stored.managers
-        encoded = self._encode(new, stored, as_given=True)
-        document = self._parse(new, encoded, stored)
+        apart: Mapping[str, bytes] = {}
+        if stored is None:
+            document, apart = self.new.as_given(new)
+        else:
+            encoded = self._encode(new, stored, as_given=True)
+            document = self._parse(new, encoded, stored)
         if "managedFields" in new.metadata.model_fields_set:
             if not new.metadata.managedFields:
                 document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
-        else:
+        elif stored is not None:
             self._encoded = (encoded, document)
         try:
             return update_managers(
@@ -152,43 +173,58 @@ class Write:
                 self.subresource,
                 ignored=dict(self.unowned or {}),
                 versions=self.endpoint.in_version,
+                apart=apart,
             )
         except NotOfVersion:
             return []  # as in Kubernetes: where ownership cannot be told, nobody owns anything
 
-    def _encode(self, obj: Any, stored: StoredObject | None, *, as_given: bool = False) -> bytes:
+    @property
+    def new(self) -> NewObject:
+        if self._new is None:
+            self._new = NewObject(self.endpoint.model, shares=self.endpoint.owns_storage)
+        return self._new
+
+    @staticmethod
+    def _encode(obj: Any, stored: StoredObject, *, as_given: bool = False) -> bytes:
         """The object as JSON, without what it shares with the stored one."""
-        members = None if stored is None else stored.changed(obj) | {"metadata"}
-        encoded: bytes = obj.encode(members, as_given=as_given)
+        encoded: bytes = obj.encode(stored.changed(obj) | {"metadata"}, as_given=as_given)
         return encoded
 
-    def _parse(self, obj: Any, encoded: bytes, stored: StoredObject | None) -> dict[str, Any]:
+    @staticmethod
+    def _parse(obj: Any, encoded: bytes, stored: StoredObject) -> dict[str, Any]:
         document: dict[str, Any] = orjson.loads(encoded)
-        if stored is not None:
-            changed = stored.changed(obj) | {"metadata"}
-            stored.share_with(document)
-            kept = {name: document.get(name, value) for name, value in stored.document.items()
-                    if name in document or name not in changed}  # fmt: skip
-            document = kept | document
-        return document
+        changed = stored.changed(obj) | {"metadata"}
+        stored.share_with(document)
+        kept = {name: document.get(name, value) for name, value in stored.document.items()
+                if name in document or name not in changed}  # fmt: skip
+        return kept | document
 
     def document(self, obj: Any, managers: list[dict[str, Any]], stored: StoredObject | None = None) -> dict[str, Any]:
         """The object with its managedFields, as JSON; `stored` is what an update started from."""
-        encoded = self._encode(obj, stored)
-        before, document = self._encoded
-        self._encoded = (b"", {})  # used up
-        if encoded != before:  # admission, preparation or allocation have changed something
-            document = self._parse(obj, encoded, stored)
+        if stored is None:
+            document = self.new.document(obj)
+            self._new = None  # used up
+        else:
+            encoded = self._encode(obj, stored)
+            before, document = self._encoded
+            self._encoded = (b"", {})  # used up
+            if encoded != before:  # admission, preparation or allocation have changed something
+                document = self._parse(obj, encoded, stored)
         if managers:
             document["metadata"]["managedFields"] = managers
         else:
             document["metadata"].pop("managedFields", None)
         return document
 
+    async def _stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
+        if self.endpoint.converts:
+            document = await self.endpoint.in_storage_version(document)
+        return self.endpoint.stored_form(document)
+
     async def store_new(self, document: dict[str, Any], namespace: str, name: str) -> Entry:
         """Raises AlreadyExists."""
         resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         value = _encoded(form)
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
@@ -201,7 +237,7 @@ class Write:
 
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         value = _encoded(form)
         if self.options.dry_run:
             return Entry.from_value(current.key, value, current.revision, None)
@@ -212,7 +248,7 @@ class Write:
 
     async def remove(self, document: dict[str, Any], current: Entry) -> Entry:
         """Take the object from the store; `document` is its last state.  Raises KeyMissing, RevisionMismatch."""
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         return await self.api.cache.delete(current.key, orjson.dumps(form), current.revision, form)
 
     def conflict(self, name: str, why: str = MODIFIED) -> Exception:
@@ -234,16 +270,19 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 def _encoded(form: dict[str, Any]) -> bytes:
     """An object as it is stored.  Raises BadRequest for one that is nested too deeply."""
     value = orjson.dumps(form)
-    if value.count(b"{") + value.count(b"[") > _DEEPEST and _depth(value) > _DEEPEST:
-        without_strings = _STRING.sub(b"", value)
-        if _depth(without_strings) > _DEEPEST:
-            raise BadRequest("exceeded max depth")
+    brackets = value.translate(None, _NO_BRACKETS)
+    # Most that open are those of empty objects, as in managedFields, which nothing is nested in.
+    holding = brackets.count(b"{") + brackets.count(b"[") - value.count(b"{}")
+    if holding >= _DEEPEST and _depth(value) > _DEEPEST:
+        raise BadRequest("exceeded max depth")
     return value
 
 
 def _depth(text: bytes) -> int:
-    """The most brackets that are open at once, those in strings included."""
-    return max(accumulate(memoryview(text.translate(_STEPS, _NO_BRACKETS)).cast("b")), default=0)
+    """The most brackets that are open at once in a JSON text."""
+    outside = _STRING.sub(b"", text) if b"\\" in text else b"".join(text.split(b'"')[::2])
+    steps = outside.translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")))
 
 
 def unnamed(name: str) -> BadRequest:

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-manageme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -167,13 +167,14 @@ def update_managers(
     *,
     ignored: FieldSet | None = None,
     versions: Versions | None = None,
+    apart: Mapping[str, bytes] | None = None,
 ) -> list[Object]:
     """The managedFields of an object after a create (`old` is None), update or patch, an apply excepted.
 
     `new` is as defaulted and prepared by its strategy, before admission and allocation fill in more, and holds
     in `metadata.managedFields` what the client sent: missing for nothing or null, `[]` and `[{}]` to forget all
     managers.  `ignored` are fields this endpoint does not write (`{"f:status": {}}`).  An object that has no
-    managers gets none by an update.
+    managers gets none by an update.  `apart` has the JSON of members of a created object that are not in `new`.
     """
     stored = managers_of(old)
     sent = (new.get("metadata") or {}).get("managedFields")
@@ -191,7 +192,9 @@ def update_managers(
     before = manageable(old if old is not None else empty(schema))
     after = manageable(new)
     key = Key(manager or UNNAMED, "Update", api_version, subresource)
-    changes = compare(schema, before, after) if old is not None else Changes(_created(schema, before, after), {})
+    changes = (
+        compare(schema, before, after) if old is not None else Changes(_created(schema, before, after, apart or {}), {})
+    )
     in_order = old is None
     if ignored:
         changes = Changes(without(changes.written, ignored), without(changes.removed, ignored))
@@ -211,18 +214,18 @@ def update_managers(
     return encode(cap(managers))
 
 
-def _created(schema: Schema, blank: Object, new: Object) -> FieldSet:
+def _created(schema: Schema, blank: Object, new: Object, apart: Mapping[str, bytes]) -> FieldSet:
     """The fields that are written by creating an object, in order.
 
     Controllers make thousands of objects from one template: all but their metadata is the same to the byte, and is
     looked through once.
     """
     written: FieldSet = {}
-    for name, value in sorted(new.items()):
+    for name in sorted({*new, *apart}):
         if name == "metadata":
-            written |= ordered(compare(schema, {name: blank[name]}, {name: value}).written)
+            written |= ordered(compare(schema, {name: blank[name]}, {name: new[name]}).written)
             continue
-        encoded = orjson.dumps(value)
+        encoded = apart[name] if name in apart else orjson.dumps(new[name])
         find = _written_member if len(encoded) <= _LONGEST_REMEMBERED else _written_member.__wrapped__
         written |= find(schema, name, encoded)
     return written

@@ -51,8 +51,10 @@ def patch_type(content_type: str, custom: bool = False) -> str:
 class PatchRequest:
     """One JSON, merge or strategic merge patch.  Raises BadRequest for a body that is none."""
 
-    def __init__(self, kind: str, body: bytes, field_validation: str = "Warn") -> None:
+    def __init__(self, kind: str, body: bytes, field_validation: str = "Warn", *, custom: bool = False) -> None:
         self.kind, self.field_validation = kind, field_validation
+        self.custom = custom
+        """Whether it is for an object of no known type, whose members are shown in the order of their names."""
         self.complaints: list[str] = []
         """Members of the patch itself that are unknown or came twice."""
         self.patch = self._parsed(body)
@@ -193,7 +195,7 @@ class PatchRequest:
         if self.kind == STRATEGIC_MERGE_PATCH:
             shown = go_text(self.patch)
         else:
-            shown = _shown(document, self._touched())
+            shown = _sorted(document) if self.custom else _shown(document, self._touched())
         return invalid("", "", "", [invalid_value("patch", shown, problem)])
 
 
@@ -265,6 +267,10 @@ def _shown(document: Any, touched: set[str]) -> str:
     return orjson.dumps(result).decode()
 
 
+def _sorted(document: Any) -> str:
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
+
+
 def _by_name(value: Any) -> Any:
     return {name: value[name] for name in sorted(value)} if isinstance(value, dict) else value
 
@@ -326,27 +332,22 @@ class ApplyRequest:
     """One server-side apply configuration.  Raises BadRequest for a body that is none."""
 
     def __init__(self, body: bytes, field_validation: str = "Warn") -> None:
-        from apiserver import yaml_documents
-
         self.warnings: list[str] = []
-        try:
-            if body.startswith(b"{") and not repeats_keys(body):  # JSON is YAML too, and much faster read
-                document = yaml_documents.Document(orjson.loads(body))
-            else:
-                document = yaml_documents.parse(body)
-            value = {} if document.value is None else document.value
-        except (yaml_documents.YAMLError, RecursionError) as error:
-            raise BadRequest(f"error decoding YAML: error converting YAML to JSON: {error}") from None
+        duplicates: list[str] = []
+        if body.startswith(b"{") and not repeats_keys(body):  # JSON is YAML too, and much faster read
+            value = orjson.loads(body)
+        else:
+            value, duplicates = _yaml_value(body)
         if not isinstance(value, dict):
             raise BadRequest(
                 "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
                 f"{go_errors.kind_of(value)} into Go value of type map[string]interface {{}}"
             )
-        if document.duplicates and field_validation == "Strict":
-            problem = yaml_error(document.duplicates)[0]
+        if duplicates and field_validation == "Strict":
+            problem = yaml_error(duplicates)[0]
             raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: {problem}")
         if field_validation != "Ignore":
-            self.warnings = document.duplicates
+            self.warnings = duplicates
         self.applied: Object = value
 
     def check(self, api_version: str, kind: str) -> None:
@@ -357,3 +358,14 @@ class ApplyRequest:
             raise BadRequest(f"invalid object type: {version}, Kind={given[1]}")
         if not isinstance(self.applied.get("metadata") or {}, dict):
             raise BadRequest("metadata must be an object")
+
+
+def _yaml_value(body: bytes) -> tuple[Any, list[str]]:
+    """The value of a YAML document and the keys that came twice in it.  Raises BadRequest."""
+    from apiserver import yaml_documents
+
+    try:
+        document = yaml_documents.parse(body)
+    except (yaml_documents.YAMLError, RecursionError) as error:
+        raise BadRequest(f"error decoding YAML: error converting YAML to JSON: {error}") from None
+    return {} if document.value is None else document.value, document.duplicates

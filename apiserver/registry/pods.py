@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from api.core_v1 import Pod, PodAffinityTerm, PodCondition, PodStatus, TopologySpreadConstraint
 from api.errors import FieldError, forbidden
@@ -22,9 +22,13 @@ from apiserver.registry.pod_subresources import EphemeralContainers, Resize
 from apiserver.registry.pod_update import validate_pod_update
 from apiserver.registry.pod_warnings import pod_warnings
 from apiserver.registry.resources import quality_of_service
-from apiserver.registry.strategy import Context, Strategy
+from apiserver.registry.strategy import Context, Options, Strategy
+from apiserver.stored import LONGEST_REMEMBERED
 
 _FINISHED = ("Succeeded", "Failed")
+_Judged: TypeAlias = tuple[bytes, frozenset[tuple[str, str]]]
+"""All that the rules of a new pod look at: its spec's JSON and its annotations."""
+_REMEMBERED = 256
 _DEFAULT_GRACE = 30
 
 
@@ -34,10 +38,21 @@ class Pods(Strategy[Pod]):
     subresources = (PodStatusUpdate(), EphemeralContainers(), Resize())
     columns = COLUMNS
 
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        self._judged: dict[_Judged, Sequence[str]] = {}
+        """The warnings about specs that are known to be valid: most pods are one of many from the same template."""
+
     def default(self, obj: Pod) -> None:
         default_pod_spec(obj.spec)
         default_pod(obj.spec)
         synchronise_pod_ips(obj)
+
+    def default_changed(self, new: Pod, old: Pod) -> None:
+        if new.spec is not old.spec:
+            self.default(new)
+        else:
+            synchronise_pod_ips(new)
 
     def prepare_for_create(self, new: Pod, context: Context) -> None:
         new.metadata.generation = 1
@@ -62,6 +77,22 @@ class Pods(Strategy[Pod]):
         if not new.metadata.resourceVersion:
             yield from _validate_new(new)
 
+    def judge(self, new: Pod, spec: Callable[[Pod], bytes]) -> tuple[Sequence[FieldError], Iterable[str]]:
+        if any(volume.ephemeral is not None for volume in new.spec.volumes):
+            return super().judge(new, spec)  # the name of the pod is in the names of its claims
+        key = spec(new), frozenset(new.metadata.annotations.items())
+        warnings = self._judged.get(key)
+        if warnings is None:
+            errors = list(self.validate(new))
+            if errors:
+                return errors, ()
+            if len(self._judged) >= _REMEMBERED:
+                self._judged.clear()
+            warnings = list(pod_warnings(new.spec, new.metadata))
+            if len(key[0]) <= LONGEST_REMEMBERED:
+                self._judged[key] = warnings
+        return (), [*_about_name(new.metadata.name), *warnings]
+
     def validate_update(self, new: Pod, old: Pod) -> Iterator[FieldError]:
         return validate_pod_update(new, old)
 
@@ -72,15 +103,7 @@ class Pods(Strategy[Pod]):
     def warnings(self, new: Pod, old: Pod | None) -> Iterable[str]:
         if old is not None:
             return ()
-        found = list(pod_warnings(new.spec, new.metadata))
-        complaints = label(new.metadata.name)
-        if complaints:
-            found.insert(
-                0,
-                "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "
-                f"a DNS label is recommended: [{' '.join(complaints)}]",
-            )
-        return found
+        return [*_about_name(new.metadata.name), *pod_warnings(new.spec, new.metadata)]
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         spec, status = document.get("spec") or {}, document.get("status") or {}
@@ -116,6 +139,15 @@ class Pods(Strategy[Pod]):
         if seconds is None:
             seconds = _DEFAULT_GRACE
         return 1 if seconds < 0 else seconds
+
+
+def _about_name(name: str) -> Iterator[str]:
+    complaints = label(name)
+    if complaints:
+        yield (
+            "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "
+            f"a DNS label is recommended: [{' '.join(complaints)}]"
+        )
 
 
 def _validate_new(pod: Pod) -> Iterator[FieldError]:

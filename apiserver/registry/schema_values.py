@@ -16,6 +16,7 @@ from apiserver.registry.schema_formats import has_format
 _FLOAT = 3.4028234663852886e38  # the largest of 32 bits
 _LIMITS: dict[tuple[str, str], tuple[float, float]] = {
     ("integer", "int32"): (-(2**31), 2**31 - 1),
+    ("integer", "int64"): (-(2**63), 2**63 - 1),
     ("integer", "uint32"): (0, 2**32 - 1),
     ("integer", "uint64"): (0, 2**64 - 1),
     ("number", "float"): (-_FLOAT, _FLOAT),

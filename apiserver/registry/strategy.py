@@ -14,7 +14,7 @@ The order in which a handler asks is Kubernetes' own:
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -127,8 +127,8 @@ class Context:
     """What a strategy may know about the request and the server besides the object itself.
 
     `get` and `list` read other objects from the watch cache (never from disk): by model, namespace and
-    name; they serve cross-object rules and allocation, and return independent copies.  `peek` is `get` for those who
-    only look: it costs nothing when the object has not changed since somebody last looked.
+    name; they serve cross-object rules and allocation, and return independent copies.  `peek` and `peek_all` are `get`
+    and `list` for those who only look: they cost nothing when an object has not changed since somebody last looked.
     `exists` does not even need the type.
     """
 
@@ -136,14 +136,17 @@ class Context:
     user: str
     get: Callable[[type[Model], str, str], Any | None]
     peek: Callable[[type[Model], str, str], Any | None]
+    peek_all: Callable[[type[Model], str], Sequence[Any]]
     list: Callable[[type[Model], str], list[Any]]
     exists: Callable[[Resource, str, str], bool]
     requester: Requester | None = None
     """Who asks, for the rules that need more than a name; None where nobody does: the server may do everything."""
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    def may(
+        self, verb: str, group: str, resource: str, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> bool:
         """Whether who asks may do something else, too."""
-        return self.requester is None or self.requester.may(verb, group, resource, namespace, name)
+        return self.requester is None or self.requester.may(verb, group, resource, namespace, name, subresource)
 
 
 class Requester(Protocol):
@@ -152,7 +155,9 @@ class Requester(Protocol):
     @property
     def user(self) -> User: ...
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    def may(
+        self, verb: str, group: str, resource: str, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> bool:
         """Whether they may do something else, too."""
         ...
 
@@ -221,6 +226,10 @@ class Strategy(Generic[M]):
         """Fill in what the client left out, as Kubernetes' defaulting functions do.  Runs on every decode of a
         client's object, also inside templates; must be idempotent."""
 
+    def default_changed(self, new: M, old: M) -> None:
+        """The same for an update, whose members may be `old`'s own: those have their defaults."""
+        self.default(new)
+
     def prepare_for_create(self, new: M, context: Context) -> None:
         """Drop what a client may not set (status) and set what the server owns (generation)."""
 
@@ -234,6 +243,14 @@ class Strategy(Generic[M]):
     def validate(self, new: M) -> Iterator[FieldError]:
         """Every broken rule, in the order of Kubernetes' own validation, metadata excepted."""
         yield from ()
+
+    def judge(self, new: M, spec: Callable[[M], bytes]) -> tuple[Sequence[FieldError], Iterable[str]]:
+        """What `validate` and `warnings` say of an object to be created, its warnings only when no rule is broken.
+
+        To be overridden where many objects have the same spec: `spec` tells its JSON, and it stays as it is from then.
+        """
+        errors = list(self.validate(new))
+        return errors, () if errors else self.warnings(new, None)
 
     def validate_update(self, new: M, old: M) -> Iterator[FieldError]:
         """Broken rules about the change: immutable fields and the like."""

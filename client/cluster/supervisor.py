@@ -33,14 +33,6 @@ LONGEST_BACKOFF = 10.0
 LONG_ENOUGH = 60.0
 TOO_OFTEN = 3
 _WAITER = "readiness"
-EVERYDAY = frozenset(
-    {
-        "configmaps", "endpoints", "events", "namespaces", "nodes", "pods", "secrets", "serviceaccounts", "services",
-        "deployments.apps", "replicasets.apps", "leases.coordination.k8s.io", "endpointslices.discovery.k8s.io",
-        "events.events.k8s.io",
-    }
-)  # fmt: skip
-"""Kinds that the components work with from the first moment on."""
 
 
 @dataclass
@@ -350,11 +342,10 @@ def _load_pod_spec() -> None:
 
 def _load_types() -> None:
     """Build the validators of the kinds that every cluster uses, which each component would do on first use."""
-    from api.scheme import RESOURCES
+    from api.scheme import everyday_resources
 
-    for resource in RESOURCES:
-        if resource.group_resource in EVERYDAY:
-            resource.model.model_rebuild()
+    for resource in everyday_resources():
+        resource.model.model_rebuild()
 
 
 def _signal(children: Iterable[_Child], number: signal.Signals) -> None:

@@ -50,3 +50,11 @@ def test_only_what_is_the_same_to_the_byte_is_shared() -> None:
     assert later["spec"]["containers"] is current.document["spec"]["containers"]
     assert later["metadata"]["labels"] is not current.document["metadata"]["labels"]
     assert later["spec"]["nodeName"] == "n2"
+
+
+def test_objects_with_the_same_spec_share_it_typed_but_for_copies() -> None:
+    one, other = stored(), stored()
+    assert one.typed.spec is other.typed.spec
+    assert one.typed.metadata is not other.typed.metadata
+    assert one.typed == one.decode()
+    assert one.decode().spec is not one.typed.spec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from api.clock import ManualClock
 from api.core_v1 import ServiceAccount
 from api.errors import Forbidden, Unauthorized
 from client.account import AccountClients, AccountToken
-from client.rest import RestClient
+from client.rest import RestClient, Unreachable
 from tests.client.real_server import RealServer, real_server
 
 NAMESPACE = "kube-system"
@@ -66,3 +67,26 @@ async def test_an_account_that_was_made_anew_gets_a_token_again(server: RealServ
             assert await user_of(client) == "system:serviceaccount:kube-system:replaced"
         finally:
             await accounts.close()
+
+
+async def test_a_token_can_be_asked_for_before_it_is_needed(server: RealServer) -> None:
+    async with RestClient(server.config) as admin:
+        accounts = AccountClients(admin, NAMESPACE, "tests", ManualClock())
+        try:
+            early = accounts.of("early-controller", at_once=True)
+            async for event in admin.watch(ServiceAccount, NAMESPACE, resource_version="0"):
+                if event.object.metadata.name == "early-controller":
+                    break  # made without anybody having called `early`
+            assert await user_of(early) == "system:serviceaccount:kube-system:early-controller"
+        finally:
+            await accounts.close()
+
+
+async def test_a_server_that_is_away_is_no_matter_until_the_token_is_needed(server: RealServer) -> None:
+    nowhere = replace(server.config, server="https://127.0.0.1:1")
+    async with RestClient(nowhere) as admin:
+        accounts = AccountClients(admin, NAMESPACE, "tests", ManualClock())
+        early = accounts.of("early-controller", at_once=True)
+        with pytest.raises(Unreachable):
+            await user_of(early)
+        await accounts.close()

@@ -31,7 +31,7 @@ def context(*objects: Model) -> Context:
     def exists(resource: Resource, namespace: str, name: str) -> bool:
         return get(resource.model, namespace, name) is not None
 
-    return Context(now=NOW, user="someone", get=get, peek=get, list=list_, exists=exists)
+    return Context(now=NOW, user="someone", get=get, peek=get, peek_all=list_, list=list_, exists=exists)
 
 
 def pod(**spec: Any) -> Pod:

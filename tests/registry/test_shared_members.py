@@ -35,7 +35,7 @@ def test_an_update_of_metadata_leaves_the_stored_object_as_it_is(strategy: Strat
     new: Any = strategy.resource.model.from_dict({"metadata": {"name": "a", "labels": {"new": "label"}}})
     for name in shareable(strategy.resource.model):
         setattr(new, name, getattr(old, name))
-    strategy.default(new)
+    strategy.default_changed(new, old)
     strategy.prepare_for_update(new, old, context())
     list(strategy.validate_changed(new, old))
     strategy.warnings(new, old)
