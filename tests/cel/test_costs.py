@@ -5,16 +5,18 @@ k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel: compilation_test.go (es
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from api.apiextensions_v1 import JSONSchemaProps
 from apiserver.cel.environment import Environment
-from apiserver.cel.errors import BudgetExceeded
+from apiserver.cel.errors import BudgetExceeded, CompileError, EvaluationError, Interrupted
 from apiserver.cel.rules import compile_rules, declare_self
 from apiserver.cel.schema_types import declare, to_value
-from apiserver.cel.types import INT, STRING, list_of
+from apiserver.cel.types import DYN, INT, STRING, list_of
+from apiserver.cel.values import LazyMap
 
 NUMBER, STR, BOOLEAN = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
 INT_OR_STRING = {"x-kubernetes-int-or-string": True}
@@ -182,3 +184,61 @@ def test_patterns_are_matched_in_linear_time() -> None:
     environment = Environment({"self": STRING})
     program = environment.compile("self.matches('^(a+)+$')")
     assert program.evaluate({"self": "a" * 5000 + "b"}, 1_000_000)[0] is False
+
+
+_LARGE = {"s": "a" * 1_000_000, "l": ["b"] * 500_000}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "size(s.replace('a', s)) > 0",
+        "size(s.replace('', s)) > 0",
+        "size(l.join(s)) > 0",
+        "size('%.1000000000f'.format([dyn(1.0)])) > 0",
+        f"size('{'%s' * 100}'.format([{', '.join(['s'] * 100)}])) > 0",
+        f"size({' + '.join(['s'] * 100)}) > 0",
+        f"size({' + '.join(['l'] * 100)}) > 0",
+        f"size([{', '.join(['l'] * 100)}].flatten()) > 0",
+        "size(lists.range(1000000000)) > 0",
+    ],
+)
+def test_what_would_not_fit_into_memory_is_an_error(expression: str) -> None:
+    environment = Environment({"s": STRING, "l": list_of(STRING)})
+    with pytest.raises((CompileError, EvaluationError, BudgetExceeded)):
+        environment.compile(expression).evaluate(_LARGE, 1_000_000, time.monotonic() + 2)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "l.distinct().size() > 0",
+        "sets.equivalent(l, l.map(x, x + 1))",
+        "lists.range(100000).sortBy(x, -x).size() > 0",
+    ],
+)
+def test_what_takes_long_is_paid_for_before_it_is_begun(expression: str) -> None:
+    program = Environment({"l": list_of(INT)}).compile(expression)
+    with pytest.raises(BudgetExceeded):
+        program.evaluate({"l": list(range(100_000))}, 10_000_000)
+
+
+_TREE = f"[1]{'.map(x, [x, x])' * 40}"
+"""A list of lists of lists: little to make, without end to look through."""
+
+
+@pytest.mark.parametrize(
+    "expression", [f"{_TREE} == {_TREE}", f"'%s'.format([{_TREE}]) == ''", f"{_TREE}.map(x, dyn(x)).flatten(50) == []"]
+)
+def test_what_nobody_is_charged_for_ends_in_time(expression: str) -> None:
+    program = Environment({}).compile(expression)
+    with pytest.raises((Interrupted, EvaluationError)):
+        program.evaluate({}, 1_000_000, time.monotonic() + 0.2)
+
+
+def test_evaluations_within_others_end_with_them() -> None:
+    inner = Environment({}).compile(f"{_TREE} == {_TREE}")
+    outer = Environment({"x": DYN}).compile("x.y")
+    values = LazyMap({"y": lambda: inner.evaluate({}, 1_000_000)[0]})
+    with pytest.raises(Interrupted):
+        outer.evaluate({"x": values}, 1_000_000, time.monotonic() + 0.2)
