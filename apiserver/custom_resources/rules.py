@@ -1,22 +1,33 @@
-"""The rules that schemas write in CEL (`x-kubernetes-validations`)."""
+"""The rules that schemas write in CEL (`x-kubernetes-validations`), on custom objects."""
 
 from __future__ import annotations
 
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
-from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError
-from apiserver.registry.structural_schemas import subschemas
+from apiserver.patience import TakesLong, may_take_long
+
+if TYPE_CHECKING:
+    from apiserver.custom_resources.definition import Version
 
 COST_BUDGET = 10_000_000
 """What all rules may cost for one object, in CEL's units (`RuntimeCELCostBudget`)."""
+_MOST_SECONDS = 30.0
+_QUICK_BUDGET, _QUICK_SECONDS = 50_000, 0.02
+"""What they may take while everybody else waits."""
 
 
-def has_rules(schema: JSONSchemaProps) -> bool:
-    """Whether there is any rule anywhere."""
-    return bool(schema.x_kubernetes_validations) or any(map(has_rules, subschemas(schema)))
+def rule_errors(version: Version, new: Any, old: Any) -> tuple[list[FieldError], list[str]]:
+    """The rules that an object breaks, and warnings about those that its old state, MISSING when there is none, broke
+    in the same way.  Raises TakesLong."""
+    from apiserver.cel.rule_evaluation import Evaluation
 
-
-def rule_errors(schema: JSONSchemaProps, path: str, new: Any, old: Any, budget: int) -> list[FieldError]:
-    """The rules that a value at `path` breaks; `old` is what was there before an update, MISSING when nothing was."""
-    return []
+    patient = may_take_long()
+    budget, seconds = (COST_BUDGET, _MOST_SECONDS) if patient else (_QUICK_BUDGET, _QUICK_SECONDS)
+    evaluation = Evaluation(budget, monotonic() + seconds)
+    if version.rules is not None:
+        evaluation.run(version.rules, "", new, old)
+    if evaluation.stopped and not patient:
+        raise TakesLong
+    return evaluation.errors, evaluation.warnings
