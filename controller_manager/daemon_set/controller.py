@@ -99,14 +99,13 @@ class DaemonSetController(Controller):
             self.queue.add_after(key, wait)
 
     async def _act(self, key: Key, fleet: Fleet) -> Exception | None:
+        """An update goes on only when nothing else was to be done: `fleet` does not show what was."""
         now = self.clock.now()
         work = work_on(fleet, now)
         work.surplus += self._replaceable(key, fleet, work.finished)
-        failure = await self._do(key, fleet, work)
-        rolling = fleet.daemon_set.spec.updateStrategy.type == "RollingUpdate"
-        if failure is None and rolling and self.expectations.met(key):
-            failure = await self._do(key, fleet, next_steps(fleet, now))
-        return failure
+        if not work.missing and not work.surplus and fleet.daemon_set.spec.updateStrategy.type == "RollingUpdate":
+            work = next_steps(fleet, now)
+        return await self._do(key, fleet, work)
 
     async def _do(self, key: Key, fleet: Fleet, work: Work) -> Exception | None:
         if not (work.missing or work.surplus):
