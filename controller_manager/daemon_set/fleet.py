@@ -110,7 +110,7 @@ def _excess(fleet: Fleet, running: list[Pod], now: datetime) -> list[Pod]:
     if len(running) <= 1:
         return []
     new = [pod for pod in running if pod.metadata.labels.get(REVISION_LABEL) == fleet.revision]
-    old = [pod for pod in running if pod not in new]
+    old = [pod for pod in running if pod.metadata.labels.get(REVISION_LABEL) != fleet.revision]
     excess = new[1:] + old[1:]
     if new and old and (not is_ready(old[0]) or fleet.is_available(new[0], now)):
         excess.append(old[0])

@@ -70,5 +70,4 @@ def _surge(fleet: Fleet, now: datetime) -> Work:
 
 def _new_and_old(fleet: Fleet, pods: list[Pod]) -> tuple[list[Pod], list[Pod]]:
     lasting = [pod for pod in pods if pod.metadata.deletionTimestamp is None]
-    new = [pod for pod in lasting if fleet.is_updated(pod)]
-    return new, [pod for pod in lasting if pod not in new]
+    return [pod for pod in lasting if fleet.is_updated(pod)], [pod for pod in lasting if not fleet.is_updated(pod)]

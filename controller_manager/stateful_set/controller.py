@@ -31,6 +31,8 @@ from controller_manager.stateful_set.rollout import (
 from controller_manager.status_writer import write_status
 
 _HASH_LABEL = "controller.kubernetes.io/hash"
+_COALESCE = 0.01
+"""Seconds within which pod events become one reconcile: short, for in order every pod is waited for."""
 
 
 class StatefulSetController(Controller):
@@ -41,7 +43,7 @@ class StatefulSetController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.stateful_sets = watch(StatefulSet)
-        self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller})
+        self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
         self.revisions = watch(ControllerRevision, enqueue=self._revision_changed, indexers={OWNER: by_controller})
         self.claims = Claims(self.client, self.events, watch(PersistentVolumeClaim, enqueue=self._claim_changed))
 

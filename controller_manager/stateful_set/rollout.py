@@ -1,4 +1,4 @@
-"""A StatefulSet's pods sorted out, those to update, and its status.  Pure functions but for the pods they make.
+"""A StatefulSet's pods sorted out, those to update, and its status.  Pure functions.
 
 https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from api.apps_v1 import ControllerRevision, StatefulSet, StatefulSetStatus
 from api.core_v1 import Pod
@@ -42,12 +43,13 @@ def sort_out(
     by_ordinal = {ordinal_of(pod): pod for pod in pods}
     wanted = ordinals(stateful_set)
     kept = wanted.start + partition(stateful_set)
+    template = cache(lambda revision: template_of({r.metadata.name: r for r in (current, update)}[revision]))
     replicas = []
     for ordinal in wanted:
         pod = by_ordinal.pop(ordinal, None)
         if pod is None:
-            revision = current if ordinal < kept else update
-            pod = new_pod(stateful_set, ordinal, template_of(revision), revision.metadata.name)
+            revision = (current if ordinal < kept else update).metadata.name
+            pod = new_pod(stateful_set, ordinal, template(revision), revision)
         replicas.append(pod)
     condemned = [by_ordinal[ordinal] for ordinal in sorted(by_ordinal, reverse=True)]
     return Rollout(stateful_set, current, update, replicas, condemned)
@@ -85,22 +87,22 @@ def to_update(rollout: Rollout, now: datetime) -> list[Pod]:
     spec, revision = rollout.stateful_set.spec, rollout.update.metadata.name
     if spec.updateStrategy.type == "OnDelete":
         return []
-    targets = rollout.replicas[: partition(rollout.stateful_set) - 1 if partition(rollout.stateful_set) else None : -1]
-    old = [
-        pod
-        for pod in targets
-        if pod.metadata.labels.get(REVISION_LABEL) != revision and pod.metadata.deletionTimestamp is None
-    ]
-    missing = [pod for pod in rollout.replicas if not is_healthy(pod, spec.minReadySeconds, now)]
+    targets = rollout.replicas[partition(rollout.stateful_set) :][::-1]
+    missing = {p.metadata.name for p in rollout.replicas if not is_healthy(p, spec.minReadySeconds, now)}
+
+    def is_old(pod: Pod) -> bool:
+        return pod.metadata.labels.get(REVISION_LABEL) != revision and pod.metadata.deletionTimestamp is None
+
     limit = max_unavailable(rollout.stateful_set)
     if limit is None:
-        above = targets[: targets.index(old[0])] if old else []
-        return [] if any(pod in missing for pod in above) else old[:1]
+        first = next((pod for pod in targets if is_old(pod) or pod.metadata.name in missing), None)
+        return [first] if first is not None and is_old(first) else []
+    old = [pod for pod in targets if is_old(pod)]
     spare = max(limit - len(missing), 0)
     if rollout.in_order:
         return old[:spare]
-    useless = [pod for pod in old if pod in missing]
-    return useless + [pod for pod in old if pod not in missing][:spare]
+    useless = [pod for pod in old if pod.metadata.name in missing]
+    return useless + [pod for pod in old if pod.metadata.name not in missing][:spare]
 
 
 def max_unavailable(stateful_set: StatefulSet) -> int | None:

@@ -323,16 +323,15 @@ async def test_status_can_be_read_updated_and_patched(cluster: Cluster) -> None:
     assert [c.type for c in (await live(cluster)).status.conditions] == ["StatusPatched"]
 
 
-async def test_a_pod_counts_as_available_after_min_ready_seconds(cluster: Cluster) -> None:
+async def test_the_next_pod_waits_until_one_is_available(cluster: Cluster) -> None:
     await cluster.nodes()
     await cluster.client.create(stateful_set(replicas=2, minReadySeconds=1))
-
-    async def waiting() -> bool:
-        status = (await live(cluster)).status
-        return (status.replicas, status.readyReplicas, status.availableReplicas) == (1, 1, 0)
-
-    await eventually(waiting)
     await eventually(lambda: settled(cluster, 2))
+    pods = await pods_of(cluster, "db")
+    ready = next(c for c in pods["db-0"].status.conditions if c.type == "Ready")
+    assert ready.lastTransitionTime is not None
+    assert pods["db-1"].metadata.creationTimestamp is not None
+    assert (pods["db-1"].metadata.creationTimestamp - ready.lastTransitionTime).total_seconds() >= 1
 
 
 async def test_adopts_its_orphans_and_releases_what_no_longer_matches(cluster: Cluster) -> None:
