@@ -15,10 +15,11 @@ import orjson
 
 from api.apps_v1 import ControllerRevision, DaemonSet, StatefulSet
 from api.core_v1 import PodTemplateSpec
-from api.errors import AlreadyExists, NotFound
+from api.errors import AlreadyExists, Forbidden, NotFound
 from api.meta_v1 import ObjectMeta
 from client.controller import controller_of
 from client.rest import RestClient
+from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_template import controller_reference, template_hash
 
 REVISION_LABEL = "controller-revision-hash"
@@ -42,11 +43,13 @@ class History:
     collisions: int
 
 
-async def present(client: RestClient, owner: Owner, revisions: Iterable[ControllerRevision], label: str) -> History:
+async def present(
+    client: RestClient, owner: Owner, revisions: Iterable[ControllerRevision], label: str
+) -> History | None:
     """Sort out `revisions`, all that `owner` controls, making or renumbering the newest if need be.
 
     `label` is where a revision carries its hash.  Safe to repeat on a local copy that is behind: what exists is found
-    on the server by its name, and a number is written again.
+    on the server by its name, and a number is written again.  None: the namespace, which takes no new one, is ending.
     """
     patch = patch_of(owner.spec.template)
     ordered = by_number(revisions)
@@ -55,7 +58,12 @@ async def present(client: RestClient, owner: Owner, revisions: Iterable[Controll
     number = max((revision.revision for revision in old), default=0) + 1
     collisions = owner.status.collisionCount or 0
     if not same:
-        newest, collisions = await _create(client, owner, patch, number, label)
+        try:
+            newest, collisions = await _create(client, owner, patch, number, label)
+        except Forbidden as error:
+            if namespace_is_ending(error):
+                return None
+            raise
     else:
         newest = same[-1]
         if newest.revision < number:

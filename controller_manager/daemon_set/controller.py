@@ -82,6 +82,8 @@ class DaemonSetController(Controller):
             return
         revisions = await claim(self.client, daemon_set, selector, self.revisions)
         history = await revision_history.present(self.client, daemon_set, revisions, REVISION_LABEL)
+        if history is None:
+            return
         acting = self.expectations.met(key)  # asked before the pods are read: later is safe, earlier is not
         pods = await claim(self.client, daemon_set, selector, self.pods)
         await self._drop_duplicates(history, pods)

@@ -15,6 +15,7 @@ from api.meta_v1 import OwnerReference
 from client.events import EventRecorder
 from client.rest import RestClient
 from client.store import Store, key_of
+from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_template import controller_reference
 from controller_manager.stateful_set.identity import claims_of, ordinal_of, ordinals
 
@@ -32,7 +33,8 @@ class Claims:
         self._client, self._events, self._store = client, events, store
 
     async def ensure(self, stateful_set: StatefulSet, pod: Pod) -> None:
-        """Make those that are missing.  Raises ClaimNotReady, after having tried all."""
+        """Make those that are missing.  Raises ClaimNotReady, after having tried all, and Forbidden for all alike when
+        the namespace is ending."""
         problems = []
         for claim in claims_of(stateful_set, ordinal_of(pod)).values():
             known = self._store.get(key_of(claim))
@@ -51,6 +53,8 @@ class Claims:
         except AlreadyExists:
             return []  # our copy is old
         except StatusError as error:
+            if namespace_is_ending(error):
+                raise
             message = f"create Claim {name} for {of} failed error: {error}"
             self._events.event(stateful_set, "Warning", "FailedCreate", message)
             return [f"failed to create PVC {name}: {error}"]

@@ -82,6 +82,8 @@ class StatefulSetController(Controller):
         if ending and not revision_history.is_known(stateful_set, revisions):
             return  # nothing is made for a StatefulSet that goes: the garbage collector would have to delete it again
         history = await revision_history.present(self.client, stateful_set, revisions, _HASH_LABEL)
+        if history is None:
+            return
         rollout = sort_out(stateful_set, pods, current_revision(stateful_set, history), history.newest)
         failure: Exception | None = None
         if not ending:

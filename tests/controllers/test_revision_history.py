@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from api.apps_v1 import ControllerRevision, StatefulSet
+from api.core_v1 import Namespace
 from api.meta_v1 import ObjectMeta
+from controller_manager import revision_history
 from controller_manager.pod_template import template_hash
-from controller_manager.revision_history import by_number, is_known, patch_of, present, template_of, truncate
+from controller_manager.revision_history import History, by_number, is_known, patch_of, template_of, truncate
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import Cluster, template
 from tests.controllers.workloads import revisions_of, stateful_set, workloads
@@ -29,6 +31,12 @@ async def cluster(server: RealServer) -> AsyncIterator[Cluster]:
         yield running
 
 
+async def present(cluster: Cluster, owner: StatefulSet, revisions: list[ControllerRevision]) -> History:
+    history = await revision_history.present(cluster.client, owner, revisions, LABEL)
+    assert history is not None
+    return history
+
+
 async def with_image(cluster: Cluster, made: StatefulSet, image: str) -> StatefulSet:
     changed = made.copy_deep()
     changed.spec.template.spec.containers[0].image = image
@@ -43,47 +51,57 @@ async def known(cluster: Cluster) -> list[ControllerRevision]:
 async def test_a_template_that_comes_back_gets_the_next_number(cluster: Cluster) -> None:
     one = await cluster.client.create(stateful_set())
     one.metadata.annotations["why"] = "first"
-    first = (await present(cluster.client, one, [], LABEL)).newest
+    first = (await present(cluster, one, [])).newest
     assert (first.revision, first.metadata.annotations) == (1, {"why": "first"})
     assert first.metadata.name == f"db-{first.metadata.labels[LABEL]}"
     assert first.metadata.labels["app"] == "db"
     two = await with_image(cluster, one, "two")
-    second = await present(cluster.client, two, await known(cluster), LABEL)
+    second = await present(cluster, two, await known(cluster))
     assert (second.newest.revision, [r.metadata.name for r in second.old]) == (2, [first.metadata.name])
-    again = await present(cluster.client, one, await known(cluster), LABEL)
+    again = await present(cluster, one, await known(cluster))
     assert (again.newest.metadata.name, again.newest.revision) == (first.metadata.name, 3)
     assert await revisions_of(cluster, "db") == [2, 3]
 
 
 async def test_repeating_it_on_an_old_copy_changes_nothing(cluster: Cluster) -> None:
     one = await cluster.client.create(stateful_set())
-    first = await present(cluster.client, one, [], LABEL)
-    assert (await present(cluster.client, one, [], LABEL)) == first
+    first = await present(cluster, one, [])
+    assert (await present(cluster, one, [])) == first
     two = await with_image(cluster, one, "two")
-    await present(cluster.client, two, [first.newest], LABEL)
+    await present(cluster, two, [first.newest])
     before = await known(cluster)
     for _ in range(2):
-        back = await present(cluster.client, one, before, LABEL)
+        back = await present(cluster, one, before)
         assert back.newest.revision == 3
     assert await revisions_of(cluster, "db") == [2, 3]
+
+
+async def test_a_namespace_that_ends_gets_no_revision(cluster: Cluster) -> None:
+    held = Namespace(metadata=ObjectMeta(name="ending", finalizers=["example.com/wait"]))
+    await cluster.client.create(held)
+    made = stateful_set()
+    made.metadata.namespace = "ending"
+    made = await cluster.client.create(made)
+    await cluster.client.delete(Namespace, "ending")
+    assert await revision_history.present(cluster.client, made, [], LABEL) is None
 
 
 async def test_a_name_that_is_taken_is_counted_and_avoided(cluster: Cluster) -> None:
     one = await cluster.client.create(stateful_set())
     taken = ObjectMeta(name=f"db-{template_hash(one.spec.template, 0)}", namespace="default")
     await cluster.client.create(ControllerRevision(metadata=taken, data={"other": 1}, revision=1))
-    history = await present(cluster.client, one, [], LABEL)
+    history = await present(cluster, one, [])
     assert history.collisions == 1
     assert history.newest.metadata.name == f"db-{template_hash(one.spec.template, 1)}"
 
 
 async def test_a_second_revision_of_a_template_is_a_duplicate(cluster: Cluster) -> None:
     one = await cluster.client.create(stateful_set())
-    first = (await present(cluster.client, one, [], LABEL)).newest
+    first = (await present(cluster, one, [])).newest
     twin = ControllerRevision(
         metadata=ObjectMeta(name="twin", namespace="default"), data=first.data, revision=first.revision + 1
     )
-    history = await present(cluster.client, one, [twin, first], LABEL)
+    history = await present(cluster, one, [twin, first])
     assert (history.newest.metadata.name, [r.metadata.name for r in history.duplicates]) == (
         "twin",
         [first.metadata.name],
