@@ -100,6 +100,8 @@ class ServiceAccountTokens:
                 claims = verified(token, keys.candidates)
             except JoseError as error:
                 raise Rejected(str(error)) from None
+            if not _is_readable(claims):
+                raise Rejected("the claims of the token are of other types than those of a service account")
             if len(self._verified) >= _REMEMBERED:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = claims
@@ -148,6 +150,22 @@ def _is_gone(obj: Any, now: datetime) -> bool:
 
 def _user_of(namespace: str, name: str, uid: str, extra: dict[str, list[str]]) -> User:
     return User(f"system:serviceaccount:{namespace}:{name}", uid, (_GROUP, f"{_GROUP}:{namespace}"), extra)
+
+
+def _is_readable(claims: Mapping[str, Any]) -> bool:
+    """Keys may be shared with issuers of other tokens."""
+    private = claims.get("kubernetes.io") or {}
+    return (
+        isinstance(claims.get("aud") or [], list | str)
+        and all(isinstance(claims.get(name, 0), int | float) for name in ("exp", "nbf"))
+        and isinstance(private, dict)
+        and isinstance(private.get("namespace", ""), str)
+        and all(_is_reference(private.get(name) or {}) for name in ("serviceaccount", *map(str.lower, BINDABLE)))
+    )
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(part, str) for part in value.values())
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
