@@ -143,3 +143,9 @@ def test_null_must_be_a_choice_where_there_are_some() -> None:
     [error] = validate_value(None, choice, "", "spec.x")
     assert str(error) == 'spec.x: Unsupported value: null: supported values: "a"'
     assert not object_fits(schema({"type": "object", "properties": {"x": choice.to_dict()}}))({"x": None})
+
+
+def test_a_pattern_made_to_be_slow_is_not() -> None:
+    slow = schema({"type": "string", "pattern": "^(a+)+$"})
+    [error] = validate_value("a" * 5000 + "!", slow, "", "spec.x")
+    assert "should match '^(a+)+$'" in str(error)
