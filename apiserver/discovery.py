@@ -78,6 +78,10 @@ class Discovery:
         """Whether definitions alone make a group."""
         return group not in self._built_in and group in self._groups
 
+    def _named(self, group: str, version: str) -> tuple[str, str]:
+        """The group version that the aggregated form says of kinds."""
+        return (group, version) if self.is_custom(group) else ("", "")
+
     def group(self, group: str) -> dict[str, Any] | None:
         """`/apis/GROUP`, or None when there is no such group."""
         if not group or group not in self._groups:
@@ -107,7 +111,7 @@ class Discovery:
                 "versions": [
                     {
                         "version": v,
-                        "resources": list(_aggregated(resources, group, v, self.is_custom(group))),
+                        "resources": list(aggregated_resources(resources, *self._named(group, v))),
                         "freshness": "Current",
                     }
                     for v, resources in self._groups.get(group, {}).items()
@@ -160,8 +164,14 @@ def _version_hash(group_resource: str, kind: str) -> str:
     return base64.b64encode(digest[:8]).decode()
 
 
-def _aggregated(resources: list[dict[str, Any]], group: str, version: str, custom: bool) -> Iterable[dict[str, Any]]:
-    own = {"group": group, "version": version} if custom else {"group": "", "version": ""}
+def aggregated_resources(
+    resources: list[dict[str, Any]], group: str = "", version: str = ""
+) -> Iterable[dict[str, Any]]:
+    """The resources of a group version as the aggregated form has them, from those of its own document.
+
+    `group` and `version` are said of each resource's kind: only those of custom resources are.
+    """
+    own = {"group": group, "version": version}
     parts: dict[str, list[dict[str, Any]]] = {}
     for resource in resources:
         owner, slash, part = resource["name"].partition("/")

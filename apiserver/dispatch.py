@@ -17,6 +17,7 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
+from apiserver.authorization.authorizer import Undecided
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -39,7 +40,6 @@ from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import NOT_SERVED, MediaType, negotiate
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, Scope, Send, request_of
-from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
@@ -82,6 +82,7 @@ class Dispatcher:
             return
         if endpoint.resource.deprecation:
             request.warnings.append(endpoint.resource.deprecation)
+            request.annotations["k8s.io/deprecated"] = "true"
         media = _media(request, endpoint)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
@@ -92,7 +93,7 @@ class Dispatcher:
         if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
-        answer = await self._handle(endpoint, request, media)
+        answer = await self._decided(endpoint, request, media)
         await answer.send(send, request, media)
 
     def _is_built_in(self, group: str) -> bool:
@@ -100,12 +101,25 @@ class Dispatcher:
 
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
-        pod = endpoint.decode(endpoint.find(info.namespace, info.name))
         await admit_connection(self.api, endpoint, request)
+        pod = endpoint.decode(endpoint.find(info.namespace, info.name))
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
         await relay_websocket(url, self._kubelet.context, request, receive, send)
+
+    async def _decided(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
+        """Handle the request.  Where its rules ask for a permission that somebody else has to give, that is waited for
+        and the request begins anew: nothing has been written yet."""
+        while True:
+            warned = len(request.warnings)
+            try:
+                return await self._handle(endpoint, request, media)
+            except* Undecided as group:
+                questions = [each for each in group.exceptions if isinstance(each, Undecided)]
+            for undecided in questions:
+                await undecided.settle()
+            del request.warnings[warned:]
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
@@ -121,7 +135,7 @@ class Dispatcher:
             "deletecollection": self._delete_collection,
         }
         fits = bool(info.name) == (info.verb in ("get", "update", "patch", "delete"))
-        if not fits or info.verb not in handlers or info.verb not in endpoint.resource.verbs:
+        if not (fits or endpoint.custom) or info.verb not in handlers or info.verb not in endpoint.resource.verbs:
             raise _not_allowed()
         return await handlers[info.verb](endpoint, request, media)
 
@@ -174,7 +188,10 @@ class Dispatcher:
     def _begin(self, endpoint: Endpoint, request: Request, options: WriteOptions) -> Write:
         info = request.info
         namespace = info.namespace if endpoint.namespaced else ""
-        return Write(self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource)
+        return Write(
+            self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource,
+            audit_annotations=request.annotations,
+        )  # fmt: skip
 
     async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
         body = await request.body(self.api.max_request_bytes)
@@ -327,8 +344,11 @@ class Dispatcher:
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
-        asked.status = self.api.tokens.issue(account, spec)
-        spec.audiences = spec.audiences or [ISSUER]
+        from apiserver.authentication import token_requests
+
+        tokens = self.api.tokens
+        request.warnings += token_requests.complete(asked, tokens.settings)
+        await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
         asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 

@@ -30,11 +30,11 @@ class DynamicAdmission:
     @property
     def mutates(self) -> bool:
         """Whether anybody is there to be asked."""
-        return self._api.cache.count(_MUTATING) > 0
+        return self._api.cache.count(_MUTATING) > 0 and "MutatingAdmissionWebhook" not in self._api.disabled
 
     @property
     def validates(self) -> bool:
-        return self._api.cache.count(_VALIDATING) > 0
+        return self._api.cache.count(_VALIDATING) > 0 and "ValidatingAdmissionWebhook" not in self._api.disabled
 
     @cached_property
     def _mutating_webhooks(self) -> MutatingWebhooks:

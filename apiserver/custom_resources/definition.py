@@ -136,19 +136,15 @@ class Definition:
         conversion = spec.conversion
         self.webhook = conversion.webhook if conversion is not None and conversion.strategy == "Webhook" else None
         """What shows objects of one version in another; without it only their apiVersion is another."""
-        self.terminating = has_condition(definition, "Terminating")
+        self.terminating = False
+        """Whether it is being deleted: nothing is created any more."""
         self.selectable = sorted({f.jsonPath.lstrip(".") for v in spec.versions for f in v.selectableFields})
         """The paths that are selectable in any version."""
 
 
 def signature(definition: CustomResourceDefinition) -> bytes:
     """What serving a definition depends on: as long as it stays, nothing needs to be done."""
-    served = {
-        "served": is_served(definition),
-        "terminating": has_condition(definition, "Terminating"),
-        "names": definition.status.acceptedNames.to_dict(),
-    }
-    return repr(served).encode() + definition.spec.encode()
+    return definition.status.acceptedNames.encode() + definition.spec.encode()
 
 
 def is_served(definition: CustomResourceDefinition) -> bool:

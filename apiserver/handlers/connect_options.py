@@ -21,6 +21,7 @@ async def admit_connection(api: API, endpoint: Endpoint, request: Request) -> No
     asked = AdmissionRequest(
         "CONNECT", endpoint.resource, info.subresource, info.namespace, info.name, connect_options(request), None,
         request.user.name, request.user.groups, False, api.context(request.user), request.warnings,
+        request.annotations,
     )  # fmt: skip
     await chain.mutate(api, asked)
     await chain.admit(api, asked)

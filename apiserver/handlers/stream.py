@@ -144,6 +144,7 @@ class _HTTPSender:
             (b"content-type", self._type.encode()),
             (b"audit-id", self._request.audit_id.encode()),
             (b"cache-control", b"no-cache, private"),
+            *self._request.answer_headers,
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         # The head goes out before there is an event: clients wait for it to know that the watch stands.

@@ -87,7 +87,7 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
 
 
 async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -> Entry:
-    endpoint, strategy, current = write.endpoint, write.endpoint.strategy, stored.entry
+    endpoint, strategy, api, current = write.endpoint, write.endpoint.strategy, write.api, stored.entry
     context = write.context()
     if write.target is None:
         strategy.authorize(new, old, context)
@@ -133,7 +133,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
         document = write.document(new, managers, stored)
         if ready_to_go(new, strategy.pending_finalizers(new)):
             return await _remove(write, document, current)
-        if unchanged(document, stored.document):
+        if unchanged(document, stored.document) and not await api.cache.is_stale(current.key):
             return current
         return await write.store_changed(document, current)
 

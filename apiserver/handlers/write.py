@@ -55,6 +55,8 @@ class Write:
     and no webhook is asked, which would have to be there before the server is."""
     nameless: bool = False
     """Whether it is one of many: the client deletes a collection and names no object."""
+    audit_annotations: dict[str, str] = field(default_factory=dict)
+    """What admission tells the audit log."""
     _new: NewObject | None = field(default=None, init=False)
     """What is created, as JSON."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
@@ -80,6 +82,7 @@ class Write:
             dry_run=self.options.dry_run,
             context=self.context(),
             warnings=self.warnings,
+            audit_annotations=self.audit_annotations,
             options=self.options,
             old_document=None if stored is None else stored.document,
             nameless=self.nameless,

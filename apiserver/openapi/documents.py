@@ -136,13 +136,13 @@ class Documents:
                 added = (parts[_EXTENDED.index(name)] for parts in self._swagger.values())
                 text = b"{%b}" % b",".join([text[1:-1], *added])
             members.append(orjson.dumps(name) + b":" + text)
-        return _tagged(b"{%b}" % b",".join(members))
+        return tagged(b"{%b}" % b",".join(members))
 
     def v2_protobuf(self) -> Body:
         """The same as protobuf, for clients that read nothing else."""
         self._follow()
         if self._v2_protobuf is None:
-            self._v2_protobuf = _tagged(gnostic.encode(orjson.loads(self.v2()[0])))
+            self._v2_protobuf = tagged(gnostic.encode(orjson.loads(self.v2()[0])))
         return self._v2_protobuf
 
     # --- pieces ------------------------------------------------------------------------------
@@ -190,8 +190,9 @@ def _kind(version: GroupVersion, kind: str) -> Document:
 
 
 def _body(document: Document) -> Body:
-    return _tagged(orjson.dumps(document))
+    return tagged(orjson.dumps(document))
 
 
-def _tagged(body: bytes) -> Body:
+def tagged(body: bytes) -> Body:
+    """A document with its entity tag."""
     return body, f'"{hashlib.sha512(body).hexdigest().upper()}"'

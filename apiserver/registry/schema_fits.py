@@ -11,7 +11,7 @@ from typing import Any
 
 from api.apiextensions_v1 import JSONSchemaProps
 from apiserver.patch.json_value import equal
-from apiserver.registry.go_patterns import compiled
+from apiserver.registry.go_patterns import searcher
 from apiserver.registry.schema_formats import has_format, is_known
 from apiserver.registry.schema_pruning import META_FIELDS
 from apiserver.registry.schema_values import validate_value
@@ -52,9 +52,9 @@ def _fits(schema: JSONSchemaProps) -> Fits:
         look = _MAKERS[schema.type](schema)
         if schema.anyOf or schema.allOf or schema.oneOf or schema.not_ is not None:
             look = _and_valid(look, schema)
-    if schema.enum:
-        look = _and_one_of(look, schema.enum)
-    return _or_null(look) if schema.nullable else look
+    if schema.nullable:
+        look = _or_null(look)
+    return _and_one_of(look, schema.enum) if schema.enum else look
 
 
 def _or_null(look: Fits) -> Fits:
@@ -95,7 +95,7 @@ def _boolean(schema: JSONSchemaProps) -> Fits:
 
 def _string(schema: JSONSchemaProps) -> Fits:
     least, most = schema.minLength, schema.maxLength
-    search = compiled(schema.pattern).search if schema.pattern else None
+    search = searcher(schema.pattern) if schema.pattern else None
     form = schema.format if is_known(schema.format) else ""
     if least is None and most is None and search is None and not form:
         return lambda value: type(value) is str

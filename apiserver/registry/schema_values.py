@@ -10,7 +10,7 @@ from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, not_supported, required, too_long, too_many
 from api.schema import MISSING
 from apiserver.patch.json_value import equal
-from apiserver.registry.go_patterns import compiled
+from apiserver.registry.go_patterns import searcher
 from apiserver.registry.schema_formats import has_format
 
 _FLOAT = 3.4028234663852886e38  # the largest of 32 bits
@@ -36,6 +36,7 @@ def validate_value(
     where = _joined(path, name)
     yield from _validate_type(value, schema, where, name)
     if value is None:
+        yield from _validate_choice(value, schema, where)
         return
     if schema.anyOf or schema.oneOf or schema.allOf or schema.not_ is not None:
         yield from _validate_junctors(value, schema, path, name, old)
@@ -45,10 +46,14 @@ def validate_value(
         yield from _validate_number(value, schema, path, name)
     elif isinstance(value, list):
         yield from _validate_list(value, schema, path, name, old)
-    if schema.enum and not any(equal(value, choice) for choice in schema.enum):
-        yield not_supported(where, value, [c if isinstance(c, str) else json.dumps(c) for c in schema.enum])
+    yield from _validate_choice(value, schema, where)
     if isinstance(value, dict):
         yield from _validate_object(value, schema, path, name, old)
+
+
+def _validate_choice(value: Any, schema: JSONSchemaProps, where: str) -> Iterator[FieldError]:
+    if schema.enum and not any(equal(value, choice) for choice in schema.enum):
+        yield not_supported(where, value, [c if isinstance(c, str) else json.dumps(c) for c in schema.enum])
 
 
 def _joined(path: str, name: str) -> str:
@@ -95,7 +100,7 @@ def _validate_string(value: str, schema: JSONSchemaProps, where: str, name: str)
         yield too_long(where, schema.maxLength)
     elif schema.minLength is not None and len(value) < schema.minLength:
         yield invalid_value(where, value, f"{name} in body should be at least {schema.minLength} chars long")
-    elif schema.pattern and not compiled(schema.pattern).search(value):
+    elif schema.pattern and searcher(schema.pattern)(value) is None:
         yield invalid_value(where, value, f"{name} in body should match '{schema.pattern}'")
     if schema.format and not has_format(value, schema.format):
         message = f'{name} in body must be of type {schema.format}: "{value}"'

@@ -116,6 +116,10 @@ def test_warnings_reach_the_client(
          "response.patch but not response.patchType"),
         (lambda r: allow(r, patchType="JSONPatch"), "received invalid webhook response: webhook returned "
          "response.patchType but not response.patch"),
+        (lambda r: raw_patch(r, b"{}"), "received undecodable patch in webhook response: json: cannot unmarshal "
+         "object into Go value of type jsonpatch.Patch"),
+        (lambda r: raw_patch(r, b"[7]"), "received undecodable patch in webhook response: json: cannot unmarshal "
+         "number into Go value of type jsonpatch.Operation"),
         (lambda r: raw_patch(r, b'[{"op":"add"}]', "Merge"), 'unsupported patch type "Merge"'),
     ],
 )  # fmt: skip
@@ -156,23 +160,39 @@ def test_validating_ones_change_nothing(
 
 
 @pytest.mark.parametrize(
-    "operation",
+    ("operation", "why"),
     [
-        {"op": "remove", "path": "/data/missing"},
-        {"op": "add", "path": "/a/b/c", "value": 1},
-        {"op": "test", "path": "/metadata/name", "value": "b"},
-        {"op": "replace", "path": "/data", "value": "text"},
-        {"op": "jump", "path": "/data"},
-        7,
+        ({"op": "remove", "path": "/data/missing"},
+         'remove operation does not apply: doc is missing path: "/data/missing": missing value'),
+        ({"op": "remove", "path": "/metadata/missing"},
+         "error in remove for path: '/metadata/missing': Unable to remove nonexistent key: missing: missing value"),
+        ({"op": "add", "path": "/a/b/c", "value": 1},
+         'add operation does not apply: doc is missing path: "/a/b/c": missing value'),
+        ({"op": "add", "path": "/metadata/finalizers/9", "value": {}},
+         "error in add for path: '/metadata/finalizers/9': Unable to access invalid index: 9: invalid index "
+         "referenced"),
+        ({"op": "replace", "path": "/metadata/finalizers/x", "value": {}},
+         "replace operation does not apply: doc is missing key: /metadata/finalizers/x: missing value"),
+        ({"op": "test", "path": "/metadata/name", "value": "b"}, "testing value /metadata/name failed: test failed"),
+        ({"op": "replace", "path": "/data", "value": "text"},
+         "json: cannot unmarshal string into Go struct field ConfigMap.data of type map[string]string"),
+        ({"op": "jump", "path": "/data"}, "Unexpected kind: jump"),
     ],
-)
+)  # fmt: skip
 def test_patches_that_do_not_fit(
-    admin: httpx.Client, namespace: str, webhook: WebhookServer, configurations: Configurations, operation: Any
+    admin: httpx.Client,
+    namespace: str,
+    webhook: WebhookServer,
+    configurations: Configurations,
+    operation: Object,
+    why: str,
 ) -> None:
-    webhook.answer = lambda review: patch(review, operation)
+    with_list = {"op": "add", "path": "/metadata/finalizers", "value": []}
+    webhook.answer = lambda review: patch(review, with_list, operation)
     configurations.mutating(configurations.hook(failurePolicy="Ignore"))
     refused = create(admin, namespace)
     assert (refused.status_code, refused.json()["reason"]) == (500, "InternalError"), "even where it may fail"
+    assert refused.json()["message"] == f"Internal error occurred: {why}"
 
 
 def test_a_deleted_object_cannot_be_changed(

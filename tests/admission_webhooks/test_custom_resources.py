@@ -3,66 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.admission_webhooks.conftest import Configurations
-from tests.apiserver.conftest import Watch
-from tests.webhook_server import WebhookServer, deny, patch
+from tests.apiserver.conftest import ApiServer
+from tests.custom_resources.conftest import DEFINITIONS, MERGE, definition, holds, until, version
+from tests.custom_resources.test_conversion import converted, v2
+from tests.webhook_server import WebhookServer, deny, patch, serving
 
 GROUP = "hooks.example.com"
-MERGE = {"Content-Type": "application/merge-patch+json"}
 RULE = {"apiGroups": [GROUP], "apiVersions": ["v1"], "operations": ["*"], "resources": ["*/*"]}
 
 
-def version(name: str, storage: bool) -> dict[str, Any]:
-    integer, text = {"type": "integer"}, {"type": "string"}
-    spec = {"size": integer, "color": {**text, "default": "blue"}, "note": text}
-    properties = {
-        "spec": {"type": "object", "properties": {**spec, "replicas": integer}},
-        "status": {"type": "object", "properties": {"phase": text, "replicas": integer}},
-    }
-    return {
-        "name": name,
-        "served": True,
-        "storage": storage,
-        "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
-        "subresources": {
-            "status": {},
-            "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"},
-        },
-    }
+PARTS = {"status": {}, "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}}
 
 
 @pytest.fixture(scope="module", name="things")
-def _things(server: Any) -> Iterator[str]:
+def _things(server: ApiServer) -> Iterator[str]:
     """The plural of a kind in v1 and v2, which is served."""
-    names = {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"}
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"things.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": names,
-            "versions": [version("v1", True), version("v2", False)],
-        },
-    }
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    versions = version("v1", subresources=PARTS), version("v2", storage=False, subresources=PARTS)
+    document = definition(GROUP, *versions)
+    path = f"{DEFINITIONS}/{document['metadata']['name']}"
     with server.client() as admin:
-        admin.post(path, json=definition).raise_for_status()
-        watch = Watch(admin, path, fieldSelector=f"metadata.name=things.{GROUP}")
-        while not any(
-            each["type"] == "Established" and each["status"] == "True"
-            for each in watch.next()["object"]["status"]["conditions"] or []
-        ):
-            pass
-        watch.close()
-        yield "things"
-        admin.delete(f"{path}/things.{GROUP}").raise_for_status()
+        admin.post(DEFINITIONS, json=document).raise_for_status()
+        until(lambda: holds(admin.get(path).json(), "Established") == "True")
+        yield "widgets"
+        admin.delete(path).raise_for_status()
 
 
 def path(namespace: str, things: str, name: str = "", in_version: str = "v1") -> str:
@@ -70,14 +40,14 @@ def path(namespace: str, things: str, name: str = "", in_version: str = "v1") ->
 
 
 def thing(name: str = "a", in_version: str = "v1", **spec: Any) -> dict[str, Any]:
-    return {"apiVersion": f"{GROUP}/{in_version}", "kind": "Thing", "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": f"{GROUP}/{in_version}", "kind": "Widget", "metadata": {"name": name}, "spec": spec}
 
 
 def test_a_create_is_shown_and_changed(
     admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
 ) -> None:
     operations = [
-        {"op": "add", "path": "/spec/note", "value": "changed"},
+        {"op": "add", "path": "/spec/tags", "value": ["changed"]},
         {"op": "remove", "path": "/spec/color"},
         {"op": "add", "path": "/spec/unknown", "value": 1},
         {"op": "add", "path": "/metadata/labels", "value": {"seen": "yes"}},
@@ -87,9 +57,9 @@ def test_a_create_is_shown_and_changed(
     made = admin.post(path(namespace, things), json=thing(size=1))
     assert made.status_code == 201, made.text
     (request,) = webhook.requests
-    assert request["kind"] == {"group": GROUP, "version": "v1", "kind": "Thing"}
-    assert request["object"]["spec"] == {"size": 1, "color": "blue"}
-    assert made.json()["spec"] == {"size": 1, "color": "blue", "note": "changed"}
+    assert request["kind"] == {"group": GROUP, "version": "v1", "kind": "Widget"}
+    assert request["object"]["spec"] == {"size": 1, "color": "red"}
+    assert made.json()["spec"] == {"size": 1, "color": "red", "tags": ["changed"]}
     assert made.json()["metadata"]["labels"] == {"seen": "yes"}
     assert admin.get(path(namespace, things, "a")).json() == made.json()
 
@@ -98,21 +68,21 @@ def test_an_update_and_a_status(
     admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
 ) -> None:
     admin.post(path(namespace, things), json=thing(size=1)).raise_for_status()
-    webhook.answer = lambda review: patch(review, {"op": "add", "path": "/spec/note", "value": "changed"})
+    webhook.answer = lambda review: patch(review, {"op": "add", "path": "/spec/tags", "value": ["changed"]})
     configurations.mutating(configurations.hook(rules=[RULE]))
     changed = admin.patch(path(namespace, things, "a"), json={"spec": {"size": 2}}, headers=MERGE).json()
-    assert changed["spec"] == {"size": 2, "color": "blue", "note": "changed"}
+    assert changed["spec"] == {"size": 2, "color": "red", "tags": ["changed"]}
     assert changed["metadata"]["generation"] == 2
     status = f"{path(namespace, things, 'a')}/status"
     webhook.answer = lambda review: patch(
         review,
-        {"op": "add", "path": "/status/phase", "value": "Changed"},
+        {"op": "add", "path": "/status/since", "value": "Changed"},
         {"op": "replace", "path": "/spec/size", "value": 9},
     )
     live = admin.patch(status, json={"status": {"replicas": 1}}, headers=MERGE).json()
-    assert (live["status"], live["spec"]["size"]) == ({"replicas": 1, "phase": "Changed"}, 2)
+    assert (live["status"], live["spec"]["size"]) == ({"replicas": 1, "since": "Changed"}, 2)
     old = webhook.requests[-1]["oldObject"]
-    assert (old["kind"], old["spec"]["note"]) == ("Thing", "changed")
+    assert (old["kind"], old["spec"]["tags"]) == ("Widget", ["changed"])
 
 
 def test_a_scale(
@@ -131,14 +101,14 @@ def test_a_scale(
 def test_in_another_version(
     admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
 ) -> None:
-    webhook.answer = lambda review: patch(review, {"op": "add", "path": "/spec/note", "value": "changed"})
+    webhook.answer = lambda review: patch(review, {"op": "add", "path": "/spec/tags", "value": ["changed"]})
     configurations.mutating(configurations.hook(rules=[RULE]))
     made = admin.post(path(namespace, things, in_version="v2"), json=thing(in_version="v2", size=1))
     assert made.status_code == 201, made.text
     (request,) = webhook.requests
     assert (request["kind"]["version"], request["requestKind"]["version"]) == ("v1", "v2")
     assert request["object"]["apiVersion"] == f"{GROUP}/v1"
-    assert (made.json()["apiVersion"], made.json()["spec"]["note"]) == (f"{GROUP}/v2", "changed")
+    assert (made.json()["apiVersion"], made.json()["spec"]["tags"]) == (f"{GROUP}/v2", ["changed"])
 
 
 def test_the_result_must_be_valid(
@@ -159,3 +129,37 @@ def test_refusals(
     configurations.validating(configurations.hook(rules=[RULE], matchPolicy="Exact"))
     assert admin.delete(path(namespace, things, "a")).json()["message"].endswith("denied the request: no")
     assert admin.delete(path(namespace, things, "a", "v2")).status_code == 200
+
+
+def test_in_a_version_that_another_webhook_converts_to(
+    admin: httpx.Client, namespace: str, webhook: WebhookServer, configurations: Configurations, tmp_path: Path
+) -> None:
+    group = f"{namespace}.example.com"
+    with serving(tmp_path / "ca", converted) as converter:
+        client = {"url": converter.url, "caBundle": converter.ca_bundle}
+        conversion = {"clientConfig": client, "conversionReviewVersions": ["v1"]}
+        document = definition(group, version(), v2(), conversion={"strategy": "Webhook", "webhook": conversion})
+        admin.post(DEFINITIONS, json=document).raise_for_status()
+        defined = f"{DEFINITIONS}/{document['metadata']['name']}"
+        until(lambda: holds(admin.get(defined).json(), "Established") == "True")
+        path = f"/apis/{group}/v1/namespaces/{namespace}/widgets"
+        until(lambda: admin.get(path).status_code == 200)
+
+        webhook.answer = lambda review: patch(review, {"op": "replace", "path": "/spec/length", "value": "7m"})
+        rule = {**RULE, "apiGroups": [group], "apiVersions": ["v2"], "operations": ["CREATE", "UPDATE"]}
+        configurations.mutating(configurations.hook(rules=[rule]))
+        widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"size": 3}}
+        made = admin.post(path, json=widget)
+        assert made.status_code == 201, made.text
+        assert made.json()["spec"]["size"] == 7
+        changed = admin.patch(f"{path}/a", json={"spec": {"size": 4}}, headers=MERGE)
+        assert changed.json()["spec"]["size"] == 7
+        first, second = webhook.requests
+        assert (first["object"]["apiVersion"], first["object"]["spec"]["length"]) == (f"{group}/v2", "3m")
+        assert (second["object"]["spec"]["length"], second["oldObject"]["spec"]["length"]) == ("4m", "7m")
+
+        converter.answer = lambda review: (500, b"broken")
+        refused = admin.patch(f"{path}/a", json={"spec": {"size": 5}}, headers=MERGE)
+        assert refused.status_code == 500
+        assert refused.json()["message"].startswith("Internal error occurred: conversion webhook for ")
+        admin.delete(defined).raise_for_status()

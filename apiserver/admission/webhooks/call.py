@@ -49,10 +49,13 @@ class Denied(StatusError):
         return answer
 
 
-def match_of(hook: Hook, attributes: Attributes) -> Match | None:
+async def match_of(hook: Hook, attributes: Attributes) -> Match | None:
     """As what the webhook is to be shown a write; None when it is not to be asked.  Raises StatusError."""
     shown = match(hook.webhook, hook.webhook.rules, attributes)
-    if shown is None or hook.conditions is None:
+    if shown is None:
+        return None
+    await attributes.show(shown.kind)
+    if hook.conditions is None:
         return shown
     return shown if hook.conditions.hold(attributes, shown, fails_open=hook.fails_open) else None
 

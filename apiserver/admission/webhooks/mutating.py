@@ -21,8 +21,11 @@ from apiserver.admission.webhooks.call import CallingFailed, call, fail_open, ma
 from apiserver.admission.webhooks.configurations import Configurations, Hook
 from apiserver.admission.webhooks.review import patch_of
 from apiserver.endpoint import API
+from apiserver.go_errors import kind_of, syntax_error
 from apiserver.patch import json_patch
 
+_UNDECODABLE = "received undecodable patch in webhook response"
+_GO = "json: cannot unmarshal {} into Go value of type jsonpatch.{}"
 _MADE = "mutation.webhook.admission.k8s.io"
 
 
@@ -64,13 +67,13 @@ class Changes:
 
     async def _ask_all(self, turn: int) -> None:
         for index, hook in enumerate(self._hooks):
-            shown = match_of(hook, self._attributes)
+            shown = await match_of(hook, self._attributes)
             if shown is None or (turn and hook.uid not in self._to_ask):
                 continue
             place = f"round_{turn}_index_{index}"
             changed = False
             try:
-                changed = self._change(hook, await call(hook, self._attributes, shown), shown)
+                changed = await self._change(hook, await call(hook, self._attributes, shown), shown)
             except CallingFailed as error:
                 if not hook.fails_open:
                     raise error.refusal(hook) from None
@@ -90,7 +93,7 @@ class Changes:
     def _annotate(self, name: str, value: str) -> None:
         self._attributes.request.audit_annotations[name] = value
 
-    def _change(self, hook: Hook, response: AdmissionResponse, shown: Match) -> bool:
+    async def _change(self, hook: Hook, response: AdmissionResponse, shown: Match) -> bool:
         """Apply the webhook's patch.  Returns whether it changes anything.
 
         Raises CallingFailed for what is no patch, InternalError for one that does not fit the object.
@@ -117,22 +120,23 @@ class Changes:
         limit = self._attributes.api.max_request_bytes
         if len(orjson.dumps(changed)) > limit:
             raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
-        return self._attributes.replace(changed, shown.kind)
+        return await self._attributes.replace_shown(changed, shown.kind)
 
 
 def _operations(response: AdmissionResponse) -> list[Any]:
     """Raises CallingFailed."""
     if not response.patch:
         return []
+    patch = patch_of(response)
     try:
-        operations = orjson.loads(patch_of(response))
-    except orjson.JSONDecodeError as error:
-        raise CallingFailed(f"received undecodable patch in webhook response: {error}") from None
+        operations = orjson.loads(patch)
+    except orjson.JSONDecodeError:
+        raise CallingFailed(f"{_UNDECODABLE}: {syntax_error(patch)}") from None
     if operations is None:
         return []
     if not isinstance(operations, list):
-        raise CallingFailed(
-            "received undecodable patch in webhook response: json: cannot unmarshal object into Go value of type "
-            "jsonpatch.Patch"
-        )
+        raise CallingFailed(f"{_UNDECODABLE}: {_GO.format(kind_of(operations), 'Patch')}")
+    strange = next((each for each in operations if not isinstance(each, dict)), None)
+    if strange is not None:
+        raise CallingFailed(f"{_UNDECODABLE}: {_GO.format(kind_of(strange), 'Operation')}")
     return operations

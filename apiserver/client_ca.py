@@ -1,0 +1,28 @@
+"""Takes over the CAs of client certificates when their file changes (`--client-ca-file`)."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from api.clock import Clock
+from apiserver.filters.request_header import certificates_of
+from apiserver.followed_file import follow
+from apiserver.tls import ServerContext
+
+log = logging.getLogger(__name__)
+
+
+async def follow_client_ca(context: ServerContext, path: Path, clock: Clock) -> None:
+    """For ever.  A file that is no bundle of certificates changes nothing."""
+    former = certificates_of(path)
+
+    async def changed() -> None:
+        try:
+            context.replace_client_ca(context.client_roots or former, str(path))
+        except OSError as error:
+            log.error("the CAs of client certificates stay as they were: %s: %s", path, error)
+        else:
+            log.info("the CAs of client certificates in %s are in force", path)
+
+    await follow(path, clock, changed)
