@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
+_BREATH = 0.005
+"""Seconds between the kinds that are loaded behind the first requests."""
 _QUIET = 2.0  # seconds before what nobody has asked for yet is loaded
 _DRAIN = 5  # seconds that requests get to finish in after SIGTERM
 
@@ -390,7 +392,7 @@ class Server:
         for resource in everyday_resources():
             endpoint = api.endpoints[resource.group, resource.group_version.version, resource.plural]
             endpoint.load()
-            await asyncio.sleep(0)  # whoever asks for something now does not wait for all of them
+            await asyncio.sleep(_BREATH)  # a request takes several turns of the loop: not each behind another kind
         await api.arrivals.bring(lambda: self._create_later_objects(api))
 
     async def _create_later_objects(self, api: API) -> None:
