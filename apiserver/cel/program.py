@@ -7,6 +7,7 @@ evaluation ends when the budget is spent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -232,7 +233,7 @@ class _Planner:
         chosen = list(zip(overloads, costs, strict=True))
 
         def dispatched(frame: Frame) -> Any:
-            arguments = [step(frame) for step in steps]
+            arguments = _arguments(steps, frame)
             for overload, cost in chosen:
                 if _takes(overload, arguments):
                     frame.charge(1 if cost is None else cost(arguments))
@@ -329,9 +330,37 @@ def _free(arguments: Any) -> int:
     return 0
 
 
+def _arguments(steps: list[Step], frame: Frame) -> list[Any]:
+    """A call whose argument fails has still cost one, and with two, both have been computed."""
+    if len(steps) > 2:
+        return [step(frame) for step in steps]
+    arguments = []
+    failed: EvaluationError | None = None
+    for step in steps:
+        try:
+            arguments.append(step(frame))
+        except EvaluationError as error:
+            failed = failed or error
+    if failed is not None:
+        frame.cost += 1
+        raise failed
+    return arguments
+
+
 def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any], cost: CallCost | None) -> Step:
     def called(frame: Frame) -> Any:
-        one, other = left(frame), right(frame)
+        try:
+            one = left(frame)
+        except EvaluationError:
+            with suppress(EvaluationError):
+                right(frame)
+            frame.cost += 1
+            raise
+        try:
+            other = right(frame)
+        except EvaluationError:
+            frame.cost += 1
+            raise
         if cost is None:
             frame.cost += 1
         else:
@@ -343,7 +372,7 @@ def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any], cost: Call
 
 def _direct(steps: list[Step], call: Callable[..., Any], cost: CallCost | None) -> Step:
     def called(frame: Frame) -> Any:
-        arguments = [step(frame) for step in steps]
+        arguments = _arguments(steps, frame)
         frame.charge(1 if cost is None else cost(arguments))
         return call(*arguments)
 
