@@ -69,7 +69,7 @@ def test_others_are_served_while_rules_take_long(custom: Custom) -> None:
         waits = []
         while not answer.done():
             asked = time.monotonic()
-            assert custom.client.get("/readyz").status_code == 200
+            assert custom.client.get(custom.path()).status_code == 200
             waits.append(time.monotonic() - asked)
         took = time.monotonic() - began
     assert answer.result().status_code == 201, answer.result().text
