@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from api.meta_v1 import ObjectMeta
-from api.model import Int64, Model, NotRequired, Required, ZeroTime, null, struct
+from api.model import AlwaysPresent, Int64, Model, NotRequired, Required, ZeroTime, null, struct
 
 
 class BoundObjectReference(Model):
@@ -28,7 +28,7 @@ class TokenRequestSpec(Model):
     """
 
     audiences: list[str] = []
-    boundObjectRef: BoundObjectReference | None = None
+    boundObjectRef: Annotated[BoundObjectReference | None, AlwaysPresent()] = null()
     expirationSeconds: Int64 | None = None
 
 

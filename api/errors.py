@@ -175,6 +175,10 @@ def invalid(group: str, kind: str, name: str, errors: Iterable[FieldError]) -> I
     )
 
 
+def internal_error(why: str) -> InternalError:
+    return InternalError(f"Internal error occurred: {why}", StatusDetails(causes=[StatusCause(message=why)]))
+
+
 # --- what can be wrong with one field ------------------------------------------------------------
 
 _OMITTED: Any = object()

@@ -354,6 +354,11 @@ class Model(pydantic.BaseModel):
         """An independent copy."""
         return self.model_copy(deep=True)
 
+    def changed(self, before: Self) -> frozenset[str]:
+        """The members that are not one and the same object in an earlier state."""
+        names = type(self).model_fields
+        return frozenset(name for name in names if getattr(self, name) is not getattr(before, name))
+
 
 _EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}
 

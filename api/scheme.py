@@ -61,12 +61,14 @@ class Resource:
     parts: tuple[Part, ...] = ()
     singular: str = ""
     kind: str = field(default="")
+    list_kind: str = ""
     deprecation: str = ""
     """Sent as a `Warning` with every answer where the whole resource is on its way out."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", self.kind or self.type_name.rpartition(".")[2])
         object.__setattr__(self, "singular", self.singular or self.kind.lower())
+        object.__setattr__(self, "list_kind", self.list_kind or f"{self.kind}List")
 
     @cached_property
     def model(self) -> type[Model]:

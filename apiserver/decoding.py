@@ -273,11 +273,11 @@ def _examine(
 ) -> tuple[Any, list[str]]:
     if document is None:
         document = {}
-    named = _named(document)
-    if named is None:
-        problem = _head_error(document)
+    names = named(document)
+    if names is None:
+        problem = head_error(document)
         raise expected.unrecognized(f"couldn't get version/kind; json parse error: {problem}", body)
-    expected.check(*named, body)
+    expected.check(*names, body)
     if (mistyped := go_errors.type_error(expected.schema, document)) is not None:
         raise expected.cannot_handle(mistyped)
     found: list[str] = []
@@ -291,7 +291,7 @@ def _examine(
         raise expected.cannot_handle(str(error)) from None
 
 
-def _named(document: Any) -> tuple[str, str] | None:
+def named(document: Any) -> tuple[str, str] | None:
     """The apiVersion and kind a document gives itself; None when it cannot have any."""
     if not isinstance(document, dict):
         return None
@@ -299,7 +299,8 @@ def _named(document: Any) -> tuple[str, str] | None:
     return (names[0], names[1]) if all(isinstance(name, str) for name in names) else None
 
 
-def _head_error(document: Any) -> str:
+def head_error(document: Any) -> str:
+    """Why a document does not even have an apiVersion and a kind."""
     if isinstance(document, dict):
         field = "apiVersion" if isinstance(document.get("kind") or "", str) else "kind"
         return (

@@ -8,27 +8,53 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import orjson
 
 from api.scheme import Resource
 
+Groups = dict[str, dict[str, list[dict[str, Any]]]]
+"""The described resources by group and version, in the order in which they are listed."""
+
+
+class CustomResources(Protocol):
+    """What is served besides, as `API` has it."""
+
+    @property
+    def custom(self) -> Mapping[tuple[str, str, str], Any]: ...
+    @property
+    def custom_changes(self) -> int: ...
+
 
 class Discovery:
-    """The documents, made once; `resources` is everything that is served."""
+    """The documents, made once; `resources` is all that is built in, `api` has the endpoints that come and go."""
 
-    def __init__(self, resources: Iterable[Resource], server_address: str) -> None:
+    def __init__(self, resources: Iterable[Resource], server_address: str, api: CustomResources | None = None) -> None:
         self._server_address = server_address
-        self._groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
-        for resource in resources:
-            version = resource.group_version
-            listed = self._groups.setdefault(version.group, {}).setdefault(version.version, [])
-            listed += _described(resource)
-        for versions in self._groups.values():
-            for found in versions.values():
-                found.sort(key=lambda resource: resource["name"])
+        self._api, self._changes = api, 0
+        self._built_in: Groups = {}
+        _add(self._built_in, resources)
+        self._with_custom = self._built_in
+
+    @property
+    def _groups(self) -> Groups:
+        api = self._api
+        if api is not None and api.custom_changes != self._changes:
+            from apiserver.custom_resources.version_order import version_rank
+
+            self._changes = api.custom_changes
+            self._with_custom = {group: dict(versions) for group, versions in self._built_in.items()}
+            resources = [endpoint.resource for endpoint in api.custom.values()]
+            # As APIServices of one priority: by the first of their names, and versions by age and maturity.
+            first: dict[str, str] = {}
+            for resource in resources:
+                name = f"{resource.group_version.version}.{resource.group}"
+                first[resource.group] = min(name, first.get(resource.group, name))
+            resources.sort(key=lambda r: (first[r.group], version_rank(r.group_version.version), r.plural))
+            _add(self._with_custom, resources)
+        return self._with_custom
 
     # --- the documents -------------------------------------------------------------------------
 
@@ -47,6 +73,10 @@ class Discovery:
     def group_list(self) -> dict[str, Any]:
         """`/apis`."""
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(g) for g in self.groups()]}
+
+    def is_custom(self, group: str) -> bool:
+        """Whether definitions alone make a group."""
+        return group not in self._built_in and group in self._groups
 
     def group(self, group: str) -> dict[str, Any] | None:
         """`/apis/GROUP`, or None when there is no such group."""
@@ -87,6 +117,14 @@ class Discovery:
             "metadata": {},
             "items": items,
         }
+
+
+def _add(groups: Groups, resources: Iterable[Resource]) -> None:
+    for resource in resources:
+        version = resource.group_version
+        versions = groups.setdefault(version.group, {})
+        listed = [*versions.get(version.version, ()), *_described(resource)]
+        versions[version.version] = sorted(listed, key=lambda each: each["name"].partition("/")[0])
 
 
 def _described(resource: Resource) -> Iterator[dict[str, Any]]:

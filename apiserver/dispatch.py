@@ -11,17 +11,18 @@ import orjson
 from api.authentication_v1 import TokenRequest
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.core_v1 import Binding, Pod, ServiceAccount
-from api.errors import BadRequest, MethodNotAllowed, NotFound, invalid, invalid_value
+from api.errors import BadRequest, MethodNotAllowed, NotAcceptable, NotFound, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
 from apiserver.decoding import decode_request
-from apiserver.endpoint import API, Endpoint
+from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
 from apiserver.handlers import pod_subresources, reviews
 from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
+from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
@@ -31,13 +32,13 @@ from apiserver.handlers.list_options import check_read_version, list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.proxy import serve_proxy
-from apiserver.handlers.scale import patching, replacing, scale_answer, write_scale
+from apiserver.handlers.scale import check_kind, patching, replacing, scale_answer, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
 from apiserver.handlers.write import Write, check_names, unnamed
-from apiserver.negotiation import MediaType, negotiate
+from apiserver.negotiation import NOT_SERVED, MediaType, negotiate
 from apiserver.registry.strategy import Scale, Subresource
-from apiserver.request import Receive, Request, RequestInfo, Scope, Send, request_of
+from apiserver.request import Receive, Request, Scope, Send, request_of
 from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
@@ -62,17 +63,17 @@ class Dispatcher:
             raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
             answer = await reviews.review(self.api, request)
-            await answer.send(send, request, _media(request, lambda: reviews.REVIEWS[info.group, info.resource][1]))
+            review = reviews.REVIEWS[info.group, info.resource][1]
+            await answer.send(send, request, _media(request, model=review))
             return
         if self.api.arrivals.pending:
             await self.api.arrivals.awaited(info)
         endpoint = self.api.endpoint(info.group, info.version, info.resource)
         if endpoint is None and not self._is_built_in(info.group):
             raise PageNotFound()
-        if endpoint is None or (len(info.parts) > 3 and info.subresource != "proxy") or _misplaced(endpoint, info):
+        if endpoint is None:
             raise NotFound("the server could not find the requested resource", StatusDetails())
-        if endpoint.namespaced and not info.namespace and info.verb not in ("list", "watch"):
-            raise _not_allowed()
+        endpoint.check(info)
         if info.subresource in _CONNECT and endpoint.model is Pod:
             await self._connect(endpoint, request, scope, receive, send)
             return
@@ -81,7 +82,7 @@ class Dispatcher:
             return
         if endpoint.resource.deprecation:
             request.warnings.append(endpoint.resource.deprecation)
-        media = _media(request, lambda: endpoint.model)
+        media = _media(request, endpoint)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
                 raise _not_allowed()
@@ -100,6 +101,7 @@ class Dispatcher:
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
+        await admit_connection(self.api, endpoint, request)
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
@@ -135,7 +137,7 @@ class Dispatcher:
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
-        options = list_options(request.query, endpoint.selectable_field_names)
+        options = list_options(request.query, endpoint.selectable_field_names, custom=endpoint.custom)
         if not endpoint.resource.is_stored:
             return self._page(endpoint, await computed_page(endpoint, options), request, media)
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
@@ -143,7 +145,7 @@ class Dispatcher:
 
     def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
         metadata: dict[str, Any] = {"resourceVersion": str(page.revision)} if page.revision else {}
-        if page.continue_:
+        if page.continue_ or (endpoint.custom and not media.transform):
             metadata["continue"] = page.continue_
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
@@ -151,7 +153,7 @@ class Dispatcher:
             now = self.api.clock.now()
             return Answer(document=tables.transformed_list(endpoint, page.entries, metadata, media, request, now))
         resource = endpoint.resource
-        kind = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
+        kind = {"kind": resource.list_kind, "apiVersion": resource.api_version}
         head = orjson.dumps({**kind, "metadata": metadata})
         return Answer(parts=list(_list_parts(head, endpoint.bodies(page.entries))))
 
@@ -176,12 +178,11 @@ class Dispatcher:
 
     @staticmethod
     def _read(model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions, body: bytes) -> Any:
-        resource = endpoint.resource
-        obj, warnings = decode_request(
-            model, body, request.header("content-type"), options.field_validation,
-            kind=resource.kind if model is endpoint.model else model.__name__,
-            version=resource.group_version.version if model is endpoint.model else "v1",
-        )  # fmt: skip
+        media, strictness = request.header("content-type"), options.field_validation
+        if model is endpoint.model:
+            obj, warnings = endpoint.read(body, media, strictness)
+        else:
+            obj, warnings = decode_request(model, body, media, strictness, kind=model.__name__)
         request.warnings += warnings
         return obj
 
@@ -209,7 +210,7 @@ class Dispatcher:
         return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _patch(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
-        kind = patch_type(request.header("content-type"))
+        kind = patch_type(request.header("content-type"), endpoint.custom)
         options = write_options(request, "PatchOptions", apply=kind == APPLY_PATCH)
         write = self._begin(endpoint, request, options)
         body = await request.body(self.api.max_request_bytes)
@@ -247,7 +248,7 @@ class Dispatcher:
 
     async def _delete_collection(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = await self._delete_options(request)
-        selection = list_options(request.query, endpoint.selectable_field_names)
+        selection = list_options(request.query, endpoint.selectable_field_names, custom=endpoint.custom)
         write = self._begin(endpoint, request, WriteOptions(dry_run=bool(options.dryRun)))
         page = await list_page(self.api.cache, endpoint.prefix, write.namespace, selection)
         await delete_objects(write, page.entries, options)
@@ -276,17 +277,20 @@ class Dispatcher:
         info = request.info
         if info.verb == "get":
             entry = endpoint.find(info.namespace, info.name)
-            return scale_answer(part, entry, media, request, self.api.clock.now())
+            return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
         if info.verb == "update":
             options = write_options(request, "UpdateOptions")
             write = self._begin(endpoint, request, options)
-            make = replacing(write, await self._decoded(ScaleObject, endpoint, request, options))
+            body = await request.body(self.api.max_request_bytes)
+            if part.is_custom:
+                check_kind(body, request.header("content-type"))
+            make = replacing(write, self._read(ScaleObject, endpoint, request, options, body))
         else:
-            kind = patch_type(request.header("content-type"))
+            kind = patch_type(request.header("content-type"), endpoint.custom)
             write = self._begin(endpoint, request, write_options(request, "PatchOptions", apply=kind == APPLY_PATCH))
             make = patching(write, kind, await request.body(self.api.max_request_bytes))
         entry = await write_scale(write, part, info.name, make)
-        return scale_answer(part, entry, media, request, self.api.clock.now())
+        return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
 
     async def bind(self, endpoint: Endpoint, request: Request) -> Answer:
         options = write_options(request, "CreateOptions")
@@ -308,13 +312,18 @@ class Dispatcher:
         ]
         if problems:
             raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
+        metadata, spec, version = asked.metadata, asked.spec, "authentication.k8s.io/v1"
+        asked.kind = asked.apiVersion = ""
+        if spec.expirationSeconds is None:
+            spec.expirationSeconds = 3600
+        metadata.managedFields = reviews.managers_of_review(self.api, asked, version, options.manager, "token")
+        metadata.name, metadata.namespace, metadata.uid = info.name, info.namespace, self.api.new_uid()
+        metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
+        await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
-        asked.status = self.api.tokens.issue(account, asked.spec)
-        asked.spec.audiences = asked.spec.audiences or [ISSUER]
-        asked.spec.expirationSeconds = asked.spec.expirationSeconds or 3600
-        asked.metadata.name, asked.metadata.namespace = request.info.name, request.info.namespace
-        asked.metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
-        asked.kind, asked.apiVersion = "TokenRequest", "authentication.k8s.io/v1"
+        asked.status = self.api.tokens.issue(account, spec)
+        spec.audiences = spec.audiences or [ISSUER]
+        asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 
     async def evict(self, endpoint: Endpoint, request: Request) -> Answer:
@@ -324,11 +333,22 @@ class Dispatcher:
         return Answer(_CREATED, document=_success(None))
 
 
-def _media(request: Request, model: Callable[[], type[Model]]) -> MediaType:
-    """The form of an answer about objects of a type, which is loaded only if it matters.  Raises NotAcceptable."""
+def _media(request: Request, endpoint: Endpoint | None = None, model: type[Model] | None = None) -> MediaType:
+    """The form of an answer about the objects of an endpoint, whose type is loaded only if it matters, or of a type.
+
+    Raises NotAcceptable.
+    """
     accept = request.header("accept")
-    wants_protobuf = "protobuf" in accept and _has_protobuf(model())
-    return negotiate(accept, streams=request.info.verb in ("list", "watch"), protobuf=wants_protobuf)
+    custom = endpoint is not None and endpoint.custom
+    if endpoint is not None and model is None and "protobuf" in accept and not custom:
+        model = endpoint.model
+    wants_protobuf = model is not None and "protobuf" in accept and _has_protobuf(model)
+    try:
+        return negotiate(accept, streams=request.info.verb in ("list", "watch"), protobuf=wants_protobuf)
+    except NotAcceptable:
+        if custom:  # which is refused in other words
+            raise NotAcceptable(NOT_SERVED) from None
+        raise
 
 
 @cache
@@ -336,13 +356,6 @@ def _has_protobuf(model: type[Model]) -> bool:
     from apiserver import protobuf  # most clients speak JSON
 
     return protobuf.encodable(model)
-
-
-def _misplaced(endpoint: Endpoint, info: RequestInfo) -> bool:
-    """Whether a path names a namespace for what is in none, or an object of a namespace without naming that."""
-    if endpoint.namespaced:
-        return bool(info.name) and not info.namespace
-    return bool(info.namespace) and info.resource != "namespaces"
 
 
 def _each_time(read: Callable[[], Any]) -> Transform:
@@ -385,4 +398,4 @@ def _success(details: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _not_allowed() -> MethodNotAllowed:
-    return MethodNotAllowed("the server does not allow this method on the requested resource", StatusDetails())
+    return MethodNotAllowed(NOT_ALLOWED, StatusDetails())

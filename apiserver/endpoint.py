@@ -8,28 +8,34 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 import pydantic
 
 from api.clock import Clock
-from api.errors import not_found
+from api.errors import MethodNotAllowed, NotFound, not_found
+from api.meta_v1 import StatusDetails
 from api.model import Model
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
+from apiserver.admission.dynamic import DynamicAdmission
 from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
+from apiserver.decoding import decode_request
+from apiserver.patch.request import PatchRequest, decode_document
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
-from apiserver.request import Request, User
+from apiserver.request import Request, RequestInfo, User
 
 if TYPE_CHECKING:
     from apiserver.authorization.authorizer import Authorizer
     from apiserver.service_account_tokens import ServiceAccountTokens
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
+    from apiserver.webhook_client import WebhookClient
 
+NOT_ALLOWED = "the server does not allow this method on the requested resource"
 _REMEMBERED = 1000
 """Objects that are kept decoded for those who look at them again and again, such as every pod's namespace."""
 
@@ -41,6 +47,9 @@ def _stored_as(resource: Resource) -> str:
 
 class Endpoint:
     """A resource as it is served: its strategy, its keys in the store, its bytes on the wire."""
+
+    custom: ClassVar[bool] = False
+    """Whether a CustomResourceDefinition defines it (`apiserver.custom_resources.endpoint`)."""
 
     def __init__(self, resource: Resource, registry: Registry, cache: WatchCache) -> None:
         self.resource = resource
@@ -88,6 +97,17 @@ class Endpoint:
         model: type[Model] = self.model
         return schema_of(model)
 
+    def check(self, info: RequestInfo) -> None:
+        """Raises NotFound for a path that leads nowhere here, MethodNotAllowed for what none can do all over."""
+        if self.namespaced:
+            misplaced = bool(info.name) and not info.namespace
+        else:
+            misplaced = bool(info.namespace) and info.resource != "namespaces"
+        if misplaced or (len(info.parts) > 3 and info.subresource != "proxy"):
+            raise NotFound("the server could not find the requested resource", StatusDetails())
+        if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
+            raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
+
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
 
@@ -97,6 +117,23 @@ class Endpoint:
         if entry is None:
             raise not_found(self.resource.group, self.resource.plural, name)
         return entry
+
+    def read(self, body: bytes, content_type: str, field_validation: str) -> tuple[Any, list[str]]:
+        """An object that a client sent, and the warnings about it.  Raises BadRequest, UnsupportedMediaType."""
+        resource = self.resource
+        return decode_request(
+            self.model, body, content_type, field_validation, kind=resource.kind, version=resource.group_version.version
+        )
+
+    def read_patched(
+        self, request: PatchRequest, document: Any, managers: Any, unread: Sequence[str]
+    ) -> tuple[Any, list[str]]:
+        """What a patch made of an object, and the warnings about it; see `PatchRequest.decode`.  Raises Invalid."""
+        return request.decode(self.model, document, managers=managers, unread=unread)
+
+    def read_applied(self, document: dict[str, Any]) -> Any:
+        """What server-side apply made of an object.  Raises Invalid."""
+        return decode_document(self.model, document)
 
     def decode(self, entry: Entry) -> Any:
         """A typed, independent copy of a stored object; kind and apiVersion are left empty, as in the store."""
@@ -133,6 +170,18 @@ class Endpoint:
                     return None
         return None
 
+    def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """An object of this resource, known to be good, as the resource of another version shows it; None when there is
+        no such resource.  The document stays as it is."""
+        shown = self.in_version(api_version, document)
+        return None if shown is None else shown[1]
+
+    def equivalents(self) -> list[Resource]:
+        """The resources that show the same objects in other groups and versions."""
+        mine = self.resource
+        stored_as = _stored_as(mine)
+        return [other for other in self._registry.resources if other is not mine and _stored_as(other) == stored_as]
+
     def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
         """An object as the store keeps it: metadata first, without kind, apiVersion and resourceVersion.
 
@@ -160,17 +209,48 @@ class API:
     requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int
+    custom: dict[tuple[str, str, str], Endpoint] = field(default_factory=dict)
+    """The endpoints of custom resources, which come and go."""
+    custom_changes: int = 0
+    """How often they have changed: what is made of them all is made anew when this has grown."""
     watch_events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """How many events watchers have been told, by group, version and resource."""
     random: random.Random = field(default_factory=random.Random)
     arrivals: Arrivals = field(default_factory=Arrivals)
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
+    @cached_property
+    def dynamic_admission(self) -> DynamicAdmission:
+        return DynamicAdmission(self)
+
+    @cached_property
+    def webhook_client(self) -> WebhookClient:
+        """How webhooks are called, those that are services of the cluster included."""
+        from apiserver.service_target import service_target
+        from apiserver.webhook_client import WebhookClient
+
+        def resolve(namespace: str, name: str, port: int) -> tuple[str, int]:
+            target = service_target(self, namespace, name, port)
+            return target.host, target.port
+
+        return WebhookClient(resolve)
+
+    @cached_property
+    def preparing(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do before others."""
+        return [plugin for plugin in self.admission if plugin.prepares]
+
+    @cached_property
+    def reserving(self) -> list[AdmissionPlugin]:
+        """The plugins that have something to do when all have agreed."""
+        return [plugin for plugin in self.admission if plugin.reserves]
+
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
     def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
-        return self.endpoints.get((group, version, plural))
+        key = group, version, plural
+        return self.endpoints.get(key) or self.custom.get(key)
 
     def endpoint_of(self, model: type[Model]) -> Endpoint:
         """The resource that serves a type.  Raises KeyError for types that are not served."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from apiserver.admission.table import NAMES
+
 AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
 
 
@@ -27,6 +29,9 @@ class Options:
     service_node_port_range: range = range(30000, 32768)
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
     anonymous_auth: bool = True
+    enable_admission_plugins: tuple[str, ...] = ()
+    disable_admission_plugins: tuple[str, ...] = ()
+    admission_control_config_file: Path | None = None
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     event_ttl: float = 3600.0
@@ -81,6 +86,16 @@ def _modes(text: str) -> tuple[str, ...]:
     return modes
 
 
+def _plugins_problem(enable: Sequence[str], disable: Sequence[str]) -> str:
+    """What is wrong with the names of admission plugins, as Kubernetes says it; empty when nothing is."""
+    for verb, names in (("enable", enable), ("disable", disable)):
+        for name in names:
+            if name not in NAMES:
+                return f'{verb}-admission-plugins plugin "{name}" is unknown'
+    both = sorted({*enable} & {*disable})
+    return f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped" if both else ""
+
+
 def _boolean(text: str) -> bool:
     if text.lower() in ("true", "1", "t"):
         return True
@@ -116,6 +131,16 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
     add("--anonymous-auth", type=_boolean, default=True, help="let requests without credentials be system:anonymous")
+    for verb in ("enable", "disable"):
+        add(
+            f"--{verb}-admission-plugins",
+            type=lambda text: text.split(","),
+            action="extend",
+            default=[],
+            metavar="NAME,…",
+            help=f"admission plugins to {verb} besides or of those that are on by default; order does not matter",
+        )
+    add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
     add("--event-ttl", type=_duration, default=3600.0, help="how long Events are kept")
     add(
         "--issue-kubeconfig-for",
@@ -127,8 +152,10 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
     given = vars(parser.parse_args(argv))
-    for name in ("tls_san", "issue_kubeconfig_for"):
+    for name in ("tls_san", "issue_kubeconfig_for", "enable_admission_plugins", "disable_admission_plugins"):
         given[name] = tuple(given[name])
+    if problem := _plugins_problem(given["enable_admission_plugins"], given["disable_admission_plugins"]):
+        parser.error(problem)
     if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):
         parser.error("--tls-cert-file and --tls-private-key-file go together")
     return Options(**given)

@@ -10,6 +10,8 @@ import orjson
 from api.model import Model
 from apiserver.stored import LONGEST_REMEMBERED, shareable
 
+Parts = tuple[frozenset[str] | None, frozenset[str] | None]
+
 
 class NewObject:
     """Controllers make thousands of objects from one template, whose specs are the same to the byte.  So the spec is
@@ -22,7 +24,7 @@ class NewObject:
 
     def __init__(self, model: type[Model], *, shares: bool = True) -> None:
         """`shares`: whether nobody changes its document."""
-        self._parts = _parts(model) if shares else (None, frozenset(model.model_fields))
+        self._parts: Parts = _parts(model) if shares else (None, None)
         self._rest = b""
         self._document: dict[str, Any] = {}
         self._spec: bytes | None = None
@@ -59,10 +61,10 @@ def _value(encoded: bytes) -> bytes:
 
 
 @cache
-def _parts(model: type[Model]) -> tuple[frozenset[str] | None, frozenset[str]]:
-    """The members that are encoded by themselves, and the others."""
+def _parts(model: type[Model]) -> Parts:
+    """The members that are encoded by themselves, and the others; None for none and for all."""
     if "spec" not in shareable(model):
-        return None, frozenset(model.model_fields)
+        return None, None
     return frozenset({"spec"}), frozenset(model.model_fields) - {"spec"}
 
 

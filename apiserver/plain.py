@@ -109,9 +109,11 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
     @app.api_route("/apis/{group}/{version}", methods=_METHODS)
     @app.api_route("/apis/{group}/{version}/", methods=_METHODS)
     async def resources(request: FastRequest, group: str, version: str) -> Response:
-        document = discovery.resource_list(group, version)
+        document, custom = discovery.resource_list(group, version), discovery.is_custom(group)
         if document is None:
-            raise PageNotFound() if discovery.group(group) is None else _no_such_resource()
+            raise PageNotFound() if custom or discovery.group(group) is None else _no_such_resource()
+        if custom:
+            return answer(request, document, unrouted(request, False))
         routed(request)
         return answer(request, document)
 
@@ -170,7 +172,7 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
         first, _, rest = path.partition("/")
         group = rest.partition("/")[0]
         known = first == "api" if group else False
-        if known or (first == "apis" and discovery.group(group) is not None):
+        if known or (first == "apis" and not discovery.is_custom(group) and discovery.group(group) is not None):
             raise _no_such_resource()
         raise PageNotFound()
 

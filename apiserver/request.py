@@ -51,6 +51,8 @@ class RequestInfo:
     parts: tuple[str, ...] = ()
     selected: str = ""
     """The only name that a request to a collection asks for, by its field selector."""
+    field_selector: str = ""
+    """As the client of a collection wrote it."""
 
     @property
     def object_name(self) -> str:

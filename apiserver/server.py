@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -19,7 +19,9 @@ from api.core_v1 import Namespace
 from api.errors import AlreadyExists
 from api.scheme import RESOURCES, everyday_resources
 from apiserver import bootstrap
-from apiserver.admission.table import default_plugins
+from apiserver.admission.configuration import ConfigurationError, load
+from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.admission.table import plugins
 from apiserver.app import Application, with_filters
 from apiserver.authorization.modes import authorizer_of
 from apiserver.authorization.rbac import RBAC
@@ -99,6 +101,7 @@ class Server:
         cache = WatchCache(store)
         api, app = self._assemble(cache, authority, kubelet_pair)
         await cache.start()
+        custom_resources = self._custom_resources(api)
         await self._create_built_in_objects(api)
         host = options.external_hostname or options.advertised
         port = sock.getsockname()[1]
@@ -133,6 +136,7 @@ class Server:
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_roles(cache))
         self._keep(self._finish_start(api))
+        self._keep(custom_resources)
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -181,7 +185,7 @@ class Server:
             cache=cache,
             clock=self.clock,
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
-            admission=default_plugins(),
+            admission=_admission(options),
             authenticate=authentication.authenticate,
             authorizer=authorizer,
             requester=lambda user: AuthorizedRequester(user, authorizer, roles),
@@ -191,13 +195,13 @@ class Server:
         kubelet = KubeletClient.create(
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
-        discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}")
+        discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}", api)
 
         def load_plain() -> ASGI:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            return plain_endpoints(discovery, Documents(RESOURCES), self._health(cache), self.metrics)
+            return plain_endpoints(discovery, Documents(RESOURCES, api), self._health(cache), self.metrics)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -239,6 +243,27 @@ class Server:
         for namespaces in (True, False):
             chosen = [obj for obj in objects if isinstance(obj, Namespace) is namespaces]
             await asyncio.gather(*(self._create_missing(api, obj) for obj in chosen))
+
+    def _custom_resources(self, api: API) -> Coroutine[Any, Any, None]:
+        """Serve at once what definitions define; returns what looks after them.  Without any, nothing is loaded."""
+        prefix = api.endpoints["apiextensions.k8s.io", "v1", "customresourcedefinitions"].prefix
+        since = api.cache.revision
+
+        def load() -> Coroutine[Any, Any, None]:
+            from apiserver.custom_resources.controller import Definitions
+
+            definitions = Definitions(api, SELF)
+            definitions.load()
+            return definitions.run()
+
+        async def first() -> None:
+            while not api.cache.count(prefix):
+                subscription = api.cache.watch(prefix, "", since)
+                await subscription.next_batch()
+                await subscription.aclose()
+            await load()
+
+        return load() if api.cache.count(prefix) else first()
 
     async def _create_roles(self, cache: WatchCache) -> None:
         """Many objects, which can wait until the server serves: until they are there nobody is refused for want of
@@ -319,6 +344,15 @@ class Server:
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")
             os.close(self.options.ready_fd)
+
+
+def _admission(options: Options) -> list[AdmissionPlugin]:
+    """Raises StartError."""
+    try:
+        configurations = load(options.admission_control_config_file)
+        return plugins(options.enable_admission_plugins, options.disable_admission_plugins, configurations)
+    except ConfigurationError as error:
+        raise StartError(f"--admission-control-config-file: {error}") from None
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:

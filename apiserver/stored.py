@@ -72,8 +72,8 @@ class StoredObject:
 
     def changed(self, new: Any) -> frozenset[str]:
         """The members of a later state that are not this one's own."""
-        before = self.typed
-        return frozenset(name for name in self._model.model_fields if getattr(new, name) is not getattr(before, name))
+        changed: frozenset[str] = new.changed(self.typed)
+        return changed
 
     def copy(self, shared: Collection[str] = ()) -> dict[str, Any]:
         """A document that may be changed, apart from what is in managedFields and in the members that are `shared`:

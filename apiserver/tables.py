@@ -75,7 +75,7 @@ def transformed_list(
     """
     version = media.transform_version
     if media.transform == "PartialObjectMetadata":
-        kind = f"{endpoint.resource.kind}List"
+        kind = endpoint.resource.list_kind
         raise BadRequest(f"the requested object {kind} is a list and can not be shown as PartialObjectMetadata")
     if media.transform == "PartialObjectMetadataList":
         items = [_partial(endpoint, entry, version) for entry in entries]

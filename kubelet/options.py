@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     pods.add_argument("--container-runtime", choices=("process", "sim"), default="process", help="what runs pods")
     pods.add_argument("--pod-cidr", default="", help="range of pod addresses of this node (of all --nodes)")
     pods.add_argument("--cluster-cidr", default="", help="range of all pods: traffic within it keeps its addresses")
+    pods.add_argument("--network-kubeconfig", default="", help="who may read the other nodes' pod ranges, for routes")
     pods.add_argument("--cluster-dns", default="", help="addresses of the cluster's DNS servers, a,b")
     pods.add_argument("--cluster-domain", default="cluster.local", help="the cluster's DNS domain")
     pods.add_argument("--container-log-max-size", default="10Mi", help="a container's log is rotated at this size")

@@ -12,8 +12,10 @@ from pathlib import Path
 from api import quantity
 from api.core_v1 import Node, Pod, Service
 from client.component import Component
+from client.config import load_kubeconfig
 from client.events import EventRecorder
 from client.informer import Informer
+from client.rest import RestClient
 from kubelet import machine
 from kubelet.backend import KubeletBackend
 from kubelet.backoff import Backoff
@@ -108,7 +110,8 @@ class KubeletProcess:
         for place in self._places:
             self._kubelets[place.name] = self._kubelet(place, ip)
         pods.on_change(self._route)
-        nodes = Informer(component.client, Node, clock=component.clock)
+        own = f"metadata.name={names[0]}" if len(names) == 1 else ""  # a node may read no other
+        nodes = Informer(component.client, Node, field_selector=own, clock=component.clock)
         nodes.on_change(self._route_node)
         component.readiness["node"] = lambda: self._ready
         component.health["runtime"] = lambda: all(k.healthy for k in self._kubelets.values())
@@ -129,7 +132,7 @@ class KubeletProcess:
                 if not self._sim:
                     group.create_task(self._services.run())
                 if not self._sim and kubelets[0].host.runtime.features.pod_network:
-                    group.create_task(NodeRoutes(names[0], nodes, HostGateway(str(self._root))).run())
+                    group.create_task(self._keep_routes(names[0]))
                 await asyncio.gather(*(kubelet.node.register() for kubelet in kubelets))
                 for kubelet in kubelets:
                     group.create_task(kubelet.run(pods.synced))
@@ -142,6 +145,15 @@ class KubeletProcess:
             for kubelet in kubelets:
                 await kubelet.host.runtime.close()
                 await kubelet.host.events.close(0.2)
+
+    async def _keep_routes(self, name: str) -> None:
+        """To the pods of other nodes, which a network plugin may read but a kubelet may not."""
+        component, file = self._component, self._options.network_kubeconfig
+        config = load_kubeconfig(file) if file else component.client.config
+        async with RestClient(config, user_agent="kubelet-network") as client, asyncio.TaskGroup() as group:
+            nodes = Informer(client, Node, clock=component.clock)
+            group.create_task(nodes.run())
+            group.create_task(NodeRoutes(name, nodes, HostGateway(str(self._root))).run())
 
     async def _serve(self, kubelets: Sequence[Kubelet]) -> None:
         """Logs and exec for the API server, if a port is given.  A taken port makes the kubelet unhealthy, but does not

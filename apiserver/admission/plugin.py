@@ -5,9 +5,9 @@ https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from api.errors import Forbidden
 from api.meta_v1 import StatusDetails
@@ -15,7 +15,11 @@ from api.scheme import Resource
 from apiserver.registry.strategy import Context
 
 if TYPE_CHECKING:
+    from api.meta_v1 import DeleteOptions
     from apiserver.endpoint import API
+    from apiserver.handlers.options import WriteOptions
+
+    Options = WriteOptions | DeleteOptions
 
 
 @dataclass(slots=True)
@@ -24,7 +28,8 @@ class AdmissionRequest:
 
     `operation` is CREATE, UPDATE, DELETE or CONNECT.  `object` is the new state, which mutating plugins
     change in place; None when deleting.  `old_object` is the present state; None when creating.
-    `context` reads other objects from the watch cache.
+    `context` reads other objects from the watch cache.  `warnings` are for the client, `audit_annotations` for the
+    audit log.
     """
 
     operation: str
@@ -38,6 +43,16 @@ class AdmissionRequest:
     groups: Sequence[str]
     dry_run: bool
     context: Context
+    warnings: list[str] = field(default_factory=list)
+    audit_annotations: dict[str, str] = field(default_factory=dict)
+    options: Options | None = None
+    """What the client said of how to do it; None when connecting."""
+    managers: list[dict[str, Any]] = field(default_factory=list)
+    """The managedFields of the new state, which are not in `object`.  Shared: only to be replaced."""
+    old_document: dict[str, Any] | None = None
+    """The present state as JSON, with its managedFields and without kind and apiVersion.  Nobody changes it."""
+    nameless: bool = False
+    """Whether the client names no object: it deletes a collection, or the server draws the name of a new one."""
 
     def creates(self, group_resource: str) -> bool:
         """Whether it creates an object of this resource, named as in `Resource.group_resource`."""
@@ -56,8 +71,21 @@ class AdmissionPlugin:
     """The base of plugins: what a plugin does not override, it has no opinion on."""
 
     name: str
+    prepares: ClassVar[bool] = False
+    """Whether `prepare` has anything to do."""
     reserves: ClassVar[bool] = False
     """Whether `reserve` has anything to do."""
+
+    @classmethod
+    def configured(cls, configuration: Mapping[str, Any] | None) -> Self:
+        """The plugin as its part of the configuration file (as JSON, None without one) says.
+
+        Raises `configuration.ConfigurationError`.
+        """
+        return cls()
+
+    async def prepare(self, request: AdmissionRequest, api: API) -> None:
+        """Make what a new object needs, before all plugins are asked about it."""
 
     def mutate(self, request: AdmissionRequest) -> None:
         """Change `request.object`, or raise a StatusError to refuse the write.  Runs before validation."""

@@ -80,12 +80,13 @@ def merge_tolerations(tolerations: Sequence[Toleration]) -> list[Toleration]:
     merged: list[Toleration] = []
     for index, toleration in enumerate(tolerations):
         later = (other for other in tolerations[index + 1 :] if other != toleration)
-        if not any(_covers(other, toleration) for other in (*merged, *later)):
+        if not any(covers(other, toleration) for other in (*merged, *later)):
             merged.append(toleration)
     return merged
 
 
-def _covers(wide: Toleration, narrow: Toleration) -> bool:
+def covers(wide: Toleration, narrow: Toleration) -> bool:
+    """Whether one tolerates everything that the other does, for as long at least."""
     if wide == narrow:
         return True
     if wide.key != narrow.key and (wide.key or wide.operator != "Exists"):

@@ -22,10 +22,13 @@ class AuthorizedRequester:
         self._authorizer = authorizer
         self._roles = roles
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    def may(
+        self, verb: str, group: str, resource: str, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> bool:
         info = RequestInfo(
-            "", verb, is_resource=True, group=group, version="*", namespace=namespace, resource=resource, name=name
-        )
+            "", verb, is_resource=True, group=group, version="*", namespace=namespace, resource=resource, name=name,
+            subresource=subresource,
+        )  # fmt: skip
         return self._authorizer.allows(self.user, info)
 
     def grant(self, rules: Iterable[PolicyRule], namespace: str) -> str:

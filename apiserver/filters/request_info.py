@@ -49,7 +49,8 @@ def parse(method: str, path: str, query: dict[str, str]) -> RequestInfo:
         elif info.verb == "delete":
             info.verb = "deletecollection"
         if info.verb in ("list", "watch", "deletecollection") and "fieldSelector" in query:
-            info.selected = _selected_name(query["fieldSelector"])
+            info.field_selector = query["fieldSelector"]
+            info.selected = _selected_name(info.field_selector)
     return info
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from api.authorization_v1 import (
+    FieldSelectorAttributes,
     LocalSubjectAccessReview,
     NonResourceAttributes,
     NonResourceRule,
@@ -24,6 +25,7 @@ from api.authorization_v1 import (
 from api.errors import BadRequest, FieldError, invalid, invalid_value, required
 from api.meta_v1 import ObjectMeta
 from api.scheme import AUTHORIZATION_V1
+from api.selectors import FieldTerm
 from apiserver.authorization.node import CANNOT_LIST
 from apiserver.endpoint import API
 from apiserver.registry.internal_form import internal, metadata_form
@@ -90,7 +92,20 @@ def _resource_info(asked: ResourceAttributes) -> RequestInfo:
     return RequestInfo(
         path="", verb=asked.verb, is_resource=True, group=asked.group, version=asked.version,
         namespace=asked.namespace, resource=asked.resource, subresource=asked.subresource, name=asked.name,
+        field_selector=_field_selector(asked.fieldSelector),
     )  # fmt: skip
+
+
+def _field_selector(asked: FieldSelectorAttributes | None) -> str:
+    """As a client would write it; conditions that nobody can write there are left out, as Kubernetes does."""
+    if asked is None:
+        return ""
+    terms = (
+        FieldTerm(requirement.key, requirement.values[0], requirement.operator == "NotIn")
+        for requirement in asked.requirements
+        if requirement.operator in ("In", "NotIn") and len(requirement.values) == 1
+    )
+    return asked.rawSelector or ",".join(map(str, terms))
 
 
 def _path_info(asked: NonResourceAttributes) -> RequestInfo:

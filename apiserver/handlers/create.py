@@ -38,7 +38,7 @@ async def create_object(write: Write, new: Any) -> Entry:
             new = pristine.copy_deep() if attempt else new
             new.metadata.name = object_meta.generate_name(metadata.generateName)
         try:
-            return await _create_once(write, new)
+            return await _create_once(write, new, nameless=pristine is not None)
         except AlreadyExists as error:
             if pristine is None:
                 raise
@@ -50,7 +50,7 @@ async def create_object(write: Write, new: Any) -> Entry:
     )
 
 
-async def _create_once(write: Write, new: Any) -> Entry:
+async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
     endpoint, strategy, api = write.endpoint, write.endpoint.strategy, write.api
     metadata = new.metadata
     context = write.context()
@@ -66,15 +66,20 @@ async def _create_once(write: Write, new: Any) -> Entry:
     strategy.default(new)
     managers = write.managers(new, None)
     request = write.admission_request("CREATE", new, None, metadata.name)
-    write.mutate(request)
+    request.managers, request.nameless = managers, nameless
+    if await write.mutate(request):
+        check_names(new, write.namespace, "", endpoint.namespaced)
+    metadata, managers = new.metadata, request.managers
     strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)
-    errors = list(object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name))
+    known = strategy.known_finalizers
+    errors = list(
+        object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name, known_finalizers=known)
+    )
     broken, warnings = strategy.judge(new, write.new.spec)
     errors += broken
     write.refuse(metadata.name, errors)
-    write.admit(request)
-    await write.reserve(request)
+    await write.admit(request)
     write.warnings += warnings
     finish = strategy.begin_create(new, context)
     async with Allocated(write, new, None, finish):

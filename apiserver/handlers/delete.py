@@ -81,7 +81,10 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
         stored = StoredObject(endpoint, current)
         obj = stored.decode()
         _check_preconditions(write, obj, options)
-        write.admit(write.admission_request("DELETE", None, obj, name))
+        request = write.admission_request("DELETE", None, obj, name, stored)
+        request.options = options
+        await write.mutate(request)
+        await write.admit(request)
         _choose_finalizers(obj, options, strategy.orphans_dependents)
         grace = strategy.grace_period(obj, options)
         waits = bool(grace) or bool(obj.metadata.finalizers) or bool(strategy.pending_finalizers(obj))

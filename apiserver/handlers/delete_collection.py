@@ -19,7 +19,9 @@ async def delete_objects(write: Write, entries: Sequence[Entry], options: Delete
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def delete_one(entry: Entry) -> None:
-        one = Write(write.api, write.endpoint, write.user, write.options, entry.namespace, write.warnings)
+        one = Write(
+            write.api, write.endpoint, write.user, write.options, entry.namespace, write.warnings, nameless=True
+        )
         async with places:
             try:
                 await delete_object(one, entry.name, options.copy_deep())

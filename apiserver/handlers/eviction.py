@@ -34,7 +34,9 @@ async def evict(write: Write, name: str, eviction: Eviction) -> None:
     """
     if eviction.metadata.name != name:
         raise BadRequest("name in URL does not match name in Eviction object")
+    await write.admit_action(eviction, name)
     options = _delete_options(write, eviction)
+    write.part = Action("eviction")
     entry = write.endpoint.find(write.namespace, name)
     pod: Pod = write.endpoint.decode(entry)
     if _is_beyond_budgets(pod):
@@ -184,7 +186,6 @@ async def _let_go(write: Write, name: str, options: DeleteOptions) -> None:
             conditions = with_condition(old.status.conditions, condition)
             return old.model_copy(update={"status": old.status.model_copy(update={"conditions": conditions})})
 
-        write.part = Action("eviction")
         entry, _ = await update_object(write, name, transform)
         if wanted.resourceVersion is not None:
             now_at = wanted.model_copy(update={"resourceVersion": str(entry.revision)})

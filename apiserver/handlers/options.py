@@ -5,8 +5,8 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from api.errors import FieldError, forbidden, invalid, invalid_value, not_supported, required, too_long
 from apiserver.request import Request
@@ -23,6 +23,8 @@ class WriteOptions:
     manager: str = "unknown"
     field_validation: str = "Warn"
     force: bool = False
+    said: Mapping[str, str] = field(default_factory=dict)
+    """The parameters as the client gave them."""
 
 
 def default_manager(user_agent: str) -> str:
@@ -47,6 +49,7 @@ def write_options(request: Request, kind: str, *, apply: bool = False) -> WriteO
         manager=manager or default_manager(request.header("user-agent")),
         field_validation=validation or "Warn",
         force=request.flag("force"),
+        said=query,
     )
 
 

@@ -18,7 +18,6 @@ from apiserver.patch.request import (
     JSON_PATCH,
     ApplyRequest,
     PatchRequest,
-    decode_document,
     patch_type,
 )
 from apiserver.stored import StoredObject, shareable
@@ -40,7 +39,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
         document = orjson.loads(orjson.dumps(stored.document)) if kind == JSON_PATCH else stored.copy(shared)
         changed = request.apply(_shown(write, document), write.endpoint.schema)
         new: Any
-        new, warnings = request.decode(model, changed, managers=stored.managers, unread=shared)
+        new, warnings = write.endpoint.read_patched(request, changed, stored.managers, shared)
         for name in shared:
             setattr(new, name, getattr(old, name))
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
@@ -77,7 +76,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             versions=write.endpoint.in_version,
         )
         write.applied = merged
-        new = decode_document(write.endpoint.model, merged)
+        new = write.endpoint.read_applied(merged)
         write.warnings[:] = dict.fromkeys([*write.warnings, *request.warnings])
         return new
 

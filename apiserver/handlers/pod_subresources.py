@@ -51,6 +51,7 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
         errors.append(required("target.name"))
     if errors:
         raise invalid("", "Binding", binding.metadata.name, errors)
+    await write.admit_action(binding, name)
     node, now = binding.target.name, write.api.clock.now().replace(microsecond=0)
     host = write.api.cache.get(write.api.endpoint_of(Node).key("", node)) if binding.target.kind == "Node" else None
     places = {} if host is None else topology_labels(host.labels)

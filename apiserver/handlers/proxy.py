@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-import os
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ from urllib.parse import quote
 from api.core_v1 import EndpointAddress, Endpoints, Pod, Service
 from api.errors import BadRequest, MethodNotAllowed, ServiceUnavailable
 from api.meta_v1 import StatusDetails
+from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.connect import KubeletClient, kubelet_address, relay_body, relay_websocket
+from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.proxy_rewrite import FORWARDED_URI, rewrite_headers, rewrite_html
 from apiserver.registry.addresses import parse
 from apiserver.request import Receive, Request, Send
@@ -62,6 +63,7 @@ async def serve_proxy(
     upgrade = request.scope["type"] == "websocket"
     if not upgrade and request.method not in _METHODS:
         raise MethodNotAllowed("the server does not allow this method on the requested resource", StatusDetails())
+    await admit_connection(api, endpoint, request)
     target = _target(api, endpoint, kubelet, request)
     path = _path(request)
     query = request.scope["query_string"].decode("latin-1")
@@ -207,7 +209,7 @@ async def _relay(
         try:
             upstream = await client.send(message, stream=True)
         except httpx.HTTPError as error:
-            raise ServiceUnavailable(f"error trying to reach service: {_words(error, target)}") from None
+            raise ServiceUnavailable(f"error trying to reach service: {dial_error(error, target.authority)}") from None
         try:
             await _answer(upstream, prefix, request, receive, send)
         finally:
@@ -257,15 +259,3 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
         yield message.get("body", b"")
         if not message.get("more_body"):
             return
-
-
-def _words(error: BaseException, target: Target) -> str:
-    """Why a target could not be reached, as Go's dialer says it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno:
-            return f"dial tcp {target.authority}: connect: {os.strerror(cause.errno).lower()}"
-        if isinstance(cause, TimeoutError):
-            return f"dial tcp {target.authority}: i/o timeout"
-        cause = cause.__cause__ or cause.__context__
-    return str(error) or type(error).__name__

@@ -18,16 +18,17 @@ from api.authorization_v1 import (
 from api.core_v1 import Binding
 from api.errors import BadRequest, MethodNotAllowed, Unauthorized
 from api.meta_v1 import ManagedFieldsEntry, StatusDetails
-from api.model import Model
+from api.model import Model, without_nulls
 from api.schema import schema_of
-from api.scheme import CORE_V1, GroupVersion
+from api.scheme import CORE_V1, GroupVersion, resource_of
+from apiserver.admission.plugin import AdmissionRequest
 from apiserver.answer import Answer
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API
 from apiserver.filters.authentication import ANONYMOUS, AUTHENTICATED
 from apiserver.handlers import pod_subresources
 from apiserver.handlers.access_reviews import may_i, may_they, may_they_here, what_may_i
-from apiserver.handlers.options import write_options
+from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.write import Write
 from apiserver.patch.managed_fields import update_managers
 from apiserver.request import Request, User
@@ -70,16 +71,37 @@ async def review(api: API, request: Request) -> Answer:
         )
     obj.kind = obj.apiVersion = ""
     if model is not SelfSubjectReview:
-        obj.metadata.managedFields = _managers(api, obj, str(version), options.manager)
+        obj.metadata.managedFields = managers_of_review(api, obj, str(version), options.manager)
+    await _admit(api, request, model, obj, options)
     await _HANDLERS[model](api, request, obj)
     obj.kind, obj.apiVersion = model.__name__, str(version)
     return Answer(201, document=obj.to_dict())
 
 
-def _managers(api: API, obj: Any, api_version: str, manager: str) -> list[ManagedFieldsEntry]:
+async def _admit(api: API, request: Request, model: type[Model], obj: Any, options: WriteOptions) -> None:
+    """Webhooks may have a say in questions, too.  Raises StatusError when one refuses to have it asked."""
+    admission = api.dynamic_admission
+    if not (admission.mutates or admission.validates):
+        return
+    asked = AdmissionRequest(
+        "CREATE", resource_of(model), "", request.info.namespace, obj.metadata.name, obj, None, request.user.name,
+        request.user.groups, options.dry_run, api.context(request.user), request.warnings, options=options,
+    )  # fmt: skip
+    if admission.mutates:
+        await admission.mutate(asked, plugins=False)
+    if admission.validates:
+        await admission.validate(asked)
+
+
+def managers_of_review(
+    api: API, obj: Any, api_version: str, manager: str, subresource: str = ""
+) -> list[ManagedFieldsEntry]:
     """Who asks owns what they ask, as if it were stored."""
     model: type[Model] = type(obj)
-    managers = update_managers(schema_of(model), None, obj.to_dict(), manager, api_version, api.clock.now())
+    asked, now = without_nulls(obj.to_dict()), api.clock.now()
+    managers = update_managers(
+        schema_of(model), None, asked, manager, api_version, now, subresource, ignored={"f:status": {}}
+    )
     return [ManagedFieldsEntry.from_dict(each) for each in managers]
 
 

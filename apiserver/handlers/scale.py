@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/autoscaling-resources/scale-
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,13 +14,15 @@ import orjson
 
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.autoscaling_v1 import ScaleSpec, ScaleStatus
-from api.errors import conflict, invalid, invalid_value
-from api.meta_v1 import LabelSelector, ObjectMeta
+from api.errors import BadRequest, InternalError, StatusError, conflict, invalid, invalid_value
+from api.meta_v1 import LabelSelector, ObjectMeta, StatusCause, StatusDetails
 from api.schema import schema_of
 from api.scheme import GroupVersion, Resource
 from api.selectors import LabelMatcher
 from apiserver import tables
 from apiserver.answer import Answer
+from apiserver.decoding import parse_document
+from apiserver.endpoint import Endpoint
 from apiserver.handlers.update import update_object
 from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import MediaType
@@ -48,6 +51,11 @@ class Scales(Strategy[ScaleObject]):
         AGE,
     )
 
+    def __init__(self, custom: bool = False) -> None:
+        super().__init__()
+        if custom:  # their tables have another way to show an age
+            self.columns = (*self.columns[:-1], replace(AGE, type="date"))  # type: ignore[misc]
+
     @property
     def strategy(self) -> Scales:
         return self
@@ -59,13 +67,20 @@ class Scales(Strategy[ScaleObject]):
         return ScaleObject.decode(entry.body)
 
 
-def scale_answer(part: Scale, entry: Entry, media: MediaType, request: Request, now: datetime) -> Answer:
-    """An object's scale as a client reads it."""
-    scale = scale_of(part, orjson.loads(entry.body))
+def scale_answer(
+    endpoint: Endpoint, part: Scale, entry: Entry, media: MediaType, request: Request, now: datetime
+) -> Answer:
+    """An object's scale as a client reads it.  Raises InternalError for a custom object that has none."""
+    document = orjson.loads(endpoint.body(entry) if part.is_custom else entry.body)
+    if part.is_custom and _dig(document, part.replicas) is None:
+        missing = f'the spec replicas field ".{part.replicas}" does not exist'
+        details = StatusDetails(causes=[StatusCause(message=missing)])
+        raise InternalError(f"Internal error occurred: {missing}", details)
+    scale = scale_of(part, document)
     if not media.transform:
         return Answer(document={**HEAD, **scale.to_dict()})
     shown = Entry(entry.key, entry.namespace, entry.name, entry.revision, scale.encode(), {}, {})
-    return Answer(document=tables.transformed_object(Scales(), shown, media, request, now))
+    return Answer(document=tables.transformed_object(Scales(part.is_custom), shown, media, request, now))
 
 
 def scale_of(part: Scale, document: dict[str, Any]) -> ScaleObject:
@@ -90,6 +105,8 @@ def _dig(document: Any, path: str) -> Any:
 def _selector_text(selector: Any) -> str:
     if not selector:
         return ""
+    if isinstance(selector, str):
+        return selector
     if "matchLabels" in selector or "matchExpressions" in selector:
         return str(LabelMatcher.from_model(LabelSelector.from_dict(selector)))
     return ",".join(f"{k}={v}" for k, v in sorted(selector.items()))
@@ -114,7 +131,7 @@ async def write_scale(write: Write, part: Scale, name: str, make: Make) -> Entry
         if owners := scale_managers(stored.managers, part.replicas):
             present["metadata"]["managedFields"] = owners
         changed, managers = make(present)
-        _check(write, name, changed, old.metadata.uid)
+        _check(write, name, changed, old.metadata.uid, counts=not part.is_custom)
         managers = object_managers(stored.managers, managers, part.replicas, resource.api_version)
         write.applied = {"metadata": {"managedFields": managers}}
         holder: Any = document
@@ -124,24 +141,36 @@ async def write_scale(write: Write, part: Scale, name: str, make: Make) -> Entry
         holder[last] = changed.spec.replicas
         new = write.endpoint.model.from_dict(document)
         new.metadata.resourceVersion = changed.metadata.resourceVersion
+        if part.is_custom and not new.metadata.resourceVersion:
+            new.metadata.resourceVersion = old.metadata.resourceVersion  # it is no unconditional update of the object
         return new
 
     entry, _ = await update_object(write, name, transform)
     return entry
 
 
-def _check(write: Write, name: str, scale: ScaleObject, uid: str) -> None:
-    """Raises BadRequest, Invalid, Conflict."""
+def _check(write: Write, name: str, scale: ScaleObject, uid: str, *, counts: bool) -> None:
+    """`counts`: whether the count is looked at here and not with the object.  Raises BadRequest, Invalid, Conflict."""
     check_names(scale, write.namespace, name, write.endpoint.namespaced)
     if not scale.metadata.name:
         raise unnamed(name)
-    if scale.spec.replicas < 0:
+    if counts and scale.spec.replicas < 0:
         problem = invalid_value("spec.replicas", scale.spec.replicas, "must be greater than or equal to 0")
         raise invalid("autoscaling", "Scale", name, [problem])
     if scale.metadata.uid and scale.metadata.uid != uid:
         resource = write.endpoint.resource
         why = f"Precondition failed: UID in precondition: {scale.metadata.uid}, UID in object meta: {uid}"
         raise conflict(resource.group, f"{resource.plural}/scale", name, why)
+
+
+def check_kind(body: bytes, content_type: str) -> None:
+    """Whether what replaces the Scale of a custom object is one.  Raises BadRequest, UnsupportedMediaType."""
+    document = parse_document(body, content_type)
+    if isinstance(document, dict) and {name: document.get(name) for name in HEAD} != HEAD:
+        raise BadRequest(
+            "no kind is registered for the type v1.Scale in scheme "
+            '"k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"'
+        )
 
 
 def replacing(write: Write, scale: ScaleObject) -> Make:
@@ -155,6 +184,13 @@ def patching(write: Write, kind: str, body: bytes) -> Make:
     if kind == APPLY_PATCH:
         configuration = ApplyRequest(body, write.options.field_validation)
         configuration.check(SCALE_VERSION, "Scale")
+        if write.endpoint.custom:  # so it is in Kubernetes, whose conversion of custom objects does not know the kind
+            metadata = configuration.applied.get("metadata") or {}
+            name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+            raise StatusError(
+                f"failed to convert new object ({name}; {SCALE_VERSION}, Kind=Scale) to proper version: "
+                f"request to convert CR to an invalid group/version: {SCALE_VERSION}"
+            )
 
         def applied(present: dict[str, Any]) -> tuple[ScaleObject, list[dict[str, Any]]]:
             options, now = write.options, write.api.clock.now()

@@ -107,19 +107,23 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if prepares_first:
         prepare()
     managers = write.managers(new, stored)
-    request = write.admission_request("UPDATE", new, old, current.name)
-    write.mutate(request)
-    if not prepares_first:
+    request = write.admission_request("UPDATE", new, old, current.name, stored)
+    request.managers = managers
+    changed = await write.mutate(request)
+    managers = request.managers
+    if changed or not prepares_first:
         prepare()
     again = strategy.validate_name if part is None and strategy.revalidates_metadata else None
-    errors = list(object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again))
+    known = strategy.known_finalizers
+    errors = list(
+        object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again, known_finalizers=known)
+    )
     if isinstance(part, Subresource):
         errors += part.validate_update(new, old)
     else:
         errors += strategy.validate_changed(new, old)
     write.refuse(current.name, errors)
-    write.admit(request)
-    await write.reserve(request)
+    await write.admit(request)
     write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
     async with Allocated(write, new, old, finish):

@@ -19,12 +19,13 @@ from api.errors import (
     invalid,
     not_found,
 )
+from apiserver.admission import chain
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.endpoint import API, Endpoint
 from apiserver.filters.authorization import forbidden
 from apiserver.handlers.options import WriteOptions
 from apiserver.new_object import NewObject
-from apiserver.patch.managed_fields import managers_of, update_managers
+from apiserver.patch.managed_fields import NotOfVersion, managers_of, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import RequestInfo, User
 from apiserver.storage.entry import Entry
@@ -50,7 +51,10 @@ class Write:
     applied: dict[str, Any] | None = None
     """For server-side apply and for a Scale: an object whose managedFields stand."""
     alone: bool = False
-    """Whether the object's companions (`Strategy.companions`) are left to later."""
+    """Whether the server writes it as it starts: the object's companions (`Strategy.companions`) are left to later,
+    and no webhook is asked, which would have to be there before the server is."""
+    nameless: bool = False
+    """Whether it is one of many: the client deletes a collection and names no object."""
     _new: NewObject | None = field(default=None, init=False)
     """What is created, as JSON."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
@@ -59,7 +63,10 @@ class Write:
     def context(self) -> Context:
         return self.api.context(self.user)
 
-    def admission_request(self, operation: str, obj: Any, old: Any, name: str) -> AdmissionRequest:
+    def admission_request(
+        self, operation: str, obj: Any, old: Any, name: str, stored: StoredObject | None = None
+    ) -> AdmissionRequest:
+        """`stored` is what `old` was read from."""
         return AdmissionRequest(
             operation=operation,
             resource=self.endpoint.resource,
@@ -72,6 +79,10 @@ class Write:
             groups=self.user.groups,
             dry_run=self.options.dry_run,
             context=self.context(),
+            warnings=self.warnings,
+            options=self.options,
+            old_document=None if stored is None else stored.document,
+            nameless=self.nameless,
         )
 
     def may_create(self, name: str) -> None:
@@ -84,18 +95,21 @@ class Write:
             )  # fmt: skip
             raise forbidden(self.user, info)
 
-    def mutate(self, request: AdmissionRequest) -> None:
-        for plugin in self.api.admission:
-            plugin.mutate(request)
+    async def mutate(self, request: AdmissionRequest) -> bool:
+        """Let everybody change the object who may, and refuse the write: plugins, then webhooks.  Returns whether
+        a webhook has changed it.  What follows from an action was admitted as that."""
+        return self.part is None and await chain.mutate(self.api, request, webhooks=not self.alone)
 
-    def admit(self, request: AdmissionRequest) -> None:
-        for plugin in self.api.admission:
-            plugin.validate(request)
+    async def admit(self, request: AdmissionRequest) -> None:
+        """Let everybody refuse the write who may: plugins, then webhooks."""
+        if self.part is None:
+            await chain.admit(self.api, request, webhooks=not self.alone)
 
-    async def reserve(self, request: AdmissionRequest) -> None:
-        for plugin in self.api.admission:
-            if plugin.reserves:
-                await plugin.reserve(request, self.api)
+    async def admit_action(self, obj: Any, name: str) -> None:
+        """What is done to an object by POST of another, such as a Binding, is admitted as such.  Raises StatusError."""
+        request = self.admission_request("CREATE", obj, None, name)
+        await self.mutate(request)
+        await self.admit(request)
 
     def refuse(self, name: str, errors: list[FieldError]) -> None:
         """Raises Invalid when there are errors."""
@@ -148,18 +162,21 @@ class Write:
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
         elif stored is not None:
             self._encoded = (encoded, document)
-        return update_managers(
-            self.endpoint.schema,
-            None if stored is None else stored.document,
-            document,
-            self.options.manager,
-            self.endpoint.resource.api_version,
-            self.api.clock.now(),
-            self.subresource,
-            ignored=dict(self.unowned or {}),
-            versions=self.endpoint.in_version,
-            apart=apart,
-        )
+        try:
+            return update_managers(
+                self.endpoint.schema,
+                None if stored is None else stored.document,
+                document,
+                self.options.manager,
+                self.endpoint.resource.api_version,
+                self.api.clock.now(),
+                self.subresource,
+                ignored=dict(self.unowned or {}),
+                versions=self.endpoint.in_version,
+                apart=apart,
+            )
+        except NotOfVersion:
+            return []  # as in Kubernetes: where ownership cannot be told, nobody owns anything
 
     @property
     def new(self) -> NewObject:

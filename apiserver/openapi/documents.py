@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
@@ -13,6 +14,7 @@ from api.meta_v1 import DeleteOptions, Status
 from api.policy_v1 import Eviction
 from api.schema import ModelClass
 from api.scheme import GroupVersion, Resource
+from apiserver.discovery import CustomResources
 from apiserver.openapi import gnostic
 from apiserver.openapi.components import Components, Document
 from apiserver.openapi.paths import Paths
@@ -26,12 +28,14 @@ _INFO: Document = {"title": "Kubernetes"}
 
 
 class Documents:
-    """The published schemas of everything that is served.
+    """The published schemas of everything that is served: `resources`, which are built in, and what `api` has besides.
 
-    Documents are the same for as long as the resources are: a change of these needs a new instance.
+    Documents are the same for as long as the resources are: those of custom resources are made anew when these have
+    changed.
     """
 
-    def __init__(self, resources: Iterable[Resource]) -> None:
+    def __init__(self, resources: Iterable[Resource], api: CustomResources | None = None) -> None:
+        self._api, self._changes = api, 0
         self._served: dict[GroupVersion, list[Resource]] = {}
         for resource in resources:
             self._served.setdefault(resource.group_version, []).append(resource)
@@ -39,9 +43,28 @@ class Documents:
         self._index: Body | None = None
         self._v2: Body | None = None
         self._v2_protobuf: Body | None = None
+        self._built_in: Body | None = None
+        """The v2 document without custom resources."""
+        self._custom: dict[str, list[Any]] = {}
+        self._custom_bodies: dict[str, Body] = {}
+
+    def _follow(self) -> None:
+        """Forget what was made of custom resources that have changed."""
+        api = self._api
+        if api is None or api.custom_changes == self._changes:
+            return
+        self._changes = api.custom_changes
+        self._index = self._v2 = self._v2_protobuf = None
+        versions: dict[GroupVersion, list[Any]] = {}
+        for endpoint in api.custom.values():
+            if endpoint.resource.group_version not in self._served:
+                versions.setdefault(endpoint.resource.group_version, []).append(endpoint.version)
+        self._custom = {f"apis/{each}": found for each, found in versions.items()}
+        self._custom_bodies = {}
 
     def v3_index(self) -> Body:
         """`/openapi/v3`: where each group version's document is, with a hash of its content in the URL."""
+        self._follow()
         if self._index is None:
             paths = {}
             for name in self._names():
@@ -54,6 +77,13 @@ class Documents:
 
     def v3(self, path: str) -> Body | None:
         """`/openapi/v3/<path>`: "api/v1", "apis/apps/v1"; None where nothing is."""
+        self._follow()
+        if path in self._custom:
+            if path not in self._custom_bodies:
+                from apiserver.custom_resources.openapi import document
+
+                self._custom_bodies[path] = _body(document(self._custom[path]))
+            return self._custom_bodies[path]
         if path not in self._bodies:
             version = self._version_of(path)
             if version is None:
@@ -72,16 +102,25 @@ class Documents:
 
     def v2(self) -> Body:
         """`/openapi/v2`: everything in one document."""
+        self._follow()
         if self._v2 is None:
-            components = Components(self._kinds())
-            paths: dict[str, Document] = {}
-            for served in self._served:
-                paths |= self._paths(served, components)
-            self._v2 = _body(swagger(self._info(), paths, components.documents))
+            if self._built_in is None:
+                components = Components(self._kinds())
+                paths: dict[str, Document] = {}
+                for served in self._served:
+                    paths |= self._paths(served, components)
+                self._built_in = _body(swagger(self._info(), paths, components.documents))
+            self._v2 = self._built_in
+            if self._custom:
+                from apiserver.custom_resources.openapi import in_swagger
+
+                versions = [version for found in self._custom.values() for version in found]
+                self._v2 = _body(in_swagger(orjson.loads(self._built_in[0]), versions))
         return self._v2
 
     def v2_protobuf(self) -> Body:
         """The same as protobuf, for clients that read nothing else."""
+        self._follow()
         if self._v2_protobuf is None:
             self._v2_protobuf = _tagged(gnostic.encode(orjson.loads(self.v2()[0])))
         return self._v2_protobuf
@@ -89,7 +128,7 @@ class Documents:
     # --- pieces ------------------------------------------------------------------------------
 
     def _names(self) -> list[str]:
-        return sorted(f"apis/{each}" if each.group else f"api/{each}" for each in self._served)
+        return sorted([f"apis/{each}" if each.group else f"api/{each}" for each in self._served] + [*self._custom])
 
     def _version_of(self, path: str) -> GroupVersion | None:
         return next((each for each in self._served if path == (f"apis/{each}" if each.group else f"api/{each}")), None)

@@ -68,15 +68,15 @@ _PARAMETERS: dict[str, tuple[str, str]] = {
     "tty": ("boolean", "Give the command a terminal."),
     "watch": ("boolean", "Stream changes instead of returning a list."),
 }
-_LIST = ("allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
+LIST = ("allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
          "resourceVersionMatch", "sendInitialEvents", "shardSelector", "timeoutSeconds", "watch")  # fmt: skip
-_DELETE = ("dryRun", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents",
+DELETE = ("dryRun", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents",
            "propagationPolicy")  # fmt: skip
 _DELETE_ALL = ("continue", "dryRun", "fieldSelector", "gracePeriodSeconds",
                "ignoreStoreReadErrorWithClusterBreakingPotential", "labelSelector", "limit", "orphanDependents",
                "propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "shardSelector",
                "timeoutSeconds")  # fmt: skip
-_WRITE = ("dryRun", "fieldManager", "fieldValidation")
+WRITE = ("dryRun", "fieldManager", "fieldValidation")
 
 
 def parameter(name: str, path: str = "") -> Document:
@@ -141,7 +141,7 @@ class Paths:
         collection = f"{base}/{resource.plural}"
         if resource.namespaced and "list" in resource.verbs:
             everywhere = f"{resource.root}/{resource.plural}"
-            self._item(everywhere, (), {"get": self._list(resource, "ForAllNamespaces")}, _LIST)
+            self._item(everywhere, (), {"get": self._list(resource, "ForAllNamespaces")}, LIST)
         self._item(collection, self._shared(resource, ""), dict(self._of_collection(resource)))
         self._item(f"{collection}/{{name}}", self._shared(resource, "name"), dict(self._of_object(resource)))
         for part in resource.parts:
@@ -161,7 +161,7 @@ class Paths:
         post = self._operation(version, kind, "post", f"create{operation_group(version)}{name}", f"Create a {kind}.")
         answer = self._answers(self.components.refer(resource.model), ("200", "201", "202"))
         operations = {"post": post | self._body(resource.model) | answer}
-        self._item(f"{base}/{resource.plural}", self._shared(resource, ""), operations, _WRITE)
+        self._item(f"{base}/{resource.plural}", self._shared(resource, ""), operations, WRITE)
 
     # --- pieces ------------------------------------------------------------------------------
 
@@ -225,12 +225,12 @@ class Paths:
         kind = resource.kind
         one = self.components.refer(resource.model)
         if "list" in resource.verbs:
-            yield "get", self._list(resource) | self._with(_LIST)
+            yield "get", self._list(resource) | self._with(LIST)
         if "create" in resource.verbs:
             post = self._verb(resource, "post", "create", "", f"Create a {kind}.")
             yield (
                 "post",
-                post | self._with(_WRITE) | self._body(resource.model) | self._answers(one, ("200", "201", "202")),
+                post | self._with(WRITE) | self._body(resource.model) | self._answers(one, ("200", "201", "202")),
             )
         if "deletecollection" in resource.verbs:
             delete = self._verb(resource, "deletecollection", "deleteCollection", "", f"Delete {kind} objects.")
@@ -249,7 +249,7 @@ class Paths:
             delete = self._verb(resource, "delete", "delete", "", f"Delete a {kind}.")
             status = self.components.refer(Status)
             body = self._body(DeleteOptions, required=False)
-            yield "delete", delete | self._with(_DELETE) | body | self._answers(status, ("200", "202"))
+            yield "delete", delete | self._with(DELETE) | body | self._answers(status, ("200", "202"))
         if "patch" in resource.verbs:
             yield "patch", self._patch(resource, "", resource.model)
 
@@ -265,13 +265,13 @@ class Paths:
 
     def _put(self, resource: Resource, suffix: str, model: ModelClass) -> Document:
         about = f"Replace a {resource.kind}{'’s ' + suffix.lower() if suffix else ''}."
-        operation = self._verb(resource, "put", "replace", suffix, about) | self._with(_WRITE) | self._body(model)
+        operation = self._verb(resource, "put", "replace", suffix, about) | self._with(WRITE) | self._body(model)
         return operation | self._answers(self.components.refer(model), ("200", "201"))
 
     def _patch(self, resource: Resource, suffix: str, model: ModelClass) -> Document:
         patch = self.components.extra(META + "Patch")
         about = f"Change a part of a {resource.kind}{'’s ' + suffix.lower() if suffix else ''}."
-        operation = self._verb(resource, "patch", "patch", suffix, about) | self._with((*_WRITE, "force"))
+        operation = self._verb(resource, "patch", "patch", suffix, about) | self._with((*WRITE, "force"))
         operation["requestBody"] = {"content": {kind: {"schema": patch} for kind in _PATCHES}, "required": True}
         return operation | self._answers(self.components.refer(model), ("200", "201"))
 
@@ -285,7 +285,7 @@ class Paths:
                                    f"Create the {action.name} of a {resource.kind}.")  # fmt: skip
             answer = self._answers(self.components.refer(action.body), ("200", "201", "202"))
             operations["post"] = post | self._body(action.body) | answer
-            self._item(path, self._shared(resource, "name"), operations, _WRITE)
+            self._item(path, self._shared(resource, "name"), operations, WRITE)
             return
         for method in action.methods:
             if action.name == "log":

@@ -8,12 +8,15 @@ the first slash of a path is ignored.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from api.errors import Invalid, RequestEntityTooLarge
 from api.meta_v1 import StatusDetails
+from api.quoting import quoted
+from apiserver.go_errors import kind_of
 from apiserver.patch.json_value import copied, equal
 
 MAX_OPERATIONS = 10_000
@@ -25,7 +28,7 @@ _INDEX = re.compile(r"[+-]?[0-9]+")
 
 class CannotApply(Invalid):
     """An operation does not fit the document, or a test failed.  `why` says which; it is not part of the
-    answer, which is Kubernetes' bare one."""
+    answer to a PATCH, which is Kubernetes' bare one."""
 
     def __init__(self, why: str) -> None:
         super().__init__("the server rejected our request due to an error in our request", StatusDetails())
@@ -44,18 +47,18 @@ def apply(document: Any, operations: list[Any]) -> Any:
             f"got {len(operations)}"
         )
     target = _Target(document)
-    for number, operation in enumerate(operations):
+    for operation in operations:
         if not isinstance(operation, dict):
-            raise CannotApply(f"operation {number} is not an object")
+            raise CannotApply(f"json: cannot unmarshal {kind_of(operation)} into Go value of type jsonpatch.Operation")
         try:
             target.apply(operation)
         except _Refused as refusal:
-            raise CannotApply(f"operation {number} ({operation.get('op')}): {refusal}") from None
+            raise CannotApply(str(refusal)) from None
     return target.document
 
 
 class _Refused(Exception):
-    pass
+    """Worded as by the library that Kubernetes uses: users see it when a webhook's patch does not fit."""
 
 
 class _Target:
@@ -64,59 +67,92 @@ class _Target:
         self.copied_bytes = 0
 
     def apply(self, operation: dict[str, Any]) -> None:
-        path = operation.get("path")
-        if not isinstance(path, str):
-            raise _Refused("no path")
-        value = operation.get("value")
-        match operation.get("op"):
+        op, value = operation.get("op"), operation.get("value")
+        path = _text(operation, "path", op)
+        match op:
             case "add":
-                _add(*self.parent(path), copied(value))
+                parent, key = self.parent(path, f'add operation does not apply: doc is missing path: "{path}"')
+                _within(f"error in add for path: '{path}'", _add, parent, key, copied(value))
             case "remove":
-                _remove(*self.parent(path))
+                parent, key = self.parent(path, f'remove operation does not apply: doc is missing path: "{path}"')
+                _within(f"error in remove for path: '{path}'", _remove, parent, key)
             case "replace" if path == "":
                 if not isinstance(value, dict | list):
-                    raise _Refused("a document is an object or a list")
+                    raise _Refused("replace operation value must be object or array")
                 self.document = copied(value)
             case "replace":
-                parent, key = self.parent(path)
-                _get(parent, key)
+                where = "replace operation does not apply: doc is missing"
+                parent, key = self.parent(path, f"{where} path: {path}")
+                try:
+                    _get(parent, key)
+                except _Refused:
+                    raise _Refused(f"{where} key: {path}: {_MISSING}") from None
                 _set(parent, key, copied(value))
             case "move":
-                parent, key = self.parent(self.origin(operation))
-                value = _get(parent, key)
-                _remove(parent, key)
-                _add(*self.parent(path), value)
+                origin = _text(operation, "from", op)
+                parent, key = self.parent(origin, f"move operation does not apply: doc is missing from path: {origin}")
+                value = _within(f"error in move for path: '{key}'", _get, parent, key)
+                _within(f"error in move for path: '{key}'", _remove, parent, key)
+                where = f"move operation does not apply: doc is missing destination path: {path}"
+                _within(f"error in move for path: '{path}'", _add, *self.parent(path, where), value)
             case "copy":
-                value = copied(_get(*self.parent(self.origin(operation))))
-                self.copied_bytes += len(orjson.dumps(value))
-                if self.copied_bytes > MAX_COPIED_BYTES:
-                    raise _Refused("copies too much")
-                _add(*self.parent(path), value)
+                origin = _text(operation, "from", op)
+                parent, key = self.parent(origin, f"copy operation does not apply: doc is missing from path: {origin}")
+                value = copied(_within(f"error in copy for from: '{origin}'", _get, parent, key))
+                where = f"copy operation does not apply: doc is missing destination path: {path}"
+                parent, key = self.parent(path, where)
+                self._count(value)
+                _within("error while adding value during copy", _add, parent, key, value)
             case "test":
-                found = self.document if path == "" else _get(*self.parent(path))
+                found = self.document
+                if path:
+                    parent, key = self.parent(path, f"test operation does not apply: is missing path: {path}")
+                    found = _within(f"error in test for path: '{path}'", _get, parent, key)
                 if not equal(found, value):
-                    raise _Refused(f"{path} has another value")
+                    raise _Refused(f"testing value {path} failed: test failed")
             case unknown:
-                raise _Refused(f"no such operation: {unknown!r}")
+                raise _Refused(f"Unexpected kind: {unknown}")
 
-    @staticmethod
-    def origin(operation: dict[str, Any]) -> str:
-        origin = operation.get("from")
-        if not isinstance(origin, str):
-            raise _Refused("no from")
-        return origin
+    def _count(self, value: Any) -> None:
+        self.copied_bytes += len(orjson.dumps(value))
+        if self.copied_bytes > MAX_COPIED_BYTES:
+            raise _Refused(
+                "Unable to complete the copy, the accumulated size increase of copy is "
+                f"{self.copied_bytes}, exceeding the limit {MAX_COPIED_BYTES}"
+            )
 
-    def parent(self, path: str) -> tuple[Any, str]:
-        """The object or list that a path's last step is in, and that step."""
+    def parent(self, path: str, missing: str) -> tuple[Any, str]:
+        """The object or list that a path's last step is in, and that step.  `missing` is said when there is none."""
         steps = path.split("/")
-        if len(steps) < 2:
-            raise _Refused(f"no such place: {path!r}")
-        here = self.document
+        here = self.document if len(steps) > 1 else None
         for step in steps[1:-1]:
-            here = _get(here, _unescaped(step))
+            try:
+                here = _get(here, _unescaped(step))
+            except _Refused:
+                here = None
             if not isinstance(here, dict | list):
-                raise _Refused(f"no such place: {path!r}")
+                break
+        if not isinstance(here, dict | list):
+            raise _Refused(f"{missing}: {_MISSING}")
         return here, _unescaped(steps[-1])
+
+
+_MISSING = "missing value"
+
+
+def _text(operation: dict[str, Any], name: str, op: Any) -> str:
+    value = operation.get(name)
+    if not isinstance(value, str):
+        raise _Refused(f"{op} operation failed to decode {name}: operation missing {name} field: {_MISSING}")
+    return value
+
+
+def _within(what: str, do: Callable[..., Any], *arguments: Any) -> Any:
+    """Do something; a refusal says what it was for."""
+    try:
+        return do(*arguments)
+    except _Refused as refusal:
+        raise _Refused(f"{what}: {refusal}") from None
 
 
 def _unescaped(step: str) -> str:
@@ -125,10 +161,10 @@ def _unescaped(step: str) -> str:
 
 def _index(length: int, key: str) -> int:
     if not _INDEX.fullmatch(key):
-        raise _Refused(f"not an index: {key!r}")
+        raise _Refused(f"strconv.Atoi: parsing {quoted(key)}: invalid syntax")
     index = int(key) if len(key) < 20 else length
     if not -length <= index < length:
-        raise _Refused(f"no such index: {key}")
+        raise _Refused(f"Unable to access invalid index: {key}: invalid index referenced")
     return index % length if length else 0
 
 
@@ -144,6 +180,8 @@ def _add(parent: Any, key: str, value: Any) -> None:
         parent[key] = value
     elif key == "-":
         parent.append(value)
+    elif not _INDEX.fullmatch(key):
+        _within(f"value was not a proper array index: '{key}'", _index, 0, key)
     else:
         parent.insert(_index(len(parent) + 1, key), value)
 
@@ -158,7 +196,7 @@ def _set(parent: Any, key: str, value: Any) -> None:
 def _remove(parent: Any, key: str) -> None:
     if isinstance(parent, dict):
         if key not in parent:
-            raise _Refused(f"no such member: {key}")
+            raise _Refused(f"Unable to remove nonexistent key: {key}: {_MISSING}")
         del parent[key]
     else:
         del parent[_index(len(parent), key)]

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
+from api.errors import BadRequest
 from api.schema import Schema
 from apiserver.patch.field_set import FieldSet, difference, ordered, parse, union, union_in_order, without
 from apiserver.patch.typed import Changes, Object, compare, empty
@@ -29,7 +30,7 @@ UNNAMED = "unknown"
 
 Versions: TypeAlias = Callable[[str, Object], "tuple[Schema, Object] | None"]
 """Shows an object of the request's API version in another one: its schema there and its form there, or None
-for a version that is not served (any more)."""
+for a version that is not served (any more).  Raises NotOfVersion."""
 
 SERVER_OWNED = frozenset(
     {
@@ -45,6 +46,10 @@ SERVER_OWNED = frozenset(
     }
 )
 """Members of metadata that nobody manages."""
+
+
+class NotOfVersion(BadRequest):
+    """An object has members that the schema of another version, in which somebody owns fields of it, does not know."""
 
 
 class Key(NamedTuple):

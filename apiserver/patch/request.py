@@ -27,6 +27,7 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 SUPPORTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
+_CUSTOM = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 
 Object = dict[str, Any]
 M = TypeVar("M", bound=Model)
@@ -34,9 +35,14 @@ M = TypeVar("M", bound=Model)
 _OPERATION_FIELDS = ("op", "path", "from", "value")
 
 
-def patch_type(content_type: str) -> str:
-    """The kind of patch.  Raises UnsupportedMediaType for any that there is not."""
+def patch_type(content_type: str, custom: bool = False) -> str:
+    """The kind of patch; custom resources have no strategic merge patch.  Raises UnsupportedMediaType for any that
+    there is not."""
     kind = content_type.partition(";")[0].strip().lower()
+    if custom and kind not in _CUSTOM:
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(_CUSTOM)}"
+        )
     if kind not in SUPPORTED:
         raise UnsupportedMediaType("415: Unsupported Media Type", StatusDetails())
     return kind
@@ -93,17 +99,21 @@ class PatchRequest:
             schema = schema_of(model)
             problem = self._type_error(schema, document)
             if problem is not None:
-                raise self._invalid(document, problem) from None
+                raise self.invalid(document, problem) from None
             try:
                 obj = model.from_dict(clean(schema, document, found))
             except (ValueError, TypeError) as error:
-                raise self._invalid(document, str(error)) from None
+                raise self.invalid(document, str(error)) from None
+        return obj, self.complain(document, found)
+
+    def complain(self, document: Any, found: list[str]) -> list[str]:
+        """The warnings, of which `found` are those about the document.  Raises Invalid when they are errors."""
         complaints = [*self.complaints, *dict.fromkeys(found)]
-        if not complaints or not strict:
-            return obj, []
+        if not complaints or self.field_validation == "Ignore":
+            return []
         if self.field_validation == "Strict":
-            raise self._invalid(document, strict_error(complaints))
-        return obj, complaints
+            raise self.invalid(document, strict_error(complaints))
+        return complaints
 
     # --- reading the body --------------------------------------------------------------------
 
@@ -124,7 +134,7 @@ class PatchRequest:
             kind = go_errors.kind_of(patch)
             raise BadRequest(f"{prefix}json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
         if repeated:
-            patch = _without_repeats(patch, self.complaints)
+            patch = without_repeats(patch, self.complaints)
         return patch
 
     def _operations(self, patch: Any) -> list[Any]:
@@ -144,7 +154,7 @@ class PatchRequest:
                     kind = go_errors.kind_of(operation[name])
                     raise BadRequest(f"{where} {kind} into Go struct field jsonPatchOp.{name} of type string")
             self.complaints += [f"json patch {text}" for text in _operation_complaints(operation, index)]
-        return [_without_repeats(operation, []) for operation in patch]
+        return [without_repeats(operation, []) for operation in patch]
 
     # --- judging the result ------------------------------------------------------------------
 
@@ -164,7 +174,7 @@ class PatchRequest:
             version = resource.group_version.version
             conversion = f"converting ({version}.{kind}) to ({group}.{self._names[1]}): unknown conversion"
             problem = go_errors.type_error(schema_of(resource.model), document) or conversion
-        raise self._invalid(document, problem)
+        raise self.invalid(document, problem)
 
     def _touched(self) -> set[str]:
         """The document's members that the patch says something about."""
@@ -178,7 +188,8 @@ class PatchRequest:
             return next(_restore_errors(schema, document), None)
         return go_errors.type_error(schema, document)
 
-    def _invalid(self, document: Any, problem: str) -> Invalid:
+    def invalid(self, document: Any, problem: str) -> Invalid:
+        """The refusal of a patch that made this document."""
         if self.kind == STRATEGIC_MERGE_PATCH:
             shown = go_text(self.patch)
         else:
@@ -219,10 +230,10 @@ def _operation_complaints(operation: Object, index: int) -> Iterator[str]:
         seen.add(name)
 
 
-def _without_repeats(value: Any, complaints: list[str], path: str = "") -> Any:
+def without_repeats(value: Any, complaints: list[str], path: str = "") -> Any:
     """A value without `Repeated` objects: the last of two members stands; nulls stay."""
     if isinstance(value, list):
-        return [_without_repeats(item, complaints, f"{path}[{index}]") for index, item in enumerate(value)]
+        return [without_repeats(item, complaints, f"{path}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     result: Object = {}
@@ -230,7 +241,7 @@ def _without_repeats(value: Any, complaints: list[str], path: str = "") -> Any:
         inner = f"{path}.{name}" if path else name
         if name in result:
             complaints.append(f'duplicate field "{inner}"')
-        result[name] = _without_repeats(member, complaints, inner)
+        result[name] = without_repeats(member, complaints, inner)
     return result
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from api.apiextensions_v1 import (
     CustomResourceConversion,
     CustomResourceDefinition,
+    CustomResourceDefinitionCondition,
     CustomResourceDefinitionNames,
     CustomResourceDefinitionSpec,
     CustomResourceDefinitionStatus,
@@ -32,10 +33,12 @@ from apiserver.registry.names import dns1035, subdomain
 from apiserver.registry.strategy import Context, Status, Strategy
 from apiserver.registry.webhook_clients import default_client, validate_client, validate_review_versions
 
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+"""The finalizer that keeps a definition until its objects are gone."""
 _SCOPES = ("Cluster", "Namespaced")
 _CONVERSIONS = ("None", "Webhook")
-_APPROVAL = "api-approved.kubernetes.io"
-_APPROVAL_RULES = "see https://github.com/kubernetes/enhancements/pull/1111"
+APPROVAL = "api-approved.kubernetes.io"
+APPROVAL_RULES = "see https://github.com/kubernetes/enhancements/pull/1111"
 _PROTECTED = (".k8s.io", ".kubernetes.io")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]")
 _IMMUTABLE = "field is immutable"
@@ -51,6 +54,7 @@ class DefinitionStatusUpdate(Status):
 
 class CustomResourceDefinitions(Strategy[CustomResourceDefinition]):
     resource = resource_of(CustomResourceDefinition)
+    known_finalizers = False
     unconditional_update = False
     subresources = (DefinitionStatusUpdate(),)
 
@@ -102,6 +106,29 @@ class CustomResourceDefinitions(Strategy[CustomResourceDefinition]):
             if value != was and (always or established):
                 yield invalid_value(f"spec.{field}", value, _IMMUTABLE)
         yield from _validate_status(new, old)
+
+    def pending_finalizers(self, obj: CustomResourceDefinition) -> list[str]:
+        """What it defines must go before a definition does."""
+        return [CLEANUP] if obj.metadata.deletionTimestamp is None else []
+
+    def prepare_for_delete(self, obj: CustomResourceDefinition) -> None:
+        metadata, conditions = obj.metadata, obj.status.conditions
+        if any(condition.type == "Terminating" for condition in conditions):
+            return
+        # Kubernetes stamps definitions itself, with no regard to grace periods and generations.
+        metadata.deletionGracePeriodSeconds = None
+        metadata.generation -= 1
+        if CLEANUP not in metadata.finalizers:
+            metadata.finalizers = [*metadata.finalizers, CLEANUP]
+        conditions.append(
+            CustomResourceDefinitionCondition(
+                type="Terminating",
+                status="True",
+                lastTransitionTime=metadata.deletionTimestamp,
+                reason="InstanceDeletionPending",
+                message="CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+            )
+        )
 
     def warnings(self, new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> Iterable[str]:
         known = set() if old is None else _unknown_formats(old)
@@ -240,21 +267,26 @@ def _validate_stored_versions(
 
 def _validate_approval(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> Iterator[FieldError]:
     """Groups of Kubernetes' own domains need somebody's approval (KEP-1111)."""
-    if not new.spec.group.endswith(_PROTECTED) and new.spec.group not in ("k8s.io", "kubernetes.io"):
+    if not is_protected(new.spec.group):
         return
-    where, given = f"metadata.annotations[{_APPROVAL}]", _approval(new)
+    where, given = f"metadata.annotations[{APPROVAL}]", _approval(new)
     if old is not None and _is_approved(_approval(old)) == _is_approved(given):
         return  # what was let in once stays
-    rule = f'protected groups must have approval annotation "{_APPROVAL}"'
+    rule = f'protected groups must have approval annotation "{APPROVAL}"'
     if not given:
-        yield required(where, f"{rule}, {_APPROVAL_RULES}")
+        yield required(where, f"{rule}, {APPROVAL_RULES}")
     elif not _is_approved(given):
-        why = f'{rule} with either a URL or a reason starting with "unapproved", {_APPROVAL_RULES}'
+        why = f'{rule} with either a URL or a reason starting with "unapproved", {APPROVAL_RULES}'
         yield invalid_value(where, given, why)
 
 
+def is_protected(group: str) -> bool:
+    """Whether a group is in one of Kubernetes' own domains."""
+    return group.endswith(_PROTECTED) or group in ("k8s.io", "kubernetes.io")
+
+
 def _approval(definition: CustomResourceDefinition) -> str:
-    return (definition.metadata.annotations or {}).get(_APPROVAL, "")
+    return (definition.metadata.annotations or {}).get(APPROVAL, "")
 
 
 def _is_approved(approval: str) -> bool | None:

@@ -31,14 +31,25 @@ def generate_name(prefix: str) -> str:
     return prefix[: _NAME_LIMIT - _RANDOM] + "".join(random.choices(_ALPHABET, k=_RANDOM))
 
 
-def validate_create(meta: ObjectMeta, namespaced: bool, validate_name: ValidateName) -> Iterator[FieldError]:
-    """Complaints about the metadata of a new object whose name is already generated."""
+def validate_create(
+    meta: ObjectMeta, namespaced: bool, validate_name: ValidateName, *, known_finalizers: bool = True
+) -> Iterator[FieldError]:
+    """Complaints about the metadata of a new object whose name is already generated.
+
+    `known_finalizers`: whether those that are not anybody's own must be Kubernetes' own.
+    """
     yield from validate(meta, namespaced, validate_name)
-    yield from _finalizers_are_known(meta)
+    if known_finalizers:
+        yield from _finalizers_are_known(meta)
 
 
 def validate_update(
-    new: ObjectMeta, old: ObjectMeta, namespaced: bool, validate_name: ValidateName | None = None
+    new: ObjectMeta,
+    old: ObjectMeta,
+    namespaced: bool,
+    validate_name: ValidateName | None = None,
+    *,
+    known_finalizers: bool = True,
 ) -> Iterator[FieldError]:
     """Complaints about changed metadata.  The object keeps a name it has, however odd.
 
@@ -51,7 +62,8 @@ def validate_update(
     yield from change
     if validate_name is not None:
         yield from validate(new, namespaced, validate_name)
-    yield from _finalizers_are_known(new)
+    if known_finalizers:
+        yield from _finalizers_are_known(new)
 
 
 def validate(

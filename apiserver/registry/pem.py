@@ -9,6 +9,10 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.x509 import ObjectIdentifier
 
 _REQUEST, _CERTIFICATE = b"CERTIFICATE REQUEST", b"CERTIFICATE"
 _block = re.compile(rb"(?:^|\n)-----BEGIN ([^\n]*?)-----[ \t\r]*\n(.*?)-----END \1-----", re.DOTALL)
@@ -31,13 +35,24 @@ def request_problem(encoded: str) -> str:
 
 def organizations(encoded: str) -> list[str]:
     """The organizations of the subject of a valid request: the groups that its owner would be in."""
-    from cryptography import x509
     from cryptography.x509.oid import NameOID
+
+    return _subject(encoded, NameOID.ORGANIZATION_NAME)
+
+
+def common_name(encoded: str) -> str:
+    """The common name of the subject of a valid request, the user that its owner would be: of several the last."""
+    from cryptography.x509.oid import NameOID
+
+    return (_subject(encoded, NameOID.COMMON_NAME) or [""])[-1]
+
+
+def _subject(encoded: str, attribute: ObjectIdentifier) -> list[str]:
+    from cryptography import x509
 
     der = _request(encoded)
     assert der is not None, "only valid requests are asked about"
-    names = x509.load_der_x509_csr(der).subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    return [str(name.value) for name in names]
+    return [str(name.value) for name in x509.load_der_x509_csr(der).subject.get_attributes_for_oid(attribute)]
 
 
 def certificates_problem(encoded: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, not_supported, required, too_long, too_many
+from api.schema import MISSING
+from apiserver.patch.json_value import equal
 from apiserver.registry.go_patterns import compiled
 from apiserver.registry.schema_formats import has_format
 
@@ -20,23 +22,32 @@ _LIMITS: dict[tuple[str, str], tuple[float, float]] = {
 }
 
 
-def validate_value(value: Any, schema: JSONSchemaProps, path: str, name: str = "") -> Iterator[FieldError]:
-    """`path` is the field of the whole value, `name` that of the part of it which is looked at; both may be empty."""
+def validate_value(
+    value: Any, schema: JSONSchemaProps, path: str, name: str = "", old: Any = MISSING
+) -> Iterator[FieldError]:
+    """`path` is the field of the whole value, `name` that of the part of it which is looked at; both may be empty.
+
+    `old` is what was in the place of the value before an update: what is wrong with what stays as it is, is let pass
+    (ratcheting, KEP-4008).
+    """
+    if old is not MISSING and equal(value, old):
+        return
     where = _joined(path, name)
     yield from _validate_type(value, schema, where, name)
     if value is None:
         return
-    yield from _validate_junctors(value, schema, path, name)
+    if schema.anyOf or schema.oneOf or schema.allOf or schema.not_ is not None:
+        yield from _validate_junctors(value, schema, path, name, old)
     if isinstance(value, str):
         yield from _validate_string(value, schema, where, name)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from _validate_number(value, schema, path, name)
     elif isinstance(value, list):
-        yield from _validate_list(value, schema, path, name)
-    if schema.enum and value not in schema.enum:
+        yield from _validate_list(value, schema, path, name, old)
+    if schema.enum and not any(equal(value, choice) for choice in schema.enum):
         yield not_supported(where, value, [c if isinstance(c, str) else json.dumps(c) for c in schema.enum])
     if isinstance(value, dict):
-        yield from _validate_object(value, schema, path, name)
+        yield from _validate_object(value, schema, path, name, old)
 
 
 def _joined(path: str, name: str) -> str:
@@ -57,13 +68,22 @@ def _type_of(value: Any) -> str:
     return "object"
 
 
+_GO_FORMATS = {"integer": "int64", "number": "float64"}
+
+
 def _validate_type(value: Any, schema: JSONSchemaProps, where: str, name: str) -> Iterator[FieldError]:
     wanted = ["integer", "string"] if schema.x_kubernetes_int_or_string else [schema.type] if schema.type else []
     found = _type_of(value)
-    if found == "integer" or (found == "number" and value == int(value)):
-        found = "number" if "number" in wanted else "integer"
     if not wanted or found in wanted or (value is None and schema.nullable):
         return
+    whole = found == "number" and value == int(value) and "integer" in wanted
+    if whole or (found == "integer" and "number" in wanted):
+        return
+    if schema.format and value is not None:
+        if found not in ("string", "array"):  # these are told by their format, which is Go's
+            found, wanted = _GO_FORMATS.get(found, ""), [schema.format]
+        elif schema.type not in ("integer", "number"):
+            return
     shown = f'{name} in body must be of type {",".join(wanted)}: "{found}"'
     yield FieldError("FieldValueTypeInvalid", where, found, shown)
 
@@ -84,7 +104,8 @@ def _validate_string(value: str, schema: JSONSchemaProps, where: str, name: str)
 def _validate_number(value: float, schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
     where, factor = _joined(path, name), schema.multipleOf
     limits = _LIMITS.get((schema.type, schema.format))
-    if limits is not None and not limits[0] <= value <= limits[1]:
+    broken = schema.type == "integer" and isinstance(value, float) and value != int(value) and bool(schema.format)
+    if broken or (limits is not None and not limits[0] <= value <= limits[1]):
         kind = f"{schema.type} with format {schema.format}"
         yield _whole(path, f"Checked value must be of type {kind} in {name}")
     if factor is not None:
@@ -112,18 +133,33 @@ def _shown(number: float) -> str:
     return str(int(number)) if number == int(number) else str(number)
 
 
-def _validate_list(value: list[Any], schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
+def _validate_list(value: list[Any], schema: JSONSchemaProps, path: str, name: str, old: Any) -> Iterator[FieldError]:
     where = _joined(path, name)
     if isinstance(schema.items, JSONSchemaProps):
+        before = _by_keys(old, schema)
         for index, item in enumerate(value):
-            yield from validate_value(item, schema.items, path, f"{name}[{index}]")
+            former = before.get(_keys(item, schema), MISSING) if before else MISSING
+            yield from validate_value(item, schema.items, path, f"{name}[{index}]", former)
     if schema.minItems is not None and len(value) < schema.minItems:
         yield invalid_value(where, len(value), f"{name} in body should have at least {schema.minItems} items")
     if schema.maxItems is not None and len(value) > schema.maxItems:
         yield too_many(where, len(value), schema.maxItems)
 
 
-def _validate_object(value: dict[str, Any], schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
+def _by_keys(items: Any, schema: JSONSchemaProps) -> dict[str, Any]:
+    """The items of a list that has keys; items of other lists are not known again."""
+    if not isinstance(items, list) or schema.x_kubernetes_list_type != "map":
+        return {}
+    return {_keys(item, schema): item for item in items}
+
+
+def _keys(item: Any, schema: JSONSchemaProps) -> str:
+    return json.dumps([item.get(key) for key in schema.x_kubernetes_list_map_keys] if isinstance(item, dict) else item)
+
+
+def _validate_object(
+    value: dict[str, Any], schema: JSONSchemaProps, path: str, name: str, old: Any
+) -> Iterator[FieldError]:
     where = _joined(path, name)
     if schema.minProperties is not None and len(value) < schema.minProperties:
         complaint = f"{name} in body should have at least {schema.minProperties} properties"
@@ -132,16 +168,19 @@ def _validate_object(value: dict[str, Any], schema: JSONSchemaProps, path: str, 
         yield too_many(where, len(value), schema.maxProperties)
     for field in schema.required:
         if field not in value:
-            yield required(f"{where}.{field}")
+            yield required(_joined(where, field))
+    before = old if isinstance(old, dict) else {}
+    properties, additional = schema.properties, schema.additionalProperties
     for field, part in value.items():
-        below = schema.properties.get(field, schema.additionalProperties)
+        below = properties.get(field, additional)
         if isinstance(below, JSONSchemaProps):
-            yield from validate_value(part, below, path, f"{name}.{field}" if name else field)
+            inner = f"{name}.{field}" if name else field
+            yield from validate_value(part, below, path, inner, before.get(field, MISSING))
 
 
-def _validate_junctors(value: Any, schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
+def _validate_junctors(value: Any, schema: JSONSchemaProps, path: str, name: str, old: Any) -> Iterator[FieldError]:
     def complaints(part: JSONSchemaProps) -> list[FieldError]:
-        return list(validate_value(value, part, path, name))
+        return list(validate_value(value, part, path, name, old))
 
     if schema.anyOf:
         found = [complaints(part) for part in schema.anyOf]

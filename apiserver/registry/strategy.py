@@ -117,6 +117,8 @@ class Scale:
     status_replicas: str = "status.replicas"
     selector: str = "spec.selector"
     name: ClassVar[str] = "scale"
+    is_custom: ClassVar[bool] = False
+    """Whether a definition says the paths: there may be nothing at them, and at `selector` is text."""
     verbs: ClassVar[tuple[str, ...]] = ("get", "patch", "update")
 
 
@@ -140,9 +142,11 @@ class Context:
     requester: Requester | None = None
     """Who asks, for the rules that need more than a name; None where nobody does: the server may do everything."""
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    def may(
+        self, verb: str, group: str, resource: str, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> bool:
         """Whether who asks may do something else, too."""
-        return self.requester is None or self.requester.may(verb, group, resource, namespace, name)
+        return self.requester is None or self.requester.may(verb, group, resource, namespace, name, subresource)
 
 
 class Requester(Protocol):
@@ -151,7 +155,9 @@ class Requester(Protocol):
     @property
     def user(self) -> User: ...
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    def may(
+        self, verb: str, group: str, resource: str, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> bool:
         """Whether they may do something else, too."""
         ...
 
@@ -185,6 +191,8 @@ class Strategy(Generic[M]):
     """Whether PUT of a name that does not exist creates it."""
     revalidates_metadata: ClassVar[bool] = True
     """Whether an update looks at the whole metadata twice, as the validation of most kinds does."""
+    known_finalizers: ClassVar[bool] = True
+    """Whether finalizers that are not qualified by somebody's domain must be Kubernetes' own."""
     unconditional_update: ClassVar[bool] = True
     """Whether an update without resourceVersion overwrites."""
     returns_deleted: ClassVar[bool] = False

@@ -24,6 +24,7 @@ class ServiceReference(Protocol):
 
 
 class ClientConfig(Protocol):
+    caBundle: str
     url: str | None
 
     @property

@@ -112,11 +112,12 @@ class WatchCache:
             self._feeder = None
         self._end(StoreError("the server is shutting down"))
 
-    def end_watches(self) -> None:
-        """End all subscriptions, so that their clients go elsewhere; new ones may be made."""
-        for collection in self._collections.values():
-            for subscription in list(collection.subscriptions()):
-                subscription.fail(None)
+    def end_watches(self, prefix: str = "") -> None:
+        """End all subscriptions, or those of one resource, so that their clients go elsewhere; new ones may be made."""
+        for collection in list(self._collections.values()):
+            if collection.prefix.startswith(prefix):
+                for subscription in list(collection.subscriptions()):
+                    subscription.fail(None)
 
     async def _follow(self) -> None:
         try:

@@ -30,7 +30,7 @@ def render_documents(documents: list[dict[str, Any]], kind: Kind | None, output:
     if output == "name":
         return "\n".join(_qualified(document, kind) for document in documents)
     if output.startswith(("jsonpath=", "jsonpath-as-json=")):
-        from client.cli.jsonpath import evaluate
+        from api.jsonpath import evaluate
 
         return evaluate(output.partition("=")[2], whole)
     raise BadFormat(f"there is no output format {output!r}: choose one of {FORMATS}")

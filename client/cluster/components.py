@@ -82,6 +82,7 @@ def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component
         *("--data-dir", str(data.root)),
         *("--service-cluster-ip-range", settings.service_range),
         *("--authorization-mode", "Node,RBAC"),
+        *("--enable-admission-plugins", "NodeRestriction"),
     ]
     if settings.token_auth_file:
         arguments += ["--token-auth-file", settings.token_auth_file]
@@ -96,8 +97,11 @@ def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Compo
     pods = Network(settings.pod_range)
     ports = free_ports(FIRST_KUBELET_PORT)
     if settings.runtime == "sim":
+        certificate = data.root / "pki" / f"node-{nodes[0]}"
         arguments = [
-            *("--kubeconfig", str(data.kubeconfig_of(nodes[0]))),
+            # It stands for all nodes, and no node may speak for another.
+            *("--kubeconfig", str(data.kubeconfig)),
+            *("--tls-cert-file", f"{certificate}.crt", "--tls-private-key-file", f"{certificate}.key"),
             *("--nodes", ",".join(nodes)),
             *("--root-dir", str(data.node("sim"))),
             *("--container-runtime", "sim"),
@@ -111,6 +115,7 @@ def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Compo
         place = ["--hostname-override", node, "--root-dir", str(data.node(node)), "--container-runtime", "process"]
         place += ["--pod-cidr", str(node_range(pods, index, len(nodes))), "--cluster-cidr", str(pods)]
         arguments = ["--kubeconfig", str(data.kubeconfig_of(node)), *place, "--port", str(ports())]
+        arguments += ["--network-kubeconfig", str(data.kubeconfig_of("proxy"))]
         preload = ("kubelet.process", "kubelet.runtime.process.runtime", "kubelet.serving")
         found.append(Component(f"kubelet-{node}", "kubelet", arguments, cleanup=[*place, "--cleanup"], preload=preload))
     return found

@@ -9,7 +9,8 @@ import pytest
 
 from api.core_v1 import Pod
 from apiserver.authorization.bootstrap_policy import node_rules
-from apiserver.authorization.node import NodeAuthorizer, references
+from apiserver.authorization.node import NodeAuthorizer
+from apiserver.authorization.node_graph import pod_references
 from apiserver.registry.pods import Pods
 from apiserver.request import RequestInfo
 from tests.authorization.roles import asks, policy, who
@@ -39,7 +40,7 @@ SPEC: dict[str, Any] = {
 
 def test_what_a_pod_names() -> None:
     Pod.from_dict({"spec": SPEC}, unknown_fields=False)  # the fields are called so
-    found = set(references(SPEC))
+    found = set(pod_references({"metadata": {"name": "p"}, "spec": SPEC}))
     assert {name for resource, name in found if resource == "secrets"} == {"pull", "volume", "projected", "csi", "key"}
     assert {name for resource, name in found if resource == "configmaps"} == {"volume", "source", "all"}
     assert {name for resource, name in found if resource == "serviceaccounts"} == {"account"}

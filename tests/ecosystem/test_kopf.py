@@ -1,20 +1,24 @@
-"""An operator on kopf: handlers, finalizers, retries, progress kept in the object, a clean end."""
+"""Operators on kopf: handlers, finalizers, retries, progress kept in the object, admission, a clean end."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 
+from apiserver.pki import Authority
 from tests.client.waiting import eventually
-from tests.ecosystem import operators
+from tests.ecosystem import operators, webhook_operators
 from tests.ecosystem.objects import config_map, deployment
 
 HANDLED = "kopf.zalando.org/last-handled-configuration"
@@ -27,13 +31,15 @@ def progress(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def operator(kubeconfig: Path, namespace: str, progress: str, tmp_path: Path) -> Iterator[None]:
-    log = tmp_path / "kopf.log"
-    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "KOPF_PROGRESS": progress}
-    command = [sys.executable, "-m", "kopf", "run", "--namespace", namespace, "--standalone", operators.__file__]
+@contextlib.contextmanager
+def running(module: ModuleType, kubeconfig: Path, namespace: str, log: Path, **environment: str) -> Iterator[None]:
+    """An operator that has nothing to complain of."""
+    assert module.__file__ is not None
+    command = [sys.executable, "-m", "kopf", "run", "--namespace", namespace, "--standalone", module.__file__]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, env={**os.environ, "KUBECONFIG": str(kubeconfig), **environment}, stdout=output, stderr=output
+        )
     try:
         yield
         process.send_signal(signal.SIGTERM)
@@ -42,6 +48,35 @@ def operator(kubeconfig: Path, namespace: str, progress: str, tmp_path: Path) ->
         process.kill()
         process.wait()
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def operator(kubeconfig: Path, namespace: str, progress: str, tmp_path: Path) -> Iterator[None]:
+    with running(operators, kubeconfig, namespace, tmp_path / "kopf.log", KOPF_PROGRESS=progress):
+        yield
+
+
+@pytest.fixture
+def guard(admin: httpx.Client, kubeconfig: Path, namespace: str, tmp_path: Path) -> Iterator[None]:
+    """An operator with webhooks, which are there."""
+    certificates = tmp_path / "certificates"
+    Authority(certificates).issue("webhook", "webhook", hosts=["127.0.0.1"], client=False)
+    name = f"guard-{namespace}.example.com"
+    root = "/apis/admissionregistration.k8s.io/v1"
+    paths = [f"{root}/{kind}webhookconfigurations/{name}" for kind in ("mutating", "validating")]
+
+    def configured() -> bool:
+        return all(admin.get(path).json().get("webhooks") for path in paths)
+
+    with running(
+        webhook_operators, kubeconfig, namespace, tmp_path / "kopf.log",
+        KOPF_CERTIFICATES=str(certificates), KOPF_CONFIGURATION=name,
+    ):  # fmt: skip
+        asyncio.run(eventually(configured, "the webhooks are configured", SECONDS))
+        yield
+    for path in paths:
+        assert not admin.get(path).json().get("webhooks"), "it has taken them back"
+        admin.delete(path).raise_for_status()
 
 
 class Objects:
@@ -120,3 +155,38 @@ async def test_objects_of_others(maps: Objects, deployments: Objects) -> None:
 
     await eventually(patched, "labels and status are patched", SECONDS)
     assert not maps.get("plain-copy")
+
+
+GUARDED = {"guarded": "yes"}
+
+
+@pytest.mark.usefixtures("guard")
+def test_objects_are_judged_and_changed_on_their_way(admin: httpx.Client, namespace: str, maps: Objects) -> None:
+    made = maps.create(config_map("a", {}, labels=GUARDED))
+    assert (made["data"], made["metadata"]["labels"]) == ({"size": "small"}, {**GUARDED, "seen": "yes"})
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+
+    refused = admin.post(path, json=config_map("b", {"size": "huge"}, labels=GUARDED))
+    assert refused.status_code == 413
+    assert refused.json()["message"].endswith("denied the request: too large for admin")
+    assert not maps.get("b")
+
+    warned = admin.post(f"{path}?dryRun=All", json=config_map("b", {"size": "large"}, labels=GUARDED))
+    assert warned.status_code == 201
+    assert "this is rather large" in warned.headers["Warning"]
+    assert "only asked" in warned.headers["Warning"]
+
+    headers = {"Content-Type": "application/merge-patch+json"}
+    changed = admin.patch(f"{path}/a", json={"data": {"size": "huge"}}, headers=headers)
+    assert changed.status_code == 413
+    assert maps.data("a") == {"size": "small"}
+
+    maps.patch("a", {"data": {"keep": "yes"}})
+    kept = admin.delete(f"{path}/a")
+    assert kept.json()["message"].endswith("denied the request: it is to be kept")
+    maps.patch("a", {"data": {"keep": "no"}})
+    maps.delete("a")
+    assert not maps.get("a")
+
+    free = maps.create(config_map("c", {"size": "huge"}))
+    assert free["data"] == {"size": "huge"}, "it has no say in others"

@@ -11,10 +11,6 @@ from types import ModuleType
 GROUPS = ("machinery", "kinds", "extend")
 
 UNSERVED: dict[str, str] = {
-    "extend/cr-": "custom resources are not served yet",
-    "extend/crd-deletion-with-instances": "custom resources are not served yet",
-    "extend/crd-discovery-openapi": "custom resources are not served yet",
-    "extend/crd-name-conflicts": "custom resources are not served yet",
     "extend/admission-mutating-policy": "admission policies are not enforced yet",
     "extend/admission-validating-policy": "admission policies are not enforced yet",
 }
@@ -23,9 +19,8 @@ UNSERVED: dict[str, str] = {
 BEHIND: dict[str, int] = {
     "kinds/kind-device": 56,
     "kinds/kind-service-kubernetes": 4,
-    "extend/admission-podsecurity": 6,
-    "extend/admission-node-restriction": 16,
     "extend/apiservices": 22,
+    "extend/cr-cel-validation": 3,
     "extend/crd-invalid-cel-rules": 11,
     "extend/service-account-secrets-issuer": 13,
 }

@@ -17,7 +17,7 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.admission.priority import Priority
 from apiserver.admission.runtime_class import RuntimeClass
 from apiserver.admission.service_account import TOKEN_PATH, ServiceAccountPlugin
-from apiserver.admission.table import default_plugins
+from apiserver.admission.table import plugins
 from apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
 from tests.registry.builders import NOW, account, context, namespace, pod
 
@@ -164,7 +164,7 @@ def test_plugins_leave_other_kinds_and_subresources_alone() -> None:
     before = obj.encode()
     part = request(obj, namespace(), operation="UPDATE", old=pod())
     part.subresource = "status"
-    for plugin in default_plugins():
+    for plugin in plugins():
         plugin.mutate(part)
         plugin.validate(part)
     assert obj.encode() == before

@@ -166,7 +166,9 @@ class Limited:
     def __init__(self, *allowed: tuple[str, str, str], missing: str = "") -> None:
         self._allowed, self._missing = allowed, missing
 
-    def may(self, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    def may(
+        self, verb: str, group: str, resource: str, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> bool:
         return (verb, resource, name) in self._allowed
 
     def grant(self, rules: Any, namespace: str) -> str:

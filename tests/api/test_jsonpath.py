@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from client.cli.jsonpath import evaluate
+from api.jsonpath import evaluate
 
 PODS = {
     "kind": "List",

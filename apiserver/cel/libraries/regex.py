@@ -1,0 +1,52 @@
+"""Regular expressions: `find`, `findAll`, and the matcher of `matches`.
+
+https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-regex-library.  RE2 matches in time linear in the text,
+whatever the pattern: Python's own engine could be kept busy for ever by a pattern that a user chose.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import re2
+
+from apiserver.cel.errors import EvaluationError
+from apiserver.cel.functions import Library
+from apiserver.registry.go_patterns import pattern_error
+
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> Any:
+    """Raises EvaluationError with Go's words."""
+    why = pattern_error(pattern)
+    if why is None:
+        try:
+            return re2.compile(pattern, _OPTIONS)
+        except re2.error as error:
+            text = error.args[0]
+            why = f"error parsing regexp: {text.decode() if isinstance(text, bytes) else text}"
+    raise EvaluationError(why)
+
+
+def search(pattern: str, text: str) -> bool:
+    """Whether the pattern matches anywhere in the text."""
+    return compiled(pattern).search(text) is not None
+
+
+def _find(text: str, pattern: str) -> str:
+    found = compiled(pattern).search(text)
+    return "" if found is None else str(found[0])
+
+
+def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
+    found = (match[0] for match in compiled(pattern).finditer(text))
+    return [match for index, match in enumerate(found) if limit < 0 or index < limit]
+
+
+REGEX = Library()
+REGEX.add("find", "string.(string) -> string", call=_find)
+REGEX.add("findAll", "string.(string) -> list(string)", "string.(string, int) -> list(string)", call=_find_all)

@@ -1,0 +1,67 @@
+"""Parts of timestamps and durations.  Times of day are UTC where no time zone is named.
+
+https://github.com/google/cel-spec/blob/master/doc/langdef.md#abstract-types
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
+
+from apiserver.cel.errors import EvaluationError
+from apiserver.cel.functions import Library
+from apiserver.cel.values import Duration, Timestamp
+
+_OFFSET = re.compile(r"([+-]?)(\d\d):(\d\d)")
+
+
+def _zone(name: str) -> tzinfo:
+    if name in ("", "UTC"):
+        return UTC
+    match = _OFFSET.fullmatch(name)
+    if match is not None:
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return timezone(-offset if match[1] == "-" else offset)
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise EvaluationError(f"unknown time zone {name}") from None
+
+
+def _part(part: Callable[[datetime], int]) -> Callable[..., int]:
+    def of(value: Timestamp, zone: str = "UTC") -> int:
+        return part(value.datetime().astimezone(_zone(zone)))
+
+    return of
+
+
+def _truncated(units: int, of: int | None = None) -> Callable[[Duration], int]:
+    """Whole units of nanoseconds, as a remainder of larger ones where `of` says how many make one."""
+
+    def part(value: Duration) -> int:
+        count = abs(value.nanoseconds) // units
+        return (count if of is None else count % of) * (-1 if value.nanoseconds < 0 else 1)
+
+    return part
+
+
+TIME = Library()
+for _name, _of in {
+    "getFullYear": lambda moment: moment.year,
+    "getMonth": lambda moment: moment.month - 1,
+    "getDayOfYear": lambda moment: moment.timetuple().tm_yday - 1,
+    "getDayOfMonth": lambda moment: moment.day - 1,
+    "getDate": lambda moment: moment.day,
+    "getDayOfWeek": lambda moment: moment.isoweekday() % 7,
+    "getHours": lambda moment: moment.hour,
+    "getMinutes": lambda moment: moment.minute,
+    "getSeconds": lambda moment: moment.second,
+    "getMilliseconds": lambda moment: moment.microsecond // 1000,
+}.items():
+    TIME.add(_name, "timestamp.() -> int", "timestamp.(string) -> int", call=_part(_of))
+TIME.add("getHours", "duration.() -> int", call=_truncated(3_600_000_000_000))
+TIME.add("getMinutes", "duration.() -> int", call=_truncated(60_000_000_000))
+TIME.add("getSeconds", "duration.() -> int", call=_truncated(1_000_000_000))
+TIME.add("getMilliseconds", "duration.() -> int", call=_truncated(1_000_000, 1000))

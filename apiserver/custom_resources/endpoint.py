@@ -1,0 +1,180 @@
+"""One version of a custom resource as it is served.
+
+Objects are stored in the storage version of their definition, with that version's name at their end: what has been
+stored under the present schema is shown as it is, at the price of a copy.  What is older, or of another version, is
+read into the present schema when somebody looks at it, and remembered.
+https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from api.errors import BadRequest, MethodNotAllowed, StatusError, not_found
+from api.meta_v1 import StatusDetails
+from api.schema import Schema
+from api.scheme import Resource
+from apiserver.answer import PageNotFound
+from apiserver.custom_resources.decoding import decode_applied, decode_patched, decode_request
+from apiserver.custom_resources.definition import Definition, Version
+from apiserver.custom_resources.strategy import CustomResources
+from apiserver.endpoint import Endpoint
+from apiserver.patch.managed_fields import NotOfVersion
+from apiserver.patch.request import PatchRequest
+from apiserver.patch.typed import problems
+from apiserver.registry.table import Registry
+from apiserver.request import RequestInfo
+
+if TYPE_CHECKING:
+    from apiserver.storage.entry import Entry
+    from apiserver.storage.protocol import Revision
+    from apiserver.storage.watch_cache import WatchCache
+
+_REMEMBERED = 100_000
+"""Objects that are kept as they are shown, where that is not as they are stored."""
+
+
+class CustomEndpoint(Endpoint):
+    """`fresh_since`: objects with a later revision were stored under the present schema of the storage version."""
+
+    custom = True
+
+    def __init__(self, definition: Definition, version: Version, cache: WatchCache, fresh_since: Revision) -> None:
+        super().__init__(version.resource, _NONE, cache)
+        self.definition, self.version = definition, version
+        self.owns_storage = False
+        self.retired = False
+        """Whether another has taken its place: what is still written through it may not be fresh."""
+        self.head = b'{"apiVersion":"%s","kind":"%s",' % (version.api_version.encode(), version.kind.encode())
+        self._tail = b',"apiVersion":"%s"}' % version.api_version.encode()
+        self._fresh_since = fresh_since
+        self._shown: dict[str, tuple[Entry, bytes]] = {}
+
+    @cached_property
+    def strategy(self) -> CustomResources:
+        return CustomResources(self.definition, self.version)
+
+    @cached_property
+    def model(self) -> type[Any]:
+        return self.version.model
+
+    @property
+    def schema(self) -> Schema:
+        return self.version.field_schema
+
+    # --- who may ask what ------------------------------------------------------------------------
+
+    def check(self, info: RequestInfo) -> None:
+        """Raises StatusError for a request that is not about anything here."""
+        resource = self.resource
+        if not info.namespace and self.namespaced:
+            if info.verb not in ("list", "watch"):
+                raise PageNotFound()
+        elif info.namespace and not self.namespaced:
+            raise PageNotFound()
+        if not info.subresource:
+            if info.verb not in resource.verbs:
+                raise self._unsupported(info)
+            if info.verb in ("update", "patch") and not info.name:
+                raise BadRequest("name must be provided")
+        elif info.subresource not in self.subresources:
+            raise not_found(resource.group, resource.plural, info.name)
+        elif info.verb not in self.subresources[info.subresource].verbs:
+            raise self._unsupported(info)
+
+    def _unsupported(self, info: RequestInfo) -> MethodNotAllowed:
+        resource = self.resource
+        return MethodNotAllowed(
+            f'{info.verb} is not supported on resources of kind "{resource.group_resource}"',
+            StatusDetails(group=resource.group, kind=resource.plural),
+        )
+
+    # --- reading what clients send -----------------------------------------------------------------
+
+    def read(self, body: bytes, content_type: str, field_validation: str) -> tuple[Any, list[str]]:
+        return decode_request(self.version, body, content_type, field_validation)
+
+    def read_patched(
+        self, request: PatchRequest, document: Any, managers: Any, unread: Sequence[str]
+    ) -> tuple[Any, list[str]]:
+        return decode_patched(self.version, request, document, managers)
+
+    def read_applied(self, document: dict[str, Any]) -> Any:
+        return decode_applied(self.version, document)
+
+    # --- showing what is stored --------------------------------------------------------------------
+
+    def body(self, entry: Entry) -> bytes:
+        body = entry.body
+        if entry.revision > self._fresh_since and body.endswith(self._tail):
+            return body[: -len(self._tail)] + b"}"
+        return self._converted(entry)
+
+    def wire(self, entry: Entry) -> bytes:
+        body = entry.body
+        if entry.revision > self._fresh_since and body.endswith(self._tail):
+            return b"".join((self.head, memoryview(body)[1 : -len(self._tail)], b"}"))
+        return self.head + self._converted(entry)[1:]
+
+    def bodies(self, entries: Sequence[Entry]) -> list[bytes]:
+        """Lists of custom objects say of each what it is."""
+        return [self.wire(entry) for entry in entries]
+
+    def _converted(self, entry: Entry) -> bytes:
+        shown = self._shown.get(entry.key)
+        if shown is not None and shown[0] is entry:
+            return shown[1]
+        document = orjson.loads(entry.body)
+        metadata = document.pop("metadata")
+        members = self._in_this_version(document.pop("apiVersion"), document)
+        body = orjson.dumps({"metadata": metadata, **members})
+        if entry.revision:
+            if len(self._shown) >= _REMEMBERED:
+                self._shown.clear()
+            self._shown[entry.key] = (entry, body)
+        return body
+
+    def _in_this_version(self, api_version: str, members: dict[str, Any]) -> dict[str, Any]:
+        """The members of an object that is stored in some version, which are used up."""
+        source = self.definition.versions.get(api_version.rpartition("/")[2])
+        if source is None:
+            raise StatusError(f"request to convert CR from an invalid group/version: {api_version}")
+        source.coerce(members)
+        source.default(members)
+        if source is not self.version:
+            self.version.coerce(members)
+        return members
+
+    def in_version(self, api_version: str, document: dict[str, Any]) -> tuple[Schema, dict[str, Any]] | None:
+        other = self.definition.versions.get(api_version.rpartition("/")[2])
+        if other is None or other.api_version != api_version:
+            return None
+        if (problem := next(problems(other.field_schema, document), None)) is not None:
+            raise NotOfVersion(problem)
+        return other.field_schema, document
+
+    def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        other = self.definition.versions.get(api_version.rpartition("/")[2])
+        return document if other is not None and other.api_version == api_version else None
+
+    def equivalents(self) -> list[Resource]:
+        return [version.resource for version in self.definition.served if version is not self.version]
+
+    def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
+        metadata = document["metadata"]
+        metadata.pop("resourceVersion", None)
+        members = {name: value for name, value in document.items() if name not in ("metadata", "kind", "apiVersion")}
+        storage = self.definition.storage
+        if storage is not self.version:
+            storage.coerce(members)
+        version = {"apiVersion": storage.api_version}
+        if self.retired:
+            return {"metadata": metadata, **version, **members}
+        return {"metadata": metadata, **members, **version}
+
+
+_NONE = Registry()

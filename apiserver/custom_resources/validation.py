@@ -1,0 +1,163 @@
+"""Whether a custom object keeps to the schema of its version, in the order of Kubernetes' own checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from api.apiextensions_v1 import JSONSchemaProps
+from api.errors import FieldError, duplicate, invalid_value, required
+from api.meta_v1 import ObjectMeta
+from api.schema import MISSING
+from apiserver.custom_resources.definition import Version
+from apiserver.custom_resources.object import CustomObject
+from apiserver.custom_resources.rules import COST_BUDGET, rule_errors
+from apiserver.registry.names import dns1035, path_segment
+from apiserver.registry.object_meta import validate as validate_metadata
+from apiserver.registry.schema_values import validate_value
+
+_BLOCKING = frozenset({"FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"})
+_NOT_CHECKED = (
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
+    "validation"
+)
+_MOST_REPLICAS = 2**31 - 1
+_SUBSTITUTE = "fakename"
+"""Embedded objects need no name and no namespace."""
+
+
+def validate(
+    version: Version, new: CustomObject, old: CustomObject | None, *, status: bool = False
+) -> list[FieldError]:
+    """All that is wrong with an object's members; `old` is its state before an update, `status` said of a write of
+    that alone."""
+    document = _document(version, new)
+    before = MISSING if old is None else _document(version, old)
+    errors = list(validate_value(document, version.schema, "", old=before))
+    if version.scale is not None:
+        errors += _validate_scale(version, new, status)
+    if version.has_embedded:
+        errors += _validate_embedded(new.members, version.schema, "")
+    if version.has_keyed_lists and (old is None or not any(_validate_lists(old.members, version.schema, ""))):
+        errors += _validate_lists(new.members, version.schema, "")
+    if version.has_rules:
+        if any(error.type in _BLOCKING for error in errors):
+            errors.append(invalid_value("<nil>", None, _NOT_CHECKED))
+        else:
+            errors += rule_errors(version.schema, "", document, before, COST_BUDGET)
+    return errors
+
+
+def _document(version: Version, obj: CustomObject) -> dict[str, Any]:
+    """The whole object as its schema sees it.  Metadata is read only where something may be said about it."""
+    metadata: dict[str, Any] = {}
+    if version.has_rules or "metadata" in version.schema.properties:
+        metadata = orjson.loads(obj.metadata.encode())
+    return {"apiVersion": version.api_version, "kind": version.kind, "metadata": metadata, **obj.members}
+
+
+# --- scale ------------------------------------------------------------------------------------------
+
+
+def _validate_scale(version: Version, obj: CustomObject, status: bool) -> Iterator[FieldError]:
+    scale = version.scale
+    assert scale is not None
+    if not status:
+        yield from _validate_replicas(obj, scale.specReplicasPath)
+        if scale.labelSelectorPath:
+            selector = dig(obj.members, scale.labelSelectorPath)
+            if selector is not None and not isinstance(selector, str):
+                yield invalid_value(scale.labelSelectorPath, "", _accessor(scale.labelSelectorPath, selector, "string"))
+    yield from _validate_replicas(obj, scale.statusReplicasPath)
+
+
+def _validate_replicas(obj: CustomObject, path: str) -> Iterator[FieldError]:
+    replicas = dig(obj.members, path)
+    if replicas is None:
+        return
+    if isinstance(replicas, bool) or not isinstance(replicas, int):
+        yield invalid_value(path, 0, _accessor(path, replicas, "int64"))
+    elif replicas < 0:
+        yield invalid_value(path, replicas, "should be a non-negative integer")
+    elif replicas > _MOST_REPLICAS:
+        yield invalid_value(path, replicas, f"should be less than or equal to {_MOST_REPLICAS}")
+
+
+def _accessor(path: str, value: Any, wanted: str) -> str:
+    kinds = {bool: "bool", str: "string", int: "int64", float: "float64", list: "[]interface {}"}
+    kind = kinds.get(type(value), "map[string]interface {}")
+    return f"{path} accessor error: {value} is of the type {kind}, expected {wanted}"
+
+
+def dig(members: Any, path: str) -> Any:
+    """The value at a path such as `.spec.replicas`; None where there is none."""
+    for step in path.lstrip(".").split("."):
+        members = members.get(step) if isinstance(members, dict) else None
+    return members
+
+
+# --- embedded objects -----------------------------------------------------------------------------
+
+
+def _children(value: Any, schema: JSONSchemaProps, path: str) -> Iterator[tuple[Any, JSONSchemaProps, str]]:
+    """The parts of a value that have schemas of their own, with their paths."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            below = schema.properties.get(name)
+            if below is not None:
+                yield part, below, f"{path}.{name}" if path else name
+            elif isinstance(schema.additionalProperties, JSONSchemaProps):
+                yield part, schema.additionalProperties, f"{path}[{name}]"
+    elif isinstance(value, list) and isinstance(schema.items, JSONSchemaProps):
+        for index, item in enumerate(value):
+            yield item, schema.items, f"{path}[{index}]"
+
+
+def _validate_embedded(value: Any, schema: JSONSchemaProps, path: str) -> Iterator[FieldError]:
+    if path and schema.x_kubernetes_embedded_resource and isinstance(value, dict):
+        yield from _validate_names(value, path)
+        if isinstance(metadata := value.get("metadata"), dict):
+            meta = ObjectMeta.from_dict(metadata)
+            meta.name, meta.namespace = meta.name or _SUBSTITUTE, meta.namespace or _SUBSTITUTE
+            yield from validate_metadata(meta, True, path_segment, f"{path}.metadata")
+    for part, below, where in _children(value, schema, path):
+        yield from _validate_embedded(part, below, where)
+
+
+def _validate_names(value: dict[str, Any], path: str) -> Iterator[FieldError]:
+    for field in ("apiVersion", "kind"):
+        where, text = f"{path}.{field}", value.get(field, MISSING)
+        if text is MISSING:
+            yield required(where)
+        elif not isinstance(text, str):
+            yield invalid_value(where, text, "must be a string")
+        elif not text:
+            yield invalid_value(where, text, "must not be empty")
+        elif field == "apiVersion":
+            if text.count("/") > 1:
+                yield invalid_value(where, text, f"unexpected GroupVersion string: {text}")
+        elif complaints := dns1035(text.lower()):
+            why = f"may have mixed case, but should otherwise match: {','.join(complaints)}"
+            yield invalid_value(where, text, why)
+
+
+# --- lists whose items are told apart ------------------------------------------------------------
+
+
+def _validate_lists(value: Any, schema: JSONSchemaProps, path: str) -> Iterator[FieldError]:
+    if isinstance(value, list) and schema.x_kubernetes_list_type in ("set", "map"):
+        seen: set[bytes] = set()
+        for index, item in enumerate(value):
+            keys = item
+            if schema.x_kubernetes_list_type == "map":
+                if not isinstance(item, dict):
+                    continue
+                keys = {key: item[key] for key in sorted(schema.x_kubernetes_list_map_keys) if key in item}
+            encoded = orjson.dumps(keys, option=orjson.OPT_SORT_KEYS)
+            if encoded in seen:
+                yield duplicate(f"{path}[{index}]", keys)
+            seen.add(encoded)
+    for part, below, where in _children(value, schema, path):
+        yield from _validate_lists(part, below, where)

@@ -1,0 +1,129 @@
+"""Custom objects before webhooks: they are told of them, and change them, like of any others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.admission_webhooks.conftest import Configurations
+from tests.apiserver.conftest import ApiServer
+from tests.custom_resources.conftest import DEFINITIONS, MERGE, definition, holds, until, version
+from tests.webhook_server import WebhookServer, deny, patch
+
+GROUP = "hooks.example.com"
+RULE = {"apiGroups": [GROUP], "apiVersions": ["v1"], "operations": ["*"], "resources": ["*/*"]}
+
+
+PARTS = {"status": {}, "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}}
+
+
+@pytest.fixture(scope="module", name="things")
+def _things(server: ApiServer) -> Iterator[str]:
+    """The plural of a kind in v1 and v2, which is served."""
+    versions = version("v1", subresources=PARTS), version("v2", storage=False, subresources=PARTS)
+    document = definition(GROUP, *versions)
+    path = f"{DEFINITIONS}/{document['metadata']['name']}"
+    with server.client() as admin:
+        admin.post(DEFINITIONS, json=document).raise_for_status()
+        until(lambda: holds(admin.get(path).json(), "Established") == "True")
+        yield "widgets"
+        admin.delete(path).raise_for_status()
+
+
+def path(namespace: str, things: str, name: str = "", in_version: str = "v1") -> str:
+    return f"/apis/{GROUP}/{in_version}/namespaces/{namespace}/{things}" + (f"/{name}" if name else "")
+
+
+def thing(name: str = "a", in_version: str = "v1", **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": f"{GROUP}/{in_version}", "kind": "Widget", "metadata": {"name": name}, "spec": spec}
+
+
+def test_a_create_is_shown_and_changed(
+    admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
+) -> None:
+    operations = [
+        {"op": "add", "path": "/spec/tags", "value": ["changed"]},
+        {"op": "remove", "path": "/spec/color"},
+        {"op": "add", "path": "/spec/unknown", "value": 1},
+        {"op": "add", "path": "/metadata/labels", "value": {"seen": "yes"}},
+    ]
+    webhook.answer = lambda review: patch(review, *operations)
+    configurations.mutating(configurations.hook(rules=[RULE]))
+    made = admin.post(path(namespace, things), json=thing(size=1))
+    assert made.status_code == 201, made.text
+    (request,) = webhook.requests
+    assert request["kind"] == {"group": GROUP, "version": "v1", "kind": "Widget"}
+    assert request["object"]["spec"] == {"size": 1, "color": "red"}
+    assert made.json()["spec"] == {"size": 1, "color": "red", "tags": ["changed"]}
+    assert made.json()["metadata"]["labels"] == {"seen": "yes"}
+    assert admin.get(path(namespace, things, "a")).json() == made.json()
+
+
+def test_an_update_and_a_status(
+    admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
+) -> None:
+    admin.post(path(namespace, things), json=thing(size=1)).raise_for_status()
+    webhook.answer = lambda review: patch(review, {"op": "add", "path": "/spec/tags", "value": ["changed"]})
+    configurations.mutating(configurations.hook(rules=[RULE]))
+    changed = admin.patch(path(namespace, things, "a"), json={"spec": {"size": 2}}, headers=MERGE).json()
+    assert changed["spec"] == {"size": 2, "color": "red", "tags": ["changed"]}
+    assert changed["metadata"]["generation"] == 2
+    status = f"{path(namespace, things, 'a')}/status"
+    webhook.answer = lambda review: patch(
+        review,
+        {"op": "add", "path": "/status/since", "value": "Changed"},
+        {"op": "replace", "path": "/spec/size", "value": 9},
+    )
+    live = admin.patch(status, json={"status": {"replicas": 1}}, headers=MERGE).json()
+    assert (live["status"], live["spec"]["size"]) == ({"replicas": 1, "since": "Changed"}, 2)
+    old = webhook.requests[-1]["oldObject"]
+    assert (old["kind"], old["spec"]["tags"]) == ("Widget", ["changed"])
+
+
+def test_a_scale(
+    admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
+) -> None:
+    admin.post(path(namespace, things), json=thing(replicas=1)).raise_for_status()
+    webhook.answer = lambda review: patch(review, {"op": "replace", "path": "/spec/replicas", "value": 2})
+    configurations.mutating(configurations.hook(rules=[RULE]))
+    scale = f"{path(namespace, things, 'a')}/scale"
+    answer = admin.patch(scale, json={"spec": {"replicas": 5}}, headers=MERGE)
+    assert answer.json()["spec"] == {"replicas": 2}, answer.text
+    assert webhook.requests[0]["object"]["spec"] == {"replicas": 5}
+    assert admin.get(path(namespace, things, "a")).json()["spec"]["replicas"] == 2
+
+
+def test_in_another_version(
+    admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
+) -> None:
+    webhook.answer = lambda review: patch(review, {"op": "add", "path": "/spec/tags", "value": ["changed"]})
+    configurations.mutating(configurations.hook(rules=[RULE]))
+    made = admin.post(path(namespace, things, in_version="v2"), json=thing(in_version="v2", size=1))
+    assert made.status_code == 201, made.text
+    (request,) = webhook.requests
+    assert (request["kind"]["version"], request["requestKind"]["version"]) == ("v1", "v2")
+    assert request["object"]["apiVersion"] == f"{GROUP}/v1"
+    assert (made.json()["apiVersion"], made.json()["spec"]["tags"]) == (f"{GROUP}/v2", ["changed"])
+
+
+def test_the_result_must_be_valid(
+    admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
+) -> None:
+    webhook.answer = lambda review: patch(review, {"op": "add", "path": "/spec/size", "value": "large"})
+    configurations.mutating(configurations.hook(rules=[RULE]))
+    answer = admin.post(path(namespace, things), json=thing(size=1))
+    assert answer.status_code == 422
+    assert "spec.size: Invalid value" in answer.json()["message"]
+
+
+def test_refusals(
+    admin: httpx.Client, namespace: str, things: str, webhook: WebhookServer, configurations: Configurations
+) -> None:
+    admin.post(path(namespace, things), json=thing()).raise_for_status()
+    webhook.answer = lambda review: deny(review, message="no")
+    configurations.validating(configurations.hook(rules=[RULE], matchPolicy="Exact"))
+    assert admin.delete(path(namespace, things, "a")).json()["message"].endswith("denied the request: no")
+    assert admin.delete(path(namespace, things, "a", "v2")).status_code == 200
