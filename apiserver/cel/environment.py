@@ -9,18 +9,17 @@ from apiserver.cel.errors import CompileError, EvaluationError, Issue
 from apiserver.cel.functions import Library, joined
 from apiserver.cel.libraries import KUBERNETES
 from apiserver.cel.libraries.formatting import format_issues
-from apiserver.cel.parser import TooDeep, parse
+from apiserver.cel.parser import TOO_DEEP, TooDeep, parse
 from apiserver.cel.program import Program, plan
 from apiserver.cel.syntax import Call, Expr, ListExpr, Literal, MapExpr, walk
 from apiserver.cel.types import Type, unwrap_optional
-
-_TOO_DEEP = "expression recursion limit exceeded: 250"
 
 
 class Environment:
     """Compiles expressions that use `variables` and the functions of `libraries`.
 
-    `type_named` knows types that expressions can name besides those that the libraries bring.
+    `type_named` knows types that expressions can name besides those that the libraries bring; with `bindings` there is
+    the macro `cel.bind`.
     """
 
     def __init__(
@@ -28,10 +27,12 @@ class Environment:
         variables: Mapping[str, Type],
         libraries: Sequence[Library] = KUBERNETES,
         type_named: Callable[[str], Type | None] | None = None,
+        bindings: bool = False,
     ) -> None:
         self.variables = variables
         self.functions, self._types = joined(tuple(libraries))
         self._more_types = type_named
+        self._bindings = bindings
 
     def type_named(self, name: str) -> Type | None:
         """The type that expressions call so."""
@@ -41,15 +42,17 @@ class Environment:
     def compile(self, source: str) -> Program:
         """Raises CompileError."""
         try:
-            tree = parse(source)
+            tree = parse(source, self._bindings)
             checker = Checker(self.variables, self.type_named, self.functions)
             checker.run(tree)
             issues = checker.issues or [*_unlike_elements(tree), *_bad_arguments(tree), *format_issues(tree)]
             if issues:
                 raise CompileError(source, issues)
             return Program(source, tree, plan(tree, self.functions))
-        except (RecursionError, TooDeep):
-            raise CompileError(source, [Issue(None, _TOO_DEEP)]) from None
+        except TooDeep as error:
+            raise CompileError(source, [Issue(None, str(error))]) from None
+        except RecursionError:
+            raise CompileError(source, [Issue(None, TOO_DEEP)]) from None
 
 
 def _unlike_elements(node: Expr) -> Iterator[Issue]:

@@ -133,6 +133,15 @@ def _bind(at: int, name: str, value: Expr, result: Expr) -> Expr:
     return Comprehension(at, nothing, "#unused", None, value, Literal(at, False), Ident(at, name), result, name)
 
 
+def bind(at: int, arguments: list[Expr]) -> Expr | None:
+    """`cel.bind(name, value, result)`; None with other arguments."""
+    if len(arguments) != 3:
+        return None
+    if not isinstance(arguments[0], Ident):
+        raise MacroError(arguments[0].position, "cel.bind() variable names must be simple identifiers")
+    return _bind(at, arguments[0].name, arguments[1], arguments[2])
+
+
 def _optional_map(flat: bool) -> Expand:
     function = "optFlatMap" if flat else "optMap"
 

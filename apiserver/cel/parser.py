@@ -7,14 +7,17 @@ The grammar is https://github.com/google/cel-spec/blob/master/doc/langdef.md#syn
 from __future__ import annotations
 
 from apiserver.cel.errors import CompileError, Issue
-from apiserver.cel.macros import MacroError, expand
+from apiserver.cel.macros import MacroError, bind, expand
 from apiserver.cel.syntax import Call, Entry, Expr, Ident, ListExpr, Literal, MapExpr, ObjectExpr, Select
 from apiserver.cel.tokens import EOF, Token, tokenize, unquote
 
-_RELATIONS = {f"'{op}'": f"_{op}_" for op in ("<", "<=", ">", ">=", "==", "!=")} | {"'in'": "@in"}
-_SUMS = {"'+'": "_+_", "'-'": "_-_"}
-_PRODUCTS = {"'*'": "_*_", "'/'": "_/_", "'%'": "_%_"}
-_LEVELS = (_RELATIONS, _SUMS, _PRODUCTS)
+_OPERATORS = {
+    **{f"'{operator}'": (0, f"_{operator}_") for operator in ("<", "<=", ">", ">=", "==", "!=")},
+    "'in'": (0, "@in"),
+    **{f"'{operator}'": (1, f"_{operator}_") for operator in "+-"},
+    **{f"'{operator}'": (2, f"_{operator}_") for operator in "*/%"},
+}
+"""The binary operators: how tightly they bind, and their functions."""
 _RESERVED = frozenset(
     (
         *("as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"),
@@ -22,6 +25,7 @@ _RESERVED = frozenset(
     )
 )
 _MOST_LEVELS = 250
+TOO_DEEP = f"expression recursion limit exceeded: {_MOST_LEVELS}"
 _LONGEST = 100_000
 
 
@@ -29,13 +33,13 @@ class _SyntaxError(Exception):
     """The tokens do not follow the grammar."""
 
 
-def parse(source: str) -> Expr:
-    """Raises CompileError."""
+def parse(source: str, bindings: bool = False) -> Expr:
+    """`bindings`: whether there is the macro `cel.bind`.  Raises CompileError."""
     if len(source) > _LONGEST:
         message = f"expression code point size exceeds limit: size: {len(source)}, limit {_LONGEST}"
         raise CompileError(source, [Issue(None, message)])
     tokens, issues = tokenize(source)
-    parser = _Parser(tokens)
+    parser = _Parser(tokens, bindings)
     try:
         tree = parser.whole()
     except _SyntaxError:
@@ -48,12 +52,13 @@ def parse(source: str) -> Expr:
 
 
 class TooDeep(Exception):
-    """The expression is nested deeper than cel-go allows."""
+    """The expression is nested deeper than cel-go allows; its text is what that says."""
 
 
 class _Parser:
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], bindings: bool) -> None:
         self.tokens = tokens
+        self.bindings = bindings
         self.at = 0
         self.depth = 0
         self.issues: list[Issue] = []
@@ -79,7 +84,7 @@ class _Parser:
     def expression(self) -> Expr:
         self.depth += 1
         if self.depth > _MOST_LEVELS:
-            raise TooDeep
+            raise TooDeep(TOO_DEEP)
         condition = self.disjunction()
         if mark := self.took("'?'"):
             if_true = self.disjunction()
@@ -102,19 +107,20 @@ class _Parser:
             terms.append(self.operators(0))
         return _balanced("_&&_", terms, marks) if marks else terms[0]
 
-    def operators(self, level: int) -> Expr:
-        """Relations, sums or products; they associate to the left."""
-        if level == len(_LEVELS):
-            return self.unary()
-        left = self.operators(level + 1)
+    def operators(self, least: int) -> Expr:
+        """Relations, sums and products from a level of precedence on; they associate to the left."""
+        left = self.unary()
         repeated = 0
-        while function := _LEVELS[level].get(self.kind()):
+        while True:
+            kind = self.kind()
+            level, function = _OPERATORS.get(kind, (-1, ""))
+            if level < least:
+                return left
             repeated += 1
             if repeated > _MOST_LEVELS:
-                raise TooDeep
-            position = self.take(self.kind()).position
+                raise TooDeep("max recursion depth exceeded")
+            position = self.take(kind).position
             left = self.call(position, function, None, [left, self.operators(level + 1)])
-        return left
 
     def unary(self) -> Expr:
         kind = self.kind()
@@ -133,7 +139,7 @@ class _Parser:
         while True:
             repeated += 1
             if repeated > _MOST_LEVELS:
-                raise TooDeep
+                raise TooDeep("max recursion depth exceeded")
             if dot := self.took("'.'"):
                 operand = self.selection(operand, dot)
             elif bracket := self.took("'['"):
@@ -196,6 +202,7 @@ class _Parser:
             return ObjectExpr(brace.position, dot + ".".join(names), self.entries(fields=True))
         if name.text in _RESERVED:
             self.issues.append(Issue(first.position, f"reserved identifier: {name.text}"))
+            return Literal(first.position, None)
         if bracket := self.took("'('"):
             return self.call(bracket.position, dot + name.text, None, self.arguments())
         return Ident(name.position, dot + name.text)
@@ -272,6 +279,8 @@ class _Parser:
     def call(self, position: int, function: str, target: Expr | None, arguments: list[Expr]) -> Expr:
         try:
             expanded = expand(position, function, target, arguments)
+            if self.bindings and function == "bind" and isinstance(target, Ident) and target.name == "cel":
+                expanded = bind(position, arguments)
         except MacroError as error:
             self.issues.append(Issue(error.position, error.message))
             expanded = Literal(position, None)

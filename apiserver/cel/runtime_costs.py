@@ -51,7 +51,9 @@ def _every_element(arguments: Sequence[Any], result: Any) -> int:
 
 def whole_traversal(value: Any) -> int:
     """The cost of passing over a value and all that is in it."""
-    if isinstance(value, str | bytes):
+    if isinstance(value, str):
+        return int(len(value.encode()) * TRAVERSAL)
+    if isinstance(value, bytes):
         return int(len(value) * TRAVERSAL)
     if isinstance(value, list):
         return sum(map(whole_traversal, value))
@@ -60,8 +62,11 @@ def whole_traversal(value: Any) -> int:
     return 1
 
 
+_SCALARS = frozenset((bool, int, float, type(None)))
+
+
 def _equality(arguments: Sequence[Any], result: Any) -> int:
-    if isinstance(arguments[0], Opaque):
+    if type(arguments[0]) in _SCALARS or isinstance(arguments[0], Opaque):
         return 1
     return ceil(min(size(arguments[0]), size(arguments[1])) * TRAVERSAL)
 
@@ -71,10 +76,12 @@ def _concatenation(arguments: Sequence[Any], result: Any) -> int:
 
 
 def _plus(arguments: Sequence[Any], result: Any) -> int:
-    return _concatenation(arguments, result) if isinstance(result, str | bytes) else 1
+    return _concatenation(arguments, result) if type(result) in (str, bytes) else 1
 
 
 def _comparison(arguments: Sequence[Any], result: Any) -> int:
+    if type(arguments[0]) in _SCALARS:
+        return 1
     return ceil(min(size(arguments[0]), size(arguments[1])) * TRAVERSAL)
 
 

@@ -146,7 +146,7 @@ def _character(match: re.Match[str]) -> str:
         return _SIMPLE_ESCAPES[kind]
     code = _code(match[0])
     if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-        raise ValueError("unable to unescape string")
+        raise ValueError("invalid unicode code point")
     return chr(code)
 
 

@@ -220,9 +220,12 @@ def concatenate(one: list[Any], other: list[Any]) -> list[Any]:
     return [*one, *other]
 
 
+_SIZED = (str, bytes, list, dict)
+
+
 def size(value: Any) -> int:
     """The number of characters, bytes, elements or entries; 1 of what has none, as costs are counted."""
-    return len(value) if isinstance(value, str | bytes | list | dict) else 1
+    return len(value) if isinstance(value, _SIZED) else 1
 
 
 _UNITS = {"h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}

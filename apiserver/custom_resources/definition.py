@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api.apiextensions_v1 import (
     CustomResourceConversion,
@@ -17,11 +17,14 @@ from api.schema import Schema
 from api.scheme import SCALE, STATUS, GroupVersion, Part, Resource
 from apiserver.custom_resources.field_schema import field_schema
 from apiserver.custom_resources.object import CustomObject
-from apiserver.custom_resources.rules import has_rules
 from apiserver.custom_resources.version_order import version_rank
 from apiserver.registry.schema_defaulting import fill_in, has_defaults
 from apiserver.registry.schema_pruning import drop_nulls, prune
+from apiserver.registry.schema_rules import has_rules
 from apiserver.registry.structural_schemas import subschemas
+
+if TYPE_CHECKING:
+    from apiserver.cel.rule_evaluation import Validator
 
 _VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 
@@ -81,6 +84,12 @@ class Version:
     @cached_property
     def has_rules(self) -> bool:
         return has_rules(self.schema)
+
+    @cached_property
+    def rules(self) -> Validator | None:
+        from apiserver.cel.rule_evaluation import validator
+
+        return validator(self.schema)
 
     @cached_property
     def has_embedded(self) -> bool:

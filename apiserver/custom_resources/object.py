@@ -25,7 +25,7 @@ class CustomObject:
     `members` is everything but apiVersion, kind and metadata.  What is in it is replaced, never changed in place.
     """
 
-    __slots__ = ("apiVersion", "given_kind", "kind", "members", "metadata")
+    __slots__ = ("apiVersion", "forgiven", "given_kind", "kind", "members", "metadata")
 
     version: ClassVar[Version]
     model_fields: ClassVar[Mapping[str, Any]] = {}
@@ -37,6 +37,8 @@ class CustomObject:
         self.apiVersion, self.kind = api_version, kind
         self.given_kind = kind
         """What the client called it, which is judged last."""
+        self.forgiven: list[str] = []
+        """What validation has found wrong, but not new."""
 
     @classmethod
     def decode(cls, data: bytes) -> Self:

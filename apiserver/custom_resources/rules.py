@@ -1,22 +1,24 @@
-"""The rules that schemas write in CEL (`x-kubernetes-validations`)."""
+"""The rules that schemas write in CEL (`x-kubernetes-validations`), on custom objects."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError
-from apiserver.registry.structural_schemas import subschemas
+
+if TYPE_CHECKING:
+    from apiserver.custom_resources.definition import Version
 
 COST_BUDGET = 10_000_000
 """What all rules may cost for one object, in CEL's units (`RuntimeCELCostBudget`)."""
 
 
-def has_rules(schema: JSONSchemaProps) -> bool:
-    """Whether there is any rule anywhere."""
-    return bool(schema.x_kubernetes_validations) or any(map(has_rules, subschemas(schema)))
+def rule_errors(version: Version, new: Any, old: Any) -> tuple[list[FieldError], list[str]]:
+    """The rules that an object breaks, and warnings about those that its old state, MISSING when there is none, broke
+    in the same way."""
+    from apiserver.cel.rule_evaluation import Evaluation
 
-
-def rule_errors(schema: JSONSchemaProps, path: str, new: Any, old: Any, budget: int) -> list[FieldError]:
-    """The rules that a value at `path` breaks; `old` is what was there before an update, MISSING when nothing was."""
-    return []
+    evaluation = Evaluation(COST_BUDGET)
+    if version.rules is not None:
+        evaluation.run(version.rules, "", new, old)
+    return evaluation.errors, evaluation.warnings

@@ -90,6 +90,9 @@ class CustomResources(Strategy[Any]):
     def validate_changed(self, new: CustomObject, old: CustomObject) -> Iterator[FieldError]:
         yield from validate(self._version, new, old)
 
+    def warnings(self, new: CustomObject, old: CustomObject | None) -> Iterator[str]:
+        yield from new.forgiven
+
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         return {path: _selectable(dig(document, path)) for path in self._stored_fields}
 

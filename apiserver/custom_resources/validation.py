@@ -13,7 +13,7 @@ from api.meta_v1 import ObjectMeta
 from api.schema import MISSING
 from apiserver.custom_resources.definition import Version
 from apiserver.custom_resources.object import CustomObject
-from apiserver.custom_resources.rules import COST_BUDGET, rule_errors
+from apiserver.custom_resources.rules import rule_errors
 from apiserver.registry.names import dns1035, path_segment
 from apiserver.registry.object_meta import validate as validate_metadata
 from apiserver.registry.schema_values import validate_value
@@ -46,7 +46,8 @@ def validate(
         if any(error.type in _BLOCKING for error in errors):
             errors.append(invalid_value("<nil>", None, _NOT_CHECKED))
         else:
-            errors += rule_errors(version.schema, "", document, before, COST_BUDGET)
+            broken, new.forgiven = rule_errors(version, document, before)
+            errors += broken
     return errors
 
 

@@ -17,7 +17,7 @@ from api.admissionregistration_v1 import (
 )
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required, too_many
 from api.meta_v1 import LabelSelector
-from apiserver.registry.expressions import validate_expression
+from apiserver.registry.expressions import PolicyValidation, validate_match_condition
 from apiserver.registry.labels import validate_selector
 from apiserver.registry.names import dns1035, dns_subdomain, qualified, subdomain
 from apiserver.registry.typed_references import validate_segment
@@ -147,13 +147,16 @@ def validate_match_resources(resources: MatchResources | None, path: str) -> Ite
 # --- conditions, variables, parameters ------------------------------------------------------------
 
 
-def validate_match_conditions(conditions: Sequence[MatchCondition], path: str) -> Iterator[FieldError]:
+def validate_match_conditions(
+    conditions: Sequence[MatchCondition], path: str, params: bool = False
+) -> Iterator[FieldError]:
+    """`params`: whether they are those of a policy that has a paramKind."""
     if len(conditions) > _MOST_CONDITIONS:
         yield too_many(path, len(conditions), _MOST_CONDITIONS)
     seen: set[str] = set()
     for index, condition in enumerate(conditions):
         where = f"{path}[{index}]"
-        yield from validate_expression(condition.expression, f"{where}.expression")
+        yield from validate_match_condition(condition.expression, f"{where}.expression", params)
         if not condition.name:
             yield required(f"{where}.name")
             continue
@@ -164,14 +167,14 @@ def validate_match_conditions(conditions: Sequence[MatchCondition], path: str) -
         seen.add(condition.name)
 
 
-def validate_variables(variables: Sequence[Variable], path: str) -> Iterator[FieldError]:
+def validate_variables(variables: Sequence[Variable], expressions: PolicyValidation, path: str) -> Iterator[FieldError]:
     for index, variable in enumerate(variables):
         where = f"{path}[{index}]"
         if not variable.name.strip():
             yield required(f"{where}.name", "name is not specified")
         elif not _is_identifier(variable.name) or variable.name in _RESERVED:
             yield invalid_value(f"{where}.name", variable.name, "must be a valid CEL identifier")
-        yield from validate_expression(variable.expression, f"{where}.expression", "expression is not specified")
+        yield from expressions.variable(variable, f"{where}.expression")
 
 
 def validate_param_kind(kind: ParamKind | None, path: str) -> Iterator[FieldError]:

@@ -21,6 +21,7 @@ from apiserver.registry.internal_form import internal
 from apiserver.registry.openapi_schemas import validate_schema
 from apiserver.registry.schema_defaults import validate_defaults
 from apiserver.registry.schema_formats import is_known
+from apiserver.registry.schema_rules import validate_rules
 from apiserver.registry.structural_schemas import find_field, subschemas, unsupported, validate_structure
 
 # Unset, and what they are called where all versions have them in common.
@@ -147,7 +148,10 @@ def _validate_schema(schema: JSONSchemaProps, status: bool, path: str) -> Iterat
     unreadable = unsupported(schema)
     if unreadable is None:
         found += validate_structure(schema, path) or validate_defaults(schema, path)
-    found += validate_schema(schema, path)
+    about_schema = list(validate_schema(schema, path))
+    found += about_schema
+    if unreadable is None:
+        found += validate_rules(schema, path, [error.field for error in about_schema])
     if not found and unreadable is not None:
         found.append(invalid_value(path, "", unreadable))
     yield from found

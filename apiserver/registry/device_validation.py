@@ -18,7 +18,7 @@ from api.resource_v1 import (
     ExactDeviceRequest,
     OpaqueDeviceConfiguration,
 )
-from apiserver.registry.expressions import validate_expression
+from apiserver.registry.expressions import validate_device_selector
 from apiserver.registry.names import c_identifier, label, label_value, qualified, subdomain
 
 T = TypeVar("T")
@@ -226,7 +226,7 @@ def _validate_selector(selector: DeviceSelector, path: str) -> Iterator[FieldErr
     elif len(selector.cel.expression.encode()) > _LONGEST_EXPRESSION:
         yield too_long(f"{where}.expression", _LONGEST_EXPRESSION)
     else:
-        yield from validate_expression(selector.cel.expression, f"{where}.expression")
+        yield from validate_device_selector(selector.cel.expression, f"{where}.expression")
 
 
 def validate_toleration(toleration: DeviceToleration, path: str) -> Iterator[FieldError]:

@@ -29,7 +29,7 @@ from apiserver.registry.admission_rules import (
     validate_variables,
 )
 from apiserver.registry.columns import AGE, NAME
-from apiserver.registry.expressions import validate_expression
+from apiserver.registry.expressions import PolicyValidation
 from apiserver.registry.strategy import Column, Context, Strategy
 
 _OPERATIONS = ("*", "CONNECT", "CREATE", "UPDATE")
@@ -108,12 +108,14 @@ def _validate_policy(policy: MutatingAdmissionPolicy, *, same_conditions: bool) 
             yield required(f"{path}.resourceRules")
         yield from _validate_operations(spec.matchConstraints, path)
     if not same_conditions:
-        yield from validate_match_conditions(spec.matchConditions, "spec.matchConditions")
-    yield from validate_variables(spec.variables, "spec.variables")
+        params = spec.paramKind is not None
+        yield from validate_match_conditions(spec.matchConditions, "spec.matchConditions", params)
+    expressions = PolicyValidation(spec.paramKind is not None, patches=True)
+    yield from validate_variables(spec.variables, expressions, "spec.variables")
     if not spec.mutations:
         yield required("spec.mutations", "mutations must contain at least one item")
     for index, mutation in enumerate(spec.mutations):
-        yield from _validate_mutation(mutation, f"spec.mutations[{index}]")
+        yield from _validate_mutation(mutation, expressions, f"spec.mutations[{index}]")
     yield from validate_choice(spec.reinvocationPolicy, REINVOCATION_POLICIES, "spec.reinvocationPolicy", needed=True)
 
 
@@ -125,7 +127,7 @@ def _validate_operations(resources: MatchResources | None, path: str) -> Iterato
                 yield not_supported(f"{path}.resourceRules.operations", operation, _OPERATIONS)
 
 
-def _validate_mutation(mutation: Mutation, path: str) -> Iterator[FieldError]:
+def _validate_mutation(mutation: Mutation, expressions: PolicyValidation, path: str) -> Iterator[FieldError]:
     patch: tuple[str, ApplyConfiguration | JSONPatch | None] = ("jsonPatch", mutation.jsonPatch)
     applied: tuple[str, ApplyConfiguration | JSONPatch | None] = ("applyConfiguration", mutation.applyConfiguration)
     match mutation.patchType:
@@ -142,7 +144,7 @@ def _validate_mutation(mutation: Mutation, path: str) -> Iterator[FieldError]:
     if wanted is None:
         yield required(f"{path}.{name}", f"must be specified when patchType is {mutation.patchType}")
     else:
-        yield from validate_expression(wanted.expression, f"{path}.{name}.expression")
+        yield from expressions.mutation(mutation.patchType, wanted.expression, f"{path}.{name}.expression")
     if unwanted is not None:
         detail = f"must not be specified when patchType is {mutation.patchType}"
         yield invalid_value(f"{path}.{other}", f"{{{other}}}", detail)

@@ -8,7 +8,23 @@ from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, required
 from apiserver.patch.json_value import copied
 from apiserver.registry.schema_pruning import prune
+from apiserver.registry.schema_rules import has_rules
 from apiserver.registry.schema_values import validate_value
+
+_BUDGET = 10_000_000
+
+
+def _rule_errors(schema: JSONSchemaProps, where: str, embedded: bool) -> list[FieldError]:
+    """The schema's rules that its own default breaks."""
+    if not has_rules(schema):
+        return []
+    from apiserver.cel.rule_evaluation import Evaluation, validator
+
+    rules = validator(schema, embedded)
+    evaluation = Evaluation(_BUDGET)
+    if rules is not None:
+        evaluation.run(rules, where, schema.default, schema.default, ratchet=False)
+    return [error for error in evaluation.errors if "rule compile error" not in error.detail]
 
 
 def validate_defaults(schema: JSONSchemaProps, path: str, embedded: bool = True) -> Iterator[FieldError]:
@@ -27,7 +43,9 @@ def validate_defaults(schema: JSONSchemaProps, path: str, embedded: bool = True)
             missing = [
                 required(f"{where}.{field}") for field in ("apiVersion", "kind") if not schema.default.get(field)
             ]
-        yield from missing or validate_value(schema.default, schema, where)
+        yield from (
+            missing or list(validate_value(schema.default, schema, where)) or _rule_errors(schema, where, embedded)
+        )
     if isinstance(schema.items, JSONSchemaProps):
         yield from validate_defaults(schema.items, f"{path}.items", schema.items.x_kubernetes_embedded_resource)
     for name, field in schema.properties.items():

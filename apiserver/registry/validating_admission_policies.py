@@ -29,7 +29,7 @@ from apiserver.registry.admission_rules import (
 )
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.conditions import validate_conditions
-from apiserver.registry.expressions import validate_expression
+from apiserver.registry.expressions import PolicyValidation
 from apiserver.registry.names import qualified
 from apiserver.registry.strategy import Column, Context, Status, Strategy
 
@@ -145,30 +145,34 @@ def _validate_policy(policy: ValidatingAdmissionPolicy, *, same_conditions: bool
         if not spec.matchConstraints.resourceRules:
             yield required("spec.matchConstraints.resourceRules")
     if not same_conditions:
-        yield from validate_match_conditions(spec.matchConditions, "spec.matchConditions")
-    yield from validate_variables(spec.variables, "spec.variables")
+        params = spec.paramKind is not None
+        yield from validate_match_conditions(spec.matchConditions, "spec.matchConditions", params)
+    expressions = PolicyValidation(spec.paramKind is not None)
+    yield from validate_variables(spec.variables, expressions, "spec.variables")
     if not spec.validations and not spec.auditAnnotations:
         yield required("spec.validations", _NOTHING)
         yield required("spec.auditAnnotations", _NOTHING)
     for index, validation in enumerate(spec.validations):
-        yield from _validate_validation(validation, f"spec.validations[{index}]")
+        yield from _validate_validation(validation, expressions, f"spec.validations[{index}]")
     path = "spec.auditAnnotations"
     if len(spec.auditAnnotations) > _MOST_ANNOTATIONS:
         shown = [{"Key": each.key, "ValueExpression": each.valueExpression} for each in spec.auditAnnotations]
         yield invalid_value(path, shown, f"must not have more than {_MOST_ANNOTATIONS} auditAnnotations")
     seen: set[str] = set()
     for index, annotation in enumerate(spec.auditAnnotations):
-        yield from _validate_annotation(annotation, policy.metadata.name, f"{path}[{index}]")
+        yield from _validate_annotation(annotation, policy.metadata.name, expressions, f"{path}[{index}]")
         if annotation.key in seen:
             yield duplicate(f"{path}[{index}].key", annotation.key)
         seen.add(annotation.key)
 
 
-def _validate_validation(validation: Validation, path: str) -> Iterator[FieldError]:
-    yield from validate_expression(validation.expression, f"{path}.expression", "expression is not specified")
+def _validate_validation(validation: Validation, expressions: PolicyValidation, path: str) -> Iterator[FieldError]:
+    yield from expressions.validation(validation.expression, f"{path}.expression")
     made, message = validation.messageExpression, validation.message
     if made and not made.strip():
         yield invalid_value(f"{path}.messageExpression", made, "must be non-empty if specified")
+    elif made:
+        yield from expressions.message(made, f"{path}.messageExpression")
     if message and not message.strip():
         yield invalid_value(f"{path}.message", message, "must be non-empty if specified")
     elif set(message.strip()) & {"\n", "\r"}:
@@ -177,11 +181,13 @@ def _validate_validation(validation: Validation, path: str) -> Iterator[FieldErr
         yield not_supported(f"{path}.reason", validation.reason, _REASONS)
 
 
-def _validate_annotation(annotation: AuditAnnotation, policy: str, path: str) -> Iterator[FieldError]:
+def _validate_annotation(
+    annotation: AuditAnnotation, policy: str, expressions: PolicyValidation, path: str
+) -> Iterator[FieldError]:
     for complaint in qualified(f"{policy}/{annotation.key}"):
         yield invalid_value(f"{path}.key", f"{policy}/{annotation.key}", complaint)
     value, where = annotation.valueExpression, f"{path}.valueExpression"
     if len(value.strip().encode()) > _LONGEST_VALUE:
         yield required(where, f"must not exceed {_LONGEST_VALUE} bytes in length")
     else:
-        yield from validate_expression(value, where, "valueExpression is not specified")
+        yield from expressions.audit_annotation(value, where)
