@@ -5,7 +5,7 @@ with values for them as often as needed:
 
     from apiserver.cel import admission, CompileError, EvaluationError, BudgetExceeded
 
-    environment = admission.match_conditions()
+    environment = admission.admission_environment()
     try:
         program = environment.compile("object.metadata.name != 'x'")     # program.type is BOOL
     except CompileError as error:

@@ -67,7 +67,7 @@ class Changes:
 
     async def _ask_all(self, turn: int) -> None:
         for index, hook in enumerate(self._hooks):
-            shown = match_of(hook, self._attributes)
+            shown = await match_of(hook, self._attributes)
             if shown is None or (turn and hook.uid not in self._to_ask):
                 continue
             place = f"round_{turn}_index_{index}"

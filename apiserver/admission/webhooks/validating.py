@@ -26,7 +26,7 @@ class ValidatingWebhooks:
         attributes = Attributes(self._api, request, final=True)
         if is_exempt(attributes):
             return
-        matches = [(hook, match_of(hook, attributes)) for hook in self._configurations.hooks()]
+        matches = [(hook, await match_of(hook, attributes)) for hook in self._configurations.hooks()]
         meant = [(hook, shown) for hook, shown in matches if shown is not None]
         answers = await asyncio.gather(
             *(_ask(index, hook, attributes, shown) for index, (hook, shown) in enumerate(meant))
