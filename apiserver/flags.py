@@ -34,6 +34,7 @@ class Options:
     admission_control_config_file: Path | None = None
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
+    check_policy_types: bool = False
     event_ttl: float = 3600.0
     watch_cache: int = 10_000
     max_request_bytes: int = 3 * 1024 * 1024
@@ -141,6 +142,12 @@ def parse(argv: Sequence[str] | None) -> Options:
             help=f"admission plugins to {verb} besides or of those that are on by default; order does not matter",
         )
     add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
+    add(
+        "--check-policy-types",
+        action="store_true",
+        help="write into the status of ValidatingAdmissionPolicies what in them cannot be right; "
+        "in Kubernetes the controller manager does",
+    )
     add("--event-ttl", type=_duration, default=3600.0, help="how long Events are kept")
     add(
         "--issue-kubeconfig-for",
