@@ -87,7 +87,7 @@ def _fill(parts: list[tuple[str, str]], start: int, root: Any, current: Any) -> 
         if kind == "text":
             text += content
         elif kind == "path":
-            text += " ".join(text_of(value) for value in find(content, root, current))
+            text += " ".join(_shown(value) for value in find(content, root, current))
         else:
             after = position + 1
             for value in find(content, root, current):
@@ -173,6 +173,5 @@ def _holds(condition: str, item: Any, root: Any) -> bool:
         return False
 
 
-def text_of(value: Any) -> str:
-    """A value as a template shows it: a string as it is, anything else as JSON."""
+def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

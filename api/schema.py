@@ -19,7 +19,6 @@ from functools import cache, cached_property, partial
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from api.model import (
     Atomic,
@@ -189,7 +188,7 @@ def _with_markers(schema: Schema, field: FieldInfo, markers: list[Any]) -> Schem
     if "default" not in changes:
         if field.is_required() and schema.type in _EMPTY and not schema.scalar:
             changes["default"] = _EMPTY[schema.type]
-        elif schema.model is not None and field.validate_default and field.default is not PydanticUndefined:
+        elif schema.model is not None and field.validate_default and isinstance(field.default, dict):
             changes["default"] = {}
     return replace(schema, **changes) if changes else schema
 

@@ -20,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
     gc.disable()  # nothing of what is imported is garbage; the server turns it on again
-    from apiserver.filters.authentication import TokenFileError
+    from apiserver.authentication.tokens import TokenFileError
+    from apiserver.configuration_file import ConfigurationError
     from apiserver.pki import PKIError
     from apiserver.server import Server, StartError
     from apiserver.storage.protocol import StoreError
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.data_dir.mkdir(parents=True, exist_ok=True)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(Server(options).run())
-    except (StartError, StoreError, PKIError, TokenFileError) as error:
+    except (StartError, StoreError, PKIError, TokenFileError, ConfigurationError) as error:
         print(f"apiserver: {error}", file=sys.stderr)
         return 1
     except OSError as error:

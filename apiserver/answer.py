@@ -44,6 +44,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def send(self, send: Send, request: Request, media: MediaType = PLAIN) -> None:
+        if request.audit is not None:
+            request.audit.answered(self)
         parts, content_type = self.parts, self.content_type
         if media.type == JSON and not media.pretty and wants_pretty(request):
             media = replace(media, pretty=True)
@@ -61,6 +63,7 @@ class Answer:
             (b"content-type", content_type.encode()),
             (b"audit-id", request.audit_id.encode()),
             (b"cache-control", b"no-cache, private"),
+            *request.answer_headers,
         ]
         length = sum(map(len, parts))
         if length >= _GZIP_FROM and b"gzip" in request.headers.get(b"accept-encoding", b""):

@@ -24,6 +24,7 @@ _RESOURCES = frozenset(
         ("scheduling.k8s.io", "priorityclasses"),
     }
 )
+_CONFIG_MAP = "extension-apiserver-authentication"  # servers of aggregated APIs do not start without it
 
 
 class Arrivals:
@@ -47,6 +48,7 @@ class Arrivals:
 
     async def awaited(self, info: RequestInfo) -> None:
         """Return when there is nothing that a request would miss."""
-        if self.pending and (info.group, info.resource) in _RESOURCES:
+        wanted = (info.group, info.resource) in _RESOURCES or info.name == _CONFIG_MAP
+        if self.pending and wanted:
             self._wanted.set()
             await self._here.wait()

@@ -46,7 +46,7 @@ class Discovery:
 
             self._changes = api.custom_changes
             self._with_custom = {group: dict(versions) for group, versions in self._built_in.items()}
-            resources = [endpoint.resource for endpoint in api.custom.values()]
+            resources = [endpoint.discovered for endpoint in api.custom.values()]
             # As APIServices of one priority: by the first of their names, and versions by age and maturity.
             first: dict[str, str] = {}
             for resource in resources:
@@ -78,6 +78,10 @@ class Discovery:
         """Whether definitions alone make a group."""
         return group not in self._built_in and group in self._groups
 
+    def _named(self, group: str, version: str) -> tuple[str, str]:
+        """The group version that the aggregated form says of kinds."""
+        return (group, version) if self.is_custom(group) else ("", "")
+
     def group(self, group: str) -> dict[str, Any] | None:
         """`/apis/GROUP`, or None when there is no such group."""
         if not group or group not in self._groups:
@@ -105,7 +109,11 @@ class Discovery:
             {
                 "metadata": {"name": group} if group else {},
                 "versions": [
-                    {"version": v, "resources": list(_aggregated(resources, group, v)), "freshness": "Current"}
+                    {
+                        "version": v,
+                        "resources": list(aggregated_resources(resources, *self._named(group, v))),
+                        "freshness": "Current",
+                    }
                     for v, resources in self._groups.get(group, {}).items()
                 ],
             }
@@ -156,24 +164,27 @@ def _version_hash(group_resource: str, kind: str) -> str:
     return base64.b64encode(digest[:8]).decode()
 
 
-def _aggregated(resources: list[dict[str, Any]], group: str, version: str) -> Iterable[dict[str, Any]]:
+def aggregated_resources(
+    resources: list[dict[str, Any]], group: str = "", version: str = ""
+) -> Iterable[dict[str, Any]]:
+    """The resources of a group version as the aggregated form has them, from those of its own document.
+
+    `group` and `version` are said of each resource's kind: only those of custom resources are.
+    """
+    own = {"group": group, "version": version}
     parts: dict[str, list[dict[str, Any]]] = {}
     for resource in resources:
         owner, slash, part = resource["name"].partition("/")
         if slash:
-            # A kind of the resource's own group version is told by its name alone.
-            kind = {
-                "group": resource.get("group", ""),
-                "version": resource.get("version", ""),
-                "kind": resource["kind"],
-            }
+            # A kind of the resource's own group version is told by its name alone, unless it is custom.
+            kind = {name: resource.get(name, value) for name, value in own.items()} | {"kind": resource["kind"]}
             parts.setdefault(owner, []).append({"subresource": part, "responseKind": kind, "verbs": resource["verbs"]})
     for resource in resources:
         if "/" in resource["name"]:
             continue
         item = {
             "resource": resource["name"],
-            "responseKind": {"group": "", "version": "", "kind": resource["kind"]},
+            "responseKind": {**own, "kind": resource["kind"]},
             "scope": "Namespaced" if resource["namespaced"] else "Cluster",
             "singularResource": resource["singularName"],
             "verbs": resource["verbs"],

@@ -17,6 +17,7 @@ from api.model import Model
 from api.policy_v1 import Eviction
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
+from apiserver.authorization.authorizer import begun_anew
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
 from apiserver.handlers import pod_subresources, reviews
@@ -39,7 +40,6 @@ from apiserver.handlers.write import Write, check_names, unnamed
 from apiserver.negotiation import NOT_SERVED, MediaType, negotiate
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.request import Receive, Request, Scope, Send, request_of
-from apiserver.service_account_tokens import ISSUER
 from apiserver.storage.entry import Entry
 
 Handler = Callable[["Dispatcher", Request, Endpoint, MediaType], Awaitable[Answer]]
@@ -62,7 +62,7 @@ class Dispatcher:
         if request.method == "HEAD" and info.subresource != "proxy":  # no resource answers it, though get allows it
             raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
-            answer = await reviews.review(self.api, request)
+            answer = await begun_anew(lambda: reviews.review(self.api, request), request.warnings)
             review = reviews.REVIEWS[info.group, info.resource][1]
             await answer.send(send, request, _media(request, model=review))
             return
@@ -82,6 +82,7 @@ class Dispatcher:
             return
         if endpoint.resource.deprecation:
             request.warnings.append(endpoint.resource.deprecation)
+            request.annotations["k8s.io/deprecated"] = "true"
         media = _media(request, endpoint)
         if info.subresource == "log" and endpoint.model is Pod:
             if info.verb != "get":
@@ -92,7 +93,7 @@ class Dispatcher:
         if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
-        answer = await self._handle(endpoint, request, media)
+        answer = await begun_anew(lambda: self._handle(endpoint, request, media), request.warnings)
         await answer.send(send, request, media)
 
     def _is_built_in(self, group: str) -> bool:
@@ -100,8 +101,8 @@ class Dispatcher:
 
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
-        pod = endpoint.decode(endpoint.find(info.namespace, info.name))
         await admit_connection(self.api, endpoint, request)
+        pod = endpoint.decode(endpoint.find(info.namespace, info.name))
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
             raise BadRequest("Upgrade request required")
@@ -121,7 +122,7 @@ class Dispatcher:
             "deletecollection": self._delete_collection,
         }
         fits = bool(info.name) == (info.verb in ("get", "update", "patch", "delete"))
-        if not fits or info.verb not in handlers or info.verb not in endpoint.resource.verbs:
+        if not (fits or endpoint.custom) or info.verb not in handlers or info.verb not in endpoint.resource.verbs:
             raise _not_allowed()
         return await handlers[info.verb](endpoint, request, media)
 
@@ -132,23 +133,25 @@ class Dispatcher:
         if version := request.query.get("resourceVersion"):
             check_read_version(version, self.api.cache.revision)
         if not endpoint.resource.is_stored:
-            return self._object(endpoint, await computed_object(endpoint, info.name), request, media)
-        return self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
+            return await self._object(endpoint, await computed_object(endpoint, info.name), request, media)
+        return await self._object(endpoint, endpoint.find(info.namespace, info.name), request, media)
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
         options = list_options(request.query, endpoint.selectable_field_names, custom=endpoint.custom)
         if not endpoint.resource.is_stored:
-            return self._page(endpoint, await computed_page(endpoint, options), request, media)
+            return await self._page(endpoint, await computed_page(endpoint, options), request, media)
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
-        return self._page(endpoint, page, request, media)
+        return await self._page(endpoint, page, request, media)
 
-    def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
+    async def _page(self, endpoint: Endpoint, page: Page, request: Request, media: MediaType) -> Answer:
         metadata: dict[str, Any] = {"resourceVersion": str(page.revision)} if page.revision else {}
         if page.continue_ or (endpoint.custom and not media.transform):
             metadata["continue"] = page.continue_
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
+        if endpoint.converts:
+            await endpoint.prepare(page.entries)
         if media.transform:
             now = self.api.clock.now()
             return Answer(document=tables.transformed_list(endpoint, page.entries, metadata, media, request, now))
@@ -157,9 +160,11 @@ class Dispatcher:
         head = orjson.dumps({**kind, "metadata": metadata})
         return Answer(parts=list(_list_parts(head, endpoint.bodies(page.entries))))
 
-    def _object(
+    async def _object(
         self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
     ) -> Answer:
+        if endpoint.converts:
+            await endpoint.prepare([entry])
         if media.transform:
             document = tables.transformed_object(endpoint, entry, media, request, self.api.clock.now())
             return Answer(status, document=document)
@@ -170,7 +175,10 @@ class Dispatcher:
     def _begin(self, endpoint: Endpoint, request: Request, options: WriteOptions) -> Write:
         info = request.info
         namespace = info.namespace if endpoint.namespaced else ""
-        return Write(self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource)
+        return Write(
+            self.api, endpoint, request.user, options, namespace, request.warnings, info.subresource,
+            audit_annotations=request.annotations,
+        )  # fmt: skip
 
     async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
         body = await request.body(self.api.max_request_bytes)
@@ -191,7 +199,7 @@ class Dispatcher:
         write = self._begin(endpoint, request, options)
         new = await self._decoded(endpoint.model, endpoint, request, options)
         entry = await create_object(write, new)
-        return self._object(endpoint, entry, request, media, _CREATED)
+        return await self._object(endpoint, entry, request, media, _CREATED)
 
     async def _update(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = write_options(request, "UpdateOptions")
@@ -207,7 +215,7 @@ class Dispatcher:
 
         create = endpoint.strategy.create_on_update and not write.subresource
         entry, created = await update_object(write, request.info.name, _each_time(read), create=create)
-        return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
+        return await self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _patch(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         kind = patch_type(request.header("content-type"), endpoint.custom)
@@ -218,7 +226,7 @@ class Dispatcher:
         entry, created = await update_object(
             write, request.info.name, transformer(write, kind, body), create=create, uid_is_condition=False
         )
-        return self._object(endpoint, entry, request, media, _CREATED if created else _OK)
+        return await self._object(endpoint, entry, request, media, _CREATED if created else _OK)
 
     async def _delete_options(self, request: Request) -> DeleteOptions:
         body = await request.body(self.api.max_request_bytes)
@@ -235,7 +243,7 @@ class Dispatcher:
         write = self._begin(endpoint, request, WriteOptions(dry_run=dry_run))
         entry, gone = await delete_object(write, request.info.name, options)
         if not gone or endpoint.strategy.returns_deleted:
-            return self._object(endpoint, entry, request, media)
+            return await self._object(endpoint, entry, request, media)
         resource = endpoint.resource
         uid = orjson.loads(entry.body)["metadata"]["uid"]
         details: dict[str, Any] = {
@@ -252,7 +260,7 @@ class Dispatcher:
         write = self._begin(endpoint, request, WriteOptions(dry_run=bool(options.dryRun)))
         page = await list_page(self.api.cache, endpoint.prefix, write.namespace, selection)
         await delete_objects(write, page.entries, options)
-        return self._page(endpoint, page, request, media)
+        return await self._page(endpoint, page, request, media)
 
     # --- subresources ----------------------------------------------------------------------------
 
@@ -277,6 +285,7 @@ class Dispatcher:
         info = request.info
         if info.verb == "get":
             entry = endpoint.find(info.namespace, info.name)
+            await endpoint.prepare([entry])
             return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
         if info.verb == "update":
             options = write_options(request, "UpdateOptions")
@@ -290,6 +299,7 @@ class Dispatcher:
             write = self._begin(endpoint, request, write_options(request, "PatchOptions", apply=kind == APPLY_PATCH))
             make = patching(write, kind, await request.body(self.api.max_request_bytes))
         entry = await write_scale(write, part, info.name, make)
+        await endpoint.prepare([entry])
         return scale_answer(endpoint, part, entry, media, request, self.api.clock.now())
 
     async def bind(self, endpoint: Endpoint, request: Request) -> Answer:
@@ -321,8 +331,12 @@ class Dispatcher:
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
-        asked.status = self.api.tokens.issue(account, spec)
-        spec.audiences = spec.audiences or [ISSUER]
+        from apiserver.authentication import token_requests
+
+        tokens = self.api.tokens
+        request.warnings += token_requests.complete(asked, tokens.settings)
+        credential = await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
+        request.annotations["authentication.kubernetes.io/issued-credential-id"] = credential
         asked.kind, asked.apiVersion = "TokenRequest", version
         return Answer(_CREATED, document=asked.to_dict())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,11 +26,13 @@ from apiserver.decoding import decode_request
 from apiserver.patch.request import PatchRequest, decode_document
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
-from apiserver.request import Request, RequestInfo, User
+from apiserver.request import RequestInfo, User
 
 if TYPE_CHECKING:
-    from apiserver.authorization.authorizer import Authorizer
-    from apiserver.service_account_tokens import ServiceAccountTokens
+    from apiserver.aggregation.aggregator import Aggregator
+    from apiserver.authentication.service_account_tokens import ServiceAccountTokens
+    from apiserver.authentication.tokens import BearerTokens
+    from apiserver.authorization.authorizer import Union
     from apiserver.storage.entry import Entry
     from apiserver.storage.watch_cache import WatchCache
     from apiserver.webhook_client import WebhookClient
@@ -50,6 +52,8 @@ class Endpoint:
 
     custom: ClassVar[bool] = False
     """Whether a CustomResourceDefinition defines it (`apiserver.custom_resources.endpoint`)."""
+    converts: bool = False
+    """Whether stored objects may have to be converted by a webhook before they are shown, and after they were made."""
 
     def __init__(self, resource: Resource, registry: Registry, cache: WatchCache) -> None:
         self.resource = resource
@@ -107,6 +111,13 @@ class Endpoint:
             raise NotFound("the server could not find the requested resource", StatusDetails())
         if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
+
+    async def prepare(self, entries: Sequence[Entry]) -> None:
+        """Convert stored objects that are to be looked at.  Raises StatusError."""
+
+    async def in_storage_version(self, document: dict[str, Any]) -> dict[str, Any]:
+        """An object that is to be stored, converted.  Raises StatusError."""
+        return document
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
@@ -176,6 +187,10 @@ class Endpoint:
         shown = self.in_version(api_version, document)
         return None if shown is None else shown[1]
 
+    async def convert(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        """The same for those who can wait for a webhook.  Raises StatusError when it fails."""
+        return self.converted(api_version, document)
+
     def equivalents(self) -> list[Resource]:
         """The resources that show the same objects in other groups and versions."""
         mine = self.resource
@@ -204,11 +219,13 @@ class API:
     clock: Clock
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     admission: Sequence[AdmissionPlugin]
-    authenticate: Callable[[Request], Awaitable[User]]
-    authorizer: Authorizer
+    bearers: BearerTokens
+    authorizer: Union
     requester: Callable[[User], Requester]
     tokens: ServiceAccountTokens
     max_request_bytes: int
+    disabled: frozenset[str] = frozenset()
+    """Admission plugins that the server was told to do without."""
     custom: dict[tuple[str, str, str], Endpoint] = field(default_factory=dict)
     """The endpoints of custom resources, which come and go."""
     custom_changes: int = 0
@@ -217,6 +234,8 @@ class API:
     """How many events watchers have been told, by group, version and resource."""
     random: random.Random = field(default_factory=random.Random)
     arrivals: Arrivals = field(default_factory=Arrivals)
+    aggregator: Aggregator | None = None
+    """Who knows the group versions that other servers serve; None as long as there are none."""
     _seen: dict[str, tuple[Entry, Any]] = field(default_factory=dict)
 
     @cached_property

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.duration import parse_duration
 from apiserver.admission.table import NAMES
+from apiserver.audit import flags as audit_flags
+from apiserver.audit.flags import AuditOptions
+from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
 
-AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
+AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 
 
 @dataclass(frozen=True)
@@ -21,26 +25,41 @@ class Options:
     bind_address: str = "127.0.0.1"
     secure_port: int = 6443
     advertise_address: str = ""
-    token_auth_file: Path | None = None
     client_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None
     service_cluster_ip_range: str = "10.96.0.0/16"
     service_node_port_range: range = range(30000, 32768)
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
-    anonymous_auth: bool = True
     enable_admission_plugins: tuple[str, ...] = ()
     disable_admission_plugins: tuple[str, ...] = ()
     admission_control_config_file: Path | None = None
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
     check_policy_types: bool = False
+    enable_priority_and_fairness: bool = True
+    max_requests_inflight: int = 400
+    max_mutating_requests_inflight: int = 200
     event_ttl: float = 3600.0
+    encryption_provider_config: Path | None = None
+    encryption_provider_config_automatic_reload: bool = False
     watch_cache: int = 10_000
     max_request_bytes: int = 3 * 1024 * 1024
     ready_fd: int | None = None
     verbosity: int = 0
     tls_san: tuple[str, ...] = field(default=())
+    audit: AuditOptions | None = None
+    authentication: AuthenticationOptions = field(default_factory=AuthenticationOptions)
+    proxy_client_cert_file: Path | None = None
+    proxy_client_key_file: Path | None = None
+    requestheader_client_ca_file: Path | None = None
+    requestheader_allowed_names: tuple[str, ...] = ()
+    requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
+    requestheader_uid_headers: tuple[str, ...] = ("X-Remote-Uid",)
+    requestheader_group_headers: tuple[str, ...] = ("X-Remote-Group",)
+    requestheader_extra_headers_prefix: tuple[str, ...] = ("X-Remote-Extra-",)
 
     @property
     def advertised(self) -> str:
@@ -71,12 +90,10 @@ def _networks(text: str) -> str:
 
 
 def _duration(text: str) -> float:
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    number = text.rstrip("hms")
     try:
-        return float(number) * units[text[len(number) :] or "s"]
-    except (ValueError, KeyError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write it as 90s, 15m or 1h") from None
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write it as 90s, 15m or 1h") from None
 
 
 def _modes(text: str) -> tuple[str, ...]:
@@ -95,6 +112,29 @@ def _plugins_problem(enable: Sequence[str], disable: Sequence[str]) -> str:
                 return f'{verb}-admission-plugins plugin "{name}" is unknown'
     both = sorted({*enable} & {*disable})
     return f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped" if both else ""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; write it as one,two")
+    return names
+
+
+def _add_front_proxy_flags(parser: argparse.ArgumentParser) -> None:
+    """Whom the server believes who somebody else is, and how it says so itself to the servers of aggregated APIs."""
+    add = parser.add_argument
+    add("--proxy-client-cert-file", type=Path, help="certificate shown to aggregated APIs; default: made by a CA here")
+    add("--proxy-client-key-file", type=Path, help="key of --proxy-client-cert-file")
+    add("--requestheader-client-ca-file", type=Path, help="CA of front proxies; default: one made in the data folder")
+    add("--requestheader-allowed-names", type=_names, default=(), help="common names of front proxies; default: any")
+    for flag, default, what in (
+        ("username-headers", "X-Remote-User", "user"),
+        ("uid-headers", "X-Remote-Uid", "UID"),
+        ("group-headers", "X-Remote-Group", "groups"),
+        ("extra-headers-prefix", "X-Remote-Extra-", "extra attributes"),
+    ):
+        add(f"--requestheader-{flag}", type=_names, default=(default,), help=f"where front proxies say the {what}")
 
 
 def _boolean(text: str) -> bool:
@@ -118,7 +158,6 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--secure-port", type=int, default=6443, help="port to serve HTTPS on")
     add("--advertise-address", default="", help="address the other components reach this server at")
     add("--external-hostname", default="", help="host name written into the kubeconfigs")
-    add("--token-auth-file", type=Path, help='csv file of static tokens: token,user,uid,"group,group"')
     add("--client-ca-file", type=Path, help="CA of client certificates; default: the cluster's own")
     add("--tls-cert-file", type=Path, help="certificate to serve with; default: made by the cluster's CA")
     add("--tls-private-key-file", type=Path, help="key of --tls-cert-file")
@@ -131,7 +170,14 @@ def parse(argv: Sequence[str] | None) -> Options:
     add("--service-cluster-ip-range", type=_networks, default="10.96.0.0/16", help="range of Service addresses")
     add("--service-node-port-range", type=_port_range, default=range(30000, 32768), help="ports of NodePort services")
     add("--authorization-mode", type=_modes, default=("Node", "RBAC"), help="authorizers to ask, in order")
-    add("--anonymous-auth", type=_boolean, default=True, help="let requests without credentials be system:anonymous")
+    add(
+        "--enable-priority-and-fairness",
+        type=_boolean,
+        default=True,
+        help="queue requests by flow, not only count them",
+    )
+    add("--max-requests-inflight", type=int, default=400, help="seats of requests; for those that read if counted only")
+    add("--max-mutating-requests-inflight", type=int, default=200, help="seats added to them; or for all others")
     for verb in ("enable", "disable"):
         add(
             f"--{verb}-admission-plugins",
@@ -141,12 +187,28 @@ def parse(argv: Sequence[str] | None) -> Options:
             metavar="NAME,…",
             help=f"admission plugins to {verb} besides or of those that are on by default; order does not matter",
         )
+    for state in ("not-ready", "unreachable"):
+        add(
+            f"--default-{state}-toleration-seconds",
+            type=int,
+            default=300,
+            help=f"how long pods that do not say stay on a node that is {state}",
+        )
     add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
     add(
         "--check-policy-types",
         action="store_true",
         help="write into the status of ValidatingAdmissionPolicies what in them cannot be right; "
         "in Kubernetes the controller manager does",
+    )
+    add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")
+    add(
+        "--encryption-provider-config-automatic-reload",
+        type=_boolean,
+        nargs="?",
+        const=True,
+        default=False,
+        help="follow the changes of that file",
     )
     add("--event-ttl", type=_duration, default=3600.0, help="how long Events are kept")
     add(
@@ -156,13 +218,24 @@ def parse(argv: Sequence[str] | None) -> Options:
         metavar="NODE",
         help="write a kubeconfig for this node; may be repeated",
     )
+    _add_front_proxy_flags(parser)
     add("--ready-fd", type=int, help="inherited file descriptor to write a byte to when serving")
     add("--v", type=int, default=0, dest="verbosity", help="log verbosity")
+    add_flags(parser, _duration, _boolean)
+    audit_flags.add_flags(parser, _duration, _boolean)
     given = vars(parser.parse_args(argv))
+    given["audit"] = audit_flags.taken_from(given, parser)
+    given["authentication"] = taken_from(given, parser)
     for name in ("tls_san", "issue_kubeconfig_for", "enable_admission_plugins", "disable_admission_plugins"):
         given[name] = tuple(given[name])
+    if given["enable_priority_and_fairness"] and (
+        given["max_requests_inflight"] + given["max_mutating_requests_inflight"] <= 0
+    ):
+        parser.error("--max-requests-inflight and --max-mutating-requests-inflight: their sum has to be positive")
     if problem := _plugins_problem(given["enable_admission_plugins"], given["disable_admission_plugins"]):
         parser.error(problem)
     if (given["tls_cert_file"] is None) != (given["tls_private_key_file"] is None):
         parser.error("--tls-cert-file and --tls-private-key-file go together")
+    if (given["proxy_client_cert_file"] is None) != (given["proxy_client_key_file"] is None):
+        parser.error("--proxy-client-cert-file and --proxy-client-key-file go together")
     return Options(**given)

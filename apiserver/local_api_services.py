@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from api.meta_v1 import ObjectMeta
 from api.scheme import GroupVersion, Resource
+from apiserver.storage.watch_cache import WatchCache, key_prefix
 
 if TYPE_CHECKING:
     from api.apiregistration_v1 import APIService
 
+_SERVICES = key_prefix("apiservices.apiregistration.k8s.io")
 LABEL = "kube-aggregator.kubernetes.io/automanaged"
 # The order of the groups in discovery, and that of the versions of one group.
 _PRIORITIES = {
@@ -57,3 +60,15 @@ def local_api_service(name: str, version: GroupVersion) -> APIService:
             versionPriority=of_version,
         ),
     )
+
+
+async def has_remote(cache: WatchCache) -> bool:
+    """Return when an APIService leaves its group version to another server; False when the watches end before."""
+    async with aclosing(cache.watch(_SERVICES, "", cache.revision)) as changes:
+        known = cache.list(_SERVICES)
+        while not any(entry.document["spec"].get("service") for entry in known):
+            batch = await changes.next_batch()
+            if not batch:
+                return False
+            known = [change.entry for change in batch]
+    return True

@@ -65,6 +65,12 @@ def _parse(part: str) -> tuple[str, dict[str, str], float]:
     return kind, values, quality
 
 
+def accepts(accept: str, kind: str) -> bool:
+    """Whether an Accept header takes the one media type that a path has; ranges such as `text/*` match nothing."""
+    wanted = [part.partition(";")[0].strip() for part in accept.split(",")] if accept.strip() else ["*/*"]
+    return kind in wanted or "*/*" in wanted
+
+
 @lru_cache(maxsize=512)
 def negotiate(
     accept: str, *, transforms: bool = True, discovery: bool = False, streams: bool = False, protobuf: bool = False

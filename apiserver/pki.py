@@ -65,24 +65,26 @@ class KeyPair:
 
 
 class Authority:
-    """The cluster CA in a folder; signs certificates for servers, clients and nodes."""
+    """A CA in a folder, the cluster's own unless told otherwise; signs certificates for servers, clients and nodes."""
 
-    def __init__(self, folder: Path, now: datetime | None = None) -> None:
+    def __init__(
+        self, folder: Path, now: datetime | None = None, *, file_name: str = "ca", common_name: str = "nanokube"
+    ) -> None:
         self.folder = folder
         self.now = now or datetime.now(UTC)
-        self.pair = KeyPair(folder / "ca.crt", folder / "ca.key")
+        self.pair = KeyPair(folder / f"{file_name}.crt", folder / f"{file_name}.key")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self.pair.certificate.exists() and not self.pair.key.exists():
-            self._create()
+            self._create(common_name)
         self._certificate, self._key = self.pair.load()
 
     @property
     def ca_pem(self) -> bytes:
         return self.pair.certificate.read_bytes()
 
-    def _create(self) -> None:
+    def _create(self, common_name: str) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nanokube")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         certificate = (
             self._builder(name, name, key, CA_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

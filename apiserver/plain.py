@@ -6,18 +6,23 @@ while this is still being loaded.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Response
 from fastapi import Request as FastRequest
 
 from api.errors import MethodNotAllowed, NotAcceptable, NotFound, StatusError
 from api.meta_v1 import StatusDetails
 from apiserver.answer import PAGE_NOT_FOUND, TEXT, PageNotFound, readable, refusal
+from apiserver.authentication import issuer_discovery
+from apiserver.authentication.issuer_discovery import Issuer
 from apiserver.discovery import Discovery, etag
+from apiserver.endpoint import API
 from apiserver.filters.metrics import Metrics
 from apiserver.health import ENDPOINTS, Health
-from apiserver.negotiation import JSON, NOT_SERVED, MediaType, negotiate
+from apiserver.negotiation import JSON, NOT_SERVED, MediaType, accepts, negotiate
 from apiserver.openapi import Documents, gnostic
 from apiserver.version import version
 
@@ -25,8 +30,17 @@ _INDENTED = MediaType(pretty=True)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, metrics: Metrics) -> FastAPI:
-    """Everything that is not a resource: discovery, schemas, health, version, metrics."""
+def plain_endpoints(
+    api: API,
+    discovery: Discovery,
+    documents: Documents,
+    health: Health,
+    metrics: Metrics,
+    issuer: Issuer,
+    dump_flows: Callable[[str, bool], str | None],
+) -> FastAPI:
+    """Everything that is not a resource: discovery, schemas, health, version, metrics, keys of tokens, the tables of
+    flow control."""
     app = FastAPI(title="nanokube", openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.exception_handler(StatusError)
@@ -62,6 +76,8 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
         if not media.discovery:
             return answer(request, plain, media)
         document = discovery.aggregated(core, media.discovery)
+        if api.aggregator is not None and not core:
+            document = api.aggregator.aggregated(document)
         kind = f"{JSON};g=apidiscovery.k8s.io;v={media.discovery};as=APIGroupDiscoveryList"
         return cached(request, media.encode(document), etag(document), kind)
 
@@ -73,6 +89,8 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
         for group in discovery.groups():
             found.add(f"/apis/{group}")
             found |= {f"/apis/{each['groupVersion']}" for each in (discovery.group(group) or {}).get("versions", ())}
+        if api.aggregator is not None:
+            found |= set(api.aggregator.paths())
         found |= {f"/{endpoint}/{check}" for endpoint in ENDPOINTS for check in health.names(endpoint)}
         document = {"paths": sorted({*found, "/api/v1"} - {"/"})}
         return Response(_INDENTED.encode(document), media_type=JSON)
@@ -87,7 +105,10 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
     @app.api_route("/apis", methods=_METHODS)
     @app.api_route("/apis/", methods=_METHODS)
     async def groups(request: FastRequest) -> Response:
-        return discovered(request, unrouted(request, True), False, discovery.group_list())
+        document = discovery.group_list()
+        if api.aggregator is not None:
+            document = api.aggregator.group_list(document)
+        return discovered(request, unrouted(request, True), False, document)
 
     @app.api_route("/api/{version}", methods=_METHODS)
     @app.api_route("/api/{version}/", methods=_METHODS)
@@ -102,6 +123,8 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
     @app.api_route("/apis/{group}/", methods=_METHODS)
     async def one_group(request: FastRequest, group: str) -> Response:
         document = discovery.group(group)
+        if api.aggregator is not None:
+            document = api.aggregator.group(group, document)
         if document is None:
             raise PageNotFound()
         return answer(request, document, unrouted(request, False))
@@ -141,23 +164,35 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
     async def measured() -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
 
+    @app.api_route("/debug/api_priority_and_fairness/{which}", methods=_METHODS)
+    async def dumped(request: FastRequest, which: str) -> Response:
+        table = dump_flows(which, bool(request.query_params.get("includeRequestDetails")))
+        if table is None:
+            raise PageNotFound()
+        return Response(table, media_type=TEXT)
+
     @app.api_route("/openapi/v2", methods=_METHODS)
     async def openapi_v2(request: FastRequest) -> Response:
         wanted = request.headers.get("accept", "").partition(",")[0].strip()
-        if wanted in gnostic.ACCEPTED:
-            return cached(request, *documents.v2_protobuf(), gnostic.MEDIA_TYPE)
-        body, tag = documents.v2()
-        return cached(request, body, tag)
+        protobuf = wanted in gnostic.ACCEPTED
+        if api.aggregator is not None:
+            body, tag = await api.aggregator.openapi_v2(documents.v2(), protobuf)
+        else:
+            body, tag = documents.v2_protobuf() if protobuf else documents.v2()
+        return cached(request, body, tag, gnostic.MEDIA_TYPE if protobuf else JSON)
 
     @app.api_route("/openapi/v3", methods=_METHODS)
     @app.api_route("/openapi/v3/", methods=_METHODS)
     async def openapi_v3_index(request: FastRequest) -> Response:
         body, tag = documents.v3_index()
+        if api.aggregator is not None:
+            body, tag = api.aggregator.openapi_index(body)
         return cached(request, body, tag, TEXT)  # Kubernetes leaves it to Go to guess the type
 
     @app.api_route("/openapi/v3/{path:path}", methods=_METHODS)
     async def openapi_v3(request: FastRequest, path: str) -> Response:
-        found = documents.v3(path)
+        found = api.aggregator.openapi_v3(path) if api.aggregator is not None else None
+        found = found or documents.v3(path)
         if found is None:
             return Response(status_code=404)
         body, tag = found
@@ -166,6 +201,26 @@ def plain_endpoints(discovery: Discovery, documents: Documents, health: Health, 
             # The URL names the content: it may be kept for as long as one likes.
             response.headers["Cache-Control"] = "public, immutable"
         return response
+
+    @app.api_route(issuer_discovery.CONFIGURATION_PATH, methods=_METHODS)
+    @app.api_route(f"{issuer_discovery.CONFIGURATION_PATH}/", methods=_METHODS)
+    async def openid_configuration(request: FastRequest) -> Response:
+        return await published(request, JSON, issuer.configuration)
+
+    @app.api_route(issuer_discovery.KEYS_PATH, methods=_METHODS)
+    @app.api_route(f"{issuer_discovery.KEYS_PATH}/", methods=_METHODS)
+    async def signing_keys(request: FastRequest) -> Response:
+        return await published(request, issuer_discovery.KEYS_TYPE, issuer.key_set)
+
+    async def published(request: FastRequest, kind: str, document: Callable[[], Awaitable[Any]]) -> Response:
+        """What is said of tokens' issuer.  Raises NotAcceptable to who does not want its media type."""
+        if not issuer.is_published:
+            raise PageNotFound()
+        routed(request)
+        if not accepts(request.headers.get("accept", ""), kind):
+            raise NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {kind}", StatusDetails())
+        headers = {"Cache-Control": issuer_discovery.CACHE_CONTROL}
+        return Response(orjson.dumps(await document()), media_type=kind, headers=headers)
 
     @app.api_route("/{path:path}", methods=_METHODS)
     async def nothing(path: str) -> Response:

@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 from api.errors import BadRequest, RequestEntityTooLarge
+
+if TYPE_CHECKING:
+    from apiserver.audit.record import Record
 
 # Audit ids need to be different, not secret: asking the kernel for each would cost more than most requests.
 _random = Random()
@@ -19,6 +22,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+_CONNECTING = ("attach", "exec", "log", "portforward", "proxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,13 @@ class RequestInfo:
     selected: str = ""
     """The only name that a request to a collection asks for, by its field selector."""
     field_selector: str = ""
-    """As the client of a collection wrote it."""
+    label_selector: str = ""
+    """What a request to a collection selects by, as the client wrote it."""
+
+    @property
+    def connects(self) -> bool:
+        """Whether it lasts as long as its client likes, and is no watch."""
+        return self.subresource in _CONNECTING or self.verb == "proxy"
 
     @property
     def object_name(self) -> str:
@@ -61,7 +73,7 @@ class RequestInfo:
 
 
 class Request:
-    """One request on its way through the server.  `info` and `user` are set by the filters."""
+    """One request on its way through the server.  `info`, `user` and `constraint` are set by the filters."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
@@ -70,8 +82,26 @@ class Request:
         self.path: str = scope["path"]
         self.info = RequestInfo(self.path, self.method.lower())
         self.user = User("")
+        self.constraint = ""
+        """The verb of constrained impersonation that lets the requester act as `user`; empty for all others."""
         self.warnings: list[str] = []
-        self.audit_id = str(UUID(int=_random.getrandbits(128), version=4))
+        self.answer_headers: list[tuple[bytes, bytes]] = []
+        """What filters have to say to the client."""
+        self.annotations: dict[str, str] = {}
+        """What the audit log is told, whether or not there is one."""
+        self.audit: Record | None = None
+        """What is being recorded of it."""
+        self._body: bytes | None = None
+
+    @cached_property
+    def audit_id(self) -> str:
+        """The client's own, or one that is drawn."""
+        return self.header("audit-id") or str(UUID(int=_random.getrandbits(128), version=4))
+
+    @property
+    def read_body(self) -> bytes | None:
+        """The body as far as somebody has asked for it: all or nothing."""
+        return self._body
 
     @cached_property
     def headers(self) -> dict[bytes, bytes]:
@@ -101,7 +131,9 @@ class Request:
         return found
 
     async def body(self, limit: int) -> bytes:
-        """The whole body.  Raises RequestEntityTooLarge past `limit` bytes."""
+        """The whole body, as often as wanted.  Raises RequestEntityTooLarge past `limit` bytes."""
+        if self._body is not None:
+            return self._body
         announced = self.headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > limit:
             raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
@@ -116,7 +148,8 @@ class Request:
                 raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
             chunks.append(chunk)
             if not message.get("more_body"):
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                self._body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                return self._body
 
     def flag(self, name: str) -> bool:
         """A boolean parameter as Kubernetes reads it: absent, "false" and "0" are false, all else is true."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
+import importlib
 import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -19,43 +22,43 @@ from api.core_v1 import Namespace
 from api.errors import AlreadyExists
 from api.scheme import RESOURCES, everyday_resources
 from apiserver import bootstrap
-from apiserver.admission.configuration import ConfigurationError, load
-from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.admission.configuration import load
 from apiserver.admission.table import plugins
-from apiserver.app import Application, with_filters
-from apiserver.authorization.modes import authorizer_of
+from apiserver.app import Application, AuditFilters, with_filters
+from apiserver.authentication.chain import authentication, service_account_tokens
+from apiserver.authorization.modes import authorization
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.endpoint import API, Endpoint
-from apiserver.filters.authentication import (
-    AuthenticationFilter,
-    Authenticator,
-    ClientCertificates,
-    StaticTokens,
-)
+from apiserver.filters.authentication import AuthenticationFilter, Authenticator, ClientCertificates
 from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
 from apiserver.flags import Options
+from apiserver.gauges import object_counts, watch_events
 from apiserver.handlers.connect import KubeletClient
 from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import Health
-from apiserver.local_api_services import local_api_service, local_versions
-from apiserver.pki import Authority, KeyPair, issue_kubeconfigs
+from apiserver.local_api_services import has_remote, local_api_service, local_versions
+from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
-from apiserver.service_account_tokens import ServiceAccountTokens
 from apiserver.storage.compactor import compact_regularly
-from apiserver.storage.protocol import StoreError
+from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
-from apiserver.storage.watch_cache import WatchCache
-from apiserver.tls import HTTPProtocol, WebSocketProtocol, server_context
+from apiserver.storage.watch_cache import IsStale, WatchCache
+from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
+
+if TYPE_CHECKING:
+    from apiserver.audit.backend import Backend
+    from apiserver.flow_control.controller import FlowController
+    from apiserver.front_proxy import FrontProxyIdentity
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
@@ -78,13 +81,23 @@ class Server:
         self._background: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
+        self._followers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What takes over the changes of files of configuration."""
+        self._is_stale: IsStale | None = None
+        self._front_proxy: Callable[[], FrontProxyIdentity]
+        self._flows: FlowController | None = None
+        self._audit: Backend | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT.  Raises StartError, StoreError, PKIError, TokenFileError."""
+        """Serve until SIGTERM or SIGINT.
+
+        Raises StartError, StoreError, PKIError, TokenFileError, ConfigurationError.
+        """
         options = self.options
         sock = _listen(options.bind_address, options.secure_port)
         try:
-            store = SqliteStore(options.data_dir / "state.db")
+            erases = options.encryption_provider_config is not None  # what was plain is not to be found in free pages
+            store = self._store(SqliteStore(options.data_dir / "state.db", erases=erases))
             await store.open()
             try:
                 await self._serve(sock, store)
@@ -93,12 +106,24 @@ class Server:
         finally:
             sock.close()
 
-    async def _serve(self, sock: socket.socket, store: SqliteStore) -> None:
+    def _store(self, plain: Store) -> Store:
+        """The store with what the encryption configuration puts in front of it.  Raises ConfigurationError."""
+        if self.options.encryption_provider_config is None:
+            return plain
+        from apiserver.encryption.store import EncryptedStore
+
+        store = EncryptedStore(plain, self.options.encryption_provider_config)
+        self._is_stale = store.is_stale
+        if self.options.encryption_provider_config_automatic_reload:
+            self._keep(store.reload_regularly(self.clock))
+        return store
+
+    async def _serve(self, sock: socket.socket, store: Store) -> None:
         options = self.options
         authority = Authority(options.data_dir / "pki", self.clock.now())
         serving = self._serving_pair(authority)
         kubelet_pair = authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"])
-        cache = WatchCache(store)
+        cache = WatchCache(store, is_stale=self._is_stale)
         api, app = self._assemble(cache, authority, kubelet_pair)
         await cache.start()
         custom_resources = self._custom_resources(api)
@@ -125,7 +150,10 @@ class Server:
             ws_per_message_deflate=False,
         )
         config.load()
-        config.ssl = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        config.ssl = context = server_context(str(serving.certificate), str(serving.key), str(client_ca))
+        self._front_proxy = functools.cache(lambda: self._become_front_proxy(context, client_ca))
+        if options.requestheader_client_ca_file is not None or options.proxy_client_cert_file is not None:
+            self._front_proxy()  # what is wrong with these files is said at once
         server = uvicorn.Server(config)
         # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
         # hold no cycles, so the collector may come seldom.
@@ -135,10 +163,22 @@ class Server:
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))
         self._keep(self._create_roles(cache))
+        self._keep(self._make_token_key(api))
+        if options.client_ca_file is not None:
+            from apiserver.client_ca import follow_client_ca
+
+            self._followers.append(
+                lambda: follow_client_ca(
+                    context, client_ca, self.clock, lambda: self._front_proxy().publish(cache, self.clock)
+                )
+            )
+        for each in self._followers:
+            self._keep(each())
         self._keep(self._finish_start(api))
         self._keep(custom_resources)
         if options.check_policy_types:
             self._keep(self._check_policies(api))
+        self._keep(self._aggregate(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
         try:
@@ -150,6 +190,14 @@ class Server:
                 task.cancel()
             await asyncio.gather(*self._background, return_exceptions=True)
             await cache.stop()
+            if self._audit is not None:
+                await self._audit.close()
+
+    def _become_front_proxy(self, context: ServerContext, client_ca: Path) -> FrontProxyIdentity:
+        """Raises PKIError."""
+        from apiserver.front_proxy import FrontProxyIdentity  # nobody waits for it at the start
+
+        return FrontProxyIdentity(self.options, client_ca, self.clock.now()).admitted_to(context)
 
     def _serving_pair(self, authority: Authority) -> KeyPair:
         options = self.options
@@ -173,37 +221,53 @@ class Server:
         for endpoint in endpoints:
             if endpoint.owns_storage and endpoint.resource.is_stored:
                 cache.register(endpoint.prefix, endpoint.selectable_fields)
-        authenticators: list[Authenticator] = [ClientCertificates()]
-        if options.token_auth_file:
-            authenticators.append(StaticTokens.from_file(options.token_auth_file))
-        tokens = ServiceAccountTokens(
-            options.data_dir / "pki/sa.key", self.clock, lambda model, ns, name: api.get_object(model, ns, name)
+        tokens = service_account_tokens(
+            options.authentication,
+            options.data_dir / "pki/sa.key",
+            self.clock,
+            lambda model, namespace, name: api.peek(model, namespace, name),
         )
-        authenticators.append(tokens)
+        authn = authentication(options.authentication, tokens, self.clock)
+        bearers = authn.bearers
+        authenticators: list[Authenticator] = [ClientCertificates(), bearers]
         roles = RBAC(cache)
-        authorizer = authorizer_of(options.authorization_mode, roles, cache)
-        authentication = AuthenticationFilter(_nothing, authenticators, anonymous=options.anonymous_auth)
+        authz = authorization(options.authorization_mode, options.authentication, roles, cache, self.clock)
+        authorizer = authz.authorizer
+        self._followers += [each.follow for each in (authn, authz) if each.follow is not None]
         api = API(
             cache=cache,
             clock=self.clock,
             endpoints={(e.resource.group, e.resource.group_version.version, e.resource.plural): e for e in endpoints},
-            admission=_admission(options),
-            authenticate=authentication.authenticate,
+            admission=plugins(
+                options.enable_admission_plugins,
+                options.disable_admission_plugins,
+                {
+                    **load(options.admission_control_config_file),
+                    "DefaultTolerationSeconds": {
+                        "not_ready": options.default_not_ready_toleration_seconds,
+                        "unreachable": options.default_unreachable_toleration_seconds,
+                    },
+                },
+            ),
+            bearers=bearers,
             authorizer=authorizer,
             requester=lambda user: AuthorizedRequester(user, authorizer, roles),
             tokens=tokens,
             max_request_bytes=options.max_request_bytes,
+            disabled=frozenset(options.disable_admission_plugins),
         )
         kubelet = KubeletClient.create(
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )
         discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}", api)
+        issuer = tokens.issuer(f"{_bracketed(options.external_hostname or options.advertised)}:{options.secure_port}")
 
         def load_plain() -> ASGI:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            return plain_endpoints(discovery, Documents(RESOURCES, api), self._health(cache), self.metrics)
+            documents, health = Documents(RESOURCES, api), self._health(cache)
+            return plain_endpoints(api, discovery, documents, health, self.metrics, issuer, self._dump_flows)
 
         async def plain() -> ASGI:
             await self._serving.wait()
@@ -214,16 +278,62 @@ class Server:
 
         wanted = asyncio.Event()
 
-        self.metrics.gauges.append(lambda: _object_counts(endpoints))
-        self.metrics.gauges.append(lambda: _watch_events(api))
+        self.metrics.gauges.append(lambda: object_counts(endpoints))
+        self.metrics.gauges.append(lambda: watch_events(api))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
-            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=options.anonymous_auth),
+            lambda inner: AuthenticationFilter(inner, authenticators, anonymous=authn.anonymous),
             lambda inner: ImpersonationFilter(inner, authorizer, self._has_roles),
+            self._flow_control(cache),
             lambda inner: AuthorizationFilter(inner, authorizer, self._has_roles),
+            self._audit_filters(),
         )
         return api, app
+
+    def _audit_filters(self) -> AuditFilters | None:
+        """What records requests, where the flags say so.  Raises ConfigurationError."""
+        options = self.options.audit
+        if options is None:
+            return None
+        from apiserver.audit.policy import read_policy
+        from apiserver.audit.start import start_backend
+        from apiserver.filters.audit import AuditFilter, FailedAuthenticationFilter
+
+        policy = read_policy(options.policy_file)
+        backend = self._audit = start_backend(options, self.clock)
+        self.metrics.gauges.append(backend.metrics)
+        return AuditFilters(
+            lambda inner: AuditFilter(inner, policy, backend, self.clock),
+            lambda inner: FailedAuthenticationFilter(inner, policy, backend, self.clock),
+        )
+
+    def _flow_control(self, cache: WatchCache) -> Callable[[ASGI], ASGI]:
+        """The filter that limits what is done at once."""
+        options = self.options
+        reading, mutating = options.max_requests_inflight, options.max_mutating_requests_inflight
+        if not options.enable_priority_and_fairness:
+            from apiserver.filters.max_in_flight import MaxInFlightFilter
+
+            return lambda inner: MaxInFlightFilter(inner, reading, mutating)
+        from apiserver.filters.flow_control import FlowControlFilter
+        from apiserver.flow_control.controller import FlowController
+        from apiserver.flow_control.turns import Turns
+
+        turns = Turns(asyncio.get_running_loop().call_soon)
+        controller = self._flows = FlowController(cache, reading + mutating, self.clock.monotonic, turns)
+        self.metrics.gauges.append(controller.metrics)
+        self._keep(controller.run(self.clock))
+        return lambda inner: FlowControlFilter(inner, controller, cache)
+
+    def _dump_flows(self, which: str, details: bool) -> str | None:
+        """A table of what waits and runs; None where there is no such table."""
+        from apiserver.flow_control.dumps import dump
+
+        if self._flows is None:
+            return None
+        levels, now = self._flows.levels.values(), self.clock.now()
+        return dump(which, levels, self.clock.monotonic(), now, details=details)
 
     def _health(self, cache: WatchCache) -> Health:
         return Health(
@@ -284,6 +394,14 @@ class Server:
             log.error("the built-in roles could not be created: %s", error)
         self._has_roles.set()
 
+    async def _make_token_key(self, api: API) -> None:
+        """The first start makes a key, which takes a while: whoever asks for a token before that waits for it."""
+        await self._serving.wait()
+        try:
+            await api.tokens.keys.ensure()
+        except PKIError as error:
+            log.error("service accounts get no tokens: %s", error)
+
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
         await self._has_roles.wait()
@@ -303,10 +421,26 @@ class Server:
             await bring_in_step(api, SELF, self.options.service_networks)
             await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
             await self._create_local_api_services(api)
-        except StoreError as error:
+            await self._front_proxy().publish(api.cache, self.clock)
+            self._keep(self._front_proxy().keep_published(api.cache, self.clock))
+        except (StoreError, PKIError) as error:
             log.error("some built-in objects could not be created: %s", error)
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
+
+    async def _aggregate(self, api: API) -> None:
+        """From the first APIService on that names a Service."""
+        if not await has_remote(api.cache):
+            return
+        # It takes a tenth of a second, in which others are served.
+        package = await asyncio.to_thread(importlib.import_module, "apiserver.aggregation.aggregator")
+        try:
+            api.aggregator = aggregator = package.Aggregator(api, SELF, self._front_proxy().client)
+        except PKIError as error:
+            log.error("other servers would not know us, their APIs are not served: %s", error)
+            return
+        self.metrics.gauges.append(aggregator.metrics)
+        await aggregator.run()
 
     async def _create_local_api_services(self, api: API) -> None:
         """Where all exist, which is so from the second start on, nothing is loaded for them."""
@@ -353,19 +487,6 @@ class Server:
             os.close(self.options.ready_fd)
 
 
-def _admission(options: Options) -> list[AdmissionPlugin]:
-    """Raises StartError."""
-    try:
-        configurations = load(options.admission_control_config_file)
-        return plugins(options.enable_admission_plugins, options.disable_admission_plugins, configurations)
-    except ConfigurationError as error:
-        raise StartError(f"--admission-control-config-file: {error}") from None
-
-
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    """Stands behind a filter that is only asked, not passed through."""
-
-
 async def _until_some(cache: WatchCache, prefix: str, since: int) -> None:
     """Until there is an object of the resource, of which nobody knew any at revision `since`."""
     while not cache.count(prefix):
@@ -393,17 +514,3 @@ def _listen(address: str, port: int) -> socket.socket:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _watch_events(api: API) -> Iterator[str]:
-    yield "# TYPE apiserver_watch_events_total counter"
-    for (group, version, resource), count in sorted(api.watch_events.items()):
-        yield f'apiserver_watch_events_total{{group="{group}",resource="{resource}",version="{version}"}} {count}'
-
-
-def _object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
-    yield "# TYPE apiserver_storage_objects gauge"
-    for endpoint in endpoints:
-        if endpoint.owns_storage and endpoint.resource.is_stored:
-            count = endpoint.cache.count(endpoint.prefix)
-            yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'

@@ -16,7 +16,7 @@ from apiserver.endpoint import API
 from apiserver.storage.watch_cache import WatchCache, key_prefix
 
 SLICES = key_prefix("endpointslices.discovery.k8s.io")
-_OF_SERVICE = "kubernetes.io/service-name"
+SERVICE_NAME = "kubernetes.io/service-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def service_target(api: API, namespace: str, name: str, port: int) -> ServiceTar
 
 def slices(cache: WatchCache, namespace: str, name: str) -> list[dict[str, Any]]:
     """The EndpointSlices of a Service."""
-    return [entry.document for entry in cache.list(SLICES, namespace) if entry.labels.get(_OF_SERVICE) == name]
+    return [entry.document for entry in cache.list(SLICES, namespace) if entry.labels.get(SERVICE_NAME) == name]
 
 
 def ports(document: dict[str, Any], named: str) -> list[int]:

@@ -4,17 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from apiserver.filters.authentication import user_of_certificate
 
+if TYPE_CHECKING:
+    from apiserver.filters.request_header import FrontProxies
 
-def server_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
+
+class ServerContext(ssl.SSLContext):
+    """What the server's connections have in common."""
+
+    front_proxies: FrontProxies | None = None
+    client_roots: frozenset[bytes] = frozenset()
+    """The CAs of client certificates in DER, known once their file has changed."""
+    revoked: frozenset[bytes] = frozenset()
+    """Those that were among them before.  OpenSSL forgets none."""
+
+    def admit(self, front_proxies: FrontProxies, ca_file: str) -> None:
+        """Take client certificates of the front proxies' CA, too, on connections from now on."""
+        self.load_verify_locations(ca_file)
+        self.front_proxies = front_proxies
+
+    def replace_client_ca(self, former: frozenset[bytes], ca_file: str) -> None:
+        """Take client certificates of these CAs, and no others, on connections from now on; `former` are the CAs
+        before.  Raises OSError for a file that is no bundle of certificates."""
+        from apiserver.filters.request_header import certificates_of
+
+        self.client_roots = certificates_of(Path(ca_file))
+        self.load_verify_locations(ca_file)
+        self.revoked = (self.revoked | former) - self.client_roots
+        if self.front_proxies is not None:
+            self.front_proxies.client_roots = self.client_roots
+
+    def trusts(self, connection: Any) -> bool:
+        """Whether the CA of a client certificate is still one.  A connection that resumes a TLS session does not say
+        whose it was: where there are some that are not, it has to be made anew."""
+        from apiserver.filters.request_header import root_of
+
+        root = root_of(connection)
+        return root is not None and root not in self.revoked
+
+
+def server_context(certificate: str, key: str, client_ca: str) -> ServerContext:
     """TLS 1.2 or newer; a client may show a certificate, which then must be of `client_ca`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(client_ca)
@@ -24,10 +62,15 @@ def server_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext
 
 
 def _peer(transport: Any) -> Any:
-    """The user of a connection's client certificate, worked out once per connection."""
+    """The user, or the front proxy, of a connection's client certificate, worked out once per connection."""
     connection = transport.get_extra_info("ssl_object")
     encoded = connection.getpeercert(binary_form=True) if connection is not None else None
-    return user_of_certificate(transport.get_extra_info("peercert"), encoded)
+    certificate = transport.get_extra_info("peercert")
+    if encoded is not None and connection.context.revoked and not connection.context.trusts(connection):
+        return None
+    if encoded is not None and connection.context.front_proxies is not None:
+        return connection.context.front_proxies.peer(connection, certificate, encoded)
+    return user_of_certificate(certificate, encoded)
 
 
 _OFFER = "Sec-WebSocket-Protocol"

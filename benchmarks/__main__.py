@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from benchmarks.api_load import api_load
 from benchmarks.apiserver_start import apiserver_start
+from benchmarks.custom_objects import custom_objects
+from benchmarks.fairness import fairness
 from benchmarks.figures import Figure, table
 from benchmarks.first_pod import first_pod
 from benchmarks.idle import idle
@@ -19,7 +21,9 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "sim_scale": sim_scale,
     "idle": idle,
     "api_load": api_load,
+    "custom_objects": custom_objects,
     "object_counts": object_counts,
+    "fairness": fairness,
 }
 
 

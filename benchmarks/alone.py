@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,16 +94,19 @@ function request() counter = counter + 1; %s end
 
 
 @contextmanager
-def server(folder: Path | None = None) -> Iterator[Server]:
-    """A server for the block, in a new folder or over the database that is in `folder`."""
+def server(folder: Path | None = None, tokens: str = "", flags: Sequence[str] = ()) -> Iterator[Server]:
+    """A server for the block, in a new folder or over the database that is in `folder`.
+
+    `tokens` are further lines of the file of tokens.
+    """
     with tempfile.TemporaryDirectory(prefix="nanokube-bench-") as made:
         where = folder or Path(made)
-        tokens = Path(made) / "tokens.csv"
-        tokens.write_text(f"{TOKEN},admin,admin,system:masters\n")
+        known = Path(made) / "tokens.csv"
+        known.write_text(f"{TOKEN},admin,admin,system:masters\n{tokens}")
         port = Cluster(where).port
         reading, writing = os.pipe()
         command = [sys.executable, "-m", "apiserver", "--data-dir", str(where), "--secure-port", str(port)]
-        command += ["--token-auth-file", str(tokens), "--ready-fd", str(writing)]
+        command += ["--token-auth-file", str(known), "--ready-fd", str(writing), *flags]
         began = time.perf_counter()
         process = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
         os.close(writing)

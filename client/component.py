@@ -25,8 +25,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from api.clock import Clock, SystemClock
+from api.duration import parse_duration
 from client.config import ClientConfig, ConfigError, load_kubeconfig
-from client.duration import parse_duration
 from client.events import EventRecorder
 from client.health import HealthServer
 from client.leader_election import LeaderElector, LostLeadership

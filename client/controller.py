@@ -82,6 +82,13 @@ class SharedInformers:
             if identity not in self._tasks:
                 self._tasks[identity] = asyncio.create_task(informer.run(), name=f"informer {identity[2]}")
 
+    def drop(self, informer: Informer[Any]) -> None:
+        """Give up an informer whose collection is not served any more."""
+        for identity in [identity for identity, known in self._informers.items() if known is informer]:
+            del self._informers[identity]
+            if (task := self._tasks.pop(identity, None)) is not None:
+                task.cancel()
+
     async def synced(self) -> None:
         """Return when every informer holds its collection."""
         for informer in [*self._informers.values()]:

@@ -75,7 +75,7 @@ def _aggregated(document: dict[str, Any], failures: dict[str, str]) -> list[Serv
         for version in group.get("versions") or ():
             where = GroupVersion(name, version["version"])
             if version.get("freshness") == "Stale":
-                failures[str(where)] = "stale GroupVersion discovery"
+                failures[str(where)] = f"stale GroupVersion discovery: {where}"
             for entry in version.get("resources") or ():
                 resource = Resource(
                     where,

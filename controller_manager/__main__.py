@@ -27,6 +27,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add_boolean(flags, "--use-service-account-credentials", False, "run each controller as its own service account")
     flags.add_argument("--root-ca-file", default="", help="CA to publish in every namespace; default: the kubeconfig's")
+    flags.add_argument("--service-account-private-key-file", default="", help="key to sign tokens in Secrets with")
+    flags.add_argument("--cluster-signing-cert-file", default="", help="CA that signs certificate signing requests")
+    flags.add_argument("--cluster-signing-key-file", default="", help="its key")
+    flags.add_argument("--cluster-signing-duration", type=duration, default=365 * 24 * 3600.0, help="default 8760h")
     flags.add_argument("--max-endpoints-per-slice", type=int, default=100, help="default 100")
     flags.add_argument("--node-monitor-period", type=duration, default=5.0, help="between looks at nodes; default 5s")
     flags.add_argument("--node-monitor-grace-period", type=duration, default=50.0, help="silence allowed; default 50s")
@@ -52,20 +56,23 @@ async def work(component: Component) -> None:
         accounts = AccountClients(component.client, "kube-system", USER_AGENT.format(NAME), component.clock)
         controllers: list[Controller] = []
 
-        def make(name: str) -> Controller:
+        def make(name: str) -> Controller | None:
             entry = CONTROLLERS[name]
             client = component.client
-            if options.use_service_account_credentials:
+            if options.use_service_account_credentials and entry.account:
                 client = accounts.of(entry.account, at_once=entry.start is Start.URGENT)
             recorder = EventRecorder(client, entry.source or name, component.clock)
-            controllers.append(entry.make(options, client, component.clock, informers, recorder))
-            return controllers[-1]
+            controller = entry.make(options, client, component.clock, informers, recorder)
+            if controller is not None:
+                controllers.append(controller)
+            return controller
 
         async def run_later(name: str) -> None:
             await component.clock.sleep(_MOMENT)
             controller = make(name)
-            informers.start()
-            await controller.run()
+            if controller is not None:
+                informers.start()
+                await controller.run()
 
         wanted = chosen(options.controllers)
         later = [name for name in wanted if CONTROLLERS[name].start is Start.LATER]

@@ -60,8 +60,12 @@ class Remains:
         """The message of each condition that is not well, by type."""
         result = {}
         if self.discovery.failures:
-            found = ", ".join(f"{name}: {why}" for name, why in sorted(self.discovery.failures.items()))
-            result["NamespaceDeletionDiscoveryFailure"] = f"Discovery failed for some groups: {found}"
+            failures = self.discovery.failures
+            found = ", ".join(f"{name}: {why}" for name, why in sorted(failures.items()))
+            result["NamespaceDeletionDiscoveryFailure"] = (
+                f"Discovery failed for some groups, {len(failures)} failing: "
+                f"unable to retrieve the complete list of server APIs: {found}"
+            )
         if self.failures:
             result["NamespaceDeletionContentFailure"] = (
                 "Failed to delete all resource types, "

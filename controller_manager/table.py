@@ -5,12 +5,16 @@ from __future__ import annotations
 from argparse import Namespace as Options
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
 from client.controller import Controller
 from client.rest import RestClient
+from controller_manager.certificates.approving import ApprovingController
+from controller_manager.certificates.cleaner import CleanerController
+from controller_manager.certificates.signing import SigningController
 from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
@@ -24,6 +28,7 @@ from controller_manager.pod_garbage_collector import PodGarbageCollector
 from controller_manager.replica_set import ReplicaSetController
 from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
+from controller_manager.service_account_token import ServiceAccountTokenController
 from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
 
 
@@ -40,11 +45,11 @@ class Start(Enum):
 
 @dataclass(frozen=True)
 class Entry:
-    """`make(options, *common)` makes the controller; `common` is what every one needs (see `Controller`).
-    `account` is the service account it acts as, `source` who its events are from, where that is not the controller's
-    name."""
+    """`make(options, *common)` makes the controller, or None where the flags lack what it needs; `common` is what every
+    one needs (see `Controller`).  `account` is the service account it acts as ("" for the process's own user), `source`
+    who its events are from, where that is not the controller's name."""
 
-    make: Callable[..., Controller]
+    make: Callable[..., Controller | None]
     account: str
     aliases: tuple[str, ...] = ()
     source: str = ""
@@ -93,6 +98,25 @@ def _node_lifecycle(options: Options, *common: Any) -> Controller:
     )
 
 
+def _service_account_token(options: Options, client: RestClient, *common: Any) -> Controller | None:
+    if not options.service_account_private_key_file:
+        return None
+    authority = Path(options.root_ca_file).read_text() if options.root_ca_file else ""
+    key = Path(options.service_account_private_key_file)
+    return ServiceAccountTokenController(client, *common, key=key, root_ca=authority)
+
+
+def _signing(options: Options, *common: Any) -> Controller | None:
+    if not options.cluster_signing_cert_file or not options.cluster_signing_key_file:
+        return None
+    return SigningController(
+        *common,
+        certificate=Path(options.cluster_signing_cert_file),
+        key=Path(options.cluster_signing_key_file),
+        longest=timedelta(seconds=options.cluster_signing_duration),
+    )
+
+
 CONTROLLERS: dict[str, Entry] = {
     "deployment-controller": Entry(
         _plain(DeploymentController), "deployment-controller", ("deployment",), start=Start.URGENT
@@ -125,6 +149,18 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",), start=Start.LATER
     ),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
+    "serviceaccount-token-controller": Entry(
+        _service_account_token, "", ("serviceaccount-token",), start=Start.LATER
+    ),
+    "certificatesigningrequest-signing-controller": Entry(
+        _signing, "certificate-controller", ("csrsigning",), start=Start.LATER
+    ),
+    "certificatesigningrequest-approving-controller": Entry(
+        _plain(ApprovingController), "certificate-controller", ("csrapproving",), start=Start.LATER
+    ),
+    "certificatesigningrequest-cleaner-controller": Entry(
+        _plain(CleanerController), "certificate-controller", ("csrcleaner",), start=Start.LATER
+    ),
 }  # fmt: skip
 
 

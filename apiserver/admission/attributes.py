@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import pydantic
 
-from api.errors import RequestEntityTooLarge, internal_error
+from api.errors import RequestEntityTooLarge, StatusError, internal_error
 from api.model import Model
 from api.schema import ANY, Schema, schema_of
 from api.scheme import GroupVersion, Resource
@@ -42,6 +42,7 @@ class Attributes:
     def __init__(self, api: API, request: AdmissionRequest, *, final: bool) -> None:
         self.api, self.request, self.final = api, request, final
         self._shown: dict[Kind, Object] = {}
+        self._old_shown: dict[Kind, Object] = {}
 
     @property
     def operation(self) -> str:
@@ -106,12 +107,25 @@ class Attributes:
 
     def old_object(self, kind: Kind | None = None) -> Object | None:
         """The present state; None when there is none.  Nobody changes it."""
-        document = self.request.old_document
-        if document is None:
+        if self.request.old_document is None:
             return None
-        if (scale := self._scale) is not None:
-            document = _scale_of(scale, document)
-        return self._in_kind(kind or self.kind, document)
+        kind = kind or self.kind
+        if kind not in self._old_shown:
+            self._old_shown[kind] = self._in_kind(kind, self._past(self.request.old_document))
+        return self._old_shown[kind]
+
+    async def show(self, kind: Kind) -> None:
+        """Have both states ready in a kind that a webhook may have to convert them to.  Raises InternalError."""
+        endpoint = self._endpoint
+        if kind == self.kind or endpoint is None or not endpoint.converts or self._scale is not None:
+            return
+        if self.request.object is not None and kind not in self._shown:
+            self._shown[kind] = await _convert(endpoint, kind, self._present())
+        if self.request.old_document is not None and kind not in self._old_shown:
+            self._old_shown[kind] = await _convert(endpoint, kind, self._past(self.request.old_document))
+
+    def _past(self, document: Object) -> Object:
+        return document if (scale := self._scale) is None else _scale_of(scale, document)
 
     def _present(self) -> Object:
         """The new state in the request's kind, without kind and apiVersion."""
@@ -158,6 +172,13 @@ class Attributes:
         return ANY if self._endpoint is None or isinstance(obj, dict) else self._endpoint.schema
 
     # --- changes -----------------------------------------------------------------------------------
+
+    async def replace_shown(self, document: Any, kind: Kind) -> bool:
+        """As `replace`, for a kind that was shown by `show`."""
+        other = self._endpoint_of(kind.group_version)
+        if kind == self.kind or other is None or not other.converts or self._scale is not None:
+            return self.replace(document, kind)
+        return self.replace(await _convert(other, self.kind, document), self.kind)
 
     def replace(self, document: Any, kind: Kind) -> bool:
         """Make the new state what somebody has made of `object(kind)`.  Returns whether it is another.
@@ -246,6 +267,17 @@ class Attributes:
             )
         else:
             self.request.managers = managers
+
+
+async def _convert(endpoint: Endpoint, kind: Kind, document: Object) -> Object:
+    """Raises InternalError."""
+    try:
+        shown = await endpoint.convert(str(kind.group_version), document)
+    except StatusError as error:
+        raise internal_error(error.message) from None
+    if shown is None:
+        raise internal_error(f"unable to convert to {kind.group_version}, Kind={kind.kind}")
+    return {**shown, **kind.head}
 
 
 def _decoded(model: type[Any], document: Object) -> Any:

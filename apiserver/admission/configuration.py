@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from apiserver.configuration_file import ConfigurationError
+
 _GROUP = "apiserver.config.k8s.io"
-
-
-class ConfigurationError(ValueError):
-    """A configuration cannot be used; says which and why."""
 
 
 def load(path: Path | None) -> Mapping[str, Mapping[str, Any]]:

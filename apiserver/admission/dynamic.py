@@ -22,27 +22,34 @@ if TYPE_CHECKING:
     from apiserver.admission.webhooks.validating import ValidatingWebhooks
     from apiserver.endpoint import API
 
-_MUTATING = key_prefix("mutatingwebhookconfigurations.admissionregistration.k8s.io")
-_VALIDATING = key_prefix("validatingwebhookconfigurations.admissionregistration.k8s.io")
-_MUTATING_POLICIES = key_prefix("mutatingadmissionpolicybindings.admissionregistration.k8s.io")
-_VALIDATING_POLICIES = key_prefix("validatingadmissionpolicybindings.admissionregistration.k8s.io")
+_PREFIXES = {
+    plugin: key_prefix(f"{plural}.admissionregistration.k8s.io")
+    for plugin, plural in {
+        "MutatingAdmissionPolicy": "mutatingadmissionpolicybindings",
+        "MutatingAdmissionWebhook": "mutatingwebhookconfigurations",
+        "ValidatingAdmissionPolicy": "validatingadmissionpolicybindings",
+        "ValidatingAdmissionWebhook": "validatingwebhookconfigurations",
+    }.items()
+}
+"""Of the objects without which nobody is asked."""
 
 
 class DynamicAdmission:
     def __init__(self, api: API) -> None:
         self._api = api
+        self._prefixes = {plugin: prefix for plugin, prefix in _PREFIXES.items() if plugin not in api.disabled}
 
     @property
     def mutates(self) -> bool:
         """Whether anybody is there to be asked."""
-        return self._has(_MUTATING) or self._has(_MUTATING_POLICIES)
+        return self._has("MutatingAdmissionPolicy") or self._has("MutatingAdmissionWebhook")
 
     @property
     def validates(self) -> bool:
-        return self._has(_VALIDATING) or self._has(_VALIDATING_POLICIES)
+        return self._has("ValidatingAdmissionPolicy") or self._has("ValidatingAdmissionWebhook")
 
-    def _has(self, prefix: str) -> bool:
-        return self._api.cache.count(prefix) > 0
+    def _has(self, plugin: str) -> bool:
+        return self._api.cache.count(self._prefixes.get(plugin, "")) > 0
 
     @cached_property
     def _mutating_webhooks(self) -> MutatingWebhooks:
@@ -72,9 +79,9 @@ class DynamicAdmission:
         """Let policies and webhooks change a write; where one has, the `plugins` look at it again, and those of them
         that want to (KEP-1872).  Returns whether one has.  Raises StatusError when one refuses the write."""
         changes: list[PolicyChanges | Changes] = []
-        if self._has(_MUTATING_POLICIES):
+        if self._has("MutatingAdmissionPolicy"):
             changes.append(self._mutating_policies.begin(request))
-        if self._has(_MUTATING):
+        if self._has("MutatingAdmissionWebhook"):
             changes.append(self._mutating_webhooks.begin(request))
         for each in changes:
             await each.make()
@@ -89,7 +96,7 @@ class DynamicAdmission:
 
     async def validate(self, request: AdmissionRequest) -> None:
         """Raises StatusError when somebody refuses the write."""
-        if self._has(_VALIDATING_POLICIES):
+        if self._has("ValidatingAdmissionPolicy"):
             await self._validating_policies.validate(request)
-        if self._has(_VALIDATING):
+        if self._has("ValidatingAdmissionWebhook"):
             await self._validating_webhooks.validate(request)

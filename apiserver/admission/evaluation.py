@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
 
+from apiserver.authorization.authorizer import Undecided
 from apiserver.cel import BudgetExceeded, EvaluationError, Expression
 from apiserver.cel.admission import BUDGET_PER_CALL
 from apiserver.cel.values import LazyMap
@@ -51,7 +52,17 @@ class Patience:
 
 
 async def evaluate(work: Callable[[Patience], T]) -> T:
-    """The result of `work`, which evaluates and does nothing else: where it takes long it is begun anew."""
+    """The result of `work`, which evaluates and does nothing else: it is begun anew where it takes long, or asks an
+    authorizer that has to be waited for."""
+    while True:
+        try:
+            return await _evaluated(work)
+        except Undecided as undecided:
+            await undecided.settle()
+
+
+async def _evaluated(work: Callable[[Patience], T]) -> T:
+    """Raises Undecided."""
     try:
         return work(Patience(_AT_ONCE))
     except _Slow:

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, Self
 
 from api.errors import TooManyRequests
-from apiserver.admission.configuration import ConfigurationError, expect_kind
+from apiserver.admission.configuration import expect_kind
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
+from apiserver.configuration_file import ConfigurationError
 
 _REMEMBERED = 4096
 _EVENTS = ("events", "events.events.k8s.io")

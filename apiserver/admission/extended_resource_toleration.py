@@ -19,12 +19,14 @@ class ExtendedResourceToleration(AdmissionPlugin):
         spec = request.object.spec
         containers = (*spec.containers, *spec.initContainers)
         wanted = {name for container in containers for name in container.resources.requests if is_extended(name)}
+        tolerations = spec.tolerations
         for name in sorted(wanted):
-            toleration = Toleration(key=name, operator="Exists", effect="NoSchedule")
-            others = [
-                each
-                for each in spec.tolerations
-                if (each.key, each.operator, each.effect, each.value) != (name, "Exists", "NoSchedule", "")
-            ]
-            if len(others) == len(spec.tolerations):
-                spec.tolerations = [*others, toleration]
+            added = Toleration(key=name, operator="Exists", effect="NoSchedule")
+            if not any(_is_alike(each, added) for each in tolerations):
+                tolerations = [*tolerations, added]
+        if tolerations is not spec.tolerations:
+            request.object.spec = spec.model_copy(update={"tolerations": tolerations})
+
+
+def _is_alike(some: Toleration, other: Toleration) -> bool:
+    return (some.key, some.operator, some.effect, some.value) == (other.key, other.operator, other.effect, other.value)

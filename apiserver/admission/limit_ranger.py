@@ -39,6 +39,8 @@ class LimitRanger(AdmissionPlugin):
             complaints = _claim_complaints
         else:
             return
+        if request.old_object is not None and request.old_object.metadata.deletionTimestamp is not None:
+            return
         for limits in _limit_ranges(request):
             found = list(
                 dict.fromkeys(text for item in limits.spec.limits for text in complaints(request.object, item))

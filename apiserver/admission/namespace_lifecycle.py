@@ -19,7 +19,7 @@ class NamespaceLifecycle(AdmissionPlugin):
     def mutate(self, request: AdmissionRequest) -> None:
         """Changes nothing, but comes before plugins that look for other objects in the namespace."""
         # A namespace is emptied by deleting, and controllers may finish what they do: only new objects are refused.
-        if request.operation != "CREATE" or not request.namespace or request.subresource:
+        if request.operation != "CREATE" or not request.namespace:
             return
         namespace = request.context.peek(Namespace, "", request.namespace)
         if namespace is None:

@@ -28,6 +28,22 @@ _KUBELET_LABELS = frozenset(
     }
 )  # fmt: skip
 _KUBELET_SIGNERS = ("kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet")
+_VOLUMES_OF_OBJECTS = {
+    "configMap": "configmaps (via configmap volumes)",
+    "secret": "secrets (via secret volumes)",
+    "csi": "csidrivers (via CSI volumes)",
+    "glusterfs": "endpoints (via glusterFS volumes)",
+    "persistentVolumeClaim": "persistentvolumeclaims",
+    "ephemeral": "persistentvolumeclaims (via ephemeral volumes)",
+    "azureFile": "secrets (via azureFile volumes)",
+}
+_PROJECTIONS_OF_OBJECTS = {
+    "configMap": "configmaps (via projected volumes)",
+    "secret": "secrets (via projected volumes)",
+    "serviceAccountToken": "serviceaccounts (via projected volumes)",
+    "clusterTrustBundle": "clustertrustbundles",
+    "podCertificate": "podcertificates",
+}
 _AUDIENCE_VERB = "request-serviceaccounts-token-audience"
 
 
@@ -36,7 +52,8 @@ class NodeRestriction(AdmissionPlugin):
 
     def mutate(self, request: AdmissionRequest) -> None:
         """Changes nothing, but a node hears of this before it hears what else is wrong."""
-        self._restrict(request)
+        if request.operation in ("CREATE", "UPDATE"):
+            self._restrict(request)
 
     def validate(self, request: AdmissionRequest) -> None:
         if request.operation == "DELETE":
@@ -117,25 +134,20 @@ def _owner_problem(node: str, request: AdmissionRequest) -> str | None:
 
 def _reference_problem(node: str, pod: Pod) -> str | None:
     """A pod that a node makes up must not lead it to other objects."""
-    named = {resource for resource, name in pod_references(pod.to_dict()) if name}
-    words = {
-        "serviceaccounts": "a service account",
-        "secrets": "secrets",
-        "configmaps": "configmaps",
-        "persistentvolumeclaims": "persistentvolumeclaims",
-    }
-    for resource, words_for_it in words.items():
-        if resource in named:
-            return f"node {quoted(node)} can not create pods that reference {words_for_it}"
-        if resource == "configmaps" and any(_cluster_trust_bundles(pod)):
-            return f"node {quoted(node)} can not create pods that reference clustertrustbundles"
-    return None
+    referenced = next(_referenced(pod.to_dict()), None)
+    return referenced and f"node {quoted(node)} can not create pods that reference {referenced}"
 
 
-def _cluster_trust_bundles(pod: Pod) -> Iterator[bool]:
-    for volume in pod.spec.volumes:
-        for source in volume.projected.sources if volume.projected is not None else ():
-            yield source.clusterTrustBundle is not None
+def _referenced(pod: dict[str, Any]) -> Iterator[str]:
+    """In the order in which they are reported."""
+    spec, named = pod["spec"], {resource for resource, name in pod_references(pod) if name}
+    yield from (resource for resource in ("serviceaccounts", "secrets", "configmaps") if resource in named)
+    if spec.get("resourceClaims"):
+        yield "resourceclaims"
+    for volume in spec.get("volumes") or ():
+        yield from (words for source, words in _VOLUMES_OF_OBJECTS.items() if source in volume)
+        for projection in (volume.get("projected") or {}).get("sources") or ():
+            yield from (words for source, words in _PROJECTIONS_OF_OBJECTS.items() if source in projection)
 
 
 def _judge_pod_status(node: str, request: AdmissionRequest) -> str | None:

@@ -53,7 +53,7 @@ def _owners(obj: object) -> list[OwnerReference]:
 
 def _resources_of(request: AdmissionRequest, owner: OwnerReference, api: API) -> list[Resource]:
     """The resources that serve the owner's kind."""
-    resources = (endpoint.resource for endpoint in api.endpoints.values())
+    resources = (endpoint.resource for endpoint in (*api.endpoints.values(), *api.custom.values()))
     found = [each for each in resources if (each.api_version, each.kind) == (owner.apiVersion, owner.kind)]
     if not found:
         raise request.forbidden(

@@ -80,7 +80,7 @@ class AdmissionPlugin:
     def configured(cls, configuration: Mapping[str, Any] | None) -> Self:
         """The plugin as its part of the configuration file (as JSON, None without one) says.
 
-        Raises `configuration.ConfigurationError`.
+        Raises `configuration_file.ConfigurationError`.
         """
         return cls()
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from api.core_v1 import Namespace, Pod
-from apiserver.admission.configuration import ConfigurationError
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
+from apiserver.configuration_file import ConfigurationError
 from apiserver.registry.labels import validate_labels
 
 _ANNOTATION = "scheduler.alpha.kubernetes.io/node-selector"

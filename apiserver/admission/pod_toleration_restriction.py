@@ -12,9 +12,10 @@ import orjson
 import pydantic
 
 from api.core_v1 import Namespace, Pod, Toleration
-from apiserver.admission.configuration import ConfigurationError, expect_kind
+from apiserver.admission.configuration import expect_kind
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
 from apiserver.admission.runtime_class import covers, merge_tolerations
+from apiserver.configuration_file import ConfigurationError
 from apiserver.registry.resources import quality_of_service
 
 _DEFAULTS = "scheduler.alpha.kubernetes.io/defaultTolerations"
@@ -51,7 +52,8 @@ class PodTolerationRestriction(AdmissionPlugin):
             tolerations = merge_tolerations([*(self._defaults if own is None else own), *tolerations])
         if quality_of_service(spec) != "BestEffort":
             tolerations = merge_tolerations([*tolerations, _MEMORY_PRESSURE])
-        spec.tolerations = list(tolerations)
+        if tolerations != spec.tolerations:
+            request.object.spec = spec.model_copy(update={"tolerations": list(tolerations)})
         self.validate(request)
 
     def validate(self, request: AdmissionRequest) -> None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
 
 from api.errors import NotFound
@@ -22,6 +22,7 @@ from apiserver.request import User
 
 if TYPE_CHECKING:
     from api import core_v1
+    from apiserver.admission.limited_resources import Limited
     from apiserver.endpoint import API
 
 _SELF = User("system:apiserver", groups=("system:masters",))
@@ -35,9 +36,19 @@ class ResourceQuota(AdmissionPlugin):
     name = "ResourceQuota"
     reserves = True
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Sequence[Limited] = ()) -> None:
+        """`limits`: what nobody gets without a quota."""
+        self._limits = limits
         # Those who would only stand in each other's way wait for each other.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @classmethod
+    def configured(cls, configuration: Mapping[str, Any] | None) -> Self:
+        if configuration is None:
+            return cls()
+        from apiserver.admission.limited_resources import parse
+
+        return cls(parse(configuration))
 
     async def reserve(self, request: AdmissionRequest, api: API) -> None:
         subject = (request.resource.group_resource, request.subresource)
@@ -47,14 +58,17 @@ class ResourceQuota(AdmissionPlugin):
             return
         from api.core_v1 import ResourceQuota  # few namespaces have one
 
-        if not request.context.peek_all(ResourceQuota, request.namespace):
+        if not self._limits and not request.context.peek_all(ResourceQuota, request.namespace):
             return
         turn = self._turns.setdefault(request.namespace, asyncio.Lock())
         async with turn:
-            await _charge(request, api, request.context.list(ResourceQuota, request.namespace))
+            quotas = request.context.list(ResourceQuota, request.namespace)
+            await _charge(request, api, quotas, self._limits)
 
 
-async def _charge(request: AdmissionRequest, api: API, quotas: list[core_v1.ResourceQuota]) -> None:
+async def _charge(
+    request: AdmissionRequest, api: API, quotas: list[core_v1.ResourceQuota], limits: Sequence[Limited]
+) -> None:
     """Raises Forbidden, having changed nothing, where a quota does not allow it."""
     from apiserver.registry.quota_usage import applies, increase, is_tracked, unsaid, usage_of
 
@@ -69,7 +83,13 @@ async def _charge(request: AdmissionRequest, api: API, quotas: list[core_v1.Reso
             shown = ",".join(sorted(names))
             raise request.forbidden(f"status unknown for quota: {quota.metadata.name}, resources: {shown}")
     before = usage_of(resource, request.old_object) if request.operation == "UPDATE" else {}
-    wanted = increase(usage_of(resource, obj), before)
+    usage = usage_of(resource, obj)
+    wanted = increase(usage, before)
+    if limits and wanted:
+        from apiserver.admission.limited_resources import uncovered
+
+        if refusal := uncovered(limits, resource, obj, usage, quotas, concerned):
+            raise request.forbidden(refusal)
     for quota in concerned:
         _check(request, quota, wanted)
     if request.dry_run:

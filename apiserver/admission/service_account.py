@@ -24,12 +24,14 @@ from api.core_v1 import (
     VolumeProjection,
 )
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
+from apiserver.authorization.node_graph import pod_references
 from apiserver.registry.pod_annotations import MIRROR
 
 DEFAULT_ACCOUNT = "default"
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _VOLUME_PREFIX = "kube-api-access-"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_ENFORCE = "kubernetes.io/enforce-mountable-secrets"
 _TOKEN_SECONDS = 3607  # an hour and a mark by which the API server knows tokens that pods renew
 
 
@@ -65,17 +67,31 @@ class ServiceAccountPlugin(AdmissionPlugin):
             spec.imagePullSecrets = [LocalObjectReference(name=each.name) for each in account.imagePullSecrets]
 
     def validate(self, request: AdmissionRequest) -> None:
-        if request.resource.model is not Pod or request.operation != "CREATE" or request.subresource:
+        if request.resource.model is not Pod:
+            return
+        adds_container = (request.operation, request.subresource) == ("UPDATE", "ephemeralcontainers")
+        if not adds_container and (request.operation != "CREATE" or request.subresource):
             return
         pod: Pod = request.object
-        if MIRROR not in pod.metadata.annotations:
+        if MIRROR in pod.metadata.annotations and not adds_container:
+            _check_mirror(request, pod)
             return
-        for volume in pod.spec.volumes:
-            if volume.secret is not None:
-                raise request.forbidden("a mirror pod may not reference secrets")
-            sources = volume.projected.sources if volume.projected is not None else []
-            if any(source.serviceAccountToken is not None for source in sources):
-                raise request.forbidden("a mirror pod may not use ServiceAccountToken volume projections")
+        account = request.context.peek(ServiceAccount, request.namespace, pod.spec.serviceAccountName)
+        if account is not None and account.metadata.annotations.get(_ENFORCE, "").lower() in ("1", "t", "true"):
+            from apiserver.admission.mountable_secrets import problem  # few accounts ask for it
+
+            if refusal := problem(pod, account, only_ephemeral=adds_container):
+                raise request.forbidden(refusal)
+
+
+def _check_mirror(request: AdmissionRequest, pod: Pod) -> None:
+    """Raises Forbidden for a pod that shows what a kubelet runs by itself, and yet names what pods have access to."""
+    if any(resource == "secrets" and name for resource, name in pod_references(pod.to_dict())):
+        raise request.forbidden("a mirror pod may not reference secrets")
+    for volume in pod.spec.volumes:
+        sources = volume.projected.sources if volume.projected is not None else []
+        if any(source.serviceAccountToken is not None for source in sources):
+            raise request.forbidden("a mirror pod may not use ServiceAccountToken volume projections")
 
 
 def _wants_token(pod: Pod, account: ServiceAccount) -> bool:

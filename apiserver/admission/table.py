@@ -21,6 +21,7 @@ _CLASSES = {
     "NodeRestriction": "node_restriction:NodeRestriction",
     "TaintNodesByCondition": "taint_nodes_by_condition:TaintNodesByCondition",
     "AlwaysPullImages": "always_pull_images:AlwaysPullImages",
+    "ImagePolicyWebhook": "image_policy_webhook:ImagePolicyWebhook",
     "PodSecurity": "pod_security.plugin:PodSecurity",
     "PodNodeSelector": "pod_node_selector:PodNodeSelector",
     "Priority": "priority:Priority",
@@ -56,8 +57,9 @@ WITHOUT_CLASS = (
 DEFAULT_OFF = frozenset(
     {
         "AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "DenyServiceExternalIPs", "EventRateLimit",
-        "ExtendedResourceToleration", "LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision", "NamespaceExists",
-        "NodeRestriction", "OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction",
+        "ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology",
+        "NamespaceAutoProvision", "NamespaceExists", "NodeRestriction", "OwnerReferencesPermissionEnforcement",
+        "PodNodeSelector", "PodTolerationRestriction",
     }
 )  # fmt: skip
 

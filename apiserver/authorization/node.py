@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from api.quoting import quoted
 from api.selectors import FieldMatcher, SelectorError
+from apiserver.authorization.authorizer import CANNOT_LIST
 from apiserver.authorization.node_graph import CLAIMS, NodeGraph
 from apiserver.authorization.rules import Rule
 from apiserver.request import RequestInfo, User
 from apiserver.storage.watch_cache import WatchCache
 
 NODES = "system:nodes"
-CANNOT_LIST = "node authorizer does not support user rule resolution"  # it depends on the pods
 LEASES = "kube-node-lease"
+_UNLISTED = f"node authorizer {CANNOT_LIST}"  # it depends on the pods
 _PREFIX = "system:node:"
 _READ = ("get", "list", "watch")
 _OWN = ("get", "create", "update", "patch", "delete")
@@ -47,7 +48,7 @@ class NodeAuthorizer:
         return ()
 
     def unlisted(self, user: User, namespace: str) -> str:
-        return "" if node_of(user.name, user.groups) is None else CANNOT_LIST
+        return "" if node_of(user.name, user.groups) is None else _UNLISTED
 
     def _problem(self, node: str, info: RequestInfo) -> str | None:
         """Why a node may not do something, empty where there is nothing to say about it; None when it may."""

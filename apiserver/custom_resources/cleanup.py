@@ -68,7 +68,7 @@ class Cleanup:
 
     async def _delete_objects(self, definition: Definition) -> None:
         cache = self._api.cache
-        endpoint = CustomEndpoint(definition, definition.storage, cache, cache.revision)
+        endpoint = CustomEndpoint(definition, definition.storage, self._api, cache.revision)
         subscription = cache.watch(endpoint.prefix, "", cache.revision)
         try:
             for entry in cache.list(endpoint.prefix):

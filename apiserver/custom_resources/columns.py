@@ -9,10 +9,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from api.apiextensions_v1 import CustomResourceColumnDefinition
-from api.jsonpath import find, text_of
+from api.jsonpath import find
 from apiserver.custom_resources.definition import Version
 from apiserver.custom_resources.object import CustomObject
+from apiserver.patch.json_value import go_text
 from apiserver.registry.columns import NAME
 from apiserver.registry.human_duration import since
 from apiserver.registry.strategy import Column
@@ -53,7 +56,9 @@ def _cell(version: Version, column: CustomResourceColumnDefinition) -> Callable[
 
 
 def _string(value: Any, now: datetime) -> Any:
-    return "<nil>" if value is None else text_of(value)
+    if isinstance(value, dict | list):
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return "<no value>" if value is None else go_text(value)
 
 
 def _integer(value: Any, now: datetime) -> Any:
@@ -71,6 +76,8 @@ def _boolean(value: Any, now: datetime) -> Any:
 def _date(value: Any, now: datetime) -> Any:
     if not isinstance(value, str):
         return None
+    if value in ("", "null"):
+        return since(None, now)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from api.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionNames
 from api.errors import NotFound, StatusError
 from apiserver.custom_resources.cleanup import Cleanup
-from apiserver.custom_resources.definition import Definition, is_served, signature
+from apiserver.custom_resources.definition import Definition, has_condition, is_served, signature
 from apiserver.custom_resources.endpoint import CustomEndpoint
 from apiserver.custom_resources.group_versions import GroupVersions
 from apiserver.custom_resources.names import accept_names, stamp
@@ -30,7 +30,7 @@ log = logging.getLogger("apiserver")
 _RETRY = 1.0
 """Seconds after which what failed is tried again."""
 
-Change = Callable[[CustomResourceDefinition], None]
+Change = Callable[[CustomResourceDefinition], object]
 
 
 class Definitions:
@@ -43,6 +43,8 @@ class Definitions:
         """By name: what serving it depends on, how it is served, and since which revision its schema has been so."""
         self._names: dict[str, tuple[str, CustomResourceDefinitionNames]] = {}
         """The group and the names that each has."""
+        self._settled: dict[str, int] = {}
+        """The revision at which there was nothing left to do for one."""
         self._cleanups: dict[str, asyncio.Task[None]] = {}
         self._group_versions = GroupVersions(api, user)
         self._seen = 0
@@ -52,12 +54,17 @@ class Definitions:
     def load(self) -> None:
         """Serve all that have been accepted, at once."""
         self._seen = self.api.cache.revision
-        for entry in self.api.cache.list(self.definitions.prefix):
-            self.serve(self.definitions.decode(entry), entry.revision)
+        found = [(self.definitions.decode(entry), entry) for entry in self.api.cache.list(self.definitions.prefix)]
+        for definition, entry in found:
+            self.serve(definition, entry.revision)
+        for definition, entry in found:
+            if definition.metadata.deletionTimestamp is None and not self._accept(definition):
+                self._settled[entry.name] = entry.revision
 
     async def run(self) -> None:
         """Look after all definitions until cancelled."""
         try:
+            await self._group_versions.bring_in_step()
             while True:
                 subscription = self.api.cache.watch(self.definitions.prefix, "", self._seen)
                 try:
@@ -82,7 +89,9 @@ class Definitions:
         while waiting:
             name = waiting.pop(0)
             try:
-                waiting += [other for other in await self.reconcile(name) if other not in waiting]
+                for other in await self.reconcile(name):
+                    self._settled.pop(other, None)
+                    waiting += [other] if other not in waiting else []
             except StatusError as error:
                 log.warning("the custom resource definition %s: %s", name, error)
 
@@ -91,32 +100,36 @@ class Definitions:
         entry = self.api.cache.get(self.definitions.key("", name))
         if entry is None:
             group, _ = self._names.pop(name, ("", None))
+            self._settled.pop(name, None)
             self._withdraw(name)
             await self._group_versions.bring_in_step()
             return [other for other, (its_group, _) in self._names.items() if its_group == group]
+        if self._settled.get(name) == entry.revision:
+            return []
         definition = self.definitions.decode(entry)
         peers: list[str] = []
         if definition.metadata.deletionTimestamp is not None:
             self.serve(definition, entry.revision)
             self._clean_up(name)
+        elif self._accept(definition):
+            # Served before anybody can read that it is.
+            self.serve(definition, self.api.cache.revision)
+            await self.write_status(name, self._accept)
+            group = definition.spec.group
+            peers = [o for o, (its_group, _) in self._names.items() if its_group == group and o != name]
         else:
-            before = definition.status.copy_deep()
-            self._accept(definition)
-            if definition.status != before:
-                # Served before anybody can read that it is.
-                self.serve(definition, self.api.cache.revision)
-                await self.write_status(name, self._accept)
-                group = definition.spec.group
-                peers = [o for o, (its_group, _) in self._names.items() if its_group == group and o != name]
-            else:
-                self.serve(definition, entry.revision)
+            self.serve(definition, entry.revision)
+            self._settled[name] = entry.revision
         await self._group_versions.bring_in_step()
         return peers
 
-    def _accept(self, definition: CustomResourceDefinition) -> None:
+    def _accept(self, definition: CustomResourceDefinition) -> bool:
+        """Bring the status of its names up to date.  Returns whether it was not."""
         name, group = definition.metadata.name, definition.spec.group
         others = [names for other, (its, names) in self._names.items() if its == group and other != name]
+        before = definition.status.copy_deep()
         accept_names(definition, others)
+        return definition.status != before
 
     async def write_status(self, name: str, change: Change, *, subresource: str = "status") -> None:
         """Change the status of a definition, or with another subresource ("") the rest of it."""
@@ -152,6 +165,7 @@ class Definitions:
         needed = signature(definition)
         before = self._served.get(name)
         if before is not None and before[0] == needed:
+            self._note_deletion(definition, before[1])
             return
         new = Definition(definition)
         fresh_since = revision
@@ -160,13 +174,20 @@ class Definitions:
         self._retire(name)
         self._served[name] = needed, new, fresh_since
         for version in new.served:
-            endpoint = CustomEndpoint(new, version, cache, fresh_since)
+            endpoint = CustomEndpoint(new, version, self.api, fresh_since)
             custom[new.group, version.spec.name, new.plural] = endpoint
         prefix = f"/{new.plural}.{new.group}/"
         if new.selectable or (before is not None and before[1].selectable):
-            any_version = CustomEndpoint(new, new.storage, cache, fresh_since)
+            any_version = CustomEndpoint(new, new.storage, self.api, fresh_since)
             cache.register(prefix, any_version.selectable_fields if new.selectable else None)
+        self._note_deletion(definition, new)
         self._changed(prefix)
+
+    def _note_deletion(self, definition: CustomResourceDefinition, served: Definition) -> None:
+        terminating = has_condition(definition, "Terminating")
+        if terminating != served.terminating:
+            served.terminating = terminating
+            self.api.custom_changes += 1  # discovery says what can still be done
 
     def _withdraw(self, name: str) -> None:
         before = self._served.get(name)

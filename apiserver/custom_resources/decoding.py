@@ -6,7 +6,6 @@ validation.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -32,10 +31,10 @@ from apiserver.decoding import (
     parse_with_repeats,
     repeats_keys,
 )
+from apiserver.patch.json_value import copied
 from apiserver.patch.request import PatchRequest, without_repeats
 from apiserver.registry.schema_pruning import META_FIELDS
 
-_ODD_NUMBER = re.compile(rb"\d[.eE]|\d{19}")
 _LARGEST = 2**63
 
 
@@ -83,8 +82,7 @@ def decode_request(
     if not names[1]:
         raise expected.unrecognized(f"Object 'Kind' is missing in '{raw.decode(errors='replace')}'", body)
     try:
-        odd = _ODD_NUMBER.search(raw) is not None
-        obj = read(version, value, found if strict else None, odd_numbers=odd)
+        obj = read(version, value, found if strict else None)
     except Malformed as error:
         raise expected.cannot_handle(str(error), names[1], names[0].rpartition("/")[2]) from None
     except RecursionError:
@@ -110,7 +108,7 @@ def decode_patched(
         problem = f"request to convert CR to an invalid group/version: {names[0]}"
         raise request.invalid(document, problem)
     try:
-        obj = read(version, document, found, managers, odd_numbers=True)
+        obj = read(version, document, found, managers, shared=True)
     except Malformed as error:
         raise request.invalid(document, str(error)) from None
     return obj, request.complain(document, found)
@@ -119,7 +117,7 @@ def decode_patched(
 def decode_applied(version: Version, document: dict[str, Any]) -> CustomObject:
     """Read an applied document, of which the schema knows every field.  Raises Invalid."""
     try:
-        return read(version, document, None, odd_numbers=True)
+        return read(version, document, None, shared=True)
     except Malformed as error:
         shown = orjson.dumps(document).decode()
         raise invalid("", "", "", [invalid_value("patch", shown, str(error))]) from None
@@ -131,17 +129,15 @@ def read(
     unknown: list[str] | None,
     managers: Any = None,
     *,
-    odd_numbers: bool = False,
+    shared: bool = False,
 ) -> CustomObject:
     """An object of a document; `unknown` gains the complaints about fields that are not known.
 
-    With `odd_numbers`, where some may not be as Go has them, the document stays as it is; without, what is in it is
-    used up.  Where its managedFields still are the list `managers`, the object is made without them.
+    A document that is `shared` stays as it is; what is in others is used up.  Where its managedFields still are the
+    list `managers`, the object is made without them.
     Raises Malformed.
     """
     members = {name: part for name, part in document.items() if name not in META_FIELDS}
-    if odd_numbers:
-        members = _go_numbers(members)
     api_version, kind = document.get("apiVersion") or "", document.get("kind") or ""
     given = document.get("metadata")
     if managers and isinstance(given, dict) and given.get("managedFields") is managers:
@@ -149,11 +145,15 @@ def read(
     found: list[str] = []
     metadata = _metadata({} if given is None else given, found, "metadata")
     if kind == version.kind and api_version == version.api_version:
-        paths: list[str] = []
-        version.coerce(members, paths)
-        found += [f'unknown field "{path}"' for path in sorted(paths)]
-        if version.has_embedded:
-            _coerce_embedded(members, version.schema, "", found)
+        if not version.fits(members):
+            members = _go_numbers(members)
+            paths: list[str] = []
+            version.coerce(members, paths)
+            found += [f'unknown field "{path}"' for path in sorted(paths)]
+            if version.has_embedded:
+                _coerce_embedded(members, version.schema, "", found)
+        elif shared and version.has_defaults:
+            members = copied(members)
         version.default(members)
     if unknown is not None:
         unknown += found

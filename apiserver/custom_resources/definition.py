@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from api.apiextensions_v1 import (
-    CustomResourceConversion,
     CustomResourceDefinition,
     CustomResourceDefinitionVersion,
     JSONSchemaProps,
@@ -19,6 +18,7 @@ from apiserver.custom_resources.field_schema import field_schema
 from apiserver.custom_resources.object import CustomObject
 from apiserver.custom_resources.version_order import version_rank
 from apiserver.registry.schema_defaulting import fill_in, has_defaults
+from apiserver.registry.schema_fits import Fits, object_fits
 from apiserver.registry.schema_pruning import drop_nulls, prune
 from apiserver.registry.schema_rules import has_rules
 from apiserver.registry.structural_schemas import subschemas
@@ -100,8 +100,13 @@ class Version:
         return _keys_lists(self.schema)
 
     @cached_property
-    def _has_defaults(self) -> bool:
+    def has_defaults(self) -> bool:
         return has_defaults(self.schema)
+
+    @cached_property
+    def fits(self) -> Fits:
+        """Whether the members of an object need no closer look: there is nothing to drop, and all is valid."""
+        return object_fits(self.schema)
 
     # --- values ------------------------------------------------------------------------------------
 
@@ -112,7 +117,7 @@ class Version:
 
     def default(self, members: dict[str, Any]) -> None:
         """Fill in what the schema has defaults for, in place."""
-        if self._has_defaults:
+        if self.has_defaults:
             fill_in(members, self.schema)
 
 
@@ -128,25 +133,18 @@ class Definition:
         self.versions: Mapping[str, Version] = {v.name: Version(definition, v) for v in spec.versions}
         self.storage = next(self.versions[v.name] for v in spec.versions if v.storage)
         self.served = [self.versions[v.name] for v in spec.versions if v.served]
-        self.conversion = spec.conversion or CustomResourceConversion(strategy="None")
-        self.terminating = has_condition(definition, "Terminating")
+        conversion = spec.conversion
+        self.webhook = conversion.webhook if conversion is not None and conversion.strategy == "Webhook" else None
+        """What shows objects of one version in another; without it only their apiVersion is another."""
+        self.terminating = False
+        """Whether it is being deleted: nothing is created any more."""
         self.selectable = sorted({f.jsonPath.lstrip(".") for v in spec.versions for f in v.selectableFields})
         """The paths that are selectable in any version."""
-
-    @property
-    def converts(self) -> bool:
-        """Whether objects need a webhook to be shown in another version."""
-        return self.conversion.strategy == "Webhook"
 
 
 def signature(definition: CustomResourceDefinition) -> bytes:
     """What serving a definition depends on: as long as it stays, nothing needs to be done."""
-    served = {
-        "served": is_served(definition),
-        "terminating": has_condition(definition, "Terminating"),
-        "names": definition.status.acceptedNames.to_dict(),
-    }
-    return repr(served).encode() + definition.spec.encode()
+    return definition.status.acceptedNames.encode() + definition.spec.encode()
 
 
 def is_served(definition: CustomResourceDefinition) -> bool:

@@ -9,6 +9,7 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from apiserver.answer import PageNotFound
 from apiserver.custom_resources.decoding import decode_applied, decode_patched, decode_request
 from apiserver.custom_resources.definition import Definition, Version
 from apiserver.custom_resources.strategy import CustomResources
-from apiserver.endpoint import Endpoint
+from apiserver.endpoint import API, Endpoint
 from apiserver.patch.managed_fields import NotOfVersion
 from apiserver.patch.request import PatchRequest
 from apiserver.patch.typed import problems
@@ -32,7 +33,6 @@ from apiserver.request import RequestInfo
 if TYPE_CHECKING:
     from apiserver.storage.entry import Entry
     from apiserver.storage.protocol import Revision
-    from apiserver.storage.watch_cache import WatchCache
 
 _REMEMBERED = 100_000
 """Objects that are kept as they are shown, where that is not as they are stored."""
@@ -43,8 +43,10 @@ class CustomEndpoint(Endpoint):
 
     custom = True
 
-    def __init__(self, definition: Definition, version: Version, cache: WatchCache, fresh_since: Revision) -> None:
-        super().__init__(version.resource, _NONE, cache)
+    def __init__(self, definition: Definition, version: Version, api: API, fresh_since: Revision) -> None:
+        super().__init__(version.resource, _NONE, api.cache)
+        self._api = api
+        self.converts = definition.webhook is not None
         self.definition, self.version = definition, version
         self.owns_storage = False
         self.retired = False
@@ -65,6 +67,14 @@ class CustomEndpoint(Endpoint):
     @property
     def schema(self) -> Schema:
         return self.version.field_schema
+
+    @property
+    def discovered(self) -> Resource:
+        """The resource as discovery lists it: of what is being deleted nothing can be made or changed."""
+        if not self.definition.terminating:
+            return self.resource
+        verbs = tuple(verb for verb in self.resource.verbs if verb not in ("create", "patch", "update"))
+        return replace(self.resource, verbs=verbs)
 
     # --- who may ask what ------------------------------------------------------------------------
 
@@ -128,38 +138,92 @@ class CustomEndpoint(Endpoint):
         shown = self._shown.get(entry.key)
         if shown is not None and shown[0] is entry:
             return shown[1]
-        document = orjson.loads(entry.body)
-        metadata = document.pop("metadata")
-        members = self._in_this_version(document.pop("apiVersion"), document)
-        body = orjson.dumps({"metadata": metadata, **members})
-        if entry.revision:
-            if len(self._shown) >= _REMEMBERED:
-                self._shown.clear()
-            self._shown[entry.key] = (entry, body)
-        return body
+        source, metadata, members = self._read_stored(entry)
+        if source is not self.version:
+            if self.converts:
+                raise StatusError(f"{source.api_version}, Kind={source.kind} has not been converted")
+            self.version.coerce(members)
+        return self._remember(entry, metadata, members)
 
-    def _in_this_version(self, api_version: str, members: dict[str, Any]) -> dict[str, Any]:
-        """The members of an object that is stored in some version, which are used up."""
+    def _read_stored(self, entry: Entry) -> tuple[Version, Any, dict[str, Any]]:
+        """The version a stored object is in, its metadata and its other members.  Raises StatusError."""
+        members = orjson.loads(entry.body)
+        metadata, api_version = members.pop("metadata"), members.pop("apiVersion")
         source = self.definition.versions.get(api_version.rpartition("/")[2])
         if source is None:
             raise StatusError(f"request to convert CR from an invalid group/version: {api_version}")
-        source.coerce(members)
+        if not source.fits(members):
+            source.coerce(members)
         source.default(members)
-        if source is not self.version:
-            self.version.coerce(members)
-        return members
+        return source, metadata, members
+
+    def _remember(self, entry: Entry, metadata: Any, members: dict[str, Any]) -> bytes:
+        body = orjson.dumps({"metadata": metadata, **members})
+        if len(self._shown) >= _REMEMBERED:
+            self._shown.clear()
+        self._shown[entry.key] = (entry, body)
+        return body
+
+    async def prepare(self, entries: Sequence[Entry]) -> None:
+        if not self.converts:
+            return
+        waiting: dict[Version, list[tuple[Entry, dict[str, Any]]]] = {}
+        for entry in entries:
+            shown = self._shown.get(entry.key)
+            if shown is None or shown[0] is not entry:
+                source, metadata, members = self._read_stored(entry)
+                if source is not self.version:
+                    whole = {"apiVersion": source.api_version, "kind": source.kind, "metadata": metadata, **members}
+                    waiting.setdefault(source, []).append((entry, whole))
+        for source, found in waiting.items():
+            if len(self._shown) + len(found) >= _REMEMBERED:
+                self._shown.clear()
+            converted = await self._convert([whole for _, whole in found], source, self.version)
+            for (entry, _), members in zip(found, converted, strict=True):
+                metadata = members.pop("metadata")
+                self._remember(entry, metadata, members)
+
+    async def in_storage_version(self, document: dict[str, Any]) -> dict[str, Any]:
+        storage = self.definition.storage
+        if storage is self.version:
+            return document
+        whole = {**document, "apiVersion": self.version.api_version, "kind": self.version.kind}
+        [converted] = await self._convert([whole], self.version, storage)
+        return converted
+
+    async def _convert(self, objects: list[dict[str, Any]], source: Version, target: Version) -> list[dict[str, Any]]:
+        """Whole objects of one version as those of another, without kind and apiVersion, cut to its schema."""
+        from apiserver.custom_resources.conversion import convert  # few definitions have a webhook
+
+        assert self.definition.webhook is not None
+        converted = await convert(self.definition.webhook, self._api.webhook_client, objects, source, target)
+        for document in converted:
+            del document["apiVersion"], document["kind"]
+            metadata = document.pop("metadata")
+            target.coerce(document)
+            document["metadata"] = metadata
+        return converted
 
     def in_version(self, api_version: str, document: dict[str, Any]) -> tuple[Schema, dict[str, Any]] | None:
         other = self.definition.versions.get(api_version.rpartition("/")[2])
-        if other is None or other.api_version != api_version:
-            return None
+        if other is None or other.api_version != api_version or self.converts:
+            return None  # what a webhook would have to show is as good as gone here, where nobody can wait for it
         if (problem := next(problems(other.field_schema, document), None)) is not None:
             raise NotOfVersion(problem)
         return other.field_schema, document
 
     def converted(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
         other = self.definition.versions.get(api_version.rpartition("/")[2])
-        return document if other is not None and other.api_version == api_version else None
+        known = other is not None and other.api_version == api_version and not self.converts
+        return document if known else None
+
+    async def convert(self, api_version: str, document: dict[str, Any]) -> dict[str, Any] | None:
+        other = self.definition.versions.get(api_version.rpartition("/")[2])
+        if other is None or other.api_version != api_version or not self.converts:
+            return self.converted(api_version, document)
+        whole = {**document, "apiVersion": self.version.api_version, "kind": self.version.kind}
+        [converted] = await self._convert([whole], self.version, other)
+        return converted
 
     def equivalents(self) -> list[Resource]:
         return [version.resource for version in self.definition.served if version is not self.version]
@@ -169,8 +233,9 @@ class CustomEndpoint(Endpoint):
         metadata.pop("resourceVersion", None)
         members = {name: value for name, value in document.items() if name not in ("metadata", "kind", "apiVersion")}
         storage = self.definition.storage
-        if storage is not self.version:
+        if storage is not self.version and not self.converts:
             storage.coerce(members)
+        storage.default(members)  # also in what was left out of the write, such as status: it is read so anyway
         version = {"apiVersion": storage.api_version}
         if self.retired:
             return {"metadata": metadata, **version, **members}

@@ -26,24 +26,21 @@ class GroupVersions:
     def __init__(self, api: API, user: User) -> None:
         self._api, self._user = api, user
         self._services = api.endpoint_of(APIService)
-        self._present: set[str] | None = None
-        """Those that are there by this, None before the first look."""
 
     async def bring_in_step(self) -> None:
         """One for each group version that is served, and none for those that are no longer."""
         wanted = {f"{version}.{group}": (group, version) for group, version, _ in self._api.custom}
-        if self._present is None:
-            self._present = set(self._found())
-        for name in wanted.keys() - self._present:
+        found = self._found()
+        for name in wanted.keys() - found:
             await self._create(name, *wanted[name])
-        for name in self._present - wanted.keys():
+        for name in found - wanted.keys():
             with contextlib.suppress(NotFound):
                 await delete_object(self._write(), name, DeleteOptions())
-        self._present = set(wanted)
 
-    def _found(self) -> list[str]:
+    def _found(self) -> set[str]:
+        """Those that are there by this: what somebody else has made for a group version stays."""
         entries = self._api.cache.list(self._services.prefix)
-        return [entry.name for entry in entries if entry.labels.get(LABEL) == _KEPT]
+        return {entry.name for entry in entries if entry.labels.get(LABEL) == _KEPT}
 
     async def _create(self, name: str, group: str, version: str) -> None:
         spec = APIServiceSpec(

@@ -62,8 +62,7 @@ def _kinds() -> dict[Any, list[Document]]:
 
 def add_components(version: Version, components: Components) -> tuple[Document, Document]:
     """References to the kind of a version and to its lists, which are added."""
-    group, kind = version.group_version.group, version.kind
-    prefix = ".".join([*reversed(group.split(".")), version.group_version.version, ""])
+    kind, prefix = version.kind, component_prefix(version)
     name, list_name = prefix + kind, prefix + version.resource.list_kind
     described = _published(orjson.loads(version.schema.encode()), components)
     described.setdefault("type", "object")
@@ -118,16 +117,20 @@ def _published(schema: Document, components: Components) -> Document:
     return result
 
 
-def in_swagger(built_in: Document, versions: Iterable[Version]) -> Document:
-    """The v2 document of what is built in, which is used up, with that of custom resources."""
-    found = list(versions)
-    whole = swagger(_INFO, *_described(found))
-    kinds = {each["kind"] for version in found for each in (_gvk(version, version.kind),)}
-    for name, schema in whole["definitions"].items():
-        if name not in built_in["definitions"]:
-            built_in["definitions"][name] = in_v2(schema) if name.rpartition(".")[2] in kinds else schema
-    built_in["paths"] |= whole["paths"]
-    return built_in
+def in_swagger(version: Version) -> tuple[Document, Document]:
+    """The paths and the definitions that a version adds to the v2 document: the rest of what it speaks of is built
+    in."""
+    paths, components = _described([version])
+    whole = swagger(_INFO, paths, components)
+    prefix = component_prefix(version)
+    definitions = {name: value for name, value in whole["definitions"].items() if name.startswith(prefix)}
+    definitions[prefix + version.kind] = in_v2(definitions[prefix + version.kind])
+    return whole["paths"], definitions
+
+
+def component_prefix(version: Version) -> str:
+    """How the names of a version's components begin: `com.example.v1.`."""
+    return ".".join([*reversed(version.group_version.group.split(".")), version.group_version.version, ""])
 
 
 def _described(versions: Iterable[Version]) -> tuple[dict[str, Document], dict[str, Document]]:

@@ -57,12 +57,11 @@ class CustomResources(Strategy[Any]):
         self.resource = version.resource  # type: ignore[misc]
         self.columns = columns(version)  # type: ignore[misc]
         self.subresources = tuple(_subresources(version))  # type: ignore[misc]
-        self._version, self._terminating = version, definition.terminating
-        self._stored_fields = definition.selectable
+        self._definition, self._version = definition, version
         self._selectable = frozenset(field.jsonPath.lstrip(".") for field in version.spec.selectableFields)
 
     def authorize(self, new: CustomObject, old: CustomObject | None, context: Context) -> None:
-        if old is None and self._terminating:
+        if old is None and self._definition.terminating:
             resource, name = self.resource, new.metadata.name
             why = "create not allowed while custom resource definition is terminating"
             details = StatusDetails(name=name, group=resource.group, kind=resource.plural)
@@ -94,7 +93,7 @@ class CustomResources(Strategy[Any]):
         yield from new.forgiven
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
-        return {path: _selectable(dig(document, path)) for path in self._stored_fields}
+        return {path: _selectable(dig(document, path)) for path in self._definition.selectable}
 
     def selectable_field_names(self) -> frozenset[str]:
         return self._selectable

@@ -5,23 +5,27 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/
 
 from __future__ import annotations
 
-import csv
+import base64
+import binascii
 import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from api.errors import Unauthorized
 from apiserver.request import ASGI, Receive, Request, Scope, Send, User, request_of
+
+if TYPE_CHECKING:
+    from apiserver.filters.request_header import FrontProxy
 
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 ANONYMOUS = User("system:anonymous", groups=(UNAUTHENTICATED,))
 
-
-class TokenFileError(Exception):
-    """The file of static tokens is malformed; says where."""
+TOKEN_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io."
+"""How the name of a WebSocket's subprotocol begins that is a token, and is nobody else's to see."""
+_UID = "1.3.6.1.4.1.57683.2"
+"""The attribute of a subject that holds a user's uid, among Kubernetes' own object identifiers."""
 
 
 class Authenticator(Protocol):
@@ -36,78 +40,73 @@ class Authenticator(Protocol):
 
 
 def user_of_certificate(certificate: Mapping[str, Any] | None, encoded: bytes | None) -> User | None:
-    """The user a verified client certificate names: CN is the user, each O a group.
+    """The user a verified client certificate names: CN is the user, each O a group, and one attribute may be the uid.
 
     `encoded` is the certificate in DER; its digest tells credentials of one user apart (KEP-4193).
     """
     if not certificate or encoded is None:
         return None
-    name, groups = "", []
+    name, groups, uids = "", [], []
     for relative in certificate.get("subject", ()):
         for attribute, value in relative:
             if attribute == "commonName":
                 name = value
             elif attribute == "organizationName":
                 groups.append(value)
-    if not name:
+            elif attribute == _UID:
+                uids.append(value)
+    if not name or len(uids) > 1:
         return None
     digest = hashlib.sha256(encoded).hexdigest()
     extra = {"authentication.kubernetes.io/credential-id": [f"X509SHA256={digest}"]}
-    return User(name, groups=(*groups, AUTHENTICATED), extra=extra)
+    return User(name, "".join(uids), (*groups, AUTHENTICATED), extra)
 
 
 class ClientCertificates:
-    """The certificate of the TLS connection; the handshake has checked it against the client CA already."""
+    """The certificate of the TLS connection; the handshake has checked it against the CAs already."""
 
     async def authenticate(self, request: Request) -> User | None:
-        user: User | None = request.scope.get("client_user")
-        return user
+        shown: User | FrontProxy | None = request.scope.get("client_user")
+        return shown if shown is None or isinstance(shown, User) else shown.user(request)
 
 
-class StaticTokens:
-    """`--token-auth-file`: csv lines of token, user, uid and, optionally, quoted comma-separated groups."""
+@dataclass(frozen=True)
+class Anonymous:
+    """Whether requests without credentials are served; with `paths`, only those for one of them."""
 
-    def __init__(self, users: Mapping[str, User]) -> None:
-        self._users = {token.encode(): user for token, user in users.items()}
+    enabled: bool = True
+    paths: frozenset[str] | None = None
 
-    @classmethod
-    def from_file(cls, path: Path) -> StaticTokens:
-        users = {}
-        try:
-            lines = path.read_text().splitlines()
-        except OSError as error:
-            raise TokenFileError(f"cannot read {path}: {error.strerror}") from None
-        for number, row in enumerate(csv.reader(lines, skipinitialspace=True), start=1):
-            if not row or row[0].lstrip().startswith("#"):
-                continue
-            if len(row) < 3 or not row[0] or not row[1]:
-                raise TokenFileError(f'{path}, line {number}: write token,user,uid or token,user,uid,"group,group"')
-            groups = [group.strip() for group in row[3].split(",") if group.strip()] if len(row) > 3 else []
-            users[row[0]] = User(row[1], row[2], (*groups, AUTHENTICATED))
-        return cls(users)
-
-    async def authenticate(self, request: Request) -> User | None:
-        token = bearer_token(request)
-        if not token:
-            return None
-        # Every known token is compared, in constant time, so that timing tells nothing about any of them.
-        found = None
-        for known, user in self._users.items():
-            if hmac.compare_digest(token, known):
-                found = user
-        return found
+    def admits(self, path: str) -> bool:
+        return self.enabled and (self.paths is None or path in self.paths)
 
 
-def bearer_token(request: Request) -> bytes:
-    """The token of `Authorization: Bearer …`, or of a WebSocket's subprotocol; empty without one."""
+def bearer_token(request: Request) -> str:
+    """The token of `Authorization: Bearer …`, or of a WebSocket's subprotocol; empty without one.
+
+    Browsers cannot give a WebSocket headers
+    (https://kubernetes.io/docs/reference/access-authn-authz/authentication/, and kubernetes/kubernetes#47740).
+    """
     kind, _, token = request.headers.get(b"authorization", b"").strip().partition(b" ")
-    return token.strip() if kind.lower() == b"bearer" else b""
+    if kind.lower() == b"bearer":
+        return token.strip().decode("utf-8", "surrogateescape")
+    for offered in request.scope.get("subprotocols", ()):
+        if offered.startswith(TOKEN_SUBPROTOCOL):
+            return _decoded(offered.removeprefix(TOKEN_SUBPROTOCOL))
+    return ""
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise Unauthorized("Unauthorized") from None
 
 
 class AuthenticationFilter:
-    """Asks each authenticator in turn; a token that none knows is refused, no credential at all is anonymous."""
+    """Asks each authenticator in turn; a credential that is wrong is refused, none at all is anonymous."""
 
-    def __init__(self, app: ASGI, authenticators: Sequence[Authenticator], *, anonymous: bool) -> None:
+    def __init__(self, app: ASGI, authenticators: Sequence[Authenticator], *, anonymous: Anonymous) -> None:
         self._app = app
         self._authenticators = authenticators
         self._anonymous = anonymous
@@ -123,6 +122,6 @@ class AuthenticationFilter:
             user = await authenticator.authenticate(request)
             if user is not None:
                 return user
-        if bearer_token(request) or not self._anonymous:
+        if not self._anonymous.admits(request.path):
             raise Unauthorized("Unauthorized")
         return ANONYMOUS

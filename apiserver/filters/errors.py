@@ -43,6 +43,9 @@ class ErrorFilter:
                 await self._refuse(BadRequest("exceeded max depth"), scope, receive, watched_send, False)
                 return
             log.exception("%s %s failed", scope.get("method", "CONNECT"), scope["path"])
+            request = scope.get("nanokube.request")
+            if request is not None and request.audit is not None:
+                request.audit.panicked(error)
             if started:
                 raise
             await self._refuse(

@@ -13,8 +13,6 @@ from typing import Any
 from apiserver.request import ASGI, Receive, Scope, Send, request_of
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
-_CONNECTING = ("attach", "exec", "log", "portforward", "proxy")
-"""Subresources whose requests last as long as their clients like."""
 _VERBS = {"create": "POST", "update": "PUT"}
 """What metrics call a verb, where not by its own name in capitals."""
 
@@ -101,7 +99,7 @@ class MetricsFilter:
         verb = _VERBS.get(info.verb, info.verb.upper())
         dry_run = "" if "dryRun" not in request.query else "All" if request.query["dryRun"] == "All" else "invalid"
         labels = (verb, info.group, info.version, info.resource, info.subresource, where, dry_run)
-        long_running = info.verb == "watch" or info.subresource in _CONNECTING
+        long_running = info.verb == "watch" or info.connects
         kind = "readOnly" if info.verb in ("get", "list") else "mutating"
         code = 0
 

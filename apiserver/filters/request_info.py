@@ -48,9 +48,11 @@ def parse(method: str, path: str, query: dict[str, str]) -> RequestInfo:
             info.verb = "list" if watch in ("false", "0") else "watch"
         elif info.verb == "delete":
             info.verb = "deletecollection"
-        if info.verb in ("list", "watch", "deletecollection") and "fieldSelector" in query:
-            info.field_selector = query["fieldSelector"]
-            info.selected = _selected_name(info.field_selector)
+        if query and info.verb in ("list", "watch", "deletecollection"):
+            info.label_selector = query.get("labelSelector", "")
+            if "fieldSelector" in query:
+                info.field_selector = query["fieldSelector"]
+                info.selected = _selected_name(info.field_selector)
     return info
 
 

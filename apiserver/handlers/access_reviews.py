@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from api.authorization_v1 import (
-    FieldSelectorAttributes,
     LocalSubjectAccessReview,
     NonResourceAttributes,
     NonResourceRule,
@@ -25,8 +24,8 @@ from api.authorization_v1 import (
 from api.errors import BadRequest, FieldError, invalid, invalid_value, required
 from api.meta_v1 import ObjectMeta
 from api.scheme import AUTHORIZATION_V1
-from api.selectors import FieldTerm
-from apiserver.authorization.node import CANNOT_LIST
+from apiserver.authorization.authorizer import CANNOT_LIST, settled
+from apiserver.authorization.selectors import unreadable, written_field_selector, written_label_selector
 from apiserver.endpoint import API
 from apiserver.registry.internal_form import internal, metadata_form
 from apiserver.registry.labels import validate_operator, validate_requirement
@@ -35,12 +34,12 @@ from apiserver.request import Request, RequestInfo, User
 
 async def may_i(api: API, request: Request, obj: SelfSubjectAccessReview) -> None:
     _refuse([*_validate_spec(obj.spec), *_validate_metadata(obj.metadata)])
-    _decide(api, request.user, obj)
+    await _decide(api, request.user, obj)
 
 
 async def may_they(api: API, request: Request, obj: SubjectAccessReview) -> None:
     _refuse([*_validate_spec(obj.spec), *_validate_user(obj.spec), *_validate_metadata(obj.metadata)])
-    _decide(api, _subject(obj.spec), obj)
+    await _decide(api, _subject(obj.spec), obj)
 
 
 async def may_they_here(api: API, request: Request, obj: LocalSubjectAccessReview) -> None:
@@ -56,7 +55,7 @@ async def may_they_here(api: API, request: Request, obj: LocalSubjectAccessRevie
         shown = internal(spec.nonResourceAttributes)
         errors.append(invalid_value("spec.nonResourceAttributes", shown, "disallowed on this kind of request"))
     _refuse(errors)
-    _decide(api, _subject(spec), obj)
+    await _decide(api, _subject(spec), obj)
 
 
 async def what_may_i(api: API, request: Request, obj: SelfSubjectRulesReview) -> None:
@@ -80,32 +79,24 @@ def _subject(spec: Any) -> User:
     return User(spec.user, spec.uid, tuple(spec.groups), spec.extra)
 
 
-def _decide(api: API, user: User, obj: Any) -> None:
+async def _decide(api: API, user: User, obj: Any) -> None:
     resource, path = obj.spec.resourceAttributes, obj.spec.nonResourceAttributes
     info = _resource_info(resource) if resource is not None else _path_info(path)
-    obj.status = SubjectAccessReviewStatus(
-        allowed=api.authorizer.allows(user, info), reason=api.authorizer.reason(user, info)
-    )
+    authorizer = api.authorizer
+    obj.status = status = SubjectAccessReviewStatus(allowed=await settled(lambda: authorizer.allows(user, info)))
+    status.denied = not status.allowed and await settled(lambda: authorizer.denies(user, info))
+    status.reason = await settled(lambda: authorizer.reason(user, info))
+    errors = [await settled(lambda: authorizer.error(user, info)), *(unreadable(resource) if resource else ())]
+    status.evaluationError = "; ".join(filter(None, errors))
 
 
 def _resource_info(asked: ResourceAttributes) -> RequestInfo:
     return RequestInfo(
         path="", verb=asked.verb, is_resource=True, group=asked.group, version=asked.version,
         namespace=asked.namespace, resource=asked.resource, subresource=asked.subresource, name=asked.name,
-        field_selector=_field_selector(asked.fieldSelector),
+        field_selector=written_field_selector(asked.fieldSelector),
+        label_selector=written_label_selector(asked.labelSelector),
     )  # fmt: skip
-
-
-def _field_selector(asked: FieldSelectorAttributes | None) -> str:
-    """As a client would write it; conditions that nobody can write there are left out, as Kubernetes does."""
-    if asked is None:
-        return ""
-    terms = (
-        FieldTerm(requirement.key, requirement.values[0], requirement.operator == "NotIn")
-        for requirement in asked.requirements
-        if requirement.operator in ("In", "NotIn") and len(requirement.values) == 1
-    )
-    return asked.rawSelector or ",".join(map(str, terms))
 
 
 def _path_info(asked: NonResourceAttributes) -> RequestInfo:

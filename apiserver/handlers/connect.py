@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 from api.core_v1 import Node, Pod
 from api.errors import BadRequest, InternalError, ServiceUnavailable, from_answer, not_found
 from apiserver.endpoint import API
+from apiserver.filters.authentication import TOKEN_SUBPROTOCOL
 from apiserver.handlers.log_options import log_parameters
 from apiserver.request import Receive, Request, Send
 
@@ -157,17 +159,30 @@ def _exec_parameters(request: Request) -> list[tuple[str, str]]:
     return commands + [(theirs, "1") for ours, theirs in _STREAMS.items() if request.flag(ours)]
 
 
-async def relay_websocket(url: str, tls: ssl.SSLContext | None, request: Request, receive: Receive, send: Send) -> None:
-    """exec, attach, portforward, proxy over WebSocket: messages are passed on unchanged in both directions."""
+async def relay_websocket(
+    url: str,
+    tls: ssl.SSLContext | None,
+    request: Request,
+    receive: Receive,
+    send: Send,
+    *,
+    headers: Sequence[tuple[str, str]] = (),
+    server_name: str | None = None,
+) -> None:
+    """exec, attach, portforward, proxy over WebSocket: messages are passed on unchanged in both directions.
+
+    `server_name` is what the certificate of the other end must be for, its host when not given.
+    """
     import websockets.asyncio.client as websockets
     from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-    asked = request.scope.get("subprotocols") or []
+    asked = [name for name in request.scope.get("subprotocols") or () if not name.startswith(TOKEN_SUBPROTOCOL)]
     offered: list[Any] = [_TUNNEL_ALIAS if name == _TUNNEL else name for name in asked]
+    named: dict[str, Any] = {"server_hostname": server_name} if server_name else {}
     try:
         upstream = await websockets.connect(
             url, ssl=tls, subprotocols=offered or None, max_size=None, compression=None,
-            ping_interval=None, open_timeout=10, proxy=None,
+            ping_interval=None, open_timeout=10, proxy=None, additional_headers=headers, **named,
         )  # fmt: skip
     except InvalidStatus as error:
         raise from_answer(error.response.status_code, bytes(error.response.body or b"")) from None

@@ -9,6 +9,7 @@ from typing import Any
 
 from apiserver.admission import chain
 from apiserver.admission.plugin import AdmissionRequest
+from apiserver.authorization.authorizer import begun_anew
 from apiserver.endpoint import API, Endpoint
 from apiserver.request import Request
 
@@ -21,9 +22,10 @@ async def admit_connection(api: API, endpoint: Endpoint, request: Request) -> No
     asked = AdmissionRequest(
         "CONNECT", endpoint.resource, info.subresource, info.namespace, info.name, connect_options(request), None,
         request.user.name, request.user.groups, False, api.context(request.user), request.warnings,
+        request.annotations,
     )  # fmt: skip
-    await chain.mutate(api, asked)
-    await chain.admit(api, asked)
+    await begun_anew(lambda: chain.mutate(api, asked), request.warnings)
+    await begun_anew(lambda: chain.admit(api, asked), request.warnings)
 
 
 def connect_options(request: Request) -> dict[str, Any]:

@@ -78,6 +78,8 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
         current = api.cache.get(key)
         if current is None:
             raise write.missing(name)
+        if endpoint.converts:
+            await endpoint.prepare([current])
         stored = StoredObject(endpoint, current)
         obj = stored.decode()
         _check_preconditions(write, obj, options)

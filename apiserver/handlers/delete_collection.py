@@ -20,8 +20,9 @@ async def delete_objects(write: Write, entries: Sequence[Entry], options: Delete
 
     async def delete_one(entry: Entry) -> None:
         one = Write(
-            write.api, write.endpoint, write.user, write.options, entry.namespace, write.warnings, nameless=True
-        )
+            write.api, write.endpoint, write.user, write.options, entry.namespace, write.warnings, nameless=True,
+            audit_annotations=write.audit_annotations,
+        )  # fmt: skip
         async with places:
             try:
                 await delete_object(one, entry.name, options.copy_deep())

@@ -29,7 +29,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
     """The change a patch makes.  Raises BadRequest when the patch itself is malformed."""
     if kind == APPLY_PATCH:
         return _applying(write, body)
-    request = PatchRequest(kind, body, write.options.field_validation)
+    request = PatchRequest(kind, body, write.options.field_validation, custom=write.endpoint.custom)
     model: type[Model] = write.endpoint.model
     shared = [name for name in shareable(model) if request.leaves_alone(name)]
 

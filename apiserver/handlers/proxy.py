@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _SCHEMES = ("", "http", "https")
 # Meaningful for one connection only (RFC 9110, section 7.6.1), or the client's credentials for this server.
-_NOT_PASSED_ON = frozenset({
+NOT_PASSED_ON = frozenset({
     b"authorization", b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 # What this server says itself, or has acted upon.
-_SAID_ANEW = (b"impersonate-", b"x-forwarded-for", FORWARDED_URI)
+_SAID_ANEW = (b"impersonate-", b"x-forwarded-for", b"x-remote-", FORWARDED_URI)
 _CONNECT_TIMEOUT = 30.0  # seconds
 
 
@@ -81,7 +81,7 @@ async def serve_proxy(
     else:
         prefix = request.path.removesuffix(path)
         url = f"{target.scheme}://{target.authority}{suffix}"
-        headers = _headers(request, prefix + quoted)
+        headers = forwarded_headers(request, prefix + quoted)
         message = httpx.Request(request.method, url, headers=headers, content=_body(request))
         await _relay(target, message, prefix, request, receive, send)
 
@@ -217,7 +217,7 @@ async def _relay(
 
 
 async def _answer(upstream: httpx.Response, prefix: str, request: Request, receive: Receive, send: Send) -> None:
-    headers = [(name.lower(), value) for name, value in upstream.headers.raw if name.lower() not in _NOT_PASSED_ON]
+    headers = [(name.lower(), value) for name, value in upstream.headers.raw if name.lower() not in NOT_PASSED_ON]
     headers = rewrite_headers(headers, prefix, upstream.url)
     kind = upstream.headers.get("content-type", "").partition(";")[0].strip()
     page: bytes | None = None
@@ -232,9 +232,9 @@ async def _answer(upstream: httpx.Response, prefix: str, request: Request, recei
     await relay_body(upstream, receive, send)
 
 
-def _headers(request: Request, shown: str) -> list[tuple[bytes, bytes]]:
+def forwarded_headers(request: Request, shown: str) -> list[tuple[bytes, bytes]]:
     """What the target is told: the client's headers, and whom and where the request came from."""
-    headers = [(name, value) for name, value in request.scope["headers"] if name not in _NOT_PASSED_ON]
+    headers = [(name, value) for name, value in request.scope["headers"] if name not in NOT_PASSED_ON]
     headers = [(name, value) for name, value in headers if not name.startswith(_SAID_ANEW)]
     headers.append((FORWARDED_URI, shown.encode("latin-1", "replace")))
     client = request.scope.get("client")
@@ -246,9 +246,11 @@ def _headers(request: Request, shown: str) -> list[tuple[bytes, bytes]]:
 
 def _body(request: Request) -> AsyncIterator[bytes] | None:
     """The request's body as it comes; None when it has none."""
-    if b"content-length" not in request.headers and b"transfer-encoding" not in request.headers:
-        return None
-    return _chunks(request.receive)
+    return _chunks(request.receive) if has_body(request) else None
+
+
+def has_body(request: Request) -> bool:
+    return b"content-length" in request.headers or b"transfer-encoding" in request.headers
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:

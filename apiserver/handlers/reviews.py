@@ -16,23 +16,22 @@ from api.authorization_v1 import (
     SubjectAccessReview,
 )
 from api.core_v1 import Binding
-from api.errors import BadRequest, MethodNotAllowed, Unauthorized
+from api.errors import BadRequest, MethodNotAllowed
 from api.meta_v1 import ManagedFieldsEntry, StatusDetails
 from api.model import Model, without_nulls
 from api.schema import schema_of
 from api.scheme import CORE_V1, GroupVersion, resource_of
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.answer import Answer
+from apiserver.authentication.tokens import Rejected
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API
-from apiserver.filters.authentication import ANONYMOUS, AUTHENTICATED
 from apiserver.handlers import pod_subresources
 from apiserver.handlers.access_reviews import may_i, may_they, may_they_here, what_may_i
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.write import Write
 from apiserver.patch.managed_fields import update_managers
 from apiserver.request import Request, User
-from apiserver.service_account_tokens import ISSUER
 
 _AUTHENTICATION = GroupVersion("authentication.k8s.io", "v1")
 _AUTHORIZATION = GroupVersion("authorization.k8s.io", "v1")
@@ -64,7 +63,10 @@ async def review(api: API, request: Request) -> Answer:
     request.warnings += warnings
     if isinstance(obj, Binding):
         pods = api.endpoints["", "v1", "pods"]
-        write = Write(api, pods, request.user, options, info.namespace, request.warnings, "binding")
+        write = Write(
+            api, pods, request.user, options, info.namespace, request.warnings, "binding",
+            audit_annotations=request.annotations,
+        )  # fmt: skip
         await pod_subresources.bind(write, obj.metadata.name, obj)
         return Answer(
             201, document={"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
@@ -85,7 +87,8 @@ async def _admit(api: API, request: Request, model: type[Model], obj: Any, optio
         return
     asked = AdmissionRequest(
         "CREATE", resource_of(model), "", request.info.namespace, obj.metadata.name, obj, None, request.user.name,
-        request.user.groups, options.dry_run, api.context(request.user), request.warnings, options=options,
+        request.user.groups, options.dry_run, api.context(request.user), request.warnings,
+        request.annotations, options=options,
     )  # fmt: skip
     if admission.mutates:
         await admission.mutate(asked, plugins=False)
@@ -119,21 +122,13 @@ async def _whose_token(api: API, request: Request, obj: TokenReview) -> None:
     obj.status = status
     if not spec.token:
         raise BadRequest("token is required for TokenReview in authentication")
-    audiences = [ISSUER] if not spec.audiences or ISSUER in spec.audiences else []
+    bearers = api.bearers
     try:
-        if audiences:
-            scope = {**request.scope, "headers": [(b"authorization", b"Bearer " + spec.token.encode())]}
-            scope.pop("client_user", None)
-            user = await api.authenticate(Request(scope, request.receive))
-        else:
-            audiences = spec.audiences
-            user = api.tokens.check(spec.token, tuple(audiences))
-    except Unauthorized:
-        user = ANONYMOUS
-    if AUTHENTICATED not in user.groups:
-        status.error = "invalid bearer token"
+        user, audiences = await bearers.review(spec.token, tuple(spec.audiences) or bearers.audiences)
+    except Rejected as error:
+        status.error = str(error)
         return
-    status.authenticated, status.user, status.audiences = True, user_info(user), audiences
+    status.authenticated, status.user, status.audiences = True, user_info(user), list(audiences)
 
 
 _HANDLERS: dict[type[Model], Handler] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from api.errors import NotAcceptable
+from api.errors import NotAcceptable, StatusError
 from apiserver import tables
 from apiserver.answer import refusal
 from apiserver.endpoint import API, Endpoint
@@ -74,6 +74,12 @@ async def _relay(
     resource = endpoint.resource
     told = (resource.group, resource.group_version.version, resource.plural)
     while batch := await watch.next_batch():
+        if endpoint.converts:
+            try:
+                await endpoint.prepare([item.entry for item in batch if item.entry is not None])
+            except StatusError as error:  # what cannot be shown ends the watch
+                await sender.send([frames.frame(WatchItem("ERROR", error=error))])
+                return
         await sender.send([frames.frame(item) for item in batch])
         api.watch_events[told] += len(batch)
         if pause := watch.pause:
@@ -138,6 +144,7 @@ class _HTTPSender:
             (b"content-type", self._type.encode()),
             (b"audit-id", self._request.audit_id.encode()),
             (b"cache-control", b"no-cache, private"),
+            *self._request.answer_headers,
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         # The head goes out before there is an event: clients wait for it to know that the watch stands.

@@ -48,6 +48,8 @@ async def update_object(
                 return await create_object(write, new), True
             except AlreadyExists:
                 continue  # somebody else has created it meanwhile: it is to be updated
+        if endpoint.converts:
+            await endpoint.prepare([current])
         stored = StoredObject(endpoint, current)
         old = stored.typed
         new = transform(old, stored)
@@ -84,7 +86,7 @@ def _check_identity(write: Write, name: str, new: Any, old: Any, uid_is_conditio
 
 
 async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -> Entry:
-    endpoint, strategy, current = write.endpoint, write.endpoint.strategy, stored.entry
+    endpoint, strategy, api, current = write.endpoint, write.endpoint.strategy, write.api, stored.entry
     context = write.context()
     if write.target is None:
         strategy.authorize(new, old, context)
@@ -130,7 +132,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
         document = write.document(new, managers, stored)
         if ready_to_go(new, strategy.pending_finalizers(new)):
             return await _remove(write, document, current)
-        if unchanged(document, stored.document):
+        if unchanged(document, stored.document) and not await api.cache.is_stale(current.key):
             return current
         return await write.store_changed(document, current)
 
@@ -170,6 +172,7 @@ async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Ent
     if write.options.dry_run:
         return await write.store_changed(document, current)
     entry = await write.remove(document, current)
+    await write.endpoint.prepare([entry])
     await let_go(write, write.endpoint.decode(entry))
     return entry
 

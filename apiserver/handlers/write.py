@@ -55,6 +55,8 @@ class Write:
     and no webhook is asked, which would have to be there before the server is."""
     nameless: bool = False
     """Whether it is one of many: the client deletes a collection and names no object."""
+    audit_annotations: dict[str, str] = field(default_factory=dict)
+    """What admission tells the audit log."""
     _new: NewObject | None = field(default=None, init=False)
     """What is created, as JSON."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
@@ -80,6 +82,7 @@ class Write:
             dry_run=self.options.dry_run,
             context=self.context(),
             warnings=self.warnings,
+            audit_annotations=self.audit_annotations,
             options=self.options,
             old_document=None if stored is None else stored.document,
             nameless=self.nameless,
@@ -216,10 +219,15 @@ class Write:
             document["metadata"].pop("managedFields", None)
         return document
 
+    async def _stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
+        if self.endpoint.converts:
+            document = await self.endpoint.in_storage_version(document)
+        return self.endpoint.stored_form(document)
+
     async def store_new(self, document: dict[str, Any], namespace: str, name: str) -> Entry:
         """Raises AlreadyExists."""
         resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         value = _encoded(form)
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
@@ -232,7 +240,7 @@ class Write:
 
     async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
         """Raises RevisionMismatch when the object has changed or gone meanwhile."""
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         value = _encoded(form)
         if self.options.dry_run:
             return Entry.from_value(current.key, value, current.revision, None)
@@ -243,7 +251,7 @@ class Write:
 
     async def remove(self, document: dict[str, Any], current: Entry) -> Entry:
         """Take the object from the store; `document` is its last state.  Raises KeyMissing, RevisionMismatch."""
-        form = self.endpoint.stored_form(document)
+        form = await self._stored_form(document)
         return await self.api.cache.delete(current.key, orjson.dumps(form), current.revision, form)
 
     def conflict(self, name: str, why: str = MODIFIED) -> Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,7 @@ from apiserver.version import version
 Body = tuple[bytes, str]
 """A document's bytes and its entity tag, in quotes."""
 
+_EXTENDED = ("paths", "definitions")
 _INFO: Document = {"title": "Kubernetes"}
 
 
@@ -46,7 +48,10 @@ class Documents:
         self._built_in: Body | None = None
         """The v2 document without custom resources."""
         self._custom: dict[str, list[Any]] = {}
-        self._custom_bodies: dict[str, Body] = {}
+        self._custom_bodies: dict[str, tuple[list[Any], Body]] = {}
+        """The v3 documents of custom resources, with what they were made of."""
+        self._swagger: dict[Any, tuple[bytes, ...]] = {}
+        """What each version adds to the members of the v2 document that are `_EXTENDED`: the inside of an object."""
 
     def _follow(self) -> None:
         """Forget what was made of custom resources that have changed."""
@@ -60,7 +65,9 @@ class Documents:
             if endpoint.resource.group_version not in self._served:
                 versions.setdefault(endpoint.resource.group_version, []).append(endpoint.version)
         self._custom = {f"apis/{each}": found for each, found in versions.items()}
-        self._custom_bodies = {}
+        self._custom_bodies = {path: body for path, body in self._custom_bodies.items() if path in self._custom}
+        present = {version for found in versions.values() for version in found}
+        self._swagger = {version: parts for version, parts in self._swagger.items() if version in present}
 
     def v3_index(self) -> Body:
         """`/openapi/v3`: where each group version's document is, with a hash of its content in the URL."""
@@ -79,11 +86,12 @@ class Documents:
         """`/openapi/v3/<path>`: "api/v1", "apis/apps/v1"; None where nothing is."""
         self._follow()
         if path in self._custom:
-            if path not in self._custom_bodies:
+            versions = self._custom[path]
+            if path not in self._custom_bodies or self._custom_bodies[path][0] != versions:
                 from apiserver.custom_resources.openapi import document
 
-                self._custom_bodies[path] = _body(document(self._custom[path]))
-            return self._custom_bodies[path]
+                self._custom_bodies[path] = versions, _body(document(versions))
+            return self._custom_bodies[path][1]
         if path not in self._bodies:
             version = self._version_of(path)
             if version is None:
@@ -110,19 +118,31 @@ class Documents:
                 for served in self._served:
                     paths |= self._paths(served, components)
                 self._built_in = _body(swagger(self._info(), paths, components.documents))
-            self._v2 = self._built_in
-            if self._custom:
-                from apiserver.custom_resources.openapi import in_swagger
-
-                versions = [version for found in self._custom.values() for version in found]
-                self._v2 = _body(in_swagger(orjson.loads(self._built_in[0]), versions))
+            self._v2 = self._with_custom(self._built_in) if self._custom else self._built_in
         return self._v2
+
+    def _with_custom(self, built_in: Body) -> Body:
+        """The v2 document with what custom resources add.  That is kept encoded: there may be megabytes of it, of which
+        one definition's change changes little."""
+        from apiserver.custom_resources.openapi import in_swagger
+
+        for each in itertools.chain.from_iterable(self._custom.values()):
+            if each not in self._swagger:
+                self._swagger[each] = tuple(orjson.dumps(part)[1:-1] for part in in_swagger(each))
+        members = []
+        for name, value in orjson.loads(built_in[0]).items():
+            text = orjson.dumps(value)
+            if name in _EXTENDED:
+                added = (parts[_EXTENDED.index(name)] for parts in self._swagger.values())
+                text = b"{%b}" % b",".join([text[1:-1], *added])
+            members.append(orjson.dumps(name) + b":" + text)
+        return tagged(b"{%b}" % b",".join(members))
 
     def v2_protobuf(self) -> Body:
         """The same as protobuf, for clients that read nothing else."""
         self._follow()
         if self._v2_protobuf is None:
-            self._v2_protobuf = _tagged(gnostic.encode(orjson.loads(self.v2()[0])))
+            self._v2_protobuf = tagged(gnostic.encode(orjson.loads(self.v2()[0])))
         return self._v2_protobuf
 
     # --- pieces ------------------------------------------------------------------------------
@@ -170,8 +190,9 @@ def _kind(version: GroupVersion, kind: str) -> Document:
 
 
 def _body(document: Document) -> Body:
-    return _tagged(orjson.dumps(document))
+    return tagged(orjson.dumps(document))
 
 
-def _tagged(body: bytes) -> Body:
+def tagged(body: bytes) -> Body:
+    """A document with its entity tag."""
     return body, f'"{hashlib.sha512(body).hexdigest().upper()}"'

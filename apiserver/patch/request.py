@@ -51,8 +51,10 @@ def patch_type(content_type: str, custom: bool = False) -> str:
 class PatchRequest:
     """One JSON, merge or strategic merge patch.  Raises BadRequest for a body that is none."""
 
-    def __init__(self, kind: str, body: bytes, field_validation: str = "Warn") -> None:
+    def __init__(self, kind: str, body: bytes, field_validation: str = "Warn", *, custom: bool = False) -> None:
         self.kind, self.field_validation = kind, field_validation
+        self.custom = custom
+        """Whether it is for an object of no known type, whose members are shown in the order of their names."""
         self.complaints: list[str] = []
         """Members of the patch itself that are unknown or came twice."""
         self.patch = self._parsed(body)
@@ -193,7 +195,7 @@ class PatchRequest:
         if self.kind == STRATEGIC_MERGE_PATCH:
             shown = go_text(self.patch)
         else:
-            shown = _shown(document, self._touched())
+            shown = _sorted(document) if self.custom else _shown(document, self._touched())
         return invalid("", "", "", [invalid_value("patch", shown, problem)])
 
 
@@ -263,6 +265,10 @@ def _shown(document: Any, touched: set[str]) -> str:
         if managers := metadata.get("managedFields"):
             result["metadata"]["managedFields"] = [_in_order(each, _MANAGER_ORDER) for each in managers]
     return orjson.dumps(result).decode()
+
+
+def _sorted(document: Any) -> str:
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _by_name(value: Any) -> Any:

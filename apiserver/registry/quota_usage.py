@@ -66,13 +66,17 @@ def is_tracked(resource: str, name: str) -> bool:
 
 def applies(quota: ResourceQuota, resource: str, obj: Any) -> bool:
     """Whether an object counts for a quota: it limits something of it, and the object is in all its scopes."""
+    tracked = any(is_tracked(resource, name) for name in quota.status.hard)
+    return tracked and all(in_scope(resource, scope, obj) for scope in scopes_of(quota))
+
+
+def scopes_of(quota: ResourceQuota) -> list[ScopedResourceSelectorRequirement]:
+    """All scopes of a quota, in the form of those of its selector."""
     selector = quota.spec.scopeSelector
-    scopes = [
+    return [
         *(ScopedResourceSelectorRequirement(scopeName=each, operator="Exists") for each in quota.spec.scopes),
         *(selector.matchExpressions if selector is not None else ()),
     ]
-    tracked = any(is_tracked(resource, name) for name in quota.status.hard)
-    return tracked and all(_in_scope(resource, scope, obj) for scope in scopes)
 
 
 def unsaid(pod: Pod, names: Iterable[str]) -> str:
@@ -151,7 +155,8 @@ def _of_device_claim(claim: Any) -> Usage:
     return used
 
 
-def _in_scope(resource: str, scope: ScopedResourceSelectorRequirement, obj: Any) -> bool:
+def in_scope(resource: str, scope: ScopedResourceSelectorRequirement, obj: Any) -> bool:
+    """Whether an object of a resource is in a quota's scope."""
     name = scope.scopeName
     if resource == CLAIMS:
         return name == "VolumeAttributesClass" and _selects(scope, _attribute_classes(obj))

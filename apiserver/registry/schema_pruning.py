@@ -11,22 +11,31 @@ from api.apiextensions_v1 import JSONSchemaProps
 
 META_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 """What a whole object has besides what its schema names."""
+_NOTHING = JSONSchemaProps.model_validate({})
 
 
 def prune(
-    value: Any, schema: JSONSchemaProps, embedded: bool, unknown: list[str] | None = None, path: str = ""
+    value: Any,
+    schema: JSONSchemaProps,
+    embedded: bool,
+    unknown: list[str] | None = None,
+    path: str = "",
+    *,
+    preserving: bool = False,
 ) -> None:
     """Take the fields that the schema does not have out of the value, in place.
 
     `embedded`: whether the value is a whole object.  `unknown` gains the paths of what was taken out, where it
-    matters.
+    matters.  `preserving`: whether the value is an item of a list that keeps what is unknown.
     """
+    preserving = preserving or bool(schema.x_kubernetes_preserve_unknown_fields)
     if isinstance(value, list):
         if isinstance(schema.items, JSONSchemaProps):
             inner = schema.items
             for index, item in enumerate(value):
+                where, whole = f"{path}[{index}]", inner.x_kubernetes_embedded_resource
                 if isinstance(item, dict | list):
-                    prune(item, inner, inner.x_kubernetes_embedded_resource, unknown, f"{path}[{index}]")
+                    prune(item, inner, whole, unknown, where, preserving=preserving)
         return
     if not isinstance(value, dict):
         return
@@ -36,12 +45,13 @@ def prune(
         if embedded and name in META_FIELDS:
             continue
         below = properties.get(name, additional)
-        if isinstance(below, JSONSchemaProps):
-            if isinstance(part, dict | list):
-                where = f"{path}.{name}" if path else name
-                prune(part, below, below.x_kubernetes_embedded_resource, unknown, where)
-        elif below is not True and not schema.x_kubernetes_preserve_unknown_fields:
-            gone.append(name)
+        if below is None or below is False:
+            if not preserving:
+                gone.append(name)
+        elif isinstance(part, dict | list):
+            # Where anything is allowed and nothing said of it, objects have no fields.
+            inner = below if isinstance(below, JSONSchemaProps) else _NOTHING
+            prune(part, inner, inner.x_kubernetes_embedded_resource, unknown, f"{path}.{name}" if path else name)
     for name in gone:
         del value[name]
         if unknown is not None:

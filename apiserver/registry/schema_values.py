@@ -16,6 +16,7 @@ from apiserver.registry.schema_formats import has_format
 _FLOAT = 3.4028234663852886e38  # the largest of 32 bits
 _LIMITS: dict[tuple[str, str], tuple[float, float]] = {
     ("integer", "int32"): (-(2**31), 2**31 - 1),
+    ("integer", "int64"): (-(2**63), 2**63 - 1),
     ("integer", "uint32"): (0, 2**32 - 1),
     ("integer", "uint64"): (0, 2**64 - 1),
     ("number", "float"): (-_FLOAT, _FLOAT),
@@ -35,6 +36,7 @@ def validate_value(
     where = _joined(path, name)
     yield from _validate_type(value, schema, where, name)
     if value is None:
+        yield from _validate_choice(value, schema, where)
         return
     if schema.anyOf or schema.oneOf or schema.allOf or schema.not_ is not None:
         yield from _validate_junctors(value, schema, path, name, old)
@@ -44,10 +46,14 @@ def validate_value(
         yield from _validate_number(value, schema, path, name)
     elif isinstance(value, list):
         yield from _validate_list(value, schema, path, name, old)
-    if schema.enum and not any(equal(value, choice) for choice in schema.enum):
-        yield not_supported(where, value, [c if isinstance(c, str) else json.dumps(c) for c in schema.enum])
+    yield from _validate_choice(value, schema, where)
     if isinstance(value, dict):
         yield from _validate_object(value, schema, path, name, old)
+
+
+def _validate_choice(value: Any, schema: JSONSchemaProps, where: str) -> Iterator[FieldError]:
+    if schema.enum and not any(equal(value, choice) for choice in schema.enum):
+        yield not_supported(where, value, [c if isinstance(c, str) else json.dumps(c) for c in schema.enum])
 
 
 def _joined(path: str, name: str) -> str:

@@ -77,6 +77,13 @@ class Collection:
     def __len__(self) -> int:
         return sum(len(bucket.keys) for bucket in self._buckets.values())
 
+    def count(self, namespace: str) -> int:
+        """How many there are in a namespace, or ("") in all."""
+        if not namespace:
+            return len(self)
+        bucket = self._buckets.get(namespace)
+        return 0 if bucket is None else len(bucket.keys)
+
     def put(self, entry: Entry) -> None:
         bucket = self._buckets.get(entry.namespace)
         if bucket is None:

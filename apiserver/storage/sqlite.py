@@ -45,10 +45,14 @@ _CHANGES = (
 
 
 class SqliteStore:
-    """The Store protocol on the file at `path`, which is made when it does not exist."""
+    """The Store protocol on the file at `path`, which is made when it does not exist.
 
-    def __init__(self, path: Path) -> None:
+    With `erases` what compaction forgets is overwritten, and not only given up for others to overwrite.
+    """
+
+    def __init__(self, path: Path, *, erases: bool = False) -> None:
         self.path = path
+        self._erases = erases
         self.stats = StoreStats()
         self._lock = sqlite_file.Lock(path.with_name(path.name + ".lock"))
         self._feed = Feed(self._read_log, 0)
@@ -71,7 +75,7 @@ class SqliteStore:
             self._reader = None
             raise
         self._feed.revision = revision
-        self._writer = Writer(self.path, revision, compacted, self.stats, self._deliver)
+        self._writer = Writer(self.path, revision, compacted, self.stats, self._deliver, erases=self._erases)
         self._writer.start()
 
     def _open_file(self) -> tuple[Revision, Revision]:

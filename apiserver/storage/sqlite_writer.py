@@ -89,12 +89,20 @@ class Writer(threading.Thread):
     """Start it, then `submit` from any thread; each batch's outcome goes to `deliver`, called in this thread."""
 
     def __init__(
-        self, path: Path, revision: Revision, compacted: Revision, stats: StoreStats, deliver: Deliver
+        self,
+        path: Path,
+        revision: Revision,
+        compacted: Revision,
+        stats: StoreStats,
+        deliver: Deliver,
+        *,
+        erases: bool = False,
     ) -> None:
         super().__init__(name="sqlite-writer", daemon=True)
         self.compacted = compacted
         """Set before the first row of that history goes: who reads it after reading rows knows if they are whole."""
         self._path = path
+        self._erases = erases
         self._revision = revision
         self._stats = stats
         self._deliver = deliver
@@ -112,6 +120,8 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         with closing(sqlite_file.connect(self._path)) as connection:
+            if self._erases:
+                connection.execute("PRAGMA secure_delete = ON")
             self._swept = connection.execute("SELECT value FROM meta WHERE name = 'swept'").fetchone()[0]
             self._sweeping = self._swept < self.compacted
             while self._turn(connection):

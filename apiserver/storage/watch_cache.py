@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from apiserver.storage.collection import Collection
 from apiserver.storage.entry import CacheEvent, Encodings, Entry, FieldsFunction
 from apiserver.storage.index import Term
-from apiserver.storage.protocol import Event, KeyExists, Revision, RevisionMismatch, Store, StoreError
+from apiserver.storage.protocol import Event, KeyExists, KeyValue, Revision, RevisionMismatch, Store, StoreError
 from apiserver.storage.subscription import Subscription
 
 __all__ = ["CacheEvent", "CacheStats", "Entry", "Subscription", "WatchCache", "key_prefix"]
@@ -31,6 +31,9 @@ RING_SIZE = 1000
 """Changes kept in memory per resource; older ones are read from the store's log."""
 QUEUE_LIMIT = 10_000
 """Events a watcher may be behind.  They are shared, so a queued one costs a pointer."""
+
+IsStale = Callable[[str], Awaitable[bool]]
+"""Whether what is stored under a key should be written again although it says what it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,16 @@ class CacheStats:
 class WatchCache:
     """Keys are `/{plural}[.{group}]/[namespace/]name`; a resource's prefix is `/{plural}[.{group}]/`."""
 
-    def __init__(self, store: Store, *, ring_size: int = RING_SIZE, queue_limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        ring_size: int = RING_SIZE,
+        queue_limit: int = QUEUE_LIMIT,
+        is_stale: IsStale | None = None,
+    ) -> None:
         self.store = store
+        self._is_stale = is_stale
         self.revision: Revision = 0
         """The newest revision the cache has taken in."""
         self._ring_size = ring_size
@@ -87,7 +98,7 @@ class WatchCache:
                 collection.put(Entry.from_value(entry.key, entry.value, entry.revision, fields_of))
 
     async def start(self) -> None:
-        """Load everything and begin to follow the store, which must be open."""
+        """Load everything and begin to follow the store, which must be open.  Raises StoreError."""
         snapshot = await self.store.list("/")
         self.revision = snapshot.revision
         for collection in self._collections.values():
@@ -98,6 +109,8 @@ class WatchCache:
             for item in snapshot.items:
                 collection = self._collection(_prefix_of(item.key))
                 collection.put(Entry.from_value(item.key, item.value, item.revision, collection.fields_of))
+        except ValueError as error:
+            raise StoreError(_unreadable(item, error)) from None
         finally:
             if collecting:
                 gc.enable()
@@ -201,9 +214,10 @@ class WatchCache:
         snapshot = await self.store.list(within, at=revision)
         return [Entry.from_value(i.key, i.value, i.revision, collection.fields_of) for i in snapshot.items]
 
-    def count(self, prefix: str) -> int:
+    def count(self, prefix: str, namespace: str = "") -> int:
+        """How many objects of a resource there are, in one namespace or ("") in all."""
         collection = self._collections.get(prefix)
-        return 0 if collection is None else len(collection)
+        return 0 if collection is None else collection.count(namespace)
 
     def newest(self, prefix: str) -> Revision:
         """The revision of the last change of a resource that is in memory; 0 when none is."""
@@ -223,6 +237,10 @@ class WatchCache:
             raise
         finally:
             self._parsed.pop(key, None)
+
+    async def is_stale(self, key: str) -> bool:
+        """Whether an object should be written again although nothing in it changes."""
+        return self._is_stale is not None and await self._is_stale(key)
 
     async def update(
         self, key: str, value: bytes, if_revision: Revision, document: Mapping[str, Any] | None = None
@@ -338,6 +356,12 @@ class WatchCache:
 def key_prefix(group_resource: str) -> str:
     """Where a resource's objects are: `/pods/`, `/deployments.apps/`."""
     return f"/{group_resource}/"
+
+
+def _unreadable(item: KeyValue, error: ValueError) -> str:
+    if item.value.startswith(b"k8s:enc:"):
+        return f"{item.key} is encrypted: start with the --encryption-provider-config that has its key"
+    return f"{item.key} is no stored object: {error}"
 
 
 def _prefix_of(key: str) -> str:

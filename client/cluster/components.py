@@ -60,13 +60,17 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
             preload=("scheduler.server",),
         )
     )
+    pki = data.root / "pki"
     found.append(
         Component(
             "controller-manager",
             "controller_manager",
             (
                 *("--kubeconfig", str(data.kubeconfig_of("controller-manager"))),
-                *("--root-ca-file", str(data.root / "pki" / "ca.crt")),
+                *("--root-ca-file", str(pki / "ca.crt")),
+                *("--service-account-private-key-file", str(pki / "sa.key")),
+                *("--cluster-signing-cert-file", str(pki / "ca.crt")),
+                *("--cluster-signing-key-file", str(pki / "ca.key")),
                 "--use-service-account-credentials",
                 "--leader-elect=false",
             ),

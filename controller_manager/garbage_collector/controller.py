@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from api.errors import Conflict, NotFound, StatusError
 from api.meta_v1 import ObjectMeta, OwnerReference, PartialObjectMetadata
-from api.scheme import Resource
+from api.scheme import GroupVersion, Resource
 from client.controller import Controller, Key, NotYet, Watches
 from client.discovery import Discovery, discover
 from client.informer import Informer
@@ -36,6 +36,8 @@ class GarbageCollector(Controller):
         self.absent: set[str] = set()
         self._period = discovery_period
         self._watched: dict[tuple[str, str], Informer[Any]] = {}
+        self._roots: dict[tuple[str, str], str] = {}
+        """The paths of the group versions in which they are watched."""
         super().__init__(*common)
 
     def setup(self, watch: Watches) -> None:
@@ -69,6 +71,7 @@ class GarbageCollector(Controller):
                     raise
                 await self.clock.sleep(0.05)
         served = {s.identity: s.resource for s in self.discovery.with_verbs("list", "watch", "delete")}
+        self._drop_gone_kinds(served)
         new = {identity: r for identity, r in served.items() if identity not in self._watched}
         for identity, resource in new.items():
             if identity in _IGNORED:
@@ -76,8 +79,22 @@ class GarbageCollector(Controller):
             # No second copy of what other controllers of this process hold anyway.
             informer = self.informers.whole(resource) or self.informers.of(PartialObjectMetadata, resource=resource)
             self._watched[identity] = informer
+            self._roots[identity] = resource.root
             informer.on_change(partial(self._changed, resource))
         self.informers.start()
+
+    def _drop_gone_kinds(self, served: Mapping[tuple[str, str], Resource]) -> None:
+        """Stop watching what is not served any more, or is in another version only."""
+        unknown = {GroupVersion.parse(version).group for version in self.discovery.failures}
+        for identity, informer in [*self._watched.items()]:
+            resource = served.get(identity)
+            if identity[0] in unknown or (resource is not None and resource.root == self._roots[identity]):
+                continue
+            del self._watched[identity], self._roots[identity]
+            self.informers.drop(informer)
+            if resource is None:
+                for obj in informer.store.list():
+                    self._gone(obj.metadata.uid)
 
     # --- events ----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +12,8 @@ import pytest
 from tests.admission_webhooks.conftest import Configurations
 from tests.apiserver.conftest import ApiServer
 from tests.custom_resources.conftest import DEFINITIONS, MERGE, definition, holds, until, version
-from tests.webhook_server import WebhookServer, deny, patch
+from tests.custom_resources.test_conversion import converted, v2
+from tests.webhook_server import WebhookServer, deny, patch, serving
 
 GROUP = "hooks.example.com"
 RULE = {"apiGroups": [GROUP], "apiVersions": ["v1"], "operations": ["*"], "resources": ["*/*"]}
@@ -127,3 +129,37 @@ def test_refusals(
     configurations.validating(configurations.hook(rules=[RULE], matchPolicy="Exact"))
     assert admin.delete(path(namespace, things, "a")).json()["message"].endswith("denied the request: no")
     assert admin.delete(path(namespace, things, "a", "v2")).status_code == 200
+
+
+def test_in_a_version_that_another_webhook_converts_to(
+    admin: httpx.Client, namespace: str, webhook: WebhookServer, configurations: Configurations, tmp_path: Path
+) -> None:
+    group = f"{namespace}.example.com"
+    with serving(tmp_path / "ca", converted) as converter:
+        client = {"url": converter.url, "caBundle": converter.ca_bundle}
+        conversion = {"clientConfig": client, "conversionReviewVersions": ["v1"]}
+        document = definition(group, version(), v2(), conversion={"strategy": "Webhook", "webhook": conversion})
+        admin.post(DEFINITIONS, json=document).raise_for_status()
+        defined = f"{DEFINITIONS}/{document['metadata']['name']}"
+        until(lambda: holds(admin.get(defined).json(), "Established") == "True")
+        path = f"/apis/{group}/v1/namespaces/{namespace}/widgets"
+        until(lambda: admin.get(path).status_code == 200)
+
+        webhook.answer = lambda review: patch(review, {"op": "replace", "path": "/spec/length", "value": "7m"})
+        rule = {**RULE, "apiGroups": [group], "apiVersions": ["v2"], "operations": ["CREATE", "UPDATE"]}
+        configurations.mutating(configurations.hook(rules=[rule]))
+        widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"size": 3}}
+        made = admin.post(path, json=widget)
+        assert made.status_code == 201, made.text
+        assert made.json()["spec"]["size"] == 7
+        changed = admin.patch(f"{path}/a", json={"spec": {"size": 4}}, headers=MERGE)
+        assert changed.json()["spec"]["size"] == 7
+        first, second = webhook.requests
+        assert (first["object"]["apiVersion"], first["object"]["spec"]["length"]) == (f"{group}/v2", "3m")
+        assert (second["object"]["spec"]["length"], second["oldObject"]["spec"]["length"]) == ("4m", "7m")
+
+        converter.answer = lambda review: (500, b"broken")
+        refused = admin.patch(f"{path}/a", json={"spec": {"size": 5}}, headers=MERGE)
+        assert refused.status_code == 500
+        assert refused.json()["message"].startswith("Internal error occurred: conversion webhook for ")
+        admin.delete(defined).raise_for_status()

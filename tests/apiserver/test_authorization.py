@@ -74,12 +74,15 @@ def test_impersonation(server: ApiServer, admin: httpx.Client) -> None:
     assert anonymous.json()["message"] == 'forbidden: User "system:anonymous" cannot get path "/api"'
     assert admin.get("/api", headers=[("Impersonate-Group", "g")]).status_code == 400
     with server.client("alicetoken") as alice:
+        # What is missing is told by the first of the modes that come into question: those that constrain.
         refused = alice.get("/api", headers=acting("u"))
-        assert refused.json()["message"] == (
-            'users "u" is forbidden: User "alice" cannot impersonate resource "users" in API group "" '
-            "at the cluster scope"
+        assert refused.json()["message"] == 'forbidden: User "alice" cannot impersonate-on:user-info:get path "/api"'
+        refused = alice.get("/api/v1/nodes", headers=acting("system:serviceaccount:a:b"))
+        assert (
+            'cannot impersonate-on:serviceaccount:list resource "nodes" in API group "" at the cluster scope'
+            in refused.json()["message"]
         )
-        refused = alice.get("/api", headers=acting("system:serviceaccount:a:b"))
+        refused = alice.get("/api", headers=acting("system:serviceaccount:a:b", "g"))
         assert (
             'cannot impersonate resource "serviceaccounts" in API group "" in the namespace "a"'
             in refused.json()["message"]

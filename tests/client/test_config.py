@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from api.duration import parse_duration
 from client.component import client_config, flag_parser
 from client.config import ConfigError, load_kubeconfig
-from client.duration import parse_duration
 
 TEXT = """
 apiVersion: v1

@@ -181,3 +181,59 @@ def test_a_path_of_another_scope_leads_nowhere(admin: httpx.Client, custom: Cust
     created = admin.post(f"/apis/{custom.group}/v1/widgets", json=custom.widget("a"))
     assert created.status_code == 201
     assert "namespace" not in created.json()["metadata"]
+
+
+def test_a_watch_sees_the_objects_go_before_their_definition(custom: Custom) -> None:
+    custom.define()
+    created = custom.create("a")
+    watch = Watch(custom.client, custom.path(), resourceVersion=created["metadata"]["resourceVersion"])
+    try:
+        custom.client.delete(f"{DEFINITIONS}/{custom.name}")
+        event = watch.next()
+    finally:
+        watch.close()
+    assert (event["type"], event["object"]["metadata"]["name"]) == ("DELETED", "a")
+
+
+@pytest.mark.parametrize(
+    ("approval", "status", "reason"),
+    [
+        ("https://github.com/kubernetes/kubernetes/pull/1", "True", "ApprovedAnnotation"),
+        ("unapproved, a test", "False", "UnapprovedAnnotation"),
+    ],
+)
+def test_a_group_of_kubernetes_own_tells_who_approved(
+    admin: httpx.Client, namespace: str, group: str, approval: str, status: str, reason: str
+) -> None:
+    custom = Custom(admin, group.replace("example.com", "k8s.io"), namespace)
+    body = definition(custom.group)
+    assert admin.post(DEFINITIONS, json=body).status_code == 422
+    body["metadata"]["annotations"] = {"api-approved.kubernetes.io": approval}
+    assert admin.post(DEFINITIONS, json=body).status_code == 201
+    document = until(custom.established)
+    [condition] = [c for c in document["status"]["conditions"] if c["type"] == "KubernetesAPIApprovalPolicyConformant"]
+    assert (condition["status"], condition["reason"]) == (status, reason)
+    assert admin.delete(f"{DEFINITIONS}/{custom.name}").status_code == 200
+
+
+def test_new_names_are_taken_up_and_refused_ones_leave_the_old(custom: Custom) -> None:
+    custom.define()
+    other = definition(custom.group, names={"plural": "gadgets", "kind": "Gadget", "shortNames": ["gd"]})
+    assert custom.client.post(DEFINITIONS, json=other).status_code == 201
+    path = f"{DEFINITIONS}/{custom.name}"
+
+    def names(**changed: object) -> None:
+        body = {"spec": {"names": changed}}
+        assert custom.client.patch(path, json=body, headers=MERGE).status_code == 200
+
+    names(shortNames=["wd"], categories=["all"])
+    until(lambda: custom.client.get(path).json()["status"]["acceptedNames"].get("shortNames") == ["wd"])
+    names(shortNames=["wd", "gd"])
+    refused = until(lambda: d if holds(d := custom.client.get(path).json(), "NamesAccepted") == "False" else None)
+    assert refused["status"]["acceptedNames"]["shortNames"] == ["wd"]
+    assert holds(refused, "Established") == "True"
+    [resource] = custom.client.get(f"/apis/{custom.group}/v1").json()["resources"][:1]
+    assert resource["name"] == "gadgets"
+    assert custom.client.get(custom.path()).status_code == 200
+    assert custom.client.delete(f"{DEFINITIONS}/{other['metadata']['name']}").status_code == 200
+    until(lambda: holds(custom.client.get(path).json(), "NamesAccepted") == "True")

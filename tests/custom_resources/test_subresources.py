@@ -78,3 +78,12 @@ def test_other_subresources_are_not_there(widgets: Custom) -> None:
     widgets.create("a")
     assert widgets.client.get(widgets.path("a", part="log")).json()["reason"] == "NotFound"
     assert widgets.client.delete(widgets.path("a", part="status")).status_code == 405
+
+
+def test_defaults_of_status_show_at_once(custom: Custom) -> None:
+    status = {"type": "object", "default": {}, "properties": {"phase": {"type": "string", "default": "New"}}}
+    schema = {"type": "object", "properties": {"spec": {"type": "object"}, "status": status}}
+    custom.define(version(subresources={"status": {}}, schema={"openAPIV3Schema": schema}))
+    created = custom.create("a", status={"phase": "Old"})
+    assert created["status"] == {"phase": "New"}
+    assert custom.get("a") == created

@@ -16,8 +16,6 @@ UNSERVED: dict[str, str] = {}
 BEHIND: dict[str, int] = {
     "kinds/kind-device": 58,
     "kinds/kind-service-kubernetes": 4,
-    "extend/apiservices": 22,
-    "extend/service-account-secrets-issuer": 13,
 }
 """How many steps of a conversation pass now, where some do not.
 

@@ -143,6 +143,12 @@ def test_lost_nodes_are_tolerated_for_five_minutes() -> None:
     assert taints_tolerated(pod(tolerations=[own])) == [("node.kubernetes.io/not-ready", 5), both[1]]
 
 
+def test_flags_say_for_how_long() -> None:
+    obj = pod()
+    DefaultTolerationSeconds.configured({"not_ready": 1, "unreachable": 2}).mutate(request(obj))
+    assert [each.tolerationSeconds for each in obj.spec.tolerations] == [1, 2]
+
+
 def test_a_new_node_takes_no_pods_yet() -> None:
     obj = Node.from_dict({"metadata": {"name": "n1"}, "spec": {"taints": [{"key": "k", "effect": "PreferNoSchedule"}]}})
     TaintNodesByCondition().mutate(request(obj))
@@ -168,3 +174,33 @@ def test_plugins_leave_other_kinds_and_subresources_alone() -> None:
         plugin.mutate(part)
         plugin.validate(part)
     assert obj.encode() == before
+
+
+def test_accounts_that_list_what_their_pods_may_mount() -> None:
+    strict = account(secrets=[{"name": "own"}], imagePullSecrets=[{"name": "pull"}])
+    strict.metadata.annotations = {"kubernetes.io/enforce-mountable-secrets": "true"}
+    own = {"volumes": [{"name": "v", "secret": {"secretName": "own"}}], "imagePullSecrets": [{"name": "pull"}]}
+    other = {"secretKeyRef": {"name": "other", "key": "k"}}
+    plugin = ServiceAccountPlugin()
+    plugin.validate(request(pod(serviceAccountName="default", **own), strict))
+    for spec, words in (
+        ({"volumes": [{"name": "v", "secret": {"secretName": "other"}}]}, 'volume with secret.secretName="other"'),
+        (
+            {"containers": [{"name": "c", "image": "i", "env": [{"name": "E", "valueFrom": other}]}]},
+            'container c with envVar E referencing secret.secretName="other"',
+        ),
+        (
+            {"initContainers": [{"name": "i", "image": "i", "envFrom": [{"secretRef": {"name": "other"}}]}]},
+            'init container i with envFrom referencing secret.secretName="other"',
+        ),
+        ({"imagePullSecrets": [{"name": "other"}]}, r'imagePullSecrets\[0\].name="other"'),
+    ):
+        with pytest.raises(Forbidden, match=f"{words} is not allowed because service account default does not"):
+            plugin.validate(request(pod(serviceAccountName="default", **spec), strict))
+
+
+def test_mirror_pods_name_no_secrets() -> None:
+    obj = pod(containers=[{"name": "c", "image": "i", "envFrom": [{"secretRef": {"name": "s"}}]}])
+    obj.metadata.annotations = {"kubernetes.io/config.mirror": "x"}
+    with pytest.raises(Forbidden, match="a mirror pod may not reference secrets"):
+        ServiceAccountPlugin().validate(request(obj))

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apiserver.admission.configuration import ConfigurationError, expect_kind, strings
+from apiserver.admission.configuration import expect_kind, strings
 from apiserver.admission.pod_security.policy import LEVELS, MODES, LevelVersion, Policy, minor_of
+from apiserver.configuration_file import ConfigurationError
 
 _GROUP = "pod-security.admission.config.k8s.io"
 _EXEMPTIONS = {"namespaces": "namespace", "usernames": "user", "runtimeClasses": "runtimeClass"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from api.core_v1 import Namespace
@@ -53,10 +52,11 @@ def is_exempt(attributes: Attributes) -> bool:
     return attributes.resource.group_resource in _POLICIES | _REVIEWS
 
 
-def invocations(
+async def invocations(
     policies: BoundPolicies[P], params: Params, attributes: Attributes
-) -> Iterator[Invocation[P] | Problem[P]]:
+) -> list[Invocation[P] | Problem[P]]:
     """In order.  Problems of those that fail open are left out."""
+    found: list[Invocation[P] | Problem[P]] = []
     for policy, bindings in policies.all():
         try:
             assert policy.constraints is not None, "every policy says what it is about"
@@ -67,18 +67,20 @@ def invocations(
                 params.endpoint(policy.param_kind)
         except (StatusError, Unusable) as error:
             if not policy.fails_open:
-                yield Problem(policy, None, f"failed to configure policy: {error}")
+                found.append(Problem(policy, None, f"failed to configure policy: {error}"))
             continue
         for binding in bindings:
             try:
                 spec = binding.spec
                 if spec.matchResources is not None and match_resources(spec.matchResources, attributes) is None:
                     continue
-                for each in params.find(policy.param_kind, spec.paramRef, attributes.namespace):
-                    yield Invocation(policy, binding, shown, each)
+                await attributes.show(shown.kind)
+                documents = await params.find(policy.param_kind, spec.paramRef, attributes.namespace)
+                found += [Invocation(policy, binding, shown, document) for document in documents]
             except (StatusError, Unusable) as error:
                 if not policy.fails_open:
-                    yield Problem(policy, binding, f"failed to configure binding: {error}")
+                    found.append(Problem(policy, binding, f"failed to configure binding: {error}"))
+    return found
 
 
 def namespace_object(attributes: Attributes) -> Object | None:

@@ -84,12 +84,13 @@ class PolicyChanges:
 
     async def _ask_all(self, *, again: bool) -> None:
         attributes, denials = self._attributes, []
-        asked = list(invocations(self._source.policies, self._source.params, attributes))
+        asked = await invocations(self._source.policies, self._source.params, attributes)
         namespace = namespace_object(attributes) if asked else None
         for each in asked:
             if isinstance(each, Problem):
                 denials.append(_Denial(each.policy.name, each.binding, each.message, Forbidden))
                 continue
+            await attributes.show(each.shown.kind)
             try:
                 if not await self._meant(each, namespace):
                     continue
@@ -129,6 +130,7 @@ class PolicyChanges:
         attributes, kind = self._attributes, asked.shown.kind
         changed, problems = False, []
         for patch_type, expression in asked.policy.mutations:
+            await attributes.show(kind)
             document = attributes.object(kind)
             if document is None:
                 break
@@ -139,7 +141,7 @@ class PolicyChanges:
             except (Unevaluable, CannotPatch) as error:
                 problems.append(str(error))
             else:
-                changed |= after is not document and attributes.replace(after, kind)
+                changed |= after is not document and await attributes.replace_shown(after, kind)
         return changed, problems
 
 

@@ -39,10 +39,10 @@ class Params:
         shown = f"{version.group}/{version.version}, Kind={kind.kind}"
         raise Unusable(f"failed to find resource referenced by paramKind: '{shown}'")
 
-    def find(self, kind: ParamKind | None, reference: ParamRef | None, namespace: str) -> list[Object | None]:
+    async def find(self, kind: ParamKind | None, reference: ParamRef | None, namespace: str) -> list[Object | None]:
         """The parameters for a write in a namespace: a policy is asked once with each.  Nobody changes them.
 
-        Raises Unusable.
+        Raises Unusable; StatusError for objects that cannot be shown as the kind.
         """
         if kind is None or reference is None:
             return [None]
@@ -57,6 +57,7 @@ class Params:
         entries = self._entries(endpoint, reference, where)
         if not entries and reference.parameterNotFoundAction == "Deny":
             raise Unusable("no params found for policy binding with `Deny` parameterNotFoundAction")
+        await endpoint.prepare(entries)
         return [self._document(endpoint, entry) for entry in entries]
 
     @staticmethod

@@ -61,7 +61,7 @@ class ValidatingPolicies:
         attributes = Attributes(self._api, request, final=True)
         if is_exempt(attributes):
             return
-        asked = list(invocations(self._policies, self._params, attributes))
+        asked = await invocations(self._policies, self._params, attributes)
         if asked:
             verdicts = await self._judge(attributes, asked)
             denials = [denial for each, verdict in zip(asked, verdicts, strict=True)

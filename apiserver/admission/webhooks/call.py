@@ -52,7 +52,10 @@ class Denied(StatusError):
 async def match_of(hook: Hook, attributes: Attributes) -> Match | None:
     """As what the webhook is to be shown a write; None when it is not to be asked.  Raises StatusError."""
     shown = match(hook.webhook, hook.webhook.rules, attributes)
-    if shown is None or hook.conditions is None:
+    if shown is None:
+        return None
+    await attributes.show(shown.kind)
+    if hook.conditions is None:
         return shown
     from apiserver.admission.match_conditions import holding  # which few webhooks need
 

@@ -69,7 +69,7 @@ class Changes:
             place = f"round_{turn}_index_{index}"
             changed = False
             try:
-                changed = self._change(hook, await call(hook, self._attributes, shown), shown)
+                changed = await self._change(hook, await call(hook, self._attributes, shown), shown)
             except CallingFailed as error:
                 if not hook.fails_open:
                     raise error.refusal(hook) from None
@@ -89,7 +89,7 @@ class Changes:
     def _annotate(self, name: str, value: str) -> None:
         self._attributes.request.audit_annotations[name] = value
 
-    def _change(self, hook: Hook, response: AdmissionResponse, shown: Match) -> bool:
+    async def _change(self, hook: Hook, response: AdmissionResponse, shown: Match) -> bool:
         """Apply the webhook's patch.  Returns whether it changes anything.
 
         Raises CallingFailed for what is no patch, InternalError for one that does not fit the object.
@@ -111,7 +111,7 @@ class Changes:
             raise internal_error(error.why) from None
         except RequestEntityTooLarge as error:
             raise internal_error(error.message) from None
-        return self._attributes.replace(changed, shown.kind)
+        return await self._attributes.replace_shown(changed, shown.kind)
 
 
 def _operations(response: AdmissionResponse) -> list[Any]:
