@@ -35,6 +35,8 @@ from apiserver.admission.policies.verdict import Verdict, judge
 from apiserver.endpoint import API
 
 _FAILURE = "validation.policy.admission.k8s.io/validation_failure"
+_ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
+"""As Go's JSON has them."""
 _LONGEST_ANNOTATION = 10 * 1024
 _REFUSALS: dict[str, type[StatusError]] = {
     each.reason: each for each in (Forbidden, Unauthorized, RequestEntityTooLarge, Invalid)
@@ -113,7 +115,8 @@ def _act(
                         "expressionIndex": failure.place,
                         "validationActions": spec.validationActions,
                     }
-                    request.audit_annotations.setdefault(_FAILURE, orjson.dumps([said]).decode())
+                    shown = orjson.dumps([said]).decode().translate(_ESCAPED)
+                    request.audit_annotations.setdefault(_FAILURE, shown)
     return denials + [_Denial(policy, asked.binding, problem) for problem in verdict.bad_annotations]
 
 
