@@ -15,6 +15,8 @@ _SYNTAX = re.compile(r"^([+-]?)(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _LARGEST = Decimal(2**63 - 1)
+_FARTHEST = 999
+"""Of an exponent: numbers beyond it are no larger or smaller for any purpose, but could not be computed with."""
 
 MESSAGE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
@@ -28,7 +30,7 @@ def _split(text: str) -> tuple[Decimal, str]:
         return number * 1024 ** _BINARY[suffix], "binary"
     if suffix in _DECIMAL:
         return number.scaleb(_DECIMAL[suffix]), "decimal"
-    return number.scaleb(int(suffix[1:])), "exponent"
+    return number.scaleb(max(-_FARTHEST, min(int(suffix[1:]), _FARTHEST))), "exponent"
 
 
 @lru_cache(maxsize=8192)

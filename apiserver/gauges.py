@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from apiserver.endpoint import API, Endpoint
+from apiserver.endpoint import API
 
 
 def watch_events(api: API) -> Iterator[str]:
@@ -13,9 +13,10 @@ def watch_events(api: API) -> Iterator[str]:
         yield f'apiserver_watch_events_total{{group="{group}",resource="{resource}",version="{version}"}} {count}'
 
 
-def object_counts(endpoints: Sequence[Endpoint]) -> Iterator[str]:
+def object_counts(api: API) -> Iterator[str]:
     yield "# TYPE apiserver_storage_objects gauge"
-    for endpoint in endpoints:
-        if endpoint.owns_storage and endpoint.resource.is_stored:
-            count = endpoint.cache.count(endpoint.prefix)
-            yield f'apiserver_storage_objects{{resource="{endpoint.resource.group_resource}"}} {count}'
+    built_in = [each for each in api.endpoints.values() if each.owns_storage and each.resource.is_stored]
+    # A custom resource counts once, however many versions it has.
+    prefixes = {each.resource.group_resource: each.prefix for each in (*built_in, *api.custom.values())}
+    for resource, prefix in prefixes.items():
+        yield f'apiserver_storage_objects{{resource="{resource}"}} {api.cache.count(prefix)}'

@@ -278,7 +278,7 @@ class Server:
 
         wanted = asyncio.Event()
 
-        self.metrics.gauges.append(lambda: object_counts(endpoints))
+        self.metrics.gauges.append(lambda: object_counts(api))
         self.metrics.gauges.append(lambda: watch_events(api))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),

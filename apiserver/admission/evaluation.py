@@ -1,24 +1,21 @@
-"""Expressions about one write: what each comes to, and what all together may cost.
-
-Long evaluations happen in a thread of their own, one at a time: the server goes on meanwhile.
-"""
+"""Expressions about one write: what each comes to, and what all together may cost."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from time import monotonic
 from typing import Any, TypeVar
 
 from apiserver.authorization.authorizer import Undecided
 from apiserver.cel import BudgetExceeded, EvaluationError, Expression
 from apiserver.cel.admission import BUDGET_PER_CALL
 from apiserver.cel.values import LazyMap
+from apiserver.patience import TakesLong, done, may_take_long
 
 T = TypeVar("T")
-_AT_ONCE = 20_000
-"""The cost up to which an evaluation is not worth a thread: some ten milliseconds."""
+_MOST_SECONDS = 30.0
+_QUICK_BUDGET, _QUICK_SECONDS = 50_000, 0.02
+"""What evaluations may take while everybody else waits."""
 
 Compiled = Expression | str
 """A compiled expression, or why it could not be compiled."""
@@ -35,20 +32,28 @@ class OutOfBudget(Unevaluable):
         super().__init__("validation failed due to running out of cost budget, no further validation rules will be run")
 
 
-class _Slow(Exception):
-    """An evaluation takes longer than it should take at once."""
-
-
 class Patience:
-    """What may be spent before an evaluation is told to go on elsewhere."""
+    """What is left of the time that some evaluations may take together: little while everybody else waits."""
 
-    def __init__(self, left: int) -> None:
-        self.left = left
+    def __init__(self) -> None:
+        self._hurried = not may_take_long()
+        self._until = monotonic() + (_QUICK_SECONDS if self._hurried else _MOST_SECONDS)
+        self._left = _QUICK_BUDGET
 
-    def spend(self, cost: int) -> None:
-        self.left -= cost
-        if self.left < 0:
-            raise _Slow
+    def run(self, expression: Expression, variables: Mapping[str, Any]) -> tuple[Any, int]:
+        """The value and what it cost.  Raises EvaluationError, BudgetExceeded, TakesLong."""
+        limit = min(BUDGET_PER_CALL, max(self._left, 0)) if self._hurried else BUDGET_PER_CALL
+        try:
+            value, cost = expression.evaluate(variables, limit, self._until)
+        except BudgetExceeded:
+            if self._hurried:
+                raise TakesLong from None
+            raise
+        except EvaluationError as error:
+            self._left -= error.cost
+            raise
+        self._left -= cost
+        return value, cost
 
 
 async def evaluate(work: Callable[[Patience], T]) -> T:
@@ -56,23 +61,9 @@ async def evaluate(work: Callable[[Patience], T]) -> T:
     authorizer that has to be waited for."""
     while True:
         try:
-            return await _evaluated(work)
+            return await done(lambda: work(Patience()))
         except Undecided as undecided:
             await undecided.settle()
-
-
-async def _evaluated(work: Callable[[Patience], T]) -> T:
-    """Raises Undecided."""
-    try:
-        return work(Patience(_AT_ONCE))
-    except _Slow:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_thread(), work, Patience(1 << 62))
-
-
-@cache
-def _thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, "expressions")
 
 
 class Evaluation:
@@ -105,24 +96,13 @@ class Evaluation:
         failure: Exception | None = None
         value = None
         try:
-            value, cost = self._run(expression)
+            value, cost = self._patience.run(expression, self._variables)
         except (BudgetExceeded, EvaluationError) as error:
             failure, cost = error, error.cost
         self._spend(self._composed_cost + cost)
         if failure is not None:
             raise Unevaluable(f"expression '{expression.source}' resulted in error: {failure}")
         return value
-
-    def _run(self, expression: Expression) -> tuple[Any, int]:
-        """Raises BudgetExceeded, EvaluationError."""
-        limit = min(BUDGET_PER_CALL, self._patience.left)
-        try:
-            value, cost = expression.evaluate(self._variables, limit)
-        except (BudgetExceeded, EvaluationError) as error:
-            self._patience.spend(error.cost)
-            raise
-        self._patience.spend(cost)
-        return value, cost
 
     def _spend(self, cost: int) -> None:
         if cost > self.budget:
@@ -150,7 +130,7 @@ class Evaluation:
         if self._composed_cost > self.budget:
             raise OutOfBudget
         try:
-            value, cost = self._run(expression)
+            value, cost = self._patience.run(expression, self._variables)
         except (BudgetExceeded, EvaluationError) as error:
             self._composed_cost += error.cost
             raise EvaluationError(f'composited variable "{name}" fails to evaluate: {error}') from None

@@ -30,6 +30,9 @@ class MatchConditions:
     def _expressions(self) -> list[Compiled]:
         return [_compiled(condition.expression, self._params) for condition in self._conditions]
 
+    def compile(self) -> None:
+        _ = self._expressions
+
     def hold(self, variables: Mapping[str, Any], patience: Patience) -> bool:
         """Whether all hold.  One that does not is enough; else Unevaluable is raised for those without a value."""
         evaluation = Evaluation(variables, BUDGET_OF_MATCH_CONDITIONS, patience)

@@ -36,9 +36,18 @@ class EvaluationError(Exception):
 class BudgetExceeded(Exception):
     """The evaluation costs more than it may; `cost` is what had been spent by then."""
 
+    why = "operation cancelled: actual cost limit exceeded"
+
     def __init__(self, cost: int) -> None:
         self.cost = cost
-        super().__init__("operation cancelled: actual cost limit exceeded")
+        super().__init__(self.why)
+
+
+class Interrupted(BudgetExceeded):
+    """The evaluation has taken longer than it may, whatever was charged for it: some functions are cheaper by their
+    cost than they are with large values."""
+
+    why = "operation interrupted"
 
 
 def no_such_overload(function: str = "", *arguments: object) -> EvaluationError:

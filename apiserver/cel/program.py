@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
-from apiserver.cel.errors import BudgetExceeded, EvaluationError, no_such_overload
+from apiserver.cel.errors import BudgetExceeded, EvaluationError, Interrupted, no_such_overload
 from apiserver.cel.frame import Frame, Step
 from apiserver.cel.functions import Functions, Overload
 from apiserver.cel.libraries.standard import index, optional_index
 from apiserver.cel.loops import plan_loop
-from apiserver.cel.runtime_costs import LIST, MAP, OBJECT, cost_of
+from apiserver.cel.runtime_costs import LIST, MAP, OBJECT, CallCost, cost_of
 from apiserver.cel.syntax import (
     RESULT,
     Call,
@@ -29,8 +30,12 @@ from apiserver.cel.syntax import (
     Select,
     qualified_name,
 )
+from apiserver.cel.time_limit import begin, end
 from apiserver.cel.types import Type
 from apiserver.cel.values import Object, Optional, type_name
+
+LONGEST = 10.0
+"""How many seconds an evaluation may take, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,22 @@ class Program:
     def type(self) -> Type:
         return self.tree.type
 
-    def evaluate(self, variables: Mapping[str, Any], budget: int) -> tuple[Any, int]:
-        """The value and what it cost.  Raises EvaluationError, whose `cost` says what had been spent by then, or
-        BudgetExceeded."""
-        frame = Frame(dict(variables), budget)
+    def evaluate(self, variables: Mapping[str, Any], budget: int, until: float | None = None) -> tuple[Any, int]:
+        """The value and what it cost.  `until`: when it must have ended, by the monotonic clock; else it may take
+        LONGEST.  Raises EvaluationError, whose `cost` says what had been spent by then, or BudgetExceeded."""
+        frame = Frame(dict(variables), budget, monotonic() + LONGEST if until is None else until)
+        before = begin(frame.until)
         try:
             value = self.step(frame)
-        except EvaluationError as error:
+        except (EvaluationError, Interrupted) as error:
             error.cost = frame.cost
             raise
         except RecursionError:
             raise EvaluationError("expression recursion limit exceeded") from None
+        except MemoryError:
+            raise EvaluationError("out of memory") from None
+        finally:
+            end(before)
         if frame.cost > budget:
             raise BudgetExceeded(frame.cost)
         return value, frame.cost
@@ -225,9 +235,8 @@ class _Planner:
             arguments = [step(frame) for step in steps]
             for overload, cost in chosen:
                 if _takes(overload, arguments):
-                    value = overload.call(*arguments)
-                    frame.charge(1 if cost is None else cost(arguments, value))
-                    return value
+                    frame.charge(1 if cost is None else cost(arguments))
+                    return overload.call(*arguments)
             raise no_such_overload(name, *map(type_name, arguments))
 
         return dispatched
@@ -316,19 +325,18 @@ def _optional(value: Any) -> Optional:
     return value
 
 
-CallCost = Callable[[Any, Any], int]
-
-
-def _free(arguments: Any, result: Any) -> int:
+def _free(arguments: Any) -> int:
     return 0
 
 
 def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any], cost: CallCost | None) -> Step:
     def called(frame: Frame) -> Any:
         one, other = left(frame), right(frame)
-        value = call(one, other)
-        frame.cost += 1 if cost is None else cost((one, other), value)
-        return value
+        if cost is None:
+            frame.cost += 1
+        else:
+            frame.charge(cost((one, other)))
+        return call(one, other)
 
     return called
 
@@ -336,9 +344,8 @@ def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any], cost: Call
 def _direct(steps: list[Step], call: Callable[..., Any], cost: CallCost | None) -> Step:
     def called(frame: Frame) -> Any:
         arguments = [step(frame) for step in steps]
-        value = call(*arguments)
-        frame.charge(1 if cost is None else cost(arguments, value))
-        return value
+        frame.charge(1 if cost is None else cost(arguments))
+        return call(*arguments)
 
     return called
 

@@ -118,18 +118,23 @@ class _Correlation:
 
 @dataclass(slots=True)
 class Evaluation:
-    """Evaluates rules with one budget: `errors` are what they find, `warnings` what is forgiven."""
+    """Evaluates rules with one budget: `errors` are what they find, `warnings` what is forgiven.
+
+    `until` is when it has to end, by the monotonic clock.  `stopped`: it ended before all rules were looked at.
+    """
 
     budget: int
+    until: float | None = None
     errors: list[FieldError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    stopped: bool = False
 
     def run(self, of: Validator, path: str, new: Any, old: Any, ratchet: bool = True) -> None:
         """`old` is MISSING where there was nothing before; `ratchet`: whether unchanged values are forgiven."""
         try:
             self._validate(of, path, new, old, _Correlation(new, old if ratchet else MISSING))
         except _Stopped:
-            return
+            self.stopped = True
 
     def _validate(self, of: Validator, path: str, new: Any, old: Any, correlation: _Correlation) -> None:
         if new is None:
@@ -195,7 +200,7 @@ class Evaluation:
         assert compiled.program is not None
         shown = _shown(compiled.rule)
         try:
-            value, cost = compiled.program.evaluate(variables, BUDGET_PER_CALL)
+            value, cost = compiled.program.evaluate(variables, min(BUDGET_PER_CALL, self.budget), self.until)
         except BudgetExceeded as error:
             if error.cost > self.budget:
                 self._stop(path, of, _OUT_OF_BUDGET)
@@ -235,7 +240,7 @@ class Evaluation:
             return ""
         source = compiled.rule.messageExpression
         try:
-            message, cost = compiled.message.evaluate(variables, BUDGET_PER_CALL)
+            message, cost = compiled.message.evaluate(variables, min(BUDGET_PER_CALL, self.budget), self.until)
         except BudgetExceeded as error:
             if error.cost > self.budget:
                 self._stop(where, of, _MESSAGE_OUT_OF_BUDGET)

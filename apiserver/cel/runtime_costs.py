@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Any
 
+from apiserver.cel.time_limit import check
 from apiserver.cel.values import Opaque, size
 
 TRAVERSAL = 0.1
@@ -20,8 +21,8 @@ REGEX = 0.25
 LIST, MAP, OBJECT = 10, 30, 40
 """What creating them costs."""
 
-CallCost = Callable[[Sequence[Any], Any], int]
-"""From the arguments, the target first, and the result."""
+CallCost = Callable[[Sequence[Any]], int]
+"""From the arguments, the target first: calls are paid for before they are made."""
 
 
 def cost_of(function: str, overload: str) -> CallCost | None:
@@ -30,22 +31,22 @@ def cost_of(function: str, overload: str) -> CallCost | None:
 
 
 def _fixed(cost: int) -> CallCost:
-    return lambda arguments, result: cost
+    return lambda arguments: cost
 
 
-def _traversal(arguments: Sequence[Any], result: Any) -> int:
+def _traversal(arguments: Sequence[Any]) -> int:
     return ceil(size(arguments[0]) * TRAVERSAL)
 
 
-def _twice(arguments: Sequence[Any], result: Any) -> int:
+def _twice(arguments: Sequence[Any]) -> int:
     return ceil(size(arguments[0]) * 2 * TRAVERSAL)
 
 
-def _regex(arguments: Sequence[Any], result: Any) -> int:
+def _regex(arguments: Sequence[Any]) -> int:
     return ceil((1 + size(arguments[0])) * TRAVERSAL) * ceil(size(arguments[1]) * REGEX)
 
 
-def _every_element(arguments: Sequence[Any], result: Any) -> int:
+def _every_element(arguments: Sequence[Any]) -> int:
     return whole_traversal(arguments[0])
 
 
@@ -56,8 +57,10 @@ def whole_traversal(value: Any) -> int:
     if isinstance(value, bytes):
         return int(len(value) * TRAVERSAL)
     if isinstance(value, list):
+        check()
         return sum(map(whole_traversal, value))
     if isinstance(value, dict):
+        check()
         return sum(whole_traversal(key) + whole_traversal(entry) for key, entry in value.items())
     return 1
 
@@ -65,49 +68,51 @@ def whole_traversal(value: Any) -> int:
 _SCALARS = frozenset((bool, int, float, type(None)))
 
 
-def _equality(arguments: Sequence[Any], result: Any) -> int:
+def _equality(arguments: Sequence[Any]) -> int:
     if type(arguments[0]) in _SCALARS or isinstance(arguments[0], Opaque):
         return 1
     return ceil(min(size(arguments[0]), size(arguments[1])) * TRAVERSAL)
 
 
-def _concatenation(arguments: Sequence[Any], result: Any) -> int:
+def _concatenation(arguments: Sequence[Any]) -> int:
     return ceil((size(arguments[0]) + size(arguments[1])) * TRAVERSAL)
 
 
-def _plus(arguments: Sequence[Any], result: Any) -> int:
-    return _concatenation(arguments, result) if type(result) in (str, bytes) else 1
+def _plus(arguments: Sequence[Any]) -> int:
+    return _concatenation(arguments) if type(arguments[0]) in (str, bytes) else 1
 
 
-def _comparison(arguments: Sequence[Any], result: Any) -> int:
+def _comparison(arguments: Sequence[Any]) -> int:
     if type(arguments[0]) in _SCALARS:
         return 1
     return ceil(min(size(arguments[0]), size(arguments[1])) * TRAVERSAL)
 
 
-def _contains(arguments: Sequence[Any], result: Any) -> int:
+def _contains(arguments: Sequence[Any]) -> int:
     return ceil(size(arguments[0]) * TRAVERSAL) * ceil(size(arguments[1]) * TRAVERSAL)
 
 
-def _membership(arguments: Sequence[Any], result: Any) -> int:
+def _membership(arguments: Sequence[Any]) -> int:
     return len(arguments[1]) if isinstance(arguments[1], list) else 1
 
 
-def _join(arguments: Sequence[Any], result: Any) -> int:
-    return ceil(size(result) * 2 * TRAVERSAL)
+def _join(arguments: Sequence[Any]) -> int:
+    texts = arguments[0]
+    separators = size(arguments[1]) * (len(texts) - 1) if len(arguments) > 1 and texts else 0
+    return ceil((sum(map(size, texts)) + separators) * 2 * TRAVERSAL)
 
 
-def _selector(arguments: Sequence[Any], result: Any) -> int:
+def _selector(arguments: Sequence[Any]) -> int:
     length = size(arguments[1])
     return LIST + ceil(length * TRAVERSAL) + ceil(ceil(length * 0.5) * (LIST + OBJECT))
 
 
-def _contains_ip(arguments: Sequence[Any], result: Any) -> int:
+def _contains_ip(arguments: Sequence[Any]) -> int:
     octets: int = arguments[0].octets
     return ceil(2 * octets * TRAVERSAL) + _parsed(arguments[1])
 
 
-def _contains_cidr(arguments: Sequence[Any], result: Any) -> int:
+def _contains_cidr(arguments: Sequence[Any]) -> int:
     octets: int = arguments[0].octets
     return ceil(2 * octets * TRAVERSAL) + ceil(octets * TRAVERSAL) + 1 + _parsed(arguments[1])
 
@@ -116,16 +121,16 @@ def _parsed(argument: Any) -> int:
     return ceil(len(argument) * TRAVERSAL) if isinstance(argument, str) else 0
 
 
-def _validate(arguments: Sequence[Any], result: Any) -> int:
+def _validate(arguments: Sequence[Any]) -> int:
     pattern_size: int = arguments[0].pattern_size
     return ceil((1 + size(arguments[1])) * TRAVERSAL) * ceil(pattern_size * REGEX)
 
 
-def _sets(arguments: Sequence[Any], result: Any) -> int:
+def _sets(arguments: Sequence[Any]) -> int:
     return size(arguments[0]) * size(arguments[1]) + 1
 
 
-def _sorting(arguments: Sequence[Any], result: Any) -> int:
+def _sorting(arguments: Sequence[Any]) -> int:
     return size(arguments[0]) ** 2 + LIST
 
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from apiserver.cel import types
 from apiserver.cel.errors import EvaluationError
+from apiserver.cel.time_limit import bound_list, check
 from apiserver.cel.types import Type
 
 
@@ -90,6 +91,7 @@ class LazyMap(dict[str, Any]):
 
 def to_json(value: Any) -> Any:
     """A value as JSON has it; what JSON has no value for becomes text."""
+    check()
     match value:
         case dict():
             return {str(key): to_json(entry) for key, entry in value.items()}
@@ -170,8 +172,10 @@ def equals(one: Any, other: Any) -> bool:
     if kind in _NUMBERS and other_kind in _NUMBERS:
         return bool(one == other)
     if isinstance(one, list):
+        check()
         return isinstance(other, list) and _lists_equal(one, other)
     if isinstance(one, dict):
+        check()
         return (
             isinstance(other, dict)
             and len(one) == len(other)
@@ -194,8 +198,21 @@ def _lists_equal(one: list[Any], other: list[Any]) -> bool:
         by_key = {repr(unordered.key_of(item)): item for item in other}
         return all(equals(item, by_key.get(repr(unordered.key_of(item)))) for item in one)
     if isinstance(unordered, SetList):
-        return all(contains(other, item) for item in one) and all(contains(one, item) for item in other)
+        return not _missing(one, other) and not _missing(other, one)
     return all(map(equals, one, other))
+
+
+def _missing(values: list[Any], wanted: list[Any]) -> list[Any]:
+    """Those that are not among the values."""
+    if all(type(value) is str for value in values):  # of which sets are made, mostly
+        texts = frozenset(values)
+        return [value for value in wanted if type(value) is not str or value not in texts]
+    found = []
+    for value in wanted:
+        check()
+        if not contains(values, value):
+            found.append(value)
+    return found
 
 
 def contains(values: list[Any], value: Any) -> bool:
@@ -211,12 +228,13 @@ def concatenate(one: list[Any], other: list[Any]) -> list[Any]:
     https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
     """
     if isinstance(one, SetList):
-        return SetList([*one, *(item for item in other if not contains(one, item))])
+        return SetList([*one, *_missing(one, other)])
     if isinstance(one, MapList):
         by_key = {repr(one.key_of(item)): item for item in one} | {repr(one.key_of(item)): item for item in other}
         merged = MapList(by_key.values())
         merged.keys = one.keys
         return merged
+    bound_list(len(one) + len(other))
     return [*one, *other]
 
 

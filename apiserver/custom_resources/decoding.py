@@ -36,6 +36,7 @@ from apiserver.patch.request import PatchRequest, without_repeats
 from apiserver.registry.schema_pruning import META_FIELDS
 
 _LARGEST = 2**63
+_TOO_DEEP = "exceeded max depth"
 
 
 class Malformed(ValueError):
@@ -86,7 +87,7 @@ def decode_request(
     except Malformed as error:
         raise expected.cannot_handle(str(error), names[1], names[0].rpartition("/")[2]) from None
     except RecursionError:
-        raise expected.cannot_handle("exceeded max depth") from None
+        raise expected.cannot_handle(_TOO_DEEP) from None
     if names[0] != version.api_version:
         raise BadRequest(
             f"the API version in the data ({names[0]}) does not match the expected API version ({version.api_version})"
@@ -111,6 +112,8 @@ def decode_patched(
         obj = read(version, document, found, managers, shared=True)
     except Malformed as error:
         raise request.invalid(document, str(error)) from None
+    except RecursionError:
+        raise BadRequest(_TOO_DEEP) from None
     return obj, request.complain(document, found)
 
 
@@ -121,6 +124,8 @@ def decode_applied(version: Version, document: dict[str, Any]) -> CustomObject:
     except Malformed as error:
         shown = orjson.dumps(document).decode()
         raise invalid("", "", "", [invalid_value("patch", shown, str(error))]) from None
+    except RecursionError:
+        raise BadRequest(_TOO_DEEP) from None
 
 
 def read(

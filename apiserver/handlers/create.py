@@ -8,6 +8,7 @@ from api.errors import AlreadyExists, BadRequest, invalid, required
 from api.meta_v1 import StatusDetails
 from apiserver.handlers.companions import Allocated
 from apiserver.handlers.write import Write, check_names
+from apiserver.patience import done
 from apiserver.registry import object_meta
 from apiserver.storage.entry import Entry
 
@@ -76,7 +77,7 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
     errors = list(
         object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name, known_finalizers=known)
     )
-    broken, warnings = strategy.judge(new, write.new.spec)
+    broken, warnings = await done(lambda: strategy.judge(new, write.new.spec))
     errors += broken
     write.refuse(metadata.name, errors)
     await write.admit(request)

@@ -9,6 +9,7 @@ from api.errors import AlreadyExists, invalid, invalid_value
 from apiserver.handlers.companions import Allocated, let_go
 from apiserver.handlers.create import create_object
 from apiserver.handlers.write import Write, check_names
+from apiserver.patience import done
 from apiserver.registry import object_meta
 from apiserver.registry.strategy import Scale, Subresource
 from apiserver.storage.entry import Entry
@@ -121,9 +122,9 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
         object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again, known_finalizers=known)
     )
     if isinstance(part, Subresource):
-        errors += part.validate_update(new, old)
+        errors += await done(lambda: list(part.validate_update(new, old)))
     else:
-        errors += strategy.validate_changed(new, old)
+        errors += await done(lambda: list(strategy.validate_changed(new, old)))
     write.refuse(current.name, errors)
     await write.admit(request)
     write.warnings += strategy.warnings(new, old)

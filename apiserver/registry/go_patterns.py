@@ -1,11 +1,13 @@
-"""Regular expressions as Go's regexp package has them: which are valid, and how Python says the same.
+"""Regular expressions as Go's regexp package has them: RE2's.
 
-RE2's syntax (https://github.com/google/re2/wiki/Syntax) is nearly Python's without look-around and back references.
+Its syntax (https://github.com/google/re2/wiki/Syntax) is nearly Python's without look-around and back references, so
+that Python can tell what is wrong with one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 _CLASSES = {
@@ -33,15 +35,31 @@ _LOOKS = ("(?=", "(?!", "(?<=", "(?<!", "(?>", "(?#")
 def pattern_error(pattern: str) -> str | None:
     """What Go's `regexp.Compile` says about a pattern; None when it is valid."""
     try:
-        compiled(pattern)
+        _check(pattern)
+        searcher(pattern)
     except re.error as error:
         return f"error parsing regexp: {error.msg}"
     return None
 
 
 @lru_cache(maxsize=256)
-def compiled(pattern: str) -> re.Pattern[str]:
-    """Raises re.error with Go's words."""
+def searcher(pattern: str) -> Callable[[str], object]:
+    """Finds the pattern in a text, in time linear in the text: a pattern that somebody has thought up could keep
+    Python's own engine busy for ever.  The result is None where it is not.  Raises re.error."""
+    import re2  # few schemas have patterns
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        search: Callable[[str], object] = re2.compile(pattern, options).search
+    except re2.error as error:
+        text = error.args[0]
+        raise re.error(text.decode() if isinstance(text, bytes) else str(text)) from None
+    return search
+
+
+def _check(pattern: str) -> None:
+    """Raises re.error with Go's words, which RE2 itself does not have."""
 
     def translated(token: re.Match[str]) -> str:
         text = token[0]
@@ -64,7 +82,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
         return text
 
     try:
-        return re.compile(_TOKEN.sub(translated, pattern), re.ASCII)
+        re.compile(_TOKEN.sub(translated, pattern), re.ASCII)
     except re.error as error:
         raise re.error(_in_go_words(pattern, error)) from None
 

@@ -10,7 +10,7 @@ from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, not_supported, required, too_long, too_many
 from api.schema import MISSING
 from apiserver.patch.json_value import equal
-from apiserver.registry.go_patterns import compiled
+from apiserver.registry.go_patterns import searcher
 from apiserver.registry.schema_formats import has_format
 
 _FLOAT = 3.4028234663852886e38  # the largest of 32 bits
@@ -100,7 +100,7 @@ def _validate_string(value: str, schema: JSONSchemaProps, where: str, name: str)
         yield too_long(where, schema.maxLength)
     elif schema.minLength is not None and len(value) < schema.minLength:
         yield invalid_value(where, value, f"{name} in body should be at least {schema.minLength} chars long")
-    elif schema.pattern and not compiled(schema.pattern).search(value):
+    elif schema.pattern and searcher(schema.pattern)(value) is None:
         yield invalid_value(where, value, f"{name} in body should match '{schema.pattern}'")
     if schema.format and not has_format(value, schema.format):
         message = f'{name} in body must be of type {schema.format}: "{value}"'

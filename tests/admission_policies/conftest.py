@@ -14,8 +14,8 @@ from tests.apiserver.conftest import ApiServer, admin, namespace
 __all__ = ["admin", "namespace"]
 
 ROOT = "/apis/admissionregistration.k8s.io/v1"
-KINDS = {"validating": "ValidatingAdmissionPolicy", "mutating": "MutatingAdmissionPolicy"}
-CONFIG_MAPS = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}
+CONFIG_MAPS = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
+               "resources": ["configmaps"]}  # fmt: skip
 
 
 @pytest.fixture(scope="package")

@@ -114,4 +114,5 @@ def test_custom_objects(admin: httpx.Client, policies: Policies) -> None:
     finally:
         admin.delete(path).raise_for_status()
     assert list(found) == ["spec.validations[1].expression"]
-    assert found["spec.validations[1].expression"].startswith(f"{group}/v1, Kind=Widget: ERROR: <input>:1:12: undefined")
+    [warning] = found.values()
+    assert warning.startswith(f"{group}/v1, Kind=Widget: ERROR: <input>:1:12: undefined field 'weight'")

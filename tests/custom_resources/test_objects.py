@@ -205,3 +205,20 @@ def test_nulls_stay_only_where_they_may(custom: Custom) -> None:
     custom.define(version(schema={"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}))
     created = custom.create("a", spec={"plain": None, "free": None, "full": None})
     assert created["spec"] == {"free": None, "full": "d", "color": "red"}
+
+
+@pytest.mark.parametrize("depth", [200, 900, 20_000])
+def test_objects_that_are_nested_too_deeply_are_refused(custom: Custom, depth: int) -> None:
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    custom.define(version(schema={"openAPIV3Schema": schema}))
+    custom.create("a")
+    deep = '{"a":' * depth + "1" + "}" * depth
+    body = f'{{"apiVersion":"{custom.group}/v1","kind":"Widget","metadata":{{"name":"b"}},"spec":{deep}}}'
+    created = custom.client.post(custom.path(), content=body, headers={"Content-Type": "application/json"})
+    assert created.status_code == 400
+    patched = custom.client.patch(custom.path("a"), content=f'{{"spec":{deep}}}', headers=MERGE)
+    assert patched.status_code == 400
+    named = body.replace('"b"', '"a"')
+    applied = custom.client.patch(custom.path("a"), params={"fieldManager": "m"}, content=named, headers=APPLY)
+    assert applied.status_code in (400, 422)  # what it would own is nested still deeper
+    assert custom.get("a")["spec"] == {}

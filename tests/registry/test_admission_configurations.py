@@ -42,7 +42,7 @@ def policy(**spec: Any) -> ValidatingAdmissionPolicy:
 
 
 def mutating_policy(**spec: Any) -> MutatingAdmissionPolicy:
-    patch = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}}
+    patch = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{op: 'remove', path: '/spec'}]"}}
     fields = {"matchConstraints": RULES, "reinvocationPolicy": "Never", "mutations": [patch], **spec}
     return MutatingAdmissionPolicy.from_dict({"metadata": META, "spec": fields})
 

@@ -37,8 +37,12 @@ def slice_(**spec: Any) -> ResourceSlice:
     ("spec", "expected"),
     [
         (
-            {"selectors": [{"cel": {"expression": ""}}, {}]},
-            ["spec.selectors[0].cel.expression: Required value", "spec.selectors[1].cel: Required value"],
+            {"selectors": [{"cel": {"expression": "1"}}, {}]},
+            [
+                'spec.selectors[0].cel.expression: Invalid value: "1": must evaluate to bool or the unknown type, '
+                "not int",
+                "spec.selectors[1].cel: Required value",
+            ],
         ),
         (
             {"config": [{"opaque": {"driver": "d", "parameters": 3}}]},

@@ -13,7 +13,10 @@ from apiserver.cel.program import Program
 
 
 class CompiledPolicy:
-    """What both kinds of policies have.  `fails_open`: whether a write goes on that it cannot judge."""
+    """What both kinds of policies have.  `fails_open`: whether a write goes on that it cannot judge.
+
+    Expressions are to be looked at after `compile`.
+    """
 
     patches = False
     """Whether it makes objects and JSON patches."""
@@ -28,6 +31,12 @@ class CompiledPolicy:
             params = spec.paramKind is not None
             self.conditions = MatchConditions(spec.matchConditions, params=params, fails_open=self.fails_open)
         self._variables = spec.variables
+
+    def compile(self) -> None:
+        """What evaluating would have to wait for, and is not to be done by two at once."""
+        if self.conditions is not None:
+            self.conditions.compile()
+        _ = self.composed
 
     @cached_property
     def expressions(self) -> PolicyExpressions:
@@ -49,22 +58,23 @@ class ValidatingPolicy(CompiledPolicy):
         self.validations = policy.spec.validations
         self._annotations = policy.spec.auditAnnotations
 
+    def compile(self) -> None:
+        super().compile()
+        _ = self.rules, self.messages, self.annotations
+
     @cached_property
     def rules(self) -> list[Compiled]:
-        _ = self.composed
         return [or_refusal(self.expressions.validation, each.expression) for each in self.validations]
 
     @cached_property
     def messages(self) -> list[Compiled | None]:
         """Those of the validations, None for one without."""
-        _ = self.composed
         compile, sources = self.expressions.message, [each.messageExpression for each in self.validations]
         return [or_refusal(compile, source) if source else None for source in sources]
 
     @cached_property
     def annotations(self) -> list[tuple[str, Compiled]]:
         """Keys and values for the audit log."""
-        _ = self.composed
         compile = self.expressions.audit_annotation
         return [(each.key, or_refusal(compile, each.valueExpression)) for each in self._annotations]
 
@@ -78,10 +88,13 @@ class MutatingPolicy(CompiledPolicy):
         self.reinvoked = policy.spec.reinvocationPolicy == "IfNeeded"
         """Whether it wants to be asked again about what others have changed after it."""
 
+    def compile(self) -> None:
+        super().compile()
+        _ = self.mutations
+
     @cached_property
     def mutations(self) -> list[tuple[str, Compiled]]:
         """The patch type and the expression of each."""
-        _ = self.composed
         found: list[tuple[str, Compiled]] = []
         for each in self._mutations:
             if each.jsonPatch is not None:

@@ -63,6 +63,7 @@ async def invocations(
             shown = match_resources(policy.constraints, attributes)
             if shown is None:
                 continue
+            policy.compile()
             if policy.param_kind is not None:
                 params.endpoint(policy.param_kind)
         except (StatusError, Unusable) as error:

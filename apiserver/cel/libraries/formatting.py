@@ -12,10 +12,12 @@ from typing import Any
 from apiserver.cel.errors import EvaluationError, Issue
 from apiserver.cel.libraries.standard import to_string
 from apiserver.cel.syntax import Call, Expr, ListExpr, Literal, MapExpr, children, walk
+from apiserver.cel.time_limit import bound_text, check
 from apiserver.cel.types import Type
 from apiserver.cel.values import RUNTIME_NAMES, Duration, Timestamp, UInt, type_name
 
 _PRECISION = 6
+_MOST_PRECISE = 1000
 _CLAUSE = re.compile(r"%(?:%|(?:\.(\d*))?(.?))", re.S)
 _NO_PRECISION = (
     "error while parsing precision: error while converting precision to integer: "
@@ -60,7 +62,10 @@ def _clauses(text: str) -> Iterator[tuple[str, str, int | None]]:
             raise ValueError(f'could not parse formatting clause: unrecognized formatting clause "{letter}"')
         if match[1] == "":
             raise ValueError(f"could not parse formatting clause: {_NO_PRECISION}")
-        yield literal, letter, None if match[1] is None else int(match[1])
+        precision = None if match[1] is None else int(match[1])
+        if precision is not None and precision > _MOST_PRECISE:
+            raise ValueError(f"error while parsing precision: {precision} is more than {_MOST_PRECISE}")
+        yield literal, letter, precision
         literal = ""
     yield literal + text[at:], "", None
 
@@ -68,6 +73,7 @@ def _clauses(text: str) -> Iterator[tuple[str, str, int | None]]:
 def format_string(text: str, arguments: list[Any]) -> str:
     """Raises EvaluationError."""
     shown = []
+    length = 0
     try:
         for at, (literal, letter, precision) in enumerate(_clauses(text)):
             shown.append(literal)
@@ -76,6 +82,8 @@ def format_string(text: str, arguments: list[Any]) -> str:
             if at >= len(arguments):
                 raise ValueError(f"index {at} out of range")
             shown.append(_format(letter, precision, arguments[at]))
+            length += len(literal) + len(shown[-1])
+            bound_text(length)
     except ValueError as error:
         raise EvaluationError(str(error)) from None
     return "".join(shown)
@@ -117,6 +125,7 @@ RUNTIME_KINDS = {name: kind for kind, name in RUNTIME_NAMES.items()}
 
 
 def _plain(value: Any) -> str:
+    check()
     if value is None:
         return "null"
     if isinstance(value, list):

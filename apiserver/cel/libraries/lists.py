@@ -14,6 +14,7 @@ from typing import Any
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.functions import Library
 from apiserver.cel.libraries.standard import COMPARABLE, add, less
+from apiserver.cel.time_limit import bound_list, check
 from apiserver.cel.values import Duration, UInt, contains, equals
 
 _COMPARABLE_NAMES = ("int", "uint", "double", "bool", "duration", "timestamp", "string", "bytes")
@@ -73,7 +74,9 @@ def _flatten(values: list[Any], depth: int = 1) -> list[Any]:
     if depth < 0:
         raise EvaluationError("level must be non-negative")
     flat: list[Any] = []
+    check()
     for value in values:
+        bound_list(len(flat))
         flat += _flatten(value, depth - 1) if isinstance(value, list) and depth else [value]
     return flat
 

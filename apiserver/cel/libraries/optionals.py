@@ -33,6 +33,8 @@ def _or_value(optional: Any, otherwise: Any) -> Any:
 
 
 def _unwrap(values: list[Any]) -> list[Any]:
+    if not all(isinstance(value, Optional) for value in values):
+        raise EvaluationError("no such overload")
     return [value.value for value in values if value.present]
 
 

@@ -7,12 +7,14 @@ whatever the pattern: Python's own engine could be kept busy for ever by a patte
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import re2
 
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.functions import Library
+from apiserver.cel.time_limit import check
 from apiserver.registry.go_patterns import pattern_error
 
 _OPTIONS = re2.Options()
@@ -43,8 +45,11 @@ def _find(text: str, pattern: str) -> str:
 
 
 def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = (match[0] for match in compiled(pattern).finditer(text))
-    return [match for index, match in enumerate(found) if limit < 0 or index < limit]
+    found: list[str] = []
+    for match in islice(compiled(pattern).finditer(text), limit if limit >= 0 else None):
+        check()
+        found.append(match[0])
+    return found
 
 
 REGEX = Library()

@@ -10,6 +10,7 @@ from typing import Any
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.functions import Library
 from apiserver.cel.libraries.formatting import format_string
+from apiserver.cel.time_limit import bound_text
 
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
@@ -57,10 +58,14 @@ def _last_index_of(text: str, wanted: str, start: int | None = None) -> int:
 def _join(texts: list[Any], separator: str = "") -> str:
     if not all(isinstance(text, str) for text in texts):
         raise EvaluationError("no such overload: join")
+    bound_text(sum(map(len, texts)) + len(separator) * len(texts))
     return separator.join(texts)
 
 
 def _replace(text: str, old: str, new: str, count: int = -1) -> str:
+    if len(new) > len(old):
+        found = text.count(old)
+        bound_text(len(text) + (found if count < 0 else min(found, count)) * (len(new) - len(old)))
     return text.replace(old, new, count)
 
 
