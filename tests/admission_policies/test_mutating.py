@@ -112,6 +112,14 @@ def test_a_patch_that_makes_unknown_fields(policies: Policies, config_maps: Conf
     assert answer.json()["message"] == 'Internal error occurred: strict decoding error: unknown field "dta"'
 
 
+def test_a_patch_that_makes_no_object_of_the_kind(policies: Policies, config_maps: ConfigMaps) -> None:
+    policies.mutating("[JSONPatch{op: 'replace', path: '/metadata', value: 'x'}]", failurePolicy="Ignore")
+    answer = config_maps.create()
+    assert answer.status_code == 500
+    problem = "json: cannot unmarshal string into Go struct field ConfigMap.metadata of type v1.ObjectMeta"
+    assert answer.json()["message"] == f"Internal error occurred: {problem}"
+
+
 def test_a_patch_of_objects_and_lists(policies: Policies, admin: httpx.Client, namespace: str) -> None:
     volume = "Object.spec.template.spec.volumes{name: 'v', emptyDir: Object.spec.template.spec.volumes.emptyDir{}}"
     policies.mutating(

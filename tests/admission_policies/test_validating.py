@@ -106,6 +106,8 @@ def test_the_namespace_and_the_authorizer(policies: Policies, admin: httpx.Clien
     policy = policies.validating(
         {"expression": f"namespaceObject.metadata.name == '{namespace}'", "message": "namespace"},
         {"expression": "namespaceObject.status.phase == 'Active'", "message": "phase"},
+        {"expression": "namespaceObject.metadata.creationTimestamp > timestamp('2020-01-01T00:00:00Z') && "
+         "namespaceObject.metadata.creationTimestamp.getFullYear() > 2020", "message": "time"},
         {"expression": "authorizer.group('').resource('secrets').namespace(request.namespace).check('get').allowed()",
          "message": "secrets"},
         {"expression": "authorizer.requestResource.check('create').allowed()", "message": "itself"},
@@ -121,6 +123,22 @@ def test_the_namespace_and_the_authorizer(policies: Policies, admin: httpx.Clien
     document, headers = {"metadata": {"name": "a"}}, {"Impersonate-User": "somebody"}
     answer = admin.post(f"/api/v1/namespaces/{namespace}/configmaps", json=document, headers=headers)
     assert refused(answer, policy, "secrets")
+
+
+def test_connections_and_parts_of_objects(policies: Policies, admin: httpx.Client, namespace: str) -> None:
+    parts = ["pods/exec", "pods/eviction", "pods/status"]
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": parts}
+    said = "object.kind + ' ' + request.operation + ' ' + request.subResource + ' ' + request.name"
+    policies.validating({"expression": "false", "messageExpression": said}, matchConstraints=policies.constraints(rule))
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
+    admin.post(path, json=pod).raise_for_status()
+    evicted = admin.post(f"{path}/p/eviction", json={"metadata": {"name": "p"}})
+    executed = admin.post(f"{path}/p/exec", params={"command": "sh", "stdout": "1"})
+    headers = {"Content-Type": "application/merge-patch+json"}
+    changed = admin.patch(f"{path}/p/status", json={"status": {"phase": "Running"}}, headers=headers)
+    told = [answer.json()["message"].partition("denied request: ")[2] for answer in (evicted, executed, changed)]
+    assert told == ["Eviction CREATE eviction p", "PodExecOptions CONNECT exec p", "Pod UPDATE status p"]
 
 
 def test_policies_are_asked_by_name(policies: Policies, config_maps: ConfigMaps) -> None:

@@ -12,6 +12,7 @@ from apiserver.admission.matching import Match, match_resources
 from apiserver.admission.policies.bound import Binding, BoundPolicies
 from apiserver.admission.policies.compiled import CompiledPolicy
 from apiserver.admission.policies.params import Object, Params, Unusable
+from apiserver.cel.values import parse_timestamp
 
 P = TypeVar("P", bound=CompiledPolicy)
 _POLICIES = frozenset(
@@ -93,8 +94,19 @@ def namespace_object(attributes: Attributes) -> Object | None:
     if namespace is None:
         raise not_found("", "namespaces", name)
     document = namespace.to_dict()
-    document["metadata"].pop("managedFields", None)
+    metadata = document["metadata"]
+    metadata.pop("managedFields", None)
+    for condition in document.get("status", {}).get("conditions", ()):
+        _parse_times(condition, "lastTransitionTime")
+    _parse_times(metadata, "creationTimestamp", "deletionTimestamp")
     return document
+
+
+def _parse_times(document: Object, *names: str) -> None:
+    """`namespaceObject` is one of the few variables with declared types, and has times where its type has."""
+    for name in names:
+        if isinstance(text := document.get(name), str):
+            document[name] = parse_timestamp(text)
 
 
 def variables(attributes: Attributes, invocation: Invocation[Any], namespace: Object | None) -> Object:

@@ -74,7 +74,7 @@ def _json_patched(schema: Schema, document: Object, value: list[Any]) -> Object:
             _check_names(made)
     copy = orjson.loads(orjson.dumps(document))
     try:
-        changed = json_patch.apply(copy, [to_json(operation) for operation in value])
+        changed = json_patch.apply(copy, [{"op": "", "path": "", **to_json(operation)} for operation in value])
     except json_patch.TestFailed:
         return document
     except json_patch.CannotApply as error:
