@@ -25,7 +25,7 @@ from apiserver import bootstrap
 from apiserver.admission.configuration import load
 from apiserver.admission.table import plugins
 from apiserver.app import Application, AuditFilters, with_filters
-from apiserver.authentication.chain import authentication, service_account_tokens
+from apiserver.authentication.chain import authentication, noting_use, service_account_tokens
 from apiserver.authorization.modes import authorization
 from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
@@ -256,6 +256,7 @@ class Server:
             max_request_bytes=options.max_request_bytes,
             disabled=frozenset(options.disable_admission_plugins),
         )
+        tokens.used = noting_use(api, SELF, self._keep)
         kubelet = KubeletClient.create(
             str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
         )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api.clock import Clock
 from apiserver.authentication.flags import AuthenticationOptions
@@ -14,6 +14,11 @@ from apiserver.authentication.service_account_tokens import ServiceAccountTokens
 from apiserver.authentication.token_keys import TokenKeys
 from apiserver.authentication.tokens import BearerTokens, ForTheServer, GetObject, StaticTokens, TokenAuthenticator
 from apiserver.filters.authentication import Anonymous
+from apiserver.request import User
+
+if TYPE_CHECKING:
+    from api.core_v1 import Secret
+    from apiserver.endpoint import API
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +39,17 @@ def service_account_tokens(
     if options.service_account_signing_key_file or options.service_account_key_file:
         keys.preload()
     return ServiceAccountTokens(keys, settings, clock, get)
+
+
+def noting_use(api: API, writer: User, keep: Callable[[Coroutine[Any, Any, None]], None]) -> Callable[[Secret], None]:
+    """What to tell of every use of a token in a Secret; `keep` runs what is written then."""
+
+    async def note(secret: Secret) -> None:
+        from apiserver.authentication.legacy_use import note_use  # few clusters still have such tokens
+
+        await note_use(api, writer, secret)
+
+    return lambda secret: keep(note(secret))
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,8 @@ _PREFIX = "kubernetes.io/serviceaccount/"
 _INVALIDATED = "Token has been invalidated"
 
 
-def check(claims: Mapping[str, Any], token: str, get: GetObject, *, lookup: bool) -> tuple[str, str, str]:
-    """Namespace, name and uid of the account; `lookup` says whether Secret and account must still exist.
-
-    Raises Rejected.
-    """
+def check(claims: Mapping[str, Any]) -> tuple[tuple[str, str, str], str]:
+    """Namespace, name and uid of the account, and the Secret's name, as the claims say.  Raises Rejected."""
     namespace, secret_name = claims.get(_PREFIX + "namespace"), claims.get(_PREFIX + "secret.name")
     name, uid = claims.get(_PREFIX + "service-account.name"), claims.get(_PREFIX + "service-account.uid")
     for claim, value in (("namespace", namespace), ("secretName", secret_name), ("serviceAccountName", name)):
@@ -33,15 +30,13 @@ def check(claims: Mapping[str, Any], token: str, get: GetObject, *, lookup: bool
         raise Rejected("serviceAccountUID claim is missing")
     if claims.get("sub") != f"system:serviceaccount:{namespace}:{name}":
         raise Rejected("sub claim is invalid")
-    found = (str(namespace), str(name), uid)
-    if lookup:
-        _look_up(found, str(secret_name), token, get)
-    return found
+    return (str(namespace), str(name), uid), str(secret_name)
 
 
-def _look_up(account: tuple[str, str, str], secret_name: str, token: str, get: GetObject) -> None:
+def look_up(account: tuple[str, str, str], secret_name: str, token: str, get: GetObject) -> Secret:
+    """The Secret that holds the token, if it and the account still exist.  Raises Rejected."""
     namespace, name, uid = account
-    secret = get(Secret, namespace, secret_name)
+    secret: Secret | None = get(Secret, namespace, secret_name)
     if secret is None or secret.metadata.deletionTimestamp is not None:
         raise Rejected(_INVALIDATED)
     if not hmac.compare_digest(b64decode(secret.data.get("token", "")), token.encode()):
@@ -59,3 +54,4 @@ def _look_up(account: tuple[str, str, str], secret_name: str, token: str, get: G
             "invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the "
             f"'{INVALID_SINCE}' label from the secret to temporarily allow use of this token"
         )
+    return secret

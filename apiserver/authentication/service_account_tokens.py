@@ -6,7 +6,7 @@ exist (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +57,8 @@ class ServiceAccountTokens:
         self.settings = settings
         self._clock = clock
         self.get = get
+        self.used: Callable[[Secret], object] = lambda secret: None
+        """Told of every use of a token in a Secret."""
         self._verified: dict[str, dict[str, Any]] = {}
 
     def issuer(self, address: str) -> Issuer:
@@ -78,7 +80,9 @@ class ServiceAccountTokens:
             return self._user(claims), matched
         from apiserver.authentication import legacy_tokens  # few clusters still have any
 
-        account = legacy_tokens.check(claims, token, self.get, lookup=self.settings.lookup)
+        account, secret_name = legacy_tokens.check(claims)
+        if self.settings.lookup:
+            self.used(legacy_tokens.look_up(account, secret_name, token, self.get))
         return _user_of(*account, {}), matched
 
     async def _claims(self, token: str) -> dict[str, Any] | None:
@@ -96,6 +100,8 @@ class ServiceAccountTokens:
                 claims = verified(token, keys.candidates)
             except JoseError as error:
                 raise Rejected(str(error)) from None
+            if not _is_readable(claims):
+                raise Rejected("the claims of the token are of other types than those of a service account")
             if len(self._verified) >= _REMEMBERED:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = claims
@@ -144,6 +150,22 @@ def _is_gone(obj: Any, now: datetime) -> bool:
 
 def _user_of(namespace: str, name: str, uid: str, extra: dict[str, list[str]]) -> User:
     return User(f"system:serviceaccount:{namespace}:{name}", uid, (_GROUP, f"{_GROUP}:{namespace}"), extra)
+
+
+def _is_readable(claims: Mapping[str, Any]) -> bool:
+    """Keys may be shared with issuers of other tokens."""
+    private = claims.get("kubernetes.io") or {}
+    return (
+        isinstance(claims.get("aud") or [], list | str)
+        and all(isinstance(claims.get(name, 0), int | float) for name in ("exp", "nbf"))
+        and isinstance(private, dict)
+        and isinstance(private.get("namespace", ""), str)
+        and all(_is_reference(private.get(name) or {}) for name in ("serviceaccount", *map(str.lower, BINDABLE)))
+    )
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(part, str) for part in value.values())
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime) -> None:

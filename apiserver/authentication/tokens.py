@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import hmac
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -128,6 +128,6 @@ class ForTheServer:
         return None if verdict is None else (verdict[0], matched)
 
 
-def common(own: Iterable[str], wanted: Iterable[str]) -> Audiences:
-    """Those of `own` that are wanted."""
-    return tuple(audience for audience in own if audience in wanted)
+def common(own: Collection[str], wanted: Iterable[str]) -> Audiences:
+    """Those that are wanted and among one's own, in the order in which they are wanted."""
+    return tuple(audience for audience in wanted if audience in own)

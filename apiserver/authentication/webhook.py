@@ -40,9 +40,11 @@ class WebhookTokens:
             if error := status.get("error"):
                 raise Rejected(str(error))
             return None
-        matched = common(status.get("audiences") or self._own, audiences)
-        user = _user_of(status.get("user") or {})
-        return (user, matched) if matched and user is not None else None
+        try:
+            matched = common(audiences, _strings(status.get("audiences")) or self._own)
+            return (_user_of(status.get("user")), matched) if matched else None
+        except (AttributeError, TypeError) as error:
+            raise Rejected(f"the webhook's answer is misshapen: {error}") from None
 
     async def _ask(self, token: str, audiences: Audiences) -> dict[str, Any]:
         review = {
@@ -59,10 +61,18 @@ class WebhookTokens:
             raise Rejected(str(error)) from None
 
 
-def _user_of(user: dict[str, Any]) -> User | None:
-    """The user of a review; None when it names nobody or is misshapen."""
-    name, uid, groups, extra = user.get("username"), user.get("uid") or "", user.get("groups"), user.get("extra")
+def _user_of(user: Any) -> User:
+    """The user of a review.  Raises TypeError, AttributeError when it is misshapen."""
+    name, uid = user.get("username"), user.get("uid") or ""
     if not isinstance(name, str) or not name or not isinstance(uid, str):
-        return None
-    members = [each for each in groups or () if isinstance(each, str)]
-    return User(name, uid, tuple(members), {str(key): list(map(str, values)) for key, values in (extra or {}).items()})
+        raise TypeError("it names no user")
+    extra = {key: _strings(values) for key, values in (user.get("extra") or {}).items()}
+    return User(name, uid, tuple(_strings(user.get("groups"))), extra)
+
+
+def _strings(values: Any) -> list[str]:
+    """Raises TypeError for what is no list of strings, though it may be missing."""
+    found = [] if values is None else values
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise TypeError("a list of strings is none")
+    return found

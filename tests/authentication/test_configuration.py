@@ -19,6 +19,7 @@ from tests.authentication.kubeconfigs import kubeconfig_of
 from tests.authentication.users import user_of
 from tests.webhook_server import WebhookServer, serving
 
+_REVIEW = {"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1"}
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 
 
@@ -215,9 +216,13 @@ def test_the_webhook_knows_tokens(configured: ApiServer, webhook: WebhookServer)
         (500, b"no"),
         b"<html>",
         {"kind": "Pod", "apiVersion": "v1"},
-        {"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": []},
-        {"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": {"authenticated": "yes"}},
-        {"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": {"authenticated": True}},
+        {**_REVIEW, "status": []},
+        {**_REVIEW, "status": {"authenticated": "yes"}},
+        {**_REVIEW, "status": {"authenticated": True}},
+        {**_REVIEW, "status": {"authenticated": True, "user": []}},
+        {**_REVIEW, "status": {"authenticated": True, "user": {"username": "x"}, "audiences": "a"}},
+        {**_REVIEW, "status": {"authenticated": True, "user": {"username": "x", "groups": "system:masters"}}},
+        {**_REVIEW, "status": {"authenticated": True, "user": {"username": "x", "extra": {"k": 1}}}},
     ],
 )
 def test_a_webhook_that_answers_nonsense_lets_nobody_in(

@@ -141,6 +141,7 @@ def test_a_review_is_about_an_audience(server: ApiServer) -> None:
             return status
 
         assert review(audiences=["b", "c"])["audiences"] == ["b"]
+        assert review(audiences=["b", "a"])["audiences"] == ["b", "a"]
         assert review(audiences=["c"])["user"] == {}
         assert "error" in review()
     with server.client(token) as client:

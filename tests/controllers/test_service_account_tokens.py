@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 from api.core_v1 import Namespace, ObjectReference, Secret, ServiceAccount
 from api.errors import NotFound
 from api.meta_v1 import ObjectMeta
+from apiserver.authentication.legacy_use import LAST_USED
 from controller_manager.service_account_token import ACCOUNT, ACCOUNT_UID, TYPE, ServiceAccountTokenController
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import Cluster, eventually, real_cluster
@@ -68,6 +70,7 @@ async def status_with(cluster: Cluster, folder: Path, token: str) -> int:
 
 
 async def test_a_secret_is_filled_and_its_token_believed(cluster: Cluster, folder: Path) -> None:
+    begun = datetime.now(UTC)
     account = await account_with_secret(cluster, "filled")
     secret: Secret = await eventually(lambda: filled(cluster, "filled"))
     assert secret.metadata.annotations[ACCOUNT_UID] == account.metadata.uid
@@ -77,6 +80,11 @@ async def test_a_secret_is_filled_and_its_token_believed(cluster: Cluster, folde
     assert "exp" not in jwt.decode(token, options={"verify_signature": False})
     assert await status_with(cluster, folder, token) == 200
 
+    async def noted() -> str | None:
+        return (await cluster.client.get(Secret, "token", "filled")).metadata.labels.get(LAST_USED)
+
+    assert await eventually(noted) in {f"{day:%Y-%m-%d}" for day in (begun, datetime.now(UTC))}
+    secret = await cluster.client.get(Secret, "token", "filled")
     # A token is no longer believed once the Secret holds another, or is gone.
     emptied = secret.copy_deep()
     del emptied.data["token"]
