@@ -19,7 +19,13 @@ _NAMES = "abc"
 ENVIRONMENT = Environment(dict.fromkeys(_NAMES, DYN), (*KUBERNETES, MUTATION))
 _OPERATORS = {"_+_": "+", "_-_": "-", "_*_": "*", "_/_": "/", "_%_": "%", "_==_": "==", "_!=_": "!=", "@in": "in"}
 _OPERATORS |= {"_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=", "_&&_": "&&", "_||_": "||"}
-_MADE = ("duration('1h')", "timestamp('2024-01-01T00:00:00Z')", "quantity('1.5Gi')", "ip('::1')", "cidr('10.0.0.0/8')")
+_MADE: tuple[str, ...] = (
+    "duration('1h')",
+    "timestamp('2024-01-01T00:00:00Z')",
+    "quantity('1.5Gi')",
+    "ip('::1')",
+    "cidr('10.0.0.0/8')",
+)
 _MADE += ("url('https://a:1/b?c=d')", "semver('1.2.3')", "3u", "b'a'", "optional.of(1)", "optional.none()", "int")
 _MADE += ("format.dns1123Label()", "1.0 / 0.0", "0.0 / 0.0", "9223372036854775807", "1e300", "quantity('1e9999')")
 _JSON = st.recursive(
