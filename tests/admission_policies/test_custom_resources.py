@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.admission_policies.conftest import Policies
+from tests.admission_policies.conftest import ConfigMaps, Policies, refused
 from tests.apiserver.conftest import ApiServer
 from tests.custom_resources.conftest import APPLY, DEFINITIONS, MERGE, definition, holds, until, version
+from tests.custom_resources.test_conversion import converted, v2
+from tests.webhook_server import serving
 
 GROUP = "policies.example.com"
 RULE = {"apiGroups": [GROUP], "apiVersions": ["v1"], "operations": ["*"], "resources": ["widgets"]}
@@ -91,3 +94,47 @@ def test_lists_without_keys_are_not_merged(policies: Policies, admin: httpx.Clie
     policies.mutating(change, matchConstraints=policies.constraints(RULE))
     answer = admin.post(path(namespace), json=widget())
     assert answer.json()["message"].endswith("may not mutate atomic arrays, maps or structs: .spec.tags")
+
+
+@pytest.fixture
+def converting(admin: httpx.Client, namespace: str, tmp_path: Path) -> Iterator[str]:
+    """The group of a kind whose versions a webhook converts: `size` in v1 is `length`, a text, in v2."""
+    group = f"{namespace}.example.com"
+    with serving(tmp_path / "ca", converted) as running:
+        client = {"url": f"{running.url}/convert", "caBundle": running.ca_bundle}
+        conversion = {"strategy": "Webhook", "webhook": {"clientConfig": client, "conversionReviewVersions": ["v1"]}}
+        document = definition(group, version(), v2(), conversion=conversion)
+        path = f"{DEFINITIONS}/widgets.{group}"
+        admin.post(DEFINITIONS, json=document).raise_for_status()
+        until(lambda: holds(admin.get(path).json(), "Established") == "True")
+        until(lambda: admin.get(f"/apis/{group}/v2/widgets").status_code == 200)
+        yield group
+        admin.delete(path).raise_for_status()
+        until(lambda: admin.get(path).status_code == 404)
+
+
+def test_versions_that_a_webhook_converts(
+    policies: Policies, admin: httpx.Client, namespace: str, converting: str
+) -> None:
+    constraints = policies.constraints({**RULE, "apiGroups": [converting], "apiVersions": ["v2"]})
+    longer = "Object{spec: Object.spec{length: string(int(object.spec.length.replace('m', '')) + 3) + 'm'}}"
+    policies.mutating(longer, longer, matchConstraints=constraints)
+    policies.validating("object.spec.length == '8m'", matchConstraints=constraints)
+    path = f"/apis/{converting}/v1/namespaces/{namespace}/widgets"
+    document = {"apiVersion": f"{converting}/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"size": 2}}
+    made = admin.post(path, json=document)
+    assert made.status_code == 201, made.text
+    assert made.json()["spec"]["size"] == 8
+
+
+def test_parameters_that_a_webhook_converts(
+    policies: Policies, admin: httpx.Client, namespace: str, converting: str
+) -> None:
+    path = f"/apis/{converting}/v1/namespaces/{namespace}/widgets"
+    document = {"apiVersion": f"{converting}/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"size": 2}}
+    admin.post(path, json=document).raise_for_status()
+    kind = {"apiVersion": f"{converting}/v2", "kind": "Widget"}
+    binding = {"paramRef": {"name": "a", "parameterNotFoundAction": "Deny"}}
+    rule = {"expression": "false", "messageExpression": "string(params.spec.length)"}
+    policy = policies.validating(rule, paramKind=kind, binding=binding)
+    assert refused(ConfigMaps(admin, namespace).create(), policy, "2m")
