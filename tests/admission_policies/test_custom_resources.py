@@ -57,6 +57,22 @@ def test_another_version(policies: Policies, admin: httpx.Client, namespace: str
     assert answer.json()["message"].endswith(f"denied request: {GROUP}/v1 v2")
 
 
+def test_a_kind_goes_with_its_objects_whatever_policies_say(
+    policies: Policies, admin: httpx.Client, namespace: str
+) -> None:
+    group = f"{namespace}.example.com"
+    path = f"{DEFINITIONS}/widgets.{group}"
+    admin.post(DEFINITIONS, json=definition(group, version())).raise_for_status()
+    until(lambda: holds(admin.get(path).json(), "Established") == "True")
+    document = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "a"}}
+    admin.post(f"/apis/{group}/v1/namespaces/{namespace}/widgets", json=document).raise_for_status()
+    rule = {**RULE, "apiGroups": [group], "operations": ["DELETE"]}
+    policies.validating("false", matchConstraints=policies.constraints(rule))
+    assert admin.delete(f"/apis/{group}/v1/namespaces/{namespace}/widgets/a").status_code == 422
+    admin.delete(path).raise_for_status()
+    until(lambda: admin.get(path).status_code == 404)
+
+
 def test_what_is_applied_merges_by_the_schema(policies: Policies, admin: httpx.Client, namespace: str) -> None:
     ports = "[Object.spec.ports{port: 1, name: 'one'}, Object.spec.ports{port: 3, name: 'new'}]"
     policies.mutating(f"Object{{spec: Object.spec{{ports: {ports}}}}}", matchConstraints=policies.constraints(RULE))
