@@ -121,9 +121,11 @@ def test_a_patch_that_makes_no_object_of_the_kind(policies: Policies, config_map
 
 
 def test_a_patch_of_objects_and_lists(policies: Policies, admin: httpx.Client, namespace: str) -> None:
-    volume = "Object.spec.template.spec.volumes{name: 'v', emptyDir: Object.spec.template.spec.volumes.emptyDir{}}"
+    of = "Object.spec.template.spec.volumes"
+    first, second = (f"{of}{{name: '{name}', emptyDir: {of}.emptyDir{{}}}}" for name in "vw")
     policies.mutating(
-        f"[JSONPatch{{op: 'add', path: '/spec/template/spec/volumes', value: [{volume}]}}, "
+        f"[JSONPatch{{op: 'add', path: '/spec/template/spec/volumes', value: [{first}]}}, "
+        f"JSONPatch{{op: 'add', path: '/spec/template/spec/volumes/-', value: {second}}}, "
         "JSONPatch{op: 'replace', path: '/spec/replicas', value: object.spec.replicas + 1},"
         "JSONPatch{op: 'copy', from: '/spec/replicas', path: '/spec/minReadySeconds'}]",
         matchConstraints=policies.constraints(DEPLOYMENTS),
@@ -133,7 +135,7 @@ def test_a_patch_of_objects_and_lists(policies: Policies, admin: httpx.Client, n
     assert answer.status_code == 201, answer.text
     spec = answer.json()["spec"]
     assert (spec["replicas"], spec["minReadySeconds"]) == (3, 3)
-    assert spec["template"]["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]
+    assert spec["template"]["spec"]["volumes"] == [{"name": name, "emptyDir": {}} for name in "vw"]
 
 
 def test_a_test_that_fails_leaves_all_as_it_is(policies: Policies, config_maps: ConfigMaps) -> None:

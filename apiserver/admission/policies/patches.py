@@ -47,8 +47,8 @@ def _applied(schema: Schema, document: Object, value: Any) -> Object:
     return merged
 
 
-def _check_names(value: Any) -> None:
-    if found := list(misnamed(value)):
+def _check_names(value: MadeObject) -> None:
+    if found := list(misnamed(value, value.name)):
         raise CannotPatch("type mismatch: " + "\n".join(found))
 
 
