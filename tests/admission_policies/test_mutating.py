@@ -202,6 +202,10 @@ def test_one_without_a_namespace(policies: Policies, admin: httpx.Client) -> Non
 
 
 def test_a_generated_name(policies: Policies, config_maps: ConfigMaps) -> None:
+    policies.mutating("Object{data: {'named': object.metadata.name}}")
+    answer = config_maps.client.post(config_maps.path, json={"metadata": {"generateName": "g-"}})
+    assert (answer.status_code, answer.json()["details"]["name"]) == (403, "g-")
+    policies.remove()
     policies.mutating("Object{data: {'named': string(has(object.metadata.name))}}")
     answer = config_maps.client.post(config_maps.path, json={"metadata": {"generateName": "g-"}})
     assert answer.json()["data"] == {"named": "false"}

@@ -8,7 +8,9 @@ https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-polic
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from api.admissionregistration_v1 import MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding
@@ -130,13 +132,14 @@ class PolicyChanges:
         attributes, kind = self._attributes, asked.shown.kind
         changed, problems = False, []
         for patch_type, expression in asked.policy.mutations:
+            await asyncio.sleep(0)  # however many there are, others have their turn
             await attributes.show(kind)
             document = attributes.object(kind)
             if document is None:
                 break
             known = variables(attributes, asked, namespace)
             try:
-                value = await evaluate(lambda patience: _value(asked.policy, expression, known, patience))  # noqa: B023
+                value = await evaluate(partial(_value, asked.policy, expression, known))
                 after = patched(patch_type, attributes.schema(kind), document, value)
             except (Unevaluable, CannotPatch) as error:
                 problems.append(str(error))
@@ -161,7 +164,10 @@ def _refusal(attributes: Attributes, denials: Sequence[_Denial]) -> StatusError:
     for denial in denials:
         bound = "" if denial.binding is None else f" with binding '{denial.binding.metadata.name}'"
         messages.append(f"policy '{denial.policy}'{bound} denied request: {denial.message}")
-    refusal = attributes.request.forbidden("")
+    request = attributes.request
+    refusal = request.forbidden("")
     assert refusal.details is not None
+    if request.nameless:  # the name is drawn later
+        refusal.details.name = request.object.metadata.generateName
     refusal.details.causes += [StatusCause(message=message) for message in messages]
     return denials[0].refusal(messages[0], refusal.details, code=refusal.http_code)
