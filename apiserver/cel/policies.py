@@ -41,7 +41,7 @@ def compiled(environment: Environment, expression: str, *wanted: Type) -> Progra
     try:
         program = environment.compile(expression)
     except CompileError as error:
-        raise Refused(f"compilation failed: {error}") from None
+        raise Refused(error.detail) from None
     if wanted and program.type not in wanted:
         names = [_shown(of) for of in wanted]
         if len(names) > 1:
