@@ -33,7 +33,7 @@ class Params:
         """What serves the kind.  Raises Unusable."""
         version = GroupVersion.parse(kind.apiVersion)
         for endpoints in (self._api.endpoints, self._api.custom):
-            for (group, name, _), endpoint in endpoints.items():
+            for (group, name, _), endpoint in list(endpoints.items()):  # they come and go, and a thread may look
                 if (group, name, endpoint.resource.kind) == (version.group, version.version, kind.kind):
                     return endpoint
         shown = f"{version.group}/{version.version}, Kind={kind.kind}"

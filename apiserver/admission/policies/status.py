@@ -6,6 +6,7 @@ server does (`--check-policy-types`), which has the types and the compiler.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable
@@ -60,7 +61,8 @@ class PolicyStatus:
     async def _write(self, policy: ValidatingAdmissionPolicy) -> None:
         from apiserver.admission.policies.type_checking import expression_warnings
 
-        checking = TypeChecking(expressionWarnings=expression_warnings(policy, self._api))
+        found = await asyncio.to_thread(expression_warnings, policy, self._api)  # many expressions, for many kinds
+        checking = TypeChecking(expressionWarnings=found)
         options = WriteOptions(manager="validatingadmissionpolicy-status")
         write = Write(self._api, self._policies, self._user, options, "", [], "status")
 
