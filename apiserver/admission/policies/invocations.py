@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from api.core_v1 import Namespace
-from api.errors import StatusError, not_found
+from api.errors import StatusError
 from apiserver.admission.attributes import Attributes
 from apiserver.admission.match_conditions import variables_of
 from apiserver.admission.matching import Match, match_resources
 from apiserver.admission.policies.bound import Binding, BoundPolicies
 from apiserver.admission.policies.compiled import CompiledPolicy
 from apiserver.admission.policies.params import Object, Params, Unusable
-from apiserver.cel.values import parse_timestamp
 
 P = TypeVar("P", bound=CompiledPolicy)
 _EXEMPT = frozenset(
@@ -81,30 +79,6 @@ async def invocations(
                 if not policy.fails_open:
                     found.append(Problem(policy, binding, f"failed to configure binding: {error}"))
     return found
-
-
-def namespace_object(attributes: Attributes) -> Object | None:
-    """The namespace of what is written, for the variable `namespaceObject`.  Raises NotFound."""
-    name = attributes.request.namespace
-    if not name:
-        return None
-    namespace: Namespace | None = attributes.request.context.peek(Namespace, "", name)
-    if namespace is None:
-        raise not_found("", "namespaces", name)
-    document = namespace.to_dict()
-    metadata = document["metadata"]
-    metadata.pop("managedFields", None)
-    for condition in document.get("status", {}).get("conditions", ()):
-        _parse_times(condition, "lastTransitionTime")
-    _parse_times(metadata, "creationTimestamp", "deletionTimestamp")
-    return document
-
-
-def _parse_times(document: Object, *names: str) -> None:
-    """`namespaceObject` is one of the few variables with declared types, and has times where its type has."""
-    for name in names:
-        if isinstance(text := document.get(name), str):
-            document[name] = parse_timestamp(text)
 
 
 def variables(attributes: Attributes, invocation: Invocation[Any], namespace: Object | None) -> Object:

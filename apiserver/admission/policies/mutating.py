@@ -26,7 +26,6 @@ from apiserver.admission.policies.invocations import (
     Problem,
     invocations,
     is_exempt,
-    namespace_object,
     variables,
 )
 from apiserver.admission.policies.params import Object, Params
@@ -87,7 +86,7 @@ class PolicyChanges:
     async def _ask_all(self, *, again: bool) -> None:
         attributes, denials = self._attributes, []
         asked = await invocations(self._source.policies, self._source.params, attributes)
-        namespace = namespace_object(attributes) if asked else None
+        namespace = self._source.params.namespace(attributes.request.namespace) if asked else None
         for each in asked:
             if isinstance(each, Problem):
                 denials.append(_Denial(each.policy.name, each.binding, each.message, Forbidden))

@@ -1,16 +1,19 @@
-"""The objects that a binding takes a policy's parameters from.
+"""The objects besides the one that is written: those that a binding takes a policy's parameters from, the namespace.
 
 https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#parameter-resources
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from api.admissionregistration_v1 import ParamKind, ParamRef
+from api.core_v1 import Namespace
 from api.scheme import GroupVersion
+from apiserver.cel.values import parse_timestamp
 from apiserver.endpoint import API, Endpoint
 from apiserver.registry.labels import matches
 from apiserver.storage.entry import Entry
@@ -28,6 +31,7 @@ class Params:
     def __init__(self, api: API) -> None:
         self._api = api
         self._parsed: dict[str, tuple[Entry, Object]] = {}
+        self._namespaces = api.endpoint_of(Namespace)
 
     def endpoint(self, kind: ParamKind) -> Endpoint:
         """What serves the kind.  Raises Unusable."""
@@ -71,9 +75,36 @@ class Params:
 
     def _document(self, endpoint: Endpoint, entry: Entry) -> Object:
         key = f"{endpoint.resource.api_version}{entry.key}"
+        return self._remembered(key, entry, lambda: orjson.loads(endpoint.wire(entry)))
+
+    def _remembered(self, key: str, entry: Entry, read: Callable[[], Object]) -> Object:
         known = self._parsed.get(key)
         if known is None or known[0] is not entry:
             if len(self._parsed) >= _REMEMBERED:
                 self._parsed.clear()
-            known = self._parsed[key] = (entry, orjson.loads(endpoint.wire(entry)))
+            known = self._parsed[key] = (entry, read())
         return known[1]
+
+    def namespace(self, name: str) -> Object | None:
+        """The value of `namespaceObject` for what is written in a namespace, None for what is in none ("").  Nobody
+        changes it.  Raises NotFound."""
+        if not name:
+            return None
+        entry = self._namespaces.find("", name)
+        return self._remembered(name, entry, lambda: _with_times(orjson.loads(entry.body)))
+
+
+def _with_times(namespace: Object) -> Object:
+    """`namespaceObject` is one of the few variables with declared types, and has times where its type has."""
+    metadata = namespace["metadata"]
+    metadata.pop("managedFields", None)
+    _parse_times(metadata, "creationTimestamp", "deletionTimestamp")
+    for condition in namespace.get("status", {}).get("conditions", ()):
+        _parse_times(condition, "lastTransitionTime")
+    return namespace
+
+
+def _parse_times(document: Object, *names: str) -> None:
+    for name in names:
+        if isinstance(text := document.get(name), str):
+            document[name] = parse_timestamp(text)

@@ -27,7 +27,6 @@ from apiserver.admission.policies.invocations import (
     Problem,
     invocations,
     is_exempt,
-    namespace_object,
     variables,
 )
 from apiserver.admission.policies.params import Params
@@ -76,7 +75,7 @@ class ValidatingPolicies:
         self, attributes: Attributes, asked: Sequence[Invocation[ValidatingPolicy] | Problem[ValidatingPolicy]]
     ) -> list[Verdict]:
         """What each says; of problems, nothing."""
-        namespace = namespace_object(attributes)
+        namespace = self._params.namespace(attributes.request.namespace)
         known = [
             (each.policy, variables(attributes, each, namespace)) if isinstance(each, Invocation) else None
             for each in asked
