@@ -49,7 +49,8 @@ class DynamicAdmission:
         return self._has("ValidatingAdmissionPolicy") or self._has("ValidatingAdmissionWebhook")
 
     def _has(self, plugin: str) -> bool:
-        return self._api.cache.count(self._prefixes.get(plugin, "")) > 0
+        prefix = self._prefixes.get(plugin)
+        return prefix is not None and self._api.cache.count(prefix) > 0
 
     @cached_property
     def _mutating_webhooks(self) -> MutatingWebhooks:
