@@ -57,7 +57,7 @@ def _without_variables(params: bool, authorizer: bool = True) -> Environment:
 
 def match_condition(expression: str, params: bool = False) -> Program:
     """A match condition of a webhook or, with `params` where it has a paramKind, of a policy.  Raises Refused."""
-    return compiled(_without_variables(params), expression.strip(), BOOL)
+    return compiled(_without_variables(params), expression, BOOL)
 
 
 class PolicyExpressions:
