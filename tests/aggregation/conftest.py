@@ -19,13 +19,22 @@ from tests.cluster.support import until
 SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 
 
+@contextmanager
+def local_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
+    running = ApiServer(folder, "--service-cluster-ip-range", "127.96.0.0/16", *flags)
+    running.start()
+    try:
+        yield running
+    finally:
+        status = running.stop()
+    assert status == 0
+    assert "Traceback" not in running.log.read_text()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    running = ApiServer(tmp_path_factory.mktemp("aggregator"), "--service-cluster-ip-range", "127.96.0.0/16")
-    running.start()
-    yield running
-    assert running.stop() == 0
-    assert "Traceback" not in running.log.read_text()
+    with local_server(tmp_path_factory.mktemp("aggregator")) as running:
+        yield running
 
 
 @pytest.fixture

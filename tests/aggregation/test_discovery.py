@@ -28,8 +28,7 @@ def groups(admin: httpx.Client) -> list[dict[str, Any]]:
 
 def versions(admin: httpx.Client, group: str) -> list[dict[str, Any]]:
     """A group's versions in the aggregated document."""
-    found = next((each["versions"] for each in groups(admin) if each["metadata"]["name"] == group), [])
-    return list(found)
+    return [version for each in groups(admin) if each["metadata"]["name"] == group for version in each["versions"]]
 
 
 def fresh(admin: httpx.Client, group: str) -> bool:

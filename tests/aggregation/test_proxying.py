@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from apiserver.pki import Authority
-from tests.aggregation.conftest import SERVICES, api_service, available, condition, extended
+from tests.aggregation.conftest import SERVICES, api_service, available, condition, extended, local_server
 from tests.aggregation.extension_server import ExtensionServer
 from tests.apiserver.conftest import ApiServer
 from tests.cluster.support import until
@@ -91,9 +91,10 @@ def test_a_watch_is_flushed_at_once(admin: httpx.Client, extension: ExtensionSer
     until(lambda: not extension.watchers or _stir(extension, namespace))
 
 
-def _stir(extension: ExtensionServer, namespace: str) -> None:
+def _stir(extension: ExtensionServer, namespace: str) -> bool:
     """The server of the tests sees that a watcher has gone when it writes to it."""
     extension.change("MODIFIED", namespace, {"kind": "Note", "metadata": {"name": "a"}})
+    return not extension.watchers
 
 
 def test_redirects_are_not_passed_on(admin: httpx.Client, extension: ExtensionServer) -> None:
@@ -244,7 +245,7 @@ def test_nonsense_spoils_nothing(admin: httpx.Client, tmp_path: Path, group: str
             before = len(running.asked)
             admin.patch(f"{SERVICES}/v1.{group}", json={"spec": {"versionPriority": priority}}, headers=patch)
             priority += 1
-            until(lambda before=before: len([1 for _, path, *_ in running.asked[before:] if path == "/openapi/v3"]))
+            until(lambda: [path for _, path, *_ in running.asked[before:] if path == "/openapi/v3"])  # noqa: B023
             assert admin.get("/openapi/v2").status_code == 200
             assert admin.get("/openapi/v3").status_code == 200
             groups = admin.get("/apis", headers={"Accept": _AGGREGATED}).json()["items"]
@@ -278,13 +279,15 @@ def test_a_server_that_hangs(admin: httpx.Client, extension: ExtensionServer, se
 def test_watches_that_hang_take_nobodys_place(tmp_path: Path) -> None:
     """Watchers of a server that does not answer wait for that, and count no more."""
     flags = ("--max-requests-inflight", "4", "--max-mutating-requests-inflight", "2")
-    server = ApiServer(tmp_path, "--service-cluster-ip-range", "127.96.0.0/16", *flags)
-    server.start()
     admins = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
     alice = {"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}
     binding = {"metadata": {"name": "alice"}, "roleRef": role, "subjects": [alice]}
-    with server.client() as admin, extended(admin, tmp_path / "extension", "g.example.com", "default") as running:
+    with (
+        local_server(tmp_path, *flags) as server,
+        server.client() as admin,
+        extended(admin, tmp_path / "extension", "g.example.com", "default") as running,
+    ):
         assert admin.post(admins, json=binding).status_code == 201
         running.special[f"{running.root}/hangs"] = lambda handler: running.stopping.wait(60)
         sockets = []
@@ -302,7 +305,6 @@ def test_watches_that_hang_take_nobodys_place(tmp_path: Path) -> None:
         finally:
             for each in sockets:
                 each.close()
-    assert server.stop() == 0
 
 
 def test_nothing_is_asked_without_an_api_service(admin: httpx.Client, extension: ExtensionServer) -> None:
