@@ -27,7 +27,16 @@ from controller_manager.daemon_set.placement import target_node
 from controller_manager.garbage_collector.controller import GarbageCollector
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import Cluster, eventually, template
-from tests.controllers.workloads import image_patch, images, messages, pods_of, revisions_of, set_ready, workloads
+from tests.controllers.workloads import (
+    available_nodes,
+    image_patch,
+    images,
+    messages,
+    pods_of,
+    revisions_of,
+    set_ready,
+    workloads,
+)
 
 NAMES = ("a", "b", "c")
 
@@ -248,6 +257,19 @@ async def surging(cluster: Cluster) -> str:
     ready = {n for n, p in pods.items() if any(c.type == "Ready" and c.status == "True" for c in p.status.conditions)}
     waiting = [n for n, p in pods.items() if n not in ready and p.status.phase == "Running"]
     return waiting[0] if len(waiting) == 1 and len(ready) == 3 else ""
+
+
+@pytest.mark.parametrize(("limits", "fewest"), [({"maxUnavailable": 1}, 2), ({"maxUnavailable": 0, "maxSurge": 2}, 3)])
+async def test_never_goes_beyond_its_limits(cluster: Cluster, limits: dict[str, int], fewest: int) -> None:
+    """Not even for a moment, although what the controller sees lags behind."""
+    await cluster.nodes()
+    await cluster.client.create(daemon_set(updateStrategy=rolling(**limits)))
+    await eventually(lambda: settled(cluster, "abc"))
+    async with available_nodes(cluster, "agent") as counts:
+        for image in ("two", "three"):
+            await set_image(cluster, image)
+            await eventually(lambda: settled(cluster, "abc"))
+    assert min(counts) == fewest
 
 
 async def test_on_delete_waits_until_somebody_deletes_pods(cluster: Cluster) -> None:

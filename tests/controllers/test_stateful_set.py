@@ -28,6 +28,7 @@ from controller_manager.storage_protection import ClaimProtectionController
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import Cluster, eventually
 from tests.controllers.workloads import (
+    available_nodes,
     image_patch,
     images,
     messages,
@@ -263,6 +264,18 @@ async def test_rolls_updates_out_one_by_one_and_back(cluster: Cluster) -> None:
     await eventually(lambda: settled(cluster, 3))
     assert (await live(cluster)).status.currentRevision == first
     assert await revisions_of(cluster, "db") == [2, 3]
+
+
+async def test_never_stops_a_second_pod(cluster: Cluster) -> None:
+    """Not even for a moment, although what the controller sees lags behind."""
+    await cluster.nodes(3)
+    await cluster.client.create(stateful_set(podManagementPolicy="Parallel"))
+    await eventually(lambda: settled(cluster, 3))
+    async with available_nodes(cluster, "db", by_name=True) as counts:
+        for image in ("two", "three"):
+            await set_image(cluster, image)
+            await eventually(lambda: settled(cluster, 3))
+    assert min(counts) == 2
 
 
 async def test_a_broken_template_is_left_by_repairing_it_and_the_pod(cluster: Cluster) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,9 @@ from api.core_v1 import Event as CoreEvent
 from api.core_v1 import Node, PersistentVolumeClaim, Pod, ServiceAccount
 from api.errors import NotFound
 from api.meta_v1 import LabelSelector, ObjectMeta
+from client.informer import Informer
 from client.rest import RestClient
+from controller_manager.pod_state import is_ready
 from controller_manager.revision_history import REVISION_LABEL
 from controller_manager.service_account import ServiceAccountController
 from tests.client.real_server import RealServer
@@ -105,3 +108,24 @@ async def messages(cluster: Cluster, name: str) -> set[tuple[str, str]]:
 
 def revision_label(pod: Pod) -> str:
     return pod.metadata.labels[REVISION_LABEL]
+
+
+@asynccontextmanager
+async def available_nodes(cluster: Cluster, app: str, *, by_name: bool = False) -> AsyncIterator[list[int]]:
+    """Counts, at every change, how many nodes (or names) have a pod that is ready and stays."""
+    informer = Informer(cluster.client, Pod, "default", f"app={app}")
+    counts: list[int] = []
+
+    def changed(old: Pod | None, new: Pod | None) -> None:
+        working = [p for p in informer.store if p.metadata.deletionTimestamp is None and is_ready(p)]
+        if informer.has_synced:
+            counts.append(len({p.metadata.name if by_name else p.spec.nodeName for p in working}))
+
+    informer.on_change(changed)
+    task = asyncio.create_task(informer.run())
+    await informer.synced()
+    try:
+        yield counts
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
