@@ -393,13 +393,17 @@ class Server:
         except PKIError as error:
             log.error("service accounts get no tokens: %s", error)
 
+    @staticmethod
+    async def _load_everyday(api: API) -> None:
+        for resource in everyday_resources():
+            api.endpoints[resource.group, resource.group_version.version, resource.plural].load()
+            await asyncio.sleep(_BREATH)  # a request takes several turns of the loop: not each behind another kind
+
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
         await self._has_roles.wait()
-        for resource in everyday_resources():
-            endpoint = api.endpoints[resource.group, resource.group_version.version, resource.plural]
-            endpoint.load()
-            await asyncio.sleep(_BREATH)  # a request takes several turns of the loop: not each behind another kind
+        if self.options.ready_fd is not None:  # a cluster's components wait for the server
+            await self._load_everyday(api)
         await api.arrivals.bring(lambda: self._create_later_objects(api))
 
     async def _create_later_objects(self, api: API) -> None:
