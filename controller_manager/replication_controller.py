@@ -25,7 +25,7 @@ class ReplicationControllerController(ReplicaSetController):
         self, replica_set: Any, pods: list[Pod], terminating: int, failure: Failure | None, now: datetime
     ) -> ReplicationControllerStatus:
         found = status_of(as_replica_set(replica_set), pods, terminating, failure, now)
-        return ReplicationControllerStatus.from_dict(found.to_dict(), unknown_fields=False)
+        return ReplicationControllerStatus.from_dict(found.to_dict())
 
 
 def as_replica_set(controller: ReplicationController) -> ReplicaSet:
