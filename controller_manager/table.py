@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,20 @@ from controller_manager.certificates.approving import ApprovingController
 from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
 from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
-from controller_manager.cron_job.controller import CronJobController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
 from controller_manager.garbage_collector.controller import GarbageCollector
-from controller_manager.job.controller import JobController
 from controller_manager.namespace import NamespaceController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.node_lifecycle.eviction import TaintEvictionController
 from controller_manager.node_lifecycle.zones import Limits
 from controller_manager.pod_garbage_collector import PodGarbageCollector
 from controller_manager.replica_set import ReplicaSetController
-from controller_manager.replication_controller import ReplicationControllerController
 from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
 from controller_manager.service_account_token import ServiceAccountTokenController
 from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
-from controller_manager.ttl_after_finished import TtlAfterFinishedController
 
 
 class Start(Enum):
@@ -62,6 +59,16 @@ class Entry:
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
     def make(options: Options, *common: Any) -> Controller:
+        return controller(*common)
+
+    return make
+
+
+def _late(module: str, name: str) -> Callable[..., Controller]:
+    """One that starts later is imported later, too: who waits for a cluster to start does not wait for it."""
+
+    def make(options: Options, *common: Any) -> Controller:
+        controller: type[Controller] = getattr(import_module(f"controller_manager.{module}"), name)
         return controller(*common)
 
     return make
@@ -129,14 +136,16 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(ReplicaSetController), "replicaset-controller", ("replicaset",), start=Start.URGENT
     ),
     "replicationcontroller-controller": Entry(
-        _plain(ReplicationControllerController), "replication-controller", ("replicationcontroller",),
-        "replication-controller", Start.LATER,
+        _late("replication_controller", "ReplicationControllerController"), "replication-controller",
+        ("replicationcontroller",), "replication-controller", Start.LATER,
     ),
-    "job-controller": Entry(_plain(JobController), "job-controller", ("job",), start=Start.LATER),
-    "cronjob-controller": Entry(_plain(CronJobController), "cronjob-controller", ("cronjob",), start=Start.LATER),
+    "job-controller": Entry(_late("job.controller", "JobController"), "job-controller", ("job",), start=Start.LATER),
+    "cronjob-controller": Entry(
+        _late("cron_job.controller", "CronJobController"), "cronjob-controller", ("cronjob",), start=Start.LATER
+    ),
     "ttl-after-finished-controller": Entry(
-        _plain(TtlAfterFinishedController), "ttl-after-finished-controller", ("ttl-after-finished",),
-        start=Start.LATER,
+        _late("ttl_after_finished", "TtlAfterFinishedController"), "ttl-after-finished-controller",
+        ("ttl-after-finished",), start=Start.LATER,
     ),
     "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
     "endpoints-controller": Entry(_plain(EndpointsController), "endpoint-controller", ("endpoint",)),
