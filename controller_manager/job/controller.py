@@ -76,7 +76,7 @@ class JobController(Controller):
         if new is None:
             self._forget(key_of(job))
         yield key_of(job)
-        if new is None or finished(new):
+        if new is None or (old is not None and finished(new)):  # of jobs known from the start, the pods come next
             yield from (_LEFT_BEHIND + key_of(pod) for pod in self.pods.by_index(OWNER, job.metadata.uid))
 
     def _forget(self, key: Key) -> None:
@@ -183,7 +183,7 @@ class JobController(Controller):
         missing = wanted - progress.active
         if replaces_only_failed(job):
             missing -= progress.terminating
-        if missing <= 0 or job.spec.suspend:
+        if missing <= 0:
             return None
         missing = min(missing, _BURST)
         if progress.failed_indexes is None:

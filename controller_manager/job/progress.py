@@ -13,6 +13,7 @@ from controller_manager.job.conditions import (
     FAILED,
     FAILURE_TARGET,
     SUCCESS_CRITERIA_MET,
+    SUSPENDED,
     find,
     has_failed,
     is_indexed,
@@ -194,9 +195,10 @@ def _restarts_too_often(job: Job, pods: Sequence[Pod]) -> bool:
 
 
 def seconds_to_deadline(job: Job, now: datetime) -> float | None:
-    """How long the job may be active yet; None without a limit, or while it is suspended."""
+    """How long the job may be active yet; None without a limit, or while it is suspended (or has just been: the
+    time it starts anew is not set yet)."""
     limit, start = job.spec.activeDeadlineSeconds, job.status.startTime
-    if limit is None or start is None or job.spec.suspend:
+    if limit is None or start is None or job.spec.suspend or find(job, SUSPENDED):
         return None
     return limit - (now - start).total_seconds()
 
