@@ -102,13 +102,21 @@ def test_a_cron_job_makes_jobs(cluster: RunningCluster) -> None:
     until(lambda: "often" not in cluster.kubectl("get", "jobs,pods", "--output=name"), "its jobs and pods are gone")
 
 
-def test_a_replication_controller_is_scaled(cluster: RunningCluster) -> None:
+def test_a_replication_controller_is_scaled_exposed_and_stopped(cluster: RunningCluster) -> None:
+    """'[sig-cli] Kubectl client Update Demo should create and stop a replication controller [Conformance]',
+    '[sig-cli] Kubectl client Update Demo should scale a replication controller [Conformance]',
+    '[sig-cli] Kubectl client Kubectl expose should create services for rc [Conformance]'"""
     template = manifest("", "sleep 1000")["spec"]["template"]
     template["metadata"] = {"labels": {"app": "old"}}
     template["spec"]["restartPolicy"] = "Always"
     document = {"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "old"}}
-    apply(cluster, {**document, "spec": {"replicas": 1, "template": template}})
-    cluster.kubectl("scale", "rc/old", "--replicas=2")
-    until(lambda: cluster.get("rc", "old")["status"].get("readyReplicas") == 2, "both are ready")
-    cluster.kubectl("delete", "rc/old")
+    apply(cluster, {**document, "spec": {"replicas": 2, "template": template}})
+    for replicas in (2, 1, 2):
+        cluster.kubectl("scale", "rc/old", f"--replicas={replicas}", "--timeout=60s")
+        until(lambda: cluster.get("rc", "old")["status"].get("readyReplicas") == replicas, f"{replicas} are ready")  # noqa: B023
+    cluster.kubectl("expose", "rc", "old", "--name=old", "--port=1234", "--target-port=6379")
+    (port,) = cluster.get("service", "old")["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (1234, 6379)
+    assert cluster.get("service", "old")["spec"]["selector"] == {"app": "old"}
+    cluster.kubectl("delete", "service/old", "rc/old")
     until(lambda: cluster.get("pods", "-l", "app=old")["items"] == [], "its pods are gone")

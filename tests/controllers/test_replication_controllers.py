@@ -9,6 +9,8 @@ from api.autoscaling_v1 import Scale
 from api.core_v1 import Container, Pod, PodSpec, ReplicationController, ResourceQuota
 from api.errors import NotFound
 from api.meta_v1 import ObjectMeta
+from controller_manager.garbage_collector.controller import GarbageCollector
+from controller_manager.pod_template import controller_reference
 from controller_manager.replication_controller import ReplicationControllerController
 from tests.client.real_server import RealServer
 from tests.controllers.batch import NAMESPACE, Node, batch_cluster, pods, server_in, told, until
@@ -163,3 +165,91 @@ async def test_goes_through_its_life(batch: tuple[Cluster, Node]) -> None:
     )
     with pytest.raises(NotFound):
         await live(cluster)
+
+
+# --- deletion -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def collected(batch: tuple[Cluster, Node]) -> tuple[Cluster, Node]:
+    """The same with the garbage collector."""
+    await batch[0].run(GarbageCollector)
+    return batch
+
+
+async def is_gone(cluster: Cluster, name: str = "web") -> bool:
+    try:
+        await cluster.client.get(ReplicationController, name, NAMESPACE)
+    except NotFound:
+        return True
+    return False
+
+
+async def delete(cluster: Cluster, propagation: str) -> None:
+    await cluster.client.delete(ReplicationController, "web", NAMESPACE, propagation=propagation)
+
+
+async def test_its_pods_go_with_it(collected: tuple[Cluster, Node]) -> None:
+    """'[sig-api-machinery] Garbage collector should delete pods created by rc when not orphaning [Conformance]'"""
+    cluster, _node = collected
+    await cluster.client.create(controller(2))
+    await settled(cluster, 2)
+    await delete(cluster, "Background")
+
+    async def all_gone() -> bool:
+        return await is_gone(cluster) and not await pods(cluster)
+
+    await until(cluster, all_gone)
+
+
+async def test_it_waits_for_its_pods(collected: tuple[Cluster, Node]) -> None:
+    """'[sig-api-machinery] Garbage collector should keep the rc around until all its pods are deleted if the
+    deleteOptions says so [Serial] [Conformance]'"""
+    cluster, node = collected
+    node.stubborn = True
+    await cluster.client.create(controller(10))
+    await settled(cluster, 10)
+    await delete(cluster, "Foreground")
+
+    async def going() -> bool:
+        return all(pod.metadata.deletionTimestamp for pod in await pods(cluster))
+
+    await until(cluster, going)
+    assert len(await pods(cluster)) == 10
+    assert not await is_gone(cluster)
+    await node.kill_those_that_were_deleted()
+    await until(cluster, lambda: is_gone(cluster))
+    assert await pods(cluster) == []
+
+
+async def test_pods_that_have_another_owner_stay(collected: tuple[Cluster, Node]) -> None:
+    """'[sig-api-machinery] Garbage collector should not delete dependents that have both valid owner and owner that's
+    waiting for dependents to be deleted [Serial] [Conformance]'"""
+    cluster, _node = collected
+    other = controller(0)
+    other.metadata.name = "other"
+    other = await cluster.client.create(other)
+    await cluster.client.create(controller(10))
+    await settled(cluster, 10)
+    shared = (await pods(cluster))[:5]
+    for pod in shared:
+        second = controller_reference(other).to_dict() | {"controller": False}
+        references = [reference.to_dict() for reference in pod.metadata.ownerReferences]
+        body = {"metadata": {"ownerReferences": [*references, second]}}
+        await cluster.client.patch(Pod, pod.metadata.name, NAMESPACE, body)
+    await delete(cluster, "Foreground")
+    await until(cluster, lambda: is_gone(cluster))
+    left = await pods(cluster)
+    assert {pod.metadata.name for pod in left} == {pod.metadata.name for pod in shared}
+    assert [pod.metadata.deletionTimestamp for pod in left] == [None] * 5
+
+
+async def test_its_pods_can_be_left(collected: tuple[Cluster, Node]) -> None:
+    """'[sig-api-machinery] Garbage collector should orphan pods created by rc if delete options say so [Serial]
+    [Conformance]'"""
+    cluster, _node = collected
+    await cluster.client.create(controller(10))
+    await settled(cluster, 10)
+    await delete(cluster, "Orphan")
+    await until(cluster, lambda: is_gone(cluster))
+    assert [pod.metadata.ownerReferences for pod in await pods(cluster)] == [[]] * 10
