@@ -123,7 +123,7 @@ class JobController(Controller):
         if key.startswith(_LEFT_BEHIND):
             pod = self.pods.get(key.removeprefix(_LEFT_BEHIND))
             if pod is not None and self._is_left_behind(pod):
-                await self._free(pod)
+                await self._free(pod, unchanged=True)  # nobody may have adopted it meanwhile
             return
         job = self.jobs.get(key)
         if job is None or is_managed_elsewhere(job) or not self.written.is_shown(job):
@@ -245,12 +245,15 @@ class JobController(Controller):
 
         return await _each(pods, delete)
 
-    async def _free(self, pod: Pod) -> None:
-        """Take the finalizer away.  Raises Conflict when the name is another pod's by now."""
+    async def _free(self, pod: Pod, *, unchanged: bool = False) -> None:
+        """Take the finalizer away.  Raises Conflict when the name is another pod's by now, or when the pod is to be
+        `unchanged` and is not."""
         meta = pod.metadata
-        body = {"metadata": {"uid": meta.uid, "$deleteFromPrimitiveList/finalizers": [TRACKING]}}
+        body: dict[str, Any] = {"uid": meta.uid, "$deleteFromPrimitiveList/finalizers": [TRACKING]}
+        if unchanged:
+            body["resourceVersion"] = meta.resourceVersion
         with suppress(NotFound):
-            await self.client.patch(Pod, meta.name, meta.namespace, body, type="strategic")
+            await self.client.patch(Pod, meta.name, meta.namespace, {"metadata": body}, type="strategic")
 
     # --- counting --------------------------------------------------------------------------------
 

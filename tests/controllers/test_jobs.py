@@ -8,6 +8,7 @@ from api.batch_v1 import Job
 from api.clock import ManualClock
 from api.core_v1 import Pod
 from api.errors import NotFound
+from controller_manager.garbage_collector.controller import GarbageCollector
 from controller_manager.job.controller import JobController
 from controller_manager.job.pods import TRACKING
 from tests.client.real_server import RealServer
@@ -80,6 +81,30 @@ async def test_without_completions_one_success_is_enough_and_the_others_may_end(
     done = await ended(cluster)
     assert (done.status.succeeded, done.status.failed) == (2, 1)
     assert len(node.started) == 3
+
+
+@pytest.mark.parametrize("suspend", [False, True])
+async def test_a_job_with_nothing_to_do_is_complete(batch: tuple[Cluster, Node], suspend: bool) -> None:
+    cluster, node = batch
+    await cluster.client.create(job(completions=0, suspend=suspend))
+    done = await ended(cluster)
+    assert conditions(done)[-1] == ("Complete", "True", *REACHED)
+    assert (done.status.startTime is None) == suspend
+    assert node.started == []
+
+
+async def test_pods_of_an_orphaning_deletion_stay_without_finalizers(batch: tuple[Cluster, Node]) -> None:
+    cluster, _node = batch
+    await cluster.run(GarbageCollector)
+    await cluster.client.create(job(parallelism=2, completions=2))
+    await running(cluster, 2)
+    await cluster.client.delete(Job, "work", NAMESPACE, propagation="Orphan")
+
+    async def are_alone() -> bool:
+        return all(not (pod.metadata.finalizers or pod.metadata.ownerReferences) for pod in await pods(cluster))
+
+    await until(cluster, are_alone)
+    assert [pod.metadata.deletionTimestamp for pod in await pods(cluster)] == [None, None]
 
 
 async def test_failed_pods_are_replaced_after_longer_and_longer_waits_up_to_a_limit(
