@@ -95,8 +95,10 @@ def _misplaced(pods: list[Pod], completions: int, now: datetime) -> tuple[list[P
     for index, same in by_index.items():
         if index is None or index >= completions:
             doomed += same
-            continue
-        extra = least_missed(same, len(same) - 1, (), now)
-        doomed += extra
-        left += [pod for pod in same if pod not in extra]
+        elif len(same) == 1:
+            left += same
+        else:
+            extra = least_missed(same, len(same) - 1, (), now)
+            doomed += extra
+            left += [pod for pod in same if not any(pod is other for other in extra)]
     return doomed, left
