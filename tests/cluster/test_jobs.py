@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,3 +122,15 @@ def test_a_replication_controller_is_scaled_exposed_and_stopped(cluster: Running
     assert cluster.get("service", "old")["spec"]["selector"] == {"app": "old"}
     cluster.kubectl("delete", "service/old", "rc/old")
     until(lambda: cluster.get("pods", "-l", "app=old")["items"] == [], "its pods are gone")
+
+
+def test_nothing_is_doubled_or_lost_when_the_controller_manager_is_killed(cluster: RunningCluster) -> None:
+    apply(cluster, manifest("many", "exit 0", completions=20, parallelism=4))
+    for done in (2, 9):
+        until(lambda: cluster.get("job", "many")["status"].get("succeeded", 0) >= done, f"{done} are done")  # noqa: B023
+        os.kill(cluster.components()["controller-manager"], signal.SIGKILL)
+    wait_for(cluster, "complete", "job/many")
+    assert cluster.get("job", "many")["status"]["succeeded"] == 20
+    pods = cluster.get("pods", "-l", "job-name=many")["items"]
+    assert [pod["status"]["phase"] for pod in pods] == ["Succeeded"] * 20
+    until(lambda: not any(pod["metadata"].get("finalizers") for pod in cluster.get("pods")["items"]), "all are free")
