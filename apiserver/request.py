@@ -24,6 +24,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+PATCH_ANNOTATION = "patch.webhook.admission.k8s.io/"
+"""How annotations begin that tell what a webhook has changed."""
 _CONNECTING = ("attach", "exec", "log", "portforward", "proxy")
 
 
@@ -96,7 +98,8 @@ class Request:
         self.answer_headers: list[tuple[bytes, bytes]] = []
         """What filters have to say to the client."""
         self.annotations: dict[str, str] = {}
-        """What the audit log is told, whether or not there is one."""
+        """What the audit log is told, whether or not there is one.  What begins with PATCH_ANNOTATION is recorded
+        where objects are."""
         self.audit: Record | None = None
         """What is being recorded of it."""
         self.delegated: Callable[[], None] | None = None

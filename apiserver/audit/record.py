@@ -16,7 +16,7 @@ from apiserver.audit.policy import RECEIVED, REQUEST, REQUEST_RESPONSE, Decision
 from apiserver.audit.redaction import hidden_members, hidden_values, redacted, redacted_query, without
 from apiserver.audit.request_body import request_document
 from apiserver.negotiation import JSON
-from apiserver.request import Request, User
+from apiserver.request import PATCH_ANNOTATION, Request, User
 
 if TYPE_CHECKING:
     from apiserver.answer import Answer
@@ -107,9 +107,20 @@ class Record:
         event["requestReceivedTimestamp"] = _micro_time(self._received)
         event["stageTimestamp"] = _micro_time(self._received if stage == RECEIVED else now)
         if request.annotations:
-            take_out = self._taking_out(document)
-            event["annotations"] = {key: take_out(value) for key, value in sorted(request.annotations.items())}
+            event["annotations"] = self._shown_annotations(document)
         return event
+
+    def _shown_annotations(self, sent: Any) -> dict[str, str]:
+        take_out = self._taking_out(sent)
+        found = {}
+        for key, value in sorted(self._request.annotations.items()):
+            if key.startswith(PATCH_ANNOTATION):
+                if not self.decision.at_least(REQUEST):
+                    continue
+                if self._hidden:
+                    value = orjson.dumps(redacted(orjson.loads(value), (*self._hidden, "value"))).decode()
+            found[key] = take_out(value)
+        return found
 
     def _shown_answer(self) -> Any:
         if self._answered is not None:

@@ -17,7 +17,7 @@ import yaml
 
 from tests.apiserver.conftest import ApiServer, Watch, free_port
 from tests.apiserver.test_metrics import sample
-from tests.webhook_server import serving
+from tests.webhook_server import patch, serving
 
 Keep = Callable[[ApiServer], ApiServer]
 DEADLINE = 20.0
@@ -332,3 +332,38 @@ def test_admission_tells_what_it_has_decided_by(server: Audited, admin: httpx.Cl
     prefix = "pod-security.kubernetes.io"
     assert event["annotations"][f"{prefix}/enforce-policy"] == "privileged:latest"
     assert 'would violate PodSecurity "restricted:latest"' in event["annotations"][f"{prefix}/audit-violations"]
+
+
+def test_what_a_webhook_changes_is_recorded_where_objects_are(
+    server: Audited, admin: httpx.Client, tmp_path: Path
+) -> None:
+    """https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ tells of the levels."""
+    plain = base64.b64encode(b"known to the webhook alone").decode()
+    operation = {"op": "add", "path": "/data", "value": {"p": plain}}
+    configurations = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+    rule = {
+        "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps", "secrets"],
+    }  # fmt: skip
+    with serving(tmp_path, lambda review: patch(review, operation)) as webhook:
+        hook = {
+            "name": "fill.example.com", "clientConfig": {"url": webhook.url, "caBundle": webhook.ca_bundle},
+            "rules": [rule], "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        }  # fmt: skip
+        admin.post(configurations, json={"metadata": {"name": "fill"}, "webhooks": [hook]}).raise_for_status()
+        try:
+            found = [
+                server.of(admin.post(path, json={"metadata": {"name": "filled"}}))[-1]
+                for path in (
+                    f"{DEFAULT}/configmaps", "/api/v1/namespaces/kube-public/configmaps", f"{DEFAULT}/secrets",
+                )
+            ]  # fmt: skip
+        finally:
+            admin.delete(f"{configurations}/fill").raise_for_status()
+    whole, metadata, secret = (event["annotations"] for event in found)
+    key = "patch.webhook.admission.k8s.io/round_0_index_0"
+    about = {"configuration": "fill", "webhook": "fill.example.com"}
+    assert json.loads(whole[key]) == {**about, "patch": [operation], "patchType": "JSONPatch"}
+    assert key not in metadata
+    assert json.loads(metadata["mutation.webhook.admission.k8s.io/round_0_index_0"]) == {**about, "mutated": True}
+    assert json.loads(secret[key])["patch"] == [{**operation, "value": {"p": "REDACTED"}}]
+    assert plain not in json.dumps(found[2])

@@ -23,6 +23,7 @@ from apiserver.admission.webhooks.review import patch_of
 from apiserver.endpoint import API
 from apiserver.go_errors import kind_of, syntax_error
 from apiserver.patch import json_patch
+from apiserver.request import PATCH_ANNOTATION
 
 _UNDECODABLE = "received undecodable patch in webhook response"
 _GO = "json: cannot unmarshal {} into Go value of type jsonpatch.{}"
@@ -69,7 +70,7 @@ class Changes:
             place = f"round_{turn}_index_{index}"
             changed = False
             try:
-                changed = await self._change(hook, await call(hook, self._attributes, shown), shown)
+                changed = await self._change(hook, await call(hook, self._attributes, shown), shown, place)
             except CallingFailed as error:
                 if not hook.fails_open:
                     raise error.refusal(hook) from None
@@ -89,8 +90,8 @@ class Changes:
     def _annotate(self, name: str, value: str) -> None:
         self._attributes.request.audit_annotations[name] = value
 
-    async def _change(self, hook: Hook, response: AdmissionResponse, shown: Match) -> bool:
-        """Apply the webhook's patch.  Returns whether it changes anything.
+    async def _change(self, hook: Hook, response: AdmissionResponse, shown: Match, place: str) -> bool:
+        """Apply the webhook's patch, and have it recorded.  Returns whether it changes anything.
 
         Raises CallingFailed for what is no patch, InternalError for one that does not fit the object.
         """
@@ -111,7 +112,11 @@ class Changes:
             raise internal_error(error.why) from None
         except RequestEntityTooLarge as error:
             raise internal_error(error.message) from None
-        return await self._attributes.replace_shown(changed, shown.kind)
+        made = await self._attributes.replace_shown(changed, shown.kind)
+        said = {"configuration": hook.configuration, "webhook": hook.webhook.name}
+        said |= {"patch": [dict(sorted(each.items())) for each in operations], "patchType": response.patchType}
+        self._annotate(PATCH_ANNOTATION + place, orjson.dumps(said).decode())
+        return made
 
 
 def _operations(response: AdmissionResponse) -> list[Any]:
