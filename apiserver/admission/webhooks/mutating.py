@@ -113,8 +113,9 @@ class Changes:
         except RequestEntityTooLarge as error:
             raise internal_error(error.message) from None
         made = await self._attributes.replace_shown(changed, shown.kind)
-        said = {"configuration": hook.configuration, "webhook": hook.webhook.name}
-        said |= {"patch": [dict(sorted(each.items())) for each in operations], "patchType": response.patchType}
+        patch = [dict(sorted(each.items())) for each in operations]
+        said = {"configuration": hook.configuration, "webhook": hook.webhook.name, "patch": patch}
+        said["patchType"] = response.patchType
         self._annotate(PATCH_ANNOTATION + place, orjson.dumps(said).decode())
         return made
 
