@@ -18,7 +18,7 @@ pytestmark = [needs_linux, needs_kubectl]
 
 
 def port_taken() -> bool:
-    from client.cluster.components import port_is_free
+    from client.cluster.ports import port_is_free
 
     return not port_is_free("127.0.0.1", 6443)
 

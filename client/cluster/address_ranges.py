@@ -3,8 +3,7 @@
 With root, pods have interfaces and addresses of their own: two neighbouring /16 of 10.0.0.0/8.  Without,
 everything is on the host's loopback: two /16 of 127.0.0.0/8, all of which Linux answers for.
 
-A running cluster claims its ranges by binding a socket in the abstract namespace.  The kernel scopes such
-names to the network namespace, as the addresses are, and frees them with the process.
+A running cluster claims its ranges, for as long as it runs.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from client.cluster.errors import ClusterError
+from client.cluster.machine_claims import claim
 
 Network = ipaddress.IPv4Network
 
@@ -42,7 +42,7 @@ def claim_free(privileged: bool, seed: str) -> Claim:
     for pods, services in candidates(privileged, seed):
         if any(pods.overlaps(other) or services.overlaps(other) for other in taken):
             continue
-        handle = _claim(pods)
+        handle = claim(f"pods/{pods}")
         if handle is not None:
             return Claim(pods, services, handle)
     raise ClusterError("no free range of addresses is left for pods and services on this machine")
@@ -57,7 +57,7 @@ def claim_again(pod_range: str, service_range: str, privileged: bool) -> Claim:
             f"this cluster was made {made} and its addresses ({service_range}) cannot be used {now}: "
             "start it as before, or give another --data-dir"
         )
-    handle = _claim(pods)
+    handle = claim(f"pods/{pods}")
     if handle is None:
         raise ClusterError(f"the pod range {pod_range} of this cluster is used by another running cluster")
     return Claim(pods, services, handle)
@@ -98,13 +98,3 @@ def local_networks(table: Iterable[str] | None = None) -> Iterator[Network]:
         mask = int.from_bytes(bytes.fromhex(fields[7]), "little")
         if mask:
             yield Network((address & mask, mask.bit_count()))
-
-
-def _claim(pods: Network) -> socket.socket | None:
-    handle = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        handle.bind(f"\0nanokube/pods/{pods}")
-    except OSError:
-        handle.close()
-        return None
-    return handle

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from client.cluster.address_ranges import Network, node_range
 from client.cluster.data_dir import DataDir, Settings
-
-FIRST_KUBELET_PORT = 10250
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,8 @@ class Component:
     `cleanup` are the arguments of a second, short run after the cluster's end, which takes away what the
     component leaves for a successor on purpose: pods, interfaces, rules.  `preload` are modules that it needs at
     once but imports late, so that they can be there before it is forked.  A component with `needs_nodes` has
-    nothing to do before there are pods, and leaves the processors to the others until the nodes are ready.
+    nothing to do before there are pods, and leaves the processors to the others until the nodes are ready.  One with
+    `needs_port` is started with a `--port` of its own.
     """
 
     name: str
@@ -32,6 +30,7 @@ class Component:
     ready_flag: str = ""
     needs_api: bool = True
     needs_nodes: bool = False
+    needs_port: bool = False
     preload: Sequence[str] = ()
 
     @property
@@ -100,7 +99,6 @@ def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component
 
 def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Component]:
     pods = Network(settings.pod_range)
-    ports = free_ports(FIRST_KUBELET_PORT)
     if settings.runtime == "sim":
         certificate = data.root / "pki" / f"node-{nodes[0]}"
         arguments = [
@@ -111,18 +109,20 @@ def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Compo
             *("--root-dir", str(data.node("sim"))),
             *("--container-runtime", "sim"),
             *("--pod-cidr", str(pods)),
-            *("--port", str(ports())),
         ]
         preload = ("kubelet.process", "kubelet.runtime.sim", "kubelet.serving")
-        return [Component("kubelet", "kubelet", arguments, preload=preload)]
+        return [Component("kubelet", "kubelet", arguments, needs_port=True, preload=preload)]
     found = []
     for index, node in enumerate(nodes):
         place = ["--hostname-override", node, "--root-dir", str(data.node(node)), "--container-runtime", "process"]
         place += ["--pod-cidr", str(node_range(pods, index, len(nodes))), "--cluster-cidr", str(pods)]
-        arguments = ["--kubeconfig", str(data.kubeconfig_of(node)), *place, "--port", str(ports())]
+        arguments = ["--kubeconfig", str(data.kubeconfig_of(node)), *place]
         arguments += ["--network-kubeconfig", str(data.kubeconfig_of("proxy"))]
         preload = ("kubelet.process", "kubelet.runtime.process.runtime", "kubelet.serving")
-        found.append(Component(f"kubelet-{node}", "kubelet", arguments, cleanup=[*place, "--cleanup"], preload=preload))
+        cleanup = [*place, "--cleanup"]
+        found.append(
+            Component(f"kubelet-{node}", "kubelet", arguments, cleanup=cleanup, needs_port=True, preload=preload)
+        )
     return found
 
 
@@ -136,31 +136,6 @@ def _proxy(data: DataDir, settings: Settings, privileged: bool) -> Component:
     arguments += ["--hostname-override", ",".join(node_names(settings.nodes)), "--healthz-bind-address", "", *mode]
     cleanup = [*mode, "--cleanup"] if privileged else ()
     return Component("proxy", "proxy", arguments, cleanup, preload=("proxy.server",))
-
-
-def free_ports(first: int) -> Callable[[], int]:
-    """A function that gives a port nobody listens on, another one each time, from `first` upwards."""
-    last = first - 1
-
-    def following() -> int:
-        nonlocal last
-        while True:
-            last += 1
-            if port_is_free("0.0.0.0", last):
-                return last
-
-    return following
-
-
-def port_is_free(address: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
 
 
 def last_line(path: Path, since: int) -> str:

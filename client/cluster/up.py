@@ -14,10 +14,11 @@ from pathlib import Path
 
 from api.clock import Clock, SystemClock
 from client.cluster.address_ranges import Claim, claim_again, claim_free
-from client.cluster.components import Component, components_of, node_names, port_is_free
+from client.cluster.components import Component, components_of, node_names
 from client.cluster.data_dir import DataDir, RunState, Settings
 from client.cluster.errors import ClusterError
 from client.cluster.orphans import end_orphans
+from client.cluster.ports import KubeletPorts, port_is_free
 from client.cluster.report import Console, Pipe, Report, relay
 from client.cluster.supervisor import Supervisor
 
@@ -121,9 +122,10 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
         log(f"the cluster is up after {seconds:.2f} s")
         report.ready(_summary(data, seconds, detached))
 
+    ports = KubeletPorts()
     supervisor = Supervisor(
         data,
-        with_flags(parts.plan(data, settings), wishes.component_flags),
+        with_flags(with_ports(parts.plan(data, settings), ports), wishes.component_flags),
         report,
         clock,
         wait=partial(parts.wait, data.kubeconfig, node_names(settings.nodes)),
@@ -140,6 +142,7 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
         report.failed(str(error))
         return 1
     finally:
+        ports.close()
         claim.close()
         data.unlock()
 
@@ -185,6 +188,16 @@ def prepare(wishes: Wishes, data: DataDir, clock: Clock) -> tuple[Settings, Clai
     except OSError as error:
         raise ClusterError(f"the data folder {data.root} cannot be written: {error.strerror}") from error
     return settings, claim
+
+
+def with_ports(components: list[Component], ports: KubeletPorts) -> list[Component]:
+    """The components, those that need a port with one."""
+    return [
+        replace(component, arguments=[*component.arguments, "--port", str(ports.take())])
+        if component.needs_port
+        else component
+        for component in components
+    ]
 
 
 def with_flags(components: list[Component], flags: Sequence[tuple[str, str]]) -> list[Component]:
