@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from apiserver.configuration_file import ConfigurationError
+from apiserver.configuration_file import ConfigurationError, read_object
 
 _GROUP = "apiserver.config.k8s.io"
 
@@ -21,7 +21,7 @@ def load(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
     """
     if path is None:
         return {}
-    document = _read(path)
+    document = read_object(path)
     expect_kind(document, "AdmissionConfiguration", (f"{_GROUP}/v1", f"{_GROUP}/v1alpha1"))
     found = {}
     for index, plugin in enumerate(document.get("plugins") or ()):
@@ -31,22 +31,8 @@ def load(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
         if inline is not None:
             found[name] = inline
         elif other:
-            found[name] = _read(path.parent / other)
+            found[name] = read_object(path.parent / other)
     return found
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    from apiserver import yaml_documents  # few servers have such a file
-
-    try:
-        value = yaml_documents.parse(path.read_bytes()).value
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
-    except yaml_documents.YAMLError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-    if not isinstance(value, dict):
-        raise ConfigurationError(f"{path} holds no object")
-    return value
 
 
 def expect_kind(document: Mapping[str, Any], kind: str, versions: Sequence[str]) -> None:

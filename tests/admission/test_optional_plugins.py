@@ -84,6 +84,12 @@ def test_configurations_are_in_the_file_or_named_by_it(tmp_path: Path) -> None:
     file.write_text("{")
     with pytest.raises(ConfigurationError):
         load(file)
+    file.write_text(f"{head}plugins: []\nplugins: []\n")
+    with pytest.raises(ConfigurationError, match='key "plugins" already set in map'):
+        load(file)
+    file.write_text(f"{head}plugins:\n- name: PodNodeSelector\n  path: missing.yaml\n")
+    with pytest.raises(ConfigurationError, match=r"cannot read .*missing.yaml: No such file"):
+        load(file)
 
 
 def test_images_are_always_pulled() -> None:
