@@ -32,6 +32,13 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--cluster-signing-key-file", default="", help="its key")
     flags.add_argument("--cluster-signing-duration", type=duration, default=365 * 24 * 3600.0, help="default 8760h")
     flags.add_argument("--max-endpoints-per-slice", type=int, default=100, help="default 100")
+    flags.add_argument("--mirroring-max-endpoints-per-subset", type=int, default=1000, help="default 1000")
+    for what in ("endpoint", "endpointslice", "mirroring-endpointslice"):
+        help = "how long to gather changes before they are written; default 0s"
+        flags.add_argument(f"--{what}-updates-batch-period", type=duration, default=0.0, help=help)
+    flags.add_argument(
+        "--legacy-service-account-token-clean-up-period", type=duration, default=365 * 24 * 3600.0, help="default 8760h"
+    )
     flags.add_argument("--node-monitor-period", type=duration, default=5.0, help="between looks at nodes; default 5s")
     flags.add_argument("--node-monitor-grace-period", type=duration, default=50.0, help="silence allowed; default 50s")
     flags.add_argument("--node-startup-grace-period", type=duration, default=60.0, help="for new nodes; default 1m")

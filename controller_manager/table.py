@@ -12,14 +12,18 @@ from typing import Any
 
 from client.controller import Controller
 from client.rest import RestClient
+from controller_manager.bootstrap.cleaner import TokenCleanerController
+from controller_manager.bootstrap.signer import BootstrapSignerController
 from controller_manager.certificates.approving import ApprovingController
 from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
 from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
+from controller_manager.endpoint_slice.mirroring import EndpointSliceMirroringController
 from controller_manager.endpoints import EndpointsController
 from controller_manager.garbage_collector.controller import GarbageCollector
+from controller_manager.legacy_service_account_token_cleaner import LegacyTokenCleanerController
 from controller_manager.namespace import NamespaceController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.node_lifecycle.eviction import TaintEvictionController
@@ -54,6 +58,8 @@ class Entry:
     aliases: tuple[str, ...] = ()
     source: str = ""
     start: Start = Start.USUAL
+    default: bool = True
+    """Whether "*" is meant to include it."""
 
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
@@ -64,9 +70,27 @@ def _plain(controller: type[Controller]) -> Callable[..., Controller]:
 
 
 def _endpoint_slice(options: Options, *common: Any) -> Controller:
-    controller = EndpointSliceController(*common)
-    controller.max_endpoints = options.max_endpoints_per_slice
-    return controller
+    return EndpointSliceController(
+        *common,
+        max_endpoints=options.max_endpoints_per_slice,
+        batch_period=options.endpointslice_updates_batch_period,
+    )
+
+
+def _endpoints(options: Options, *common: Any) -> Controller:
+    return EndpointsController(*common, batch_period=options.endpoint_updates_batch_period)
+
+
+def _mirroring(options: Options, *common: Any) -> Controller:
+    return EndpointSliceMirroringController(
+        *common,
+        max_endpoints=options.mirroring_max_endpoints_per_subset,
+        batch_period=options.mirroring_endpointslice_updates_batch_period,
+    )
+
+
+def _legacy_token_cleaner(options: Options, *common: Any) -> Controller:
+    return LegacyTokenCleanerController(*common, clean_up_period=options.legacy_service_account_token_clean_up_period)
 
 
 def _root_ca(options: Options, client: RestClient, *common: Any) -> Controller:
@@ -125,7 +149,10 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(ReplicaSetController), "replicaset-controller", ("replicaset",), start=Start.URGENT
     ),
     "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
-    "endpoints-controller": Entry(_plain(EndpointsController), "endpoint-controller", ("endpoint",)),
+    "endpoints-controller": Entry(_endpoints, "endpoint-controller", ("endpoint",), "endpoint-controller"),
+    "endpointslice-mirroring-controller": Entry(
+        _mirroring, "endpointslicemirroring-controller", ("endpointslicemirroring",), start=Start.LATER
+    ),
     "namespace-controller": Entry(_plain(NamespaceController), "namespace-controller", ("namespace",)),
     "serviceaccount-controller": Entry(
         _plain(ServiceAccountController), "service-account-controller", ("serviceaccount",), start=Start.URGENT
@@ -152,6 +179,16 @@ CONTROLLERS: dict[str, Entry] = {
     "serviceaccount-token-controller": Entry(
         _service_account_token, "", ("serviceaccount-token",), start=Start.LATER
     ),
+    "legacy-serviceaccount-token-cleaner-controller": Entry(
+        _legacy_token_cleaner, "legacy-service-account-token-cleaner", ("legacy-service-account-token-cleaner",),
+        start=Start.LATER,
+    ),
+    "bootstrap-signer-controller": Entry(
+        _plain(BootstrapSignerController), "bootstrap-signer", ("bootstrapsigner",), start=Start.LATER, default=False
+    ),
+    "token-cleaner-controller": Entry(
+        _plain(TokenCleanerController), "token-cleaner", ("tokencleaner",), start=Start.LATER, default=False
+    ),
     "certificatesigningrequest-signing-controller": Entry(
         _signing, "certificate-controller", ("csrsigning",), start=Start.LATER
     ),
@@ -174,7 +211,7 @@ def chosen(wanted: str) -> list[str]:
     off: set[str] = set()
     for item in filter(None, (part.strip() for part in wanted.split(","))):
         if item == "*":
-            on |= set(CONTROLLERS)
+            on |= {name for name, entry in CONTROLLERS.items() if entry.default}
         elif item.removeprefix("-") not in canonical:
             raise ValueError(f"{item.removeprefix('-')!r} is not in the list of known controllers")
         elif item.startswith("-"):

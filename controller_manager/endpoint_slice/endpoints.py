@@ -15,7 +15,6 @@ from controller_manager.selectors import selects_all_of
 M = TypeVar("M", bound=Model)
 ZONE = "topology.kubernetes.io/zone"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
-CHANGE_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 def is_headless(service: Service) -> bool:

@@ -4,6 +4,7 @@ from api.core_v1 import (
     Container,
     ContainerPort,
     Endpoints,
+    Node,
     ObjectReference,
     Pod,
     PodSpec,
@@ -38,11 +39,17 @@ def pod(name: str, port: int = 8080) -> Pod:
     )
 
 
+async def node(cluster: Cluster, name: str = "node-0", zone: str = "") -> None:
+    labels = {"topology.kubernetes.io/zone": zone} if zone else {}
+    await cluster.client.create(Node(metadata=ObjectMeta(name=name, labels=labels)))
+
+
 async def slices(cluster: Cluster) -> list[EndpointSlice]:
     return (await cluster.client.list(EndpointSlice, "default")).items
 
 
 async def test_ready_pods_become_endpoints(cluster: Cluster) -> None:
+    await node(cluster)
     await cluster.nodes(broken=lambda pod: pod.metadata.name == "broken")
     await cluster.run(EndpointSliceController, EndpointsController)
     await cluster.client.create(service())
@@ -84,6 +91,7 @@ async def test_a_service_without_pods_has_an_empty_slice(cluster: Cluster) -> No
     found = await eventually(lambda: slices(cluster))
     assert (found[0].endpoints, found[0].ports) == ([], [])
     assert found[0].metadata.labels["service.kubernetes.io/headless"] == ""
+    await node(cluster)
     await cluster.nodes()
     await cluster.client.create(pod("one"))
 
@@ -96,6 +104,7 @@ async def test_a_service_without_pods_has_an_empty_slice(cluster: Cluster) -> No
 
 async def test_terminating_pods_serve_but_are_not_ready(cluster: Cluster) -> None:
     await cluster.run(EndpointSliceController)
+    await node(cluster, "n")
     running = pod("one")
     running.spec.nodeName = "n"
     made = await cluster.client.create(running)
@@ -113,6 +122,7 @@ async def test_terminating_pods_serve_but_are_not_ready(cluster: Cluster) -> Non
 
 
 async def test_pods_with_different_ports_are_in_different_slices(cluster: Cluster) -> None:
+    await node(cluster)
     await cluster.nodes()
     await cluster.run(EndpointSliceController)
     await cluster.client.create(service())
@@ -127,6 +137,7 @@ async def test_pods_with_different_ports_are_in_different_slices(cluster: Cluste
 
 
 async def test_repairs_what_others_change(cluster: Cluster) -> None:
+    await node(cluster)
     await cluster.nodes()
     await cluster.run(EndpointSliceController)
     await cluster.client.create(service())
