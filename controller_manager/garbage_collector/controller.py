@@ -140,12 +140,21 @@ class GarbageCollector(Controller):
             for dependent in [d for d in node.dependents if not node.may_own(d)]:
                 self._report_strangers(dependent, node.uid)
                 self.queue.add(dependent.uid)
+        if old is not None:
+            self._enqueue(owner for r in old.metadata.ownerReferences if (owner := self._let_go(r, node)))
         if node.orphans_dependents:
             self.queue.add(node.uid)
         elif node.deletes_dependents:
             self._enqueue([node, *node.dependents])
         elif node.owners:
             self.queue.add(node.uid)
+
+    def _let_go(self, before: OwnerReference, node: GraphNode) -> GraphNode | None:
+        """The owner whose deletion the object held up and holds up no longer."""
+        owner = self.graph.get(before.uid)
+        if owner is None or not before.blockOwnerDeletion or node.blocks(owner):
+            return None
+        return owner if owner.deletes_dependents else None
 
     def _report_strangers(self, node: GraphNode, uid: str = "") -> None:
         """Owners (all, or that of the UID) must be in the object's own namespace or in none."""
