@@ -6,18 +6,13 @@ https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controlle
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 
-from client.account import AccountClients
-from client.component import USER_AGENT, Component, add_boolean, duration, flag_parser, run
-from client.controller import Controller, SharedInformers
-from client.events import EventRecorder
-from controller_manager.table import CONTROLLERS, Start, chosen
+from client.component import Component, add_boolean, duration, flag_parser, run
+from client.controller_process import run_controllers
+from controller_manager.table import CONTROLLERS, chosen
 
 NAME = "kube-controller-manager"
-_MOMENT = 1.0
-"""Seconds that the controllers start later which nobody waits for."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,79 +51,7 @@ def parser() -> argparse.ArgumentParser:
 
 async def work(component: Component) -> None:
     """Run the chosen controllers, as long as this process leads, until cancelled."""
-    options = component.options
-
-    async def lead() -> None:
-        informers = SharedInformers(component.client, component.clock)
-        accounts = AccountClients(component.client, "kube-system", USER_AGENT.format(NAME), component.clock)
-        controllers: list[Controller] = []
-
-        def make(name: str) -> Controller | None:
-            entry = CONTROLLERS[name]
-            client = component.client
-            if options.use_service_account_credentials and entry.account:
-                client = accounts.of(entry.account, at_once=entry.start is Start.URGENT)
-            recorder = EventRecorder(client, entry.source or name, component.clock)
-            controller = entry.make(options, client, component.clock, informers, recorder)
-            if controller is not None:
-                controllers.append(controller)
-            return controller
-
-        async def run_later(name: str) -> None:
-            await component.clock.sleep(_MOMENT)
-            controller = make(name)
-            if controller is not None:
-                informers.start()
-                await controller.run()
-
-        wanted = chosen(options.controllers)
-        later = [name for name in wanted if CONTROLLERS[name].start is Start.LATER]
-        for name in wanted:
-            if name not in later:
-                make(name)
-        _measure(component, controllers)
-        component.readiness["informers"] = lambda: informers.have_synced
-        informers.start()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for controller in controllers:
-                    group.create_task(controller.run(), name=controller.name)
-                for name in later:
-                    group.create_task(run_later(name), name=name)
-                group.create_task(_announce(component, informers))
-        finally:
-            await informers.stop()
-            await asyncio.gather(*(controller.events.close() for controller in controllers))
-            await accounts.close()
-
-    await component.lead(lead)
-
-
-async def _announce(component: Component, informers: SharedInformers) -> None:
-    await informers.synced()
-    component.ready()
-
-
-def _measure(component: Component, controllers: list[Controller]) -> None:
-    metrics = component.metrics
-    metrics.gauge(
-        "workqueue_depth",
-        "Current depth of workqueue",
-        ("name",),
-        lambda: [((c.name,), float(len(c.queue))) for c in controllers],
-    )
-    metrics.gauge(
-        "workqueue_adds_total",
-        "Total number of adds handled by workqueue",
-        ("name",),
-        lambda: [((c.name,), float(c.queue.adds)) for c in controllers],
-    ).kind = "counter"
-    metrics.gauge(
-        "workqueue_retries_total",
-        "Total number of retries handled by workqueue",
-        ("name",),
-        lambda: [((c.name,), float(c.failures)) for c in controllers],
-    ).kind = "counter"
+    await run_controllers(component, NAME, CONTROLLERS)
 
 
 def main(argv: list[str] | None = None) -> int:

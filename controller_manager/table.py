@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace as Options
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
 from client.controller import Controller
+from client.controller_process import Entry, Start
+from client.controller_process import chosen as among
 from client.rest import RestClient
 from controller_manager.bootstrap.cleaner import TokenCleanerController
 from controller_manager.bootstrap.signer import BootstrapSignerController
@@ -34,32 +34,6 @@ from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
 from controller_manager.service_account_token import ServiceAccountTokenController
 from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
-
-
-class Start(Enum):
-    """When a controller starts.  A cluster that starts has two processors' worth of work to do at once: what nobody
-    waits for must not be in the way of a user's first Deployment."""
-
-    URGENT = auto()
-    """A user waits for its first work: its token is asked for before there is any."""
-    USUAL = auto()
-    LATER = auto()
-    """A moment after the others, what it watches included."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """`make(options, *common)` makes the controller, or None where the flags lack what it needs; `common` is what every
-    one needs (see `Controller`).  `account` is the service account it acts as ("" for the process's own user), `source`
-    who its events are from, where that is not the controller's name."""
-
-    make: Callable[..., Controller | None]
-    account: str
-    aliases: tuple[str, ...] = ()
-    source: str = ""
-    start: Start = Start.USUAL
-    default: bool = True
-    """Whether "*" is meant to include it."""
 
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
@@ -202,20 +176,5 @@ CONTROLLERS: dict[str, Entry] = {
 
 
 def chosen(wanted: str) -> list[str]:
-    """Names selected by a `--controllers` list: "*" is all that are on by default, "-name" takes one away.
-
-    Raises ValueError for a name that does not exist.
-    """
-    canonical = {alias: name for name, entry in CONTROLLERS.items() for alias in (name, *entry.aliases)}
-    on: set[str] = set()
-    off: set[str] = set()
-    for item in filter(None, (part.strip() for part in wanted.split(","))):
-        if item == "*":
-            on |= {name for name, entry in CONTROLLERS.items() if entry.default}
-        elif item.removeprefix("-") not in canonical:
-            raise ValueError(f"{item.removeprefix('-')!r} is not in the list of known controllers")
-        elif item.startswith("-"):
-            off.add(canonical[item[1:]])
-        else:
-            on.add(canonical[item])
-    return [name for name in CONTROLLERS if name in on - off]
+    """See `client.controller_process.chosen`."""
+    return among(CONTROLLERS, wanted)
