@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.cluster.address_ranges import Network, node_range
+from client.cluster.address_ranges import Network, load_balancer_range, node_range
 from client.cluster.data_dir import DataDir, Settings
 
 FIRST_KUBELET_PORT = 10250
@@ -76,7 +76,21 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
             ),
         )
     )
+    if settings.cloud_provider:
+        found.append(_cloud_controller_manager(data, settings))
     return found
+
+
+def _cloud_controller_manager(data: DataDir, settings: Settings) -> Component:
+    """Its controllers act as their own service accounts, for which the controller manager may ask."""
+    arguments = (
+        *("--kubeconfig", str(data.kubeconfig_of("controller-manager"))),
+        *("--cloud-provider", settings.cloud_provider),
+        *("--load-balancer-range", str(load_balancer_range(Network(settings.pod_range)))),
+        "--use-service-account-credentials",
+        "--leader-elect=false",
+    )
+    return Component("cloud-controller-manager", "cloud_controller_manager", arguments, needs_nodes=True)
 
 
 def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component:

@@ -40,6 +40,7 @@ class Settings:
     service_range: str = ""
     token_auth_file: str = ""
     bind_address: str = "127.0.0.1"
+    cloud_provider: str = ""
 
     @classmethod
     def load(cls, path: Path) -> Settings | None:
