@@ -26,6 +26,8 @@ class ServiceController(Controller):
         self.load_balancers = load_balancers
         self._nodes_of: dict[Key, tuple[str, ...]] = {}
         """The nodes that each service's load balancer leads to."""
+        self._written: dict[Key, int] = {}
+        """The resource version that each service got by this controller's last write."""
         super().__init__(*common)
 
     def setup(self, watch: Watches) -> None:
@@ -47,7 +49,10 @@ class ServiceController(Controller):
         service = self.services.get(key)
         if service is None:
             self._nodes_of.pop(key, None)
+            self._written.pop(key, None)
             return
+        if int(service.metadata.resourceVersion) < self._written.get(key, 0):
+            return  # what was written is on the way and brings us back
         leaving = service.metadata.deletionTimestamp is not None
         try:
             if wants_load_balancer(service) and not leaving:
@@ -103,7 +108,9 @@ class ServiceController(Controller):
             body["metadata"]["finalizers"] = finalizers or None
         if status is not None:
             body["status"] = {"loadBalancer": status.to_dict() or None}
-        return await self.client.patch(Service, meta.name, meta.namespace, body, subresource="status")
+        written = await self.client.patch(Service, meta.name, meta.namespace, body, subresource="status")
+        self._written[key_of(service)] = int(written.metadata.resourceVersion)
+        return written
 
 
 def _balanced(old: Service | None, new: Service | None) -> Iterable[Key]:
