@@ -1,14 +1,15 @@
 """The controllers on the real API server, with its admission, defaults and validation."""
 
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from api.apps_v1 import Deployment, ReplicaSet
-from api.core_v1 import ConfigMap, Namespace, Pod, Service, ServicePort, ServiceSpec
+from api.core_v1 import ConfigMap, Namespace, Node, Pod, Service, ServicePort, ServiceSpec
 from api.discovery_v1 import EndpointSlice
-from api.errors import NotFound
+from api.errors import AlreadyExists, NotFound
 from api.meta_v1 import ObjectMeta
 from client.rest import Unreachable
 from controller_manager.deployment import progress
@@ -47,6 +48,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
 @pytest.fixture
 async def cluster(server: RealServer) -> AsyncIterator[Cluster]:
     async with real_cluster(server.config) as running:
+        with contextlib.suppress(AlreadyExists):
+            await running.client.create(Node(metadata=ObjectMeta(name="node-0")))
         await running.run(*ALL)
         await running.nodes()
         yield running
