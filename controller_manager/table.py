@@ -115,6 +115,12 @@ def _signing(options: Options, *common: Any) -> Controller | None:
     )
 
 
+def _nothing(options: Options, *common: Any) -> None:
+    """What `--controllers` knows and this process has nothing to do for: the types of admission policies are checked by
+    the API server, the API of storage versions is off by default, and the cloud's controllers are in
+    cloud-controller-manager."""
+
+
 CONTROLLERS: dict[str, Entry] = {
     "deployment-controller": Entry(
         _plain(DeploymentController), "deployment-controller", ("deployment",), start=Start.URGENT
@@ -157,6 +163,12 @@ CONTROLLERS: dict[str, Entry] = {
         _legacy_token_cleaner, "legacy-service-account-token-cleaner", ("legacy-service-account-token-cleaner",),
         start=Start.LATER,
     ),
+    "service-lb-controller": Entry(_nothing, "", ("service",)),
+    "node-route-controller": Entry(_nothing, "", ("route",)),
+    "cloud-node-lifecycle-controller": Entry(_nothing, "", ("cloud-node-lifecycle",)),
+    "validatingadmissionpolicy-status-controller": Entry(_nothing, "", ("validatingadmissionpolicy-status",)),
+    "storageversion-garbage-collector-controller": Entry(_nothing, "", ("storage-version-gc",)),
+    "storage-version-migrator-controller": Entry(_nothing, "", ("storage-version-migrator",)),
     "bootstrap-signer-controller": Entry(
         _plain(BootstrapSignerController), "bootstrap-signer", ("bootstrapsigner",), start=Start.LATER, default=False
     ),

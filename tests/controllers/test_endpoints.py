@@ -3,7 +3,9 @@
 from api.core_v1 import (
     Container,
     ContainerPort,
+    EndpointAddress,
     Endpoints,
+    EndpointSubset,
     Node,
     ObjectReference,
     Pod,
@@ -49,6 +51,7 @@ async def slices(cluster: Cluster) -> list[EndpointSlice]:
 
 
 async def test_ready_pods_become_endpoints(cluster: Cluster) -> None:
+    """Conformance: "EndpointsController should create Endpoints for Pods matching a Service"."""
     await node(cluster)
     await cluster.nodes(broken=lambda pod: pod.metadata.name == "broken")
     await cluster.run(EndpointSliceController, EndpointsController)
@@ -134,6 +137,41 @@ async def test_pods_with_different_ports_are_in_different_slices(cluster: Cluste
         return sorted(s.ports[0].port or 0 for s in found) == [8080, 9090]
 
     await eventually(two)
+
+
+async def test_a_service_without_pods_has_endpoints_without_subsets(cluster: Cluster) -> None:
+    """Conformance: "EndpointsController should create and delete Endpoints for a Service with a selector that matches
+    no pods"."""
+    await cluster.run(EndpointsController)
+    await cluster.client.create(service())
+
+    async def there() -> list[Endpoints]:
+        return (await cluster.client.list(Endpoints, "default")).items
+
+    (found,) = await eventually(there)
+    assert found.subsets == []
+    await cluster.client.delete(Service, "web", "default")
+
+    async def gone() -> bool:
+        return not await there()
+
+    await eventually(gone)
+
+
+async def test_endpoints_that_users_write_are_left_alone(cluster: Cluster) -> None:
+    """Conformance: "Endpoints should test the lifecycle of an Endpoint"."""
+    (running,) = await cluster.run(EndpointsController)
+    await cluster.client.create(service(selector={}))
+    subset = EndpointSubset(addresses=[EndpointAddress(ip="192.0.2.1")])
+    await cluster.client.create(Endpoints(metadata=ObjectMeta(name="web", namespace="default"), subsets=[subset]))
+    await cluster.client.patch(Endpoints, "web", "default", {"metadata": {"labels": {"mine": "yes"}}})
+    await eventually(lambda: running.reconciles and running.queue.idle)
+    found = await cluster.client.get(Endpoints, "web", "default")
+    assert found.subsets == [subset]
+    assert found.metadata.labels == {"mine": "yes"}
+    await cluster.client.delete(Service, "web", "default")
+    await eventually(lambda: running.services.get("default/web") is None and running.queue.idle)
+    assert (await cluster.client.get(Endpoints, "web", "default")).subsets == [subset]
 
 
 async def test_repairs_what_others_change(cluster: Cluster) -> None:

@@ -55,6 +55,7 @@ async def running(cluster: Cluster) -> GarbageCollector:
 
 
 async def test_dependents_go_after_their_owner(cluster: Cluster) -> None:
+    """Conformance: "Garbage collector should delete pods created by rc when not orphaning"."""
     await running(cluster)
     await family(cluster)
     await cluster.client.delete(ConfigMap, "parent", "default", propagation="Background")
@@ -62,6 +63,8 @@ async def test_dependents_go_after_their_owner(cluster: Cluster) -> None:
 
 
 async def test_dependents_go_before_their_owner(cluster: Cluster) -> None:
+    """Conformance: "Garbage collector should keep the rc around until all its pods are deleted if the deleteOptions
+    says so"."""
     await running(cluster)
     await family(cluster, blocking=True)
     await cluster.client.delete(ConfigMap, "parent", "default", propagation="Foreground")
@@ -72,6 +75,7 @@ async def test_dependents_go_before_their_owner(cluster: Cluster) -> None:
 
 
 async def test_orphans_stay_without_their_reference(cluster: Cluster) -> None:
+    """Conformance: "Garbage collector should orphan pods created by rc if delete options say so"."""
     await running(cluster)
     await family(cluster)
     await cluster.client.delete(ConfigMap, "parent", "default", propagation="Orphan")
