@@ -69,13 +69,12 @@ def target_port(pod: Pod, port: ServicePort) -> int | None:
 
 
 def slice_ports(service: Service, pod: Pod) -> tuple[EndpointPort, ...]:
-    """The ports of a slice that this pod can be in, in a fixed order."""
-    ports = [
+    """The ports of a slice that this pod can be in, in the service's order."""
+    return tuple(
         EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol)
         for port in service.spec.ports
         if (number := target_port(pod, port)) is not None
-    ]
-    return tuple(sorted(ports, key=lambda port: (port.name or "", port.port or 0, port.protocol or "")))
+    )
 
 
 def pod_reference(pod: Pod) -> ObjectReference:

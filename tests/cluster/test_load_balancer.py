@@ -52,6 +52,6 @@ def test_the_external_address_leads_to_the_pods_also_after_a_restart(tmp_path: P
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root to give up")
-def test_it_does_so_without_root(home: Path) -> None:  # noqa: F811
+def test_it_does_so_without_root(home: Path) -> None:
     with running_cluster(home, "--cloud-provider", "local", prefix=AS_NOBODY) as cluster:
         reach(cluster)

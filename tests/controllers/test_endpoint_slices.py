@@ -11,6 +11,7 @@ from api.meta_v1 import ObjectMeta, OwnerReference
 from controller_manager.endpoint_slice import topology
 from controller_manager.endpoint_slice.changes import Changes
 from controller_manager.endpoint_slice.controller import EndpointSliceController
+from controller_manager.endpoint_slice.endpoints import slice_ports
 from controller_manager.endpoint_slice.tracker import SliceTracker
 from controller_manager.endpoint_slice.traffic_distribution import close_hints
 from controller_manager.endpoint_slice.trigger_time import CHANGE_TIME
@@ -300,6 +301,15 @@ def test_slices_with_good_hints_are_not_touched() -> None:
 def test_who_knows_no_zone_gets_no_hint() -> None:
     assert close_hints(endpoint("1", None), nodes=False) is None
     assert close_hints(endpoint("1", None), nodes=True) == EndpointHints(forNodes=[ForNode(name="n")])
+
+
+def test_ports_are_in_the_services_order_and_those_a_pod_has_not_are_missing() -> None:
+    ports = [
+        ServicePort(name="z", port=1),
+        ServicePort(name="a", port=2),
+        ServicePort(name="m", port=3, targetPort="none"),
+    ]
+    assert [port.name for port in slice_ports(service(ports=ports), pod("one"))] == ["z", "a"]
 
 
 def test_only_slices_of_the_same_owner_are_used_again() -> None:
