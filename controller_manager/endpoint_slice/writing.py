@@ -9,7 +9,7 @@ from api.errors import NotFound
 from client.rest import RestClient
 from controller_manager.endpoint_slice.changes import Changes
 from controller_manager.endpoint_slice.tracker import SliceTracker
-from controller_manager.replica_set import namespace_is_ending
+from controller_manager.pod_control import namespace_is_ending
 
 
 async def write_changes(
