@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from api.core_v1 import Node, NodeCondition
-from client.controller import Controller, Key, Watches
+from client.controller import Controller, Key, NotYet, Watches
 from cloud_controller_manager.provider import Route, Routes, Unavailable
 
 _ALL = "routes"
@@ -47,7 +47,7 @@ class RouteController(Controller):
                 message = f"Could not create route for node {node.metadata.name}: {failure}"
                 self.events.event(node, "Warning", "FailedToCreateRoute", message)
         if failures:
-            raise Unavailable(f"{len(failures)} nodes have no route")
+            raise NotYet(f"{len(failures)} nodes have no route")
 
     def _is_ours(self, route: Route) -> bool:
         network = ipaddress.ip_network(route.destination)

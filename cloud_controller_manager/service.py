@@ -10,9 +10,9 @@ from typing import Any
 
 from api.core_v1 import LoadBalancerStatus, Node, Service
 from api.errors import NotFound
-from client.controller import Controller, Key, Watches
+from client.controller import Controller, Key, NotYet, Watches
 from client.store import key_of
-from cloud_controller_manager.provider import LoadBalancers
+from cloud_controller_manager.provider import LoadBalancers, Unavailable
 
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -63,6 +63,8 @@ class ServiceController(Controller):
             return
         except Exception as error:
             self.events.event(service, "Warning", "SyncLoadBalancerFailed", f"Error syncing load balancer: {error}")
+            if isinstance(error, Unavailable):
+                raise NotYet(str(error)) from error
             raise
 
     async def _ensure(self, service: Service) -> None:

@@ -17,6 +17,8 @@ from tests.controllers.cluster import Cluster, eventually, real_cluster
 from tests.controllers.test_bootstrap_tokens import token
 from tests.controllers.test_killed_manager import Managers
 
+ADDRESS = EndpointAddress(ip="192.0.2.1")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
@@ -44,7 +46,7 @@ async def test_endpoints_are_mirrored_with_the_rights_to_do_so(cluster: Cluster)
     spec = ServiceSpec(ports=[ServicePort(port=80, protocol="TCP")])
     meta = ObjectMeta(name="custom", namespace="default")
     await cluster.client.create(Service(metadata=meta, spec=spec))
-    subset = EndpointSubset(addresses=[EndpointAddress(ip="192.0.2.1")])
+    subset = EndpointSubset(addresses=[ADDRESS])
     await cluster.client.create(Endpoints(metadata=meta, subsets=[subset]))
 
     async def addresses() -> list[str]:
@@ -83,3 +85,21 @@ async def test_cluster_info_is_signed_and_tokens_end_with_the_rights_to_do_so(cl
         return False
 
     await eventually(ended, seconds=20)
+
+
+async def test_the_api_servers_own_endpoints_are_left_alone(cluster: Cluster) -> None:
+    """Conformance: "API Server should have Endpoints and EndpointSlices pointing to API Server"."""
+    meta = ObjectMeta(name="other", namespace="default")
+    await cluster.client.create(Service(metadata=meta, spec=ServiceSpec(ports=[ServicePort(port=80, protocol="TCP")])))
+    await cluster.client.create(Endpoints(metadata=meta, subsets=[EndpointSubset(addresses=[ADDRESS])]))
+
+    async def slices_of(name: str) -> list[EndpointSlice]:
+        selector = f"kubernetes.io/service-name={name}"
+        return (await cluster.client.list(EndpointSlice, "default", label_selector=selector)).items
+
+    await eventually(lambda: slices_of("other"), seconds=20)  # by now whoever mirrors has seen the others too
+    (slice,) = await slices_of("kubernetes")
+    endpoints = await cluster.client.get(Endpoints, "kubernetes", "default")
+    (address,) = endpoints.subsets[0].addresses
+    assert slice.endpoints[0].addresses == [address.ip]
+    assert [port.port for port in slice.ports] == [port.port for port in endpoints.subsets[0].ports]

@@ -125,3 +125,13 @@ def test_local_traffic_heeds_no_hints() -> None:
     slices = slice_of("web", hinted("10.0.0.1", "west", nodeName="node"), hinted("10.0.0.2", "east"))
     (rules,) = mapped(service(internalTrafficPolicy="Local"), slices, zones=("east",)).ports
     assert ips(rules.internal) == ["10.0.0.1"]
+
+
+def test_slices_of_one_service_may_have_different_ports() -> None:
+    """Conformance: "EndpointSlice should support a Service with multiple endpoint IPs specified in multiple
+    EndpointSlices" and "... with multiple ports specified in multiple EndpointSlices"."""
+    first, second = slice_of("web", "10.0.0.1", port=8080), slice_of("web", "10.0.0.2", port=9090)
+    (rules,) = mapped(service(), first, second).ports
+    assert [e.address for e in rules.cluster] == ["10.0.0.1:8080", "10.0.0.2:9090"]
+    (rules,) = mapped(service(), first, slice_of("web", "10.0.0.1", port=9090)).ports
+    assert [e.address for e in rules.cluster] == ["10.0.0.1:8080", "10.0.0.1:9090"]
