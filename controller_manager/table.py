@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace as Options
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ from client.controller import Controller
 from client.controller_process import Entry, Start
 from client.controller_process import chosen as among
 from client.rest import RestClient
-from controller_manager.bootstrap.cleaner import TokenCleanerController
-from controller_manager.bootstrap.signer import BootstrapSignerController
 from controller_manager.certificates.approving import ApprovingController
 from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
@@ -21,10 +20,8 @@ from controller_manager.cluster_role_aggregation import ClusterRoleAggregationCo
 from controller_manager.daemon_set.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
-from controller_manager.endpoint_slice.mirroring import EndpointSliceMirroringController
 from controller_manager.endpoints import EndpointsController
 from controller_manager.garbage_collector.controller import GarbageCollector
-from controller_manager.legacy_service_account_token_cleaner import LegacyTokenCleanerController
 from controller_manager.namespace import NamespaceController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.node_lifecycle.eviction import TaintEvictionController
@@ -45,6 +42,16 @@ def _plain(controller: type[Controller]) -> Callable[..., Controller]:
     return make
 
 
+def _late(module: str, name: str) -> Callable[..., Controller]:
+    """One that starts later is imported later, too: who waits for a cluster to start does not wait for it."""
+
+    def make(options: Options, *common: Any) -> Controller:
+        controller: type[Controller] = getattr(import_module(f"controller_manager.{module}"), name)
+        return controller(*common)
+
+    return make
+
+
 def _endpoint_slice(options: Options, *common: Any) -> Controller:
     return EndpointSliceController(
         *common,
@@ -58,6 +65,8 @@ def _endpoints(options: Options, *common: Any) -> Controller:
 
 
 def _mirroring(options: Options, *common: Any) -> Controller:
+    from controller_manager.endpoint_slice.mirroring import EndpointSliceMirroringController
+
     return EndpointSliceMirroringController(
         *common,
         max_endpoints=options.mirroring_max_endpoints_per_subset,
@@ -66,6 +75,8 @@ def _mirroring(options: Options, *common: Any) -> Controller:
 
 
 def _legacy_token_cleaner(options: Options, *common: Any) -> Controller:
+    from controller_manager.legacy_service_account_token_cleaner import LegacyTokenCleanerController
+
     return LegacyTokenCleanerController(*common, clean_up_period=options.legacy_service_account_token_clean_up_period)
 
 
@@ -152,6 +163,18 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(GarbageCollector), "generic-garbage-collector", ("garbagecollector",), start=Start.LATER
     ),
     "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",), start=Start.LATER),
+    "replicationcontroller-controller": Entry(
+        _late("replication_controller", "ReplicationControllerController"), "replication-controller",
+        ("replicationcontroller",), "replication-controller", Start.LATER,
+    ),
+    "job-controller": Entry(_late("job.controller", "JobController"), "job-controller", ("job",), start=Start.LATER),
+    "cronjob-controller": Entry(
+        _late("cron_job.controller", "CronJobController"), "cronjob-controller", ("cronjob",), start=Start.LATER
+    ),
+    "ttl-after-finished-controller": Entry(
+        _late("ttl_after_finished", "TtlAfterFinishedController"), "ttl-after-finished-controller",
+        ("ttl-after-finished",), start=Start.LATER,
+    ),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
         _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",),
@@ -178,10 +201,10 @@ CONTROLLERS: dict[str, Entry] = {
     "storageversion-garbage-collector-controller": Entry(_nothing, "", ("storage-version-gc",)),
     "storage-version-migrator-controller": Entry(_nothing, "", ("storage-version-migrator",)),
     "bootstrap-signer-controller": Entry(
-        _plain(BootstrapSignerController), "bootstrap-signer", ("bootstrapsigner",), start=Start.LATER, default=False
+        _late("bootstrap.signer", "BootstrapSignerController"), "bootstrap-signer", ("bootstrapsigner",), start=Start.LATER, default=False
     ),
     "token-cleaner-controller": Entry(
-        _plain(TokenCleanerController), "token-cleaner", ("tokencleaner",), start=Start.LATER, default=False
+        _late("bootstrap.cleaner", "TokenCleanerController"), "token-cleaner", ("tokencleaner",), start=Start.LATER, default=False
     ),
     "certificatesigningrequest-signing-controller": Entry(
         _signing, "certificate-controller", ("csrsigning",), start=Start.LATER
