@@ -201,10 +201,12 @@ CONTROLLERS: dict[str, Entry] = {
     "storageversion-garbage-collector-controller": Entry(_nothing, "", ("storage-version-gc",)),
     "storage-version-migrator-controller": Entry(_nothing, "", ("storage-version-migrator",)),
     "bootstrap-signer-controller": Entry(
-        _late("bootstrap.signer", "BootstrapSignerController"), "bootstrap-signer", ("bootstrapsigner",), start=Start.LATER, default=False
+        _late("bootstrap.signer", "BootstrapSignerController"), "bootstrap-signer", ("bootstrapsigner",),
+        start=Start.LATER, default=False
     ),
     "token-cleaner-controller": Entry(
-        _late("bootstrap.cleaner", "TokenCleanerController"), "token-cleaner", ("tokencleaner",), start=Start.LATER, default=False
+        _late("bootstrap.cleaner", "TokenCleanerController"), "token-cleaner", ("tokencleaner",),
+        start=Start.LATER, default=False
     ),
     "certificatesigningrequest-signing-controller": Entry(
         _signing, "certificate-controller", ("csrsigning",), start=Start.LATER
