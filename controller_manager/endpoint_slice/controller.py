@@ -74,7 +74,7 @@ class EndpointSliceController(Controller):
         if service is None or service.metadata.deletionTimestamp is not None or not has_endpoints(service):
             return
         all_ours = [s for s in self.slices.by_index(SERVICE_NAME, key) if self.tracker.owns(s)]
-        if self.tracker.is_behind(key, all_ours):
+        if self.tracker.is_behind(key, all_ours, self.queue.failures(key)):
             raise NotYet(f"the cache has not seen all that was written for {key}")
         existing = [slice for slice in all_ours if slice.metadata.deletionTimestamp is None]
         pods = selected_pods(service, self.pods)

@@ -52,7 +52,7 @@ class EndpointSliceMirroringController(Controller):
             await write_changes(self.client, self.tracker, key, Changes(delete=ours))
             self.tracker.forget(key)
             return
-        if self.tracker.is_behind(key, ours):
+        if self.tracker.is_behind(key, ours, self.queue.failures(key)):
             raise NotYet(f"the cache has not seen all that was written for {key}")
         mirrored, invalid, skipped = mirror(endpoints, self.max_endpoints)
         if invalid:

@@ -9,6 +9,8 @@ from api.discovery_v1 import EndpointSlice
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+_PATIENCE = 10
+"""Tries, with growing delays: some five seconds."""
 
 
 def service_of(slice: EndpointSlice) -> tuple[str, ...]:
@@ -49,13 +51,20 @@ class SliceTracker:
             if int(new.metadata.resourceVersion) > self._versions.get(key, {}).get(new.metadata.uid, -1):
                 yield key
 
-    def is_behind(self, key: str, slices: Iterable[EndpointSlice]) -> bool:
-        """Whether these, all that the cache has of the service, lack something that was written."""
+    def is_behind(self, key: str, slices: Iterable[EndpointSlice], tries: int = 0) -> bool:
+        """Whether these, all that the cache has of the service, lack something that was written.
+
+        After so many `tries` in vain the cache is believed: what is missing was deleted before it was noted.
+        """
         present = {slice.metadata.uid: int(slice.metadata.resourceVersion) for slice in slices}
-        return any(
-            uid in present if version == 0 else present.get(uid, -1) < version
-            for uid, version in self._versions.get(key, {}).items()
-        )
+        known = self._versions.get(key, {})
+        for uid in [uid for uid, version in known.items() if version == 0 and uid not in present]:
+            del known[uid]
+        behind = any(version == 0 or present.get(uid, -1) < version for uid, version in known.items())
+        if behind and tries >= _PATIENCE:
+            self.forget(key)
+            return False
+        return behind
 
     def forget(self, key: str) -> None:
         self._versions.pop(key, None)

@@ -331,6 +331,8 @@ def test_the_tracker_tells_own_writes_from_others() -> None:
     later.metadata.resourceVersion = "6"
     assert [*tracker.changed(mine, later)] == ["default/web"]
     assert not tracker.is_behind("default/web", [later])
+    assert tracker.is_behind("default/web", [], tries=9)
+    assert not tracker.is_behind("default/web", [], tries=10), "it is gone, and nobody will say so again"
     tracker.deleted("default/web", later)
     assert tracker.is_behind("default/web", [later])
     assert [*tracker.changed(later, None)] == []
