@@ -217,6 +217,13 @@ class Controller:
         """Bring one object nearer to what it asks for.  Raise to be called again later."""
         raise NotImplementedError
 
+    async def watch_too(self, model: type[M], *, enqueue: Enqueue = own_key) -> Store[M]:
+        """Open one more collection in the midst of work: of a kind that few clusters have objects of."""
+        store = self._watches(model, enqueue=enqueue)
+        self.informers.start()
+        await self._watches.synced()
+        return store
+
     async def run(self) -> None:
         """Work until cancelled; reconciles under way are cancelled too."""
         await self._watches.synced()

@@ -24,6 +24,8 @@ from controller_manager.namespace import NamespaceController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.node_lifecycle.eviction import TaintEvictionController
 from controller_manager.node_lifecycle.zones import Limits
+from controller_manager.persistent_volume.controller import PersistentVolumeBinder
+from controller_manager.persistent_volume.host_path import HostPathPlugin
 from controller_manager.pod_garbage_collector import PodGarbageCollector
 from controller_manager.replica_set import ReplicaSetController
 from controller_manager.root_ca import RootCaPublisher
@@ -117,6 +119,14 @@ def _signing(options: Options, *common: Any) -> Controller | None:
     )
 
 
+def _host_path(options: Options) -> HostPathPlugin:
+    return HostPathPlugin(Path(options.hostpath_provisioner_root), options.enable_hostpath_provisioner)
+
+
+def _persistent_volume_binder(options: Options, *common: Any) -> Controller:
+    return PersistentVolumeBinder(*common, plugin=_host_path(options))
+
+
 CONTROLLERS: dict[str, Entry] = {
     "deployment-controller": Entry(
         _plain(DeploymentController), "deployment-controller", ("deployment",), start=Start.URGENT
@@ -160,6 +170,10 @@ CONTROLLERS: dict[str, Entry] = {
     ),
     "certificatesigningrequest-cleaner-controller": Entry(
         _plain(CleanerController), "certificate-controller", ("csrcleaner",), start=Start.LATER
+    ),
+    "persistentvolume-binder-controller": Entry(
+        _persistent_volume_binder, "persistent-volume-binder", ("persistentvolume-binder",),
+        "persistentvolume-controller", start=Start.LATER,
     ),
 }  # fmt: skip
 
