@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_boolean(flags, "--enable-hostpath-provisioner", False, "make volumes of the class kubernetes.io/host-path")
     flags.add_argument("--hostpath-provisioner-root", default="/tmp/hostpath_pv", help="the folder they are made in")
+    add_boolean(flags, "--disable-force-detach-on-timeout", False, "never take a volume from a node by force")
     return flags
 
 

@@ -47,7 +47,8 @@ class Supervisor:
     """Runs the components of one cluster until it is told to stop (SIGTERM, SIGINT).
 
     `wait(pipe)` makes the body of a child that closes the pipe when the cluster can be used, until then writes a line
-    to it for each step, and may go on for a while.  `preload` imports what the components share, before they are forked.
+    to it for each step, and may go on for a while.  `preload` imports what the components share, before they are
+    forked.
     """
 
     def __init__(
