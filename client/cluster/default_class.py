@@ -5,13 +5,14 @@ https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclas
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from api.clock import Clock
-from api.errors import AlreadyExists
+from api.errors import StatusError
 from api.meta_v1 import ObjectMeta
 from client.config import load_kubeconfig
-from client.rest import RestClient
+from client.rest import RestClient, Unreachable
 
 _PROVISIONER = "kubernetes.io/host-path"
 _MOMENT = 1.0
@@ -19,8 +20,19 @@ _MOMENT = 1.0
 
 
 async def make_default_class(kubeconfig: Path, clock: Clock) -> None:
-    """Give a cluster that has no storage class one of directories on this machine; what users made is left alone."""
+    """Give a cluster that has no storage class one of directories on this machine; what users made is left alone.
+
+    A cluster that ends meanwhile gets it at its next start.
+    """
     await clock.sleep(_MOMENT)
+    try:
+        async with RestClient(load_kubeconfig(kubeconfig), user_agent="nanokube/up") as client:
+            await _make(client)
+    except (StatusError, Unreachable) as error:
+        print(f"no default storage class: {error}", file=sys.stderr)
+
+
+async def _make(client: RestClient) -> None:
     from api.storage_v1 import StorageClass  # types are large, and this is not urgent
 
     standard = StorageClass(
@@ -30,10 +42,5 @@ async def make_default_class(kubeconfig: Path, clock: Clock) -> None:
         volumeBindingMode="Immediate",
         allowVolumeExpansion=True,
     )
-    async with RestClient(load_kubeconfig(kubeconfig), user_agent="nanokube/up") as client:
-        if (await client.list(StorageClass, limit=1)).items:
-            return
-        try:
-            await client.create(standard)
-        except AlreadyExists:
-            return
+    if not (await client.list(StorageClass, limit=1)).items:
+        await client.create(standard)

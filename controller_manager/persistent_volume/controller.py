@@ -313,6 +313,7 @@ class PersistentVolumeBinder(Controller):
 
     async def _sync_volume(self, volume: PersistentVolume) -> None:
         """Give a volume the phase that the state of its claim asks for; reclaim it when that is gone."""
+        volume = await self._protect(volume)
         kept_for = volume.spec.claimRef
         if kept_for is None or not kept_for.uid:
             await self._set_phase(volume, "Available")
@@ -328,6 +329,21 @@ class PersistentVolumeBinder(Controller):
             await self._release(volume)  # made for a claim that found another in the meantime
         else:
             await self._unbind(volume)
+
+    async def _protect(self, volume: PersistentVolume) -> PersistentVolume:
+        """Let a volume that was made here go only after its storage, as long as that is to go at all (KEP-2644)."""
+        deletes = volume.spec.persistentVolumeReclaimPolicy == "Delete"
+        protected = IN_TREE_FINALIZER in volume.metadata.finalizers
+        if volume.metadata.annotations.get(PROVISIONED_BY) != host_path.NAME or deletes == protected:
+            return volume
+        if deletes and volume.metadata.deletionTimestamp is not None:
+            return volume
+        changed = volume.copy_deep()
+        if deletes:
+            changed.metadata.finalizers.append(IN_TREE_FINALIZER)
+        else:
+            changed.metadata.finalizers.remove(IN_TREE_FINALIZER)
+        return await self.client.update(changed)
 
     async def _claim(self, kept_for: ObjectReference) -> PersistentVolumeClaim | None:
         """The very claim a volume is bound to; the API is asked before it is called gone."""

@@ -279,6 +279,33 @@ async def test_a_volume_is_made_for_a_claim_and_goes_with_it(cluster: Cluster, b
     assert not folder.exists()
 
 
+async def test_a_volume_that_was_made_is_not_deleted_before_what_it_holds(
+    cluster: Cluster, binder: Any, tmp_path: Path
+) -> None:
+    await cluster.run(binder)
+    await cluster.client.create(storage_class("standard"))
+    await cluster.client.create(claim(storageClassName="standard"))
+    name = (await becomes(cluster, "Bound")).spec.volumeName
+    await cluster.client.delete(PersistentVolume, name)
+    assert (await cluster.client.get(PersistentVolume, name)).metadata.deletionTimestamp is not None
+    await cluster.client.delete(PersistentVolumeClaim, "data", "default")
+    await eventually(lambda: vanished(cluster, name))
+    assert not (tmp_path / "volumes" / name).exists()
+
+
+async def test_what_is_to_be_retained_stays_when_the_volume_goes(cluster: Cluster, binder: Any, tmp_path: Path) -> None:
+    await cluster.run(binder)
+    await cluster.client.create(storage_class("standard"))
+    await cluster.client.create(claim(storageClassName="standard"))
+    name = (await becomes(cluster, "Bound")).spec.volumeName
+    await cluster.client.patch(PersistentVolume, name, "", {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+    await cluster.client.delete(PersistentVolumeClaim, "data", "default")
+    await volume_becomes(cluster, name, "Released")
+    await cluster.client.delete(PersistentVolume, name)
+    await eventually(lambda: vanished(cluster, name))
+    assert (tmp_path / "volumes" / name).is_dir()
+
+
 async def test_a_claim_without_a_class_gets_the_default_one_when_there_is_one(cluster: Cluster, binder: Any) -> None:
     await cluster.run(binder)
     await cluster.client.create(claim(storageClassName=None))
