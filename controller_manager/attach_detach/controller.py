@@ -30,7 +30,7 @@ from controller_manager.attach_detach.csi_volume import (
 )
 from controller_manager.node_lifecycle.controller import NODE_INDEX, by_node
 from controller_manager.pod_state import is_finished
-from controller_manager.storage_protection import claims_of
+from controller_manager.storage_protection import CLAIM_INDEX, claims_of
 
 if TYPE_CHECKING:
     from api.storage_v1 import CSIDriver, VolumeAttachment
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 _ATTACHMENTS = resource_of_kind("storage.k8s.io/v1", "VolumeAttachment")
 _LOOK = "/"
 """The key that stands for no node: attachments have come up."""
-_BY_CLAIM = "claim"
 _REMEMBERED = 1000
 
 
@@ -59,7 +58,7 @@ class AttachDetachController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.nodes = watch(Node, enqueue=self._node_changed)
-        self.pods = watch(Pod, enqueue=_nodes_of, indexers={NODE_INDEX: by_node, _BY_CLAIM: claims_of})
+        self.pods = watch(Pod, enqueue=_nodes_of, indexers={NODE_INDEX: by_node, CLAIM_INDEX: claims_of})
         self.claims = watch(PersistentVolumeClaim, enqueue=self._claim_changed)
         self.volumes = watch(PersistentVolume, enqueue=nothing)
         watch(PartialObjectMetadata, resource=_ATTACHMENTS, enqueue=self._attachments_came_up)
@@ -73,7 +72,7 @@ class AttachDetachController(Controller):
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> Iterable[Key]:
         """A pod may be on its node before its claim is bound."""
         if new is not None and (old is None or old.spec.volumeName != new.spec.volumeName):
-            yield from {pod.spec.nodeName for pod in self.pods.by_index(_BY_CLAIM, key_of(new))} - {""}
+            yield from {pod.spec.nodeName for pod in self.pods.by_index(CLAIM_INDEX, key_of(new))} - {""}
 
     def _attachments_came_up(self, old: Any, new: Any) -> Iterable[Key]:
         if self._opened is None:
@@ -92,7 +91,7 @@ class AttachDetachController(Controller):
         reference = volume.spec.claimRef if volume is not None else None
         if reference is None:
             return []
-        pods = self.pods.by_index(_BY_CLAIM, f"{reference.namespace}/{reference.name}")
+        pods = self.pods.by_index(CLAIM_INDEX, f"{reference.namespace}/{reference.name}")
         return [pod for pod in pods if pod.spec.nodeName and uses_its_volumes(pod, self.nodes.get(pod.spec.nodeName))]
 
     async def _open(self) -> tuple[Store[VolumeAttachment], Store[CSIDriver]]:

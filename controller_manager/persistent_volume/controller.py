@@ -32,7 +32,7 @@ from controller_manager.persistent_volume.annotations import (
 from controller_manager.persistent_volume.host_path import HostPathPlugin, StorageFailure
 from controller_manager.persistent_volume.matching import best_match, misfit, refers_to
 from controller_manager.persistent_volume.reclaim import Reclaimer
-from controller_manager.storage_protection import claims_of
+from controller_manager.storage_protection import CLAIM_INDEX, claims_of
 
 if TYPE_CHECKING:
     from api.storage_v1 import StorageClass  # types are loaded when the first claim asks for a class
@@ -59,7 +59,7 @@ class PersistentVolumeBinder(Controller):
             indexers={_BY_VOLUME: lambda c: filter(None, [c.spec.volumeName]), _UNBOUND: _unbound},
         )
         self.volumes = watch(PersistentVolume, enqueue=self._volume_changed, indexers={_BY_CLAIM: _claim_of})
-        self.pods = watch(Pod, enqueue=nothing, indexers={_BY_CLAIM: claims_of})
+        self.pods = watch(Pod, enqueue=nothing, indexers={CLAIM_INDEX: claims_of})
 
     def _claim_changed(self, old: PersistentVolumeClaim | None, new: PersistentVolumeClaim | None) -> Iterable[Key]:
         claim = new or old
@@ -177,7 +177,7 @@ class PersistentVolumeBinder(Controller):
 
     def _say_what_is_waited_for(self, claim: PersistentVolumeClaim) -> None:
         waiting = sorted(
-            pod.metadata.name for pod in self.pods.by_index(_BY_CLAIM, key_of(claim)) if not pod.spec.nodeName
+            pod.metadata.name for pod in self.pods.by_index(CLAIM_INDEX, key_of(claim)) if not pod.spec.nodeName
         )
         if waiting:
             words = f"pod {waiting[0]}" if len(waiting) == 1 else f"pods {','.join(waiting)}"

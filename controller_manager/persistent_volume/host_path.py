@@ -53,7 +53,7 @@ class HostPathPlugin:
         """Remove a volume's directory with all in it, if there is one.  Raises StorageFailure."""
         assert volume.spec.hostPath is not None
         path = Path(volume.spec.hostPath.path)
-        if self.root not in path.parents or ".." in path.parts:
+        if path.parent != self.root or path.name == "..":
             raise StorageFailure(f"host_path deleter only supports {self.root}/.+ but received provided {path}")
         try:
             await asyncio.to_thread(shutil.rmtree, path)

@@ -17,6 +17,7 @@ from kubelet.volumes.config_map import ConfigMapVolume
 from kubelet.volumes.downward_api import DownwardAPIVolume
 from kubelet.volumes.empty_dir import EmptyDirVolume
 from kubelet.volumes.host_path import HostPathVolume
+from kubelet.volumes.ownership import give_to_group, group_of
 from kubelet.volumes.persistent import ClaimedVolumes, claim_name
 from kubelet.volumes.plugin import DirectoryPlugin, Payload, PayloadPlugin, VolumeContext, VolumeError
 from kubelet.volumes.projected import ProjectedVolume
@@ -104,7 +105,7 @@ class VolumeManager:
         if volume.name not in places:
             found = await self._claimed.of(pod, volume)
             try:
-                places[volume.name] = _place(pod, found)
+                places[volume.name] = await asyncio.to_thread(_place, pod, found)  # large volumes take long
             except (VolumeError, OSError) as error:
                 message = f'MountVolume.SetUp failed for volume "{found.metadata.name}" : {error}'
                 raise VolumeError(message) from error
@@ -117,7 +118,7 @@ class VolumeManager:
         payload: Payload = await plugin.payload(pod, volume, self._context)
         directory = self._directory(pod, volume, folder)
         directory.mkdir(parents=True, exist_ok=True)
-        atomic_writer.write(directory, payload.files, _group(pod))
+        atomic_writer.write(directory, payload.files, group_of(pod))
         uid = pod.metadata.uid
         if payload.renew_at is not None:
             self._renewals.setdefault(uid, {})[volume.name] = payload.renew_at
@@ -139,19 +140,13 @@ def _place(pod: Pod, volume: PersistentVolume) -> Path:
         path = Path(spec.local.path)
         if not path.exists():
             raise VolumeError(f'path "{path}" does not exist')
-        _give_to_group(path, pod)
+        give_to_group(path, pod)
         return path
     raise VolumeError("only hostPath and local volumes are supported by this kubelet")
 
 
-def _group(pod: Pod) -> int | None:
-    """The group that owns mounted files; only root can give files away."""
-    context = pod.spec.securityContext
-    return context.fsGroup if context is not None and os.geteuid() == 0 else None
-
-
 def _give_to_group(path: Path, pod: Pod) -> None:
-    group = _group(pod)
+    group = group_of(pod)
     if group is not None:
         os.chown(path, -1, group)
         path.chmod(0o2777)

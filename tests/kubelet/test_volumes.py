@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +246,25 @@ async def test_an_ephemeral_claim_must_be_the_pods_own(manager: VolumeManager, a
 def test_a_claim_can_be_for_reading_only(read_only: bool) -> None:
     source = {"persistentVolumeClaim": {"claimName": "data", "readOnly": read_only}}
     assert is_read_only(with_volume(**source).spec.volumes[0]) is read_only
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("policy", ["Always", "OnRootMismatch"])
+async def test_what_a_local_volume_holds_is_given_to_the_pods_group(
+    manager: VolumeManager, api: FakeApi, tmp_path: Path, policy: str
+) -> None:
+    place = tmp_path / "disk"
+    (place / "folder").mkdir(parents=True)
+    (place / "folder" / "file").write_text("x")
+    (place / "folder" / "file").chmod(0o400)
+    (place / "link").symlink_to(tmp_path / "elsewhere")
+    bind(api, {"local": {"path": str(place)}})
+    context = {"fsGroup": 4711, "fsGroupChangePolicy": policy}
+    claimed = [{"name": "v", **CLAIMED}]
+    await manager.set_up(pod("one", volumes=claimed, securityContext=context))
+    assert {path.lstat().st_gid for path in (place, *place.rglob("*"))} == {4711}
+    assert (place / "folder" / "file").stat().st_mode & 0o777 == 0o660
+    assert place.stat().st_mode & 0o2070 == 0o2070
+    os.chown(place / "folder" / "file", -1, 0)
+    await manager.set_up(pod("two", volumes=claimed, securityContext=context))
+    assert (place / "folder" / "file").stat().st_gid == (4711 if policy == "Always" else 0)
