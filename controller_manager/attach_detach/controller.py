@@ -111,11 +111,7 @@ class AttachDetachController(Controller):
             return
         attachments, drivers = await self._open()
         wanted = {name: each for name, each in wanted.items() if _must_be_attached(each.volume, drivers)}
-        here = {
-            attachment.spec.source.persistentVolumeName: attachment
-            for attachment in attachments
-            if attachment.spec.nodeName == key and attachment.spec.source.persistentVolumeName
-        }
+        here = {name: each for each in attachments if each.spec.nodeName == key and (name := self._made_here(each))}
         leaving = {name for name in here if name not in wanted and self._may_leave(node, name, here[name])}
         if node is not None:
             await self._report(node, wanted, here, leaving)
@@ -142,6 +138,15 @@ class AttachDetachController(Controller):
                 if volume.spec.claimRef.uid == claim.metadata.uid:
                     found.setdefault(volume.metadata.name, Wanted(volume)).pods.append(pod)
         return found
+
+    def _made_here(self, attachment: VolumeAttachment) -> str:
+        """The volume of an attachment that is this controller's, which its name tells; those that others made for
+        purposes of their own are left alone."""
+        node, name = attachment.spec.nodeName, attachment.spec.source.persistentVolumeName or ""
+        volume = self.volumes.get(name)
+        if volume is None or volume.spec.csi is None or attachment.metadata.name != attachment_name(volume, node):
+            return ""
+        return name
 
     # --- attaching -------------------------------------------------------------------------------
 

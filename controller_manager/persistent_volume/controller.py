@@ -292,6 +292,11 @@ class PersistentVolumeBinder(Controller):
         except StorageFailure as error:
             message = f'Failed to provision volume with StorageClass "{storage_class.metadata.name}": {error}'
             self.events.event(claim, "Warning", "ProvisioningFailed", message)
+            if SELECTED_NODE in claim.metadata.annotations:  # the scheduler may find another node
+                freed = claim.copy_deep()
+                del freed.metadata.annotations[SELECTED_NODE]
+                await self.client.update(freed)
+                return
             raise NotYet(message) from error
         spec = volume.spec
         spec.claimRef = reference(claim)

@@ -213,6 +213,27 @@ async def test_a_volume_is_taken_by_force_only_from_a_node_that_is_not_well(
         await attached_to(cluster, *([] if taken else ["a"]))
 
 
+async def test_attachments_that_others_made_are_left_alone(cluster: Cluster) -> None:
+    """[sig-storage] VolumeAttachment Conformance should run through the lifecycle of a VolumeAttachment [Conformance]
+
+    works with attachments of volumes and nodes that there are not."""
+    await bound(cluster)
+    for name, source in (("unknown", "none"), ("by-hand", "v")):
+        spec = {"attacher": "d", "nodeName": "nowhere", "source": {"persistentVolumeName": source}}
+        await cluster.client.create(VolumeAttachment.from_dict({"metadata": {"name": name}, "spec": spec}))
+    ours = VolumeAttachment.from_dict({"metadata": {"name": attachment_name(volume(), "nowhere")}, "spec": spec})
+    await cluster.client.create(ours)
+    await cluster.run(AttachDetachController)
+
+    async def names() -> list[str]:
+        return sorted(each.metadata.name for each in (await cluster.client.list(VolumeAttachment)).items)
+
+    async def only_ours_is_gone() -> bool:
+        return await names() == ["by-hand", "unknown"]
+
+    await eventually(only_ours_is_gone)
+
+
 async def test_a_node_that_is_gone_has_no_volumes(cluster: Cluster) -> None:
     await cluster.run(AttachDetachController)
     await node(cluster, "a")
