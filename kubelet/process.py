@@ -252,7 +252,7 @@ class KubeletProcess:
         self._configurations.append(configuration)
         tokens = TokenCache(client, clock)
         context = VolumeContext(configuration, tokens, allocatable, (ip,))
-        volumes = VolumeManager(self._root, context, ClaimedVolumes(client))
+        volumes = VolumeManager(self._root, context, ClaimedVolumes(client, clock))
         return FilePreparation(
             PreparationOptions(
                 root=self._root,

@@ -5,8 +5,10 @@ https://kubernetes.io/docs/concepts/storage/persistent-volumes/#claims-as-volume
 
 from __future__ import annotations
 
+from api.clock import Clock
 from api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod, Volume
 from api.errors import StatusError
+from client.backoff import Backoff
 from client.rest import RestClient
 from kubelet.volumes.plugin import VolumeError
 
@@ -23,16 +25,21 @@ def is_read_only(volume: Volume) -> bool:
     return volume.persistentVolumeClaim is not None and volume.persistentVolumeClaim.readOnly
 
 
-class ClaimedVolumes:
-    """Asks the API, where a node may read the claims of its pods and the volumes these are bound to, by name only."""
+class _NotBound(VolumeError):
+    """The claim may well have its volume soon."""
 
-    def __init__(self, client: RestClient) -> None:
-        self._client = client
+
+class ClaimedVolumes:
+    """Asks the API, where a node may read the claims of its pods and the volumes these are bound to, by name only: it
+    cannot watch them, and asks again until `patience` (seconds) is at its end."""
+
+    def __init__(self, client: RestClient, clock: Clock, patience: float = 1.5) -> None:
+        self._client, self._clock, self._patience = client, clock, patience
 
     async def of(self, pod: Pod, volume: Volume) -> PersistentVolume:
         """The volume that answers a pod's claim.  Raises VolumeError, worded for the FailedMount event."""
         try:
-            return await self._find(pod, volume)
+            return await self._find_soon(pod, volume)
         except (VolumeError, StatusError) as error:
             name = f"[{volume.name}]"
             reason = error.message if isinstance(error, StatusError) else str(error)
@@ -42,19 +49,30 @@ class ClaimedVolumes:
                 f"failed to process volumes={name}: error processing PVC {claim}: {reason}"
             ) from error
 
+    async def _find_soon(self, pod: Pod, volume: Volume) -> PersistentVolume:
+        """A claim is bound a moment after it was made, and a pod may be quicker."""
+        backoff, deadline = Backoff(initial=0.05, factor=2, cap=1.0), self._clock.monotonic() + self._patience
+        while True:
+            try:
+                return await self._find(pod, volume)
+            except _NotBound:
+                if self._clock.monotonic() >= deadline:
+                    raise
+                await self._clock.sleep(backoff.next())
+
     async def _find(self, pod: Pod, volume: Volume) -> PersistentVolume:
         namespace, name = pod.metadata.namespace, claim_name(pod, volume)
         try:
             claim = await self._client.get(PersistentVolumeClaim, name, namespace)
         except StatusError as error:
-            raise VolumeError(f"failed to fetch PVC from API server: {error.message}") from error
+            raise _NotBound(f"failed to fetch PVC from API server: {error.message}") from error
         if claim.metadata.deletionTimestamp is not None:
             raise VolumeError("PVC is being deleted")
         if volume.ephemeral is not None and not _owns(pod, claim):
             pod_name = f"{namespace}/{pod.metadata.name}"
             raise VolumeError(f"PVC {namespace}/{name} was not created for pod {pod_name} (pod is not owner)")
         if claim.status.phase != "Bound" or not claim.spec.volumeName:
-            raise VolumeError("PVC is not bound")
+            raise _NotBound("PVC is not bound")
         found = await self._client.get(PersistentVolume, claim.spec.volumeName)
         reference, what = found.spec.claimRef, f"found PV object {found.metadata.name} but"
         if reference is None:

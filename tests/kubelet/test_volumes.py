@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 from pathlib import Path
@@ -17,6 +18,7 @@ from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.persistent import ClaimedVolumes, is_read_only
 from kubelet.volumes.plugin import PayloadFile, VolumeContext, VolumeError
 from kubelet.volumes.service_account_token import TokenCache
+from tests.client.waiting import eventually
 from tests.kubelet.fake_api import FakeApi
 from tests.kubelet.support import pod
 
@@ -48,7 +50,7 @@ def api() -> FakeApi:
 def manager(tmp_path: Path, objects: Objects, api: FakeApi) -> VolumeManager:
     tokens = TokenCache(api, api.clock)
     context = VolumeContext(objects, tokens, {"cpu": "4"}, ("192.168.0.1",))
-    return VolumeManager(tmp_path, context, ClaimedVolumes(api))  # type: ignore[arg-type]
+    return VolumeManager(tmp_path, context, ClaimedVolumes(api, api.clock, patience=0))  # type: ignore[arg-type]
 
 
 def with_volume(**source: Any) -> Pod:
@@ -218,6 +220,17 @@ async def test_a_pod_waits_for_its_claim(
     bind(api, {"hostPath": {"path": "/"}}, **change)
     with pytest.raises(VolumeError, match=words):
         await manager.set_up(with_volume(**CLAIMED))
+
+
+async def test_a_claim_that_is_bound_in_a_moment_is_waited_for(api: FakeApi) -> None:
+    clock = ManualClock()
+    bind(api, {"hostPath": {"path": "/"}}, phase="Pending")
+    subject = with_volume(**CLAIMED)
+    finding = asyncio.create_task(ClaimedVolumes(api, clock).of(subject, subject.spec.volumes[0]))  # type: ignore[arg-type]
+    await eventually(lambda: clock.sleepers)
+    bind(api, {"hostPath": {"path": "/"}})
+    await clock.advance(1)
+    assert (await finding).metadata.name == "pv"
 
 
 async def test_a_pod_that_runs_keeps_a_claim_that_is_being_deleted(manager: VolumeManager, api: FakeApi) -> None:
