@@ -18,7 +18,7 @@ def with_scratch(name: str = "web") -> Pod:
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
     volumes = [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}]
-    spec = {"containers": [{"name": "c"}], "volumes": volumes}
+    spec = {"containers": [{"name": "c", "image": "i"}], "volumes": volumes}
     return Pod.from_dict({"metadata": {"name": name, "namespace": "default"}, "spec": spec})
 
 

@@ -16,18 +16,19 @@ from controller_manager.resource_claim import FINALIZER, ResourceClaimController
 from tests.controllers.cluster import Cluster, eventually
 from tests.controllers.cluster import cluster as run_cluster
 
+REQUEST = {"name": "r", "exactly": {"deviceClassName": "gpu"}}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def user(name: str = "web", wish: dict[str, Any] | None = None, **spec: Any) -> Pod:
     wishes = [{"name": "gpu", **(wish or {"resourceClaimTemplateName": "one"})}]
-    body = {"containers": [{"name": "c"}], "resourceClaims": wishes, **spec}
+    body = {"containers": [{"name": "c", "image": "i"}], "resourceClaims": wishes, **spec}
     metadata = {"name": name, "namespace": "default"}
     return Pod.from_dict({"metadata": metadata, "spec": body, "status": {"phase": "Pending"}})
 
 
 def template() -> ResourceClaimTemplate:
-    spec = {"metadata": {"labels": {"a": "b"}}, "spec": {"devices": {"requests": [{"name": "r"}]}}}
+    spec = {"metadata": {"labels": {"a": "b"}}, "spec": {"devices": {"requests": [REQUEST]}}}
     return ResourceClaimTemplate.from_dict({"metadata": {"name": "one", "namespace": "default"}, "spec": spec})
 
 
