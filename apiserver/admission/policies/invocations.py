@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from api.errors import StatusError
 from apiserver.admission.attributes import Attributes
-from apiserver.admission.match_conditions import variables_of
 from apiserver.admission.matching import Match, match_resources
 from apiserver.admission.policies.bound import Binding, BoundPolicies
 from apiserver.admission.policies.compiled import CompiledPolicy
@@ -79,9 +78,3 @@ async def invocations(
                 if not policy.fails_open:
                     found.append(Problem(policy, binding, f"failed to configure binding: {error}"))
     return found
-
-
-def variables(attributes: Attributes, invocation: Invocation[Any], namespace: Object | None) -> Object:
-    """What a policy's expressions can use, but for its own variables."""
-    found = variables_of(attributes, invocation.shown)
-    return {**found, "namespaceObject": namespace, "params": invocation.params}

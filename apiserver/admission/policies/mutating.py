@@ -18,6 +18,7 @@ from api.errors import Forbidden, Invalid, StatusError
 from api.meta_v1 import StatusCause
 from apiserver.admission.attributes import Attributes
 from apiserver.admission.evaluation import Compiled, Evaluation, Patience, Unevaluable, evaluate
+from apiserver.admission.match_conditions import variables_of
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.admission.policies.bound import Binding, BoundPolicies
 from apiserver.admission.policies.compiled import MutatingPolicy
@@ -26,7 +27,6 @@ from apiserver.admission.policies.invocations import (
     Problem,
     invocations,
     is_exempt,
-    variables,
 )
 from apiserver.admission.policies.params import Object, Params
 from apiserver.admission.policies.patches import CannotPatch, patched
@@ -93,7 +93,7 @@ class PolicyChanges:
                 continue
             await attributes.show(each.shown.kind)
             try:
-                if not await self._meant(each, namespace):
+                if not await self._meant(each):
                     continue
             except Unevaluable as error:
                 denials.append(_Denial(each.policy.name, each.binding, str(error)))
@@ -115,12 +115,12 @@ class PolicyChanges:
         if denials:
             raise _refusal(attributes, denials)
 
-    async def _meant(self, asked: Invocation[MutatingPolicy], namespace: Object | None) -> bool:
+    async def _meant(self, asked: Invocation[MutatingPolicy]) -> bool:
         """Whether the policy's conditions hold.  Raises Unevaluable."""
         conditions = asked.policy.conditions
         if conditions is None:
             return True
-        found = {**variables(self._attributes, asked, namespace), "namespaceObject": None}
+        found = {**variables_of(self._attributes, asked.shown), "params": asked.params}
         return await evaluate(lambda patience: conditions.hold(found, patience))
 
     async def _ask(self, asked: Invocation[MutatingPolicy], namespace: Object | None) -> tuple[bool, list[str]]:
@@ -136,7 +136,8 @@ class PolicyChanges:
             document = attributes.object(kind)
             if document is None:
                 break
-            known = variables(attributes, asked, namespace)
+            base = variables_of(attributes, asked.shown)
+            known = {**base, "namespaceObject": namespace, "params": asked.params}
             try:
                 value = await evaluate(partial(_value, asked.policy, expression, known))
                 after = patched(patch_type, attributes.schema(kind), document, value)

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-pol
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,6 +20,7 @@ from api.errors import Forbidden, Invalid, RequestEntityTooLarge, StatusError, U
 from api.meta_v1 import StatusCause
 from apiserver.admission.attributes import Attributes
 from apiserver.admission.evaluation import Patience, evaluate
+from apiserver.admission.match_conditions import variables_of
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.admission.policies.bound import Binding, BoundPolicies
 from apiserver.admission.policies.compiled import ValidatingPolicy
@@ -27,7 +29,6 @@ from apiserver.admission.policies.invocations import (
     Problem,
     invocations,
     is_exempt,
-    variables,
 )
 from apiserver.admission.policies.params import Params
 from apiserver.admission.policies.verdict import Verdict, judge
@@ -76,8 +77,11 @@ class ValidatingPolicies:
     ) -> list[Verdict]:
         """What each says; of problems, nothing."""
         namespace = self._params.namespace(attributes.request.namespace)
+        shown = cache(partial(variables_of, attributes))
         known = [
-            (each.policy, variables(attributes, each, namespace)) if isinstance(each, Invocation) else None
+            (each.policy, {**shown(each.shown), "namespaceObject": namespace, "params": each.params})
+            if isinstance(each, Invocation)
+            else None
             for each in asked
         ]
 
