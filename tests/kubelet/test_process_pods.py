@@ -50,7 +50,7 @@ class ProcessNode(TestNode):
         volumes = VolumeManager(
             root,
             VolumeContext(configuration, tokens, {}, ("192.168.7.1",)),
-            ClaimedVolumes(api),  # type: ignore[arg-type]
+            ClaimedVolumes(api, clock),  # type: ignore[arg-type]
         )
 
         async def services() -> list[Any]:
