@@ -234,6 +234,8 @@ def is_over(pod: Pod) -> bool:
 
 def claims_of(pod: Pod) -> Iterator[Key]:
     """The claims to devices that a pod uses, as far as they have been made."""
+    if not pod.spec.resourceClaims and pod.status.extendedResourceClaimStatus is None:
+        return
     made = {status.name: status.resourceClaimName for status in pod.status.resourceClaimStatuses}
     extended = pod.status.extendedResourceClaimStatus
     names = [wish.resourceClaimName or made.get(wish.name) for wish in pod.spec.resourceClaims]
