@@ -44,3 +44,49 @@ def test_data_outlives_pods_and_clusters_and_goes_with_its_claim(tmp_path: Path)
         cluster.kubectl("delete", "pvc", "data")
         until(lambda: not cluster.get("pv")["items"], "the volume is gone")
         assert [*folder.iterdir()] == []
+
+
+STATEFUL_SET = {
+    "apiVersion": "apps/v1",
+    "kind": "StatefulSet",
+    "metadata": {"name": "db"},
+    "spec": {
+        "replicas": 3,
+        "serviceName": "db",
+        "selector": {"matchLabels": {"app": "db"}},
+        "template": {
+            "metadata": {"labels": {"app": "db"}},
+            "spec": {
+                "terminationGracePeriodSeconds": 1,
+                "containers": [
+                    {
+                        "name": "c",
+                        "image": "none",
+                        "command": ["sh", "-c", "echo $HOSTNAME >> /data/log; sleep 1000"],
+                        "env": [{"name": "HOSTNAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+                        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                    }
+                ],
+            },
+        },
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": CLAIM["spec"]}],
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
+    },
+}
+
+
+def test_a_stateful_set_gets_its_claims_without_more_ado(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, "--nodes", "2") as cluster:
+        cluster.kubectl("create", "-f", "-", input=json.dumps(STATEFUL_SET))
+
+        def logs() -> list[str]:
+            volumes = {v["spec"]["claimRef"]["name"]: v["spec"]["hostPath"]["path"] for v in cluster.get("pv")["items"]}
+            files = [Path(volumes[name]) / "log" for name in sorted(volumes)]
+            return [file.read_text() for file in files if file.exists()]
+
+        until(lambda: logs() == ["db-0\n", "db-1\n", "db-2\n"], "each pod has a volume of its own")
+        cluster.kubectl("delete", "pod", "db-1")
+        until(lambda: logs() == ["db-0\n", "db-1\ndb-1\n", "db-2\n"], "the next pod of the name has the same volume")
+        cluster.kubectl("delete", "statefulset", "db")
+        until(lambda: not cluster.get("pv")["items"], "the volumes are gone")
+        assert [*(cluster.root / "volumes").iterdir()] == []

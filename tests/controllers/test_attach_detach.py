@@ -215,8 +215,9 @@ async def test_a_volume_is_taken_by_force_only_from_a_node_that_is_not_well(
 
 async def test_attachments_that_others_made_are_left_alone(cluster: Cluster) -> None:
     """[sig-storage] VolumeAttachment Conformance should run through the lifecycle of a VolumeAttachment [Conformance]
+    [sig-storage] VolumeAttachment Conformance should apply changes to a volumeattachment status [Conformance]
 
-    works with attachments of volumes and nodes that there are not."""
+    work with attachments of volumes and nodes that there are not."""
     await bound(cluster)
     for name, source in (("unknown", "none"), ("by-hand", "v")):
         spec = {"attacher": "d", "nodeName": "nowhere", "source": {"persistentVolumeName": source}}
