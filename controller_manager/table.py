@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,16 @@ class Entry:
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
     def make(options: Options, *common: Any) -> Controller:
+        return controller(*common)
+
+    return make
+
+
+def _late(module: str, name: str) -> Callable[..., Controller]:
+    """One that starts later is imported later, too: who waits for a cluster to start does not wait for it."""
+
+    def make(options: Options, *common: Any) -> Controller:
+        controller: type[Controller] = getattr(import_module(f"controller_manager.{module}"), name)
         return controller(*common)
 
     return make
@@ -162,6 +173,18 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(GarbageCollector), "generic-garbage-collector", ("garbagecollector",), start=Start.LATER
     ),
     "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",), start=Start.LATER),
+    "replicationcontroller-controller": Entry(
+        _late("replication_controller", "ReplicationControllerController"), "replication-controller",
+        ("replicationcontroller",), "replication-controller", Start.LATER,
+    ),
+    "job-controller": Entry(_late("job.controller", "JobController"), "job-controller", ("job",), start=Start.LATER),
+    "cronjob-controller": Entry(
+        _late("cron_job.controller", "CronJobController"), "cronjob-controller", ("cronjob",), start=Start.LATER
+    ),
+    "ttl-after-finished-controller": Entry(
+        _late("ttl_after_finished", "TtlAfterFinishedController"), "ttl-after-finished-controller",
+        ("ttl-after-finished",), start=Start.LATER,
+    ),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
         _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",),
