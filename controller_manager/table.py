@@ -13,26 +13,34 @@ from client.controller import Controller
 from client.controller_process import Entry, Start
 from client.controller_process import chosen as among
 from client.rest import RestClient
+from controller_manager.attach_detach.controller import AttachDetachController
 from controller_manager.certificates.approving import ApprovingController
 from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
 from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
 from controller_manager.daemon_set.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
+from controller_manager.device_taint_eviction import DeviceTaintEvictionController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
+from controller_manager.ephemeral_volume import EphemeralVolumeController
 from controller_manager.garbage_collector.controller import GarbageCollector
 from controller_manager.namespace import NamespaceController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.node_lifecycle.eviction import TaintEvictionController
 from controller_manager.node_lifecycle.zones import Limits
+from controller_manager.persistent_volume.controller import PersistentVolumeBinder
+from controller_manager.persistent_volume.expander import ExpandController
+from controller_manager.persistent_volume.host_path import HostPathPlugin
 from controller_manager.pod_garbage_collector import PodGarbageCollector
 from controller_manager.replica_set import ReplicaSetController
+from controller_manager.resource_claim import ResourceClaimController
 from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
 from controller_manager.service_account_token import ServiceAccountTokenController
 from controller_manager.stateful_set.controller import StatefulSetController
 from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
+from controller_manager.volume_attributes_class import VolumeAttributesClassProtectionController
 
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
@@ -128,6 +136,15 @@ def _signing(options: Options, *common: Any) -> Controller | None:
     )
 
 
+def _persistent_volume_binder(options: Options, *common: Any) -> Controller:
+    root = Path(options.hostpath_provisioner_root)
+    return PersistentVolumeBinder(*common, plugin=HostPathPlugin(root, options.enable_hostpath_provisioner))
+
+
+def _attach_detach(options: Options, *common: Any) -> Controller:
+    return AttachDetachController(*common, force_detach=not options.disable_force_detach_on_timeout)
+
+
 def _nothing(options: Options, *common: Any) -> None:
     """What `--controllers` knows and this process has nothing to do for: the types of admission policies are checked by
     the API server, the API of storage versions is off by default, and the cloud's controllers are in
@@ -216,6 +233,33 @@ CONTROLLERS: dict[str, Entry] = {
     ),
     "certificatesigningrequest-cleaner-controller": Entry(
         _plain(CleanerController), "certificate-controller", ("csrcleaner",), start=Start.LATER
+    ),
+    "persistentvolume-binder-controller": Entry(
+        _persistent_volume_binder, "persistent-volume-binder", ("persistentvolume-binder",),
+        "persistentvolume-controller", start=Start.LATER,
+    ),
+    "persistentvolume-attach-detach-controller": Entry(
+        _attach_detach, "attachdetach-controller", ("attachdetach",), "attachdetach-controller", start=Start.LATER
+    ),
+    "persistentvolume-expander-controller": Entry(
+        _plain(ExpandController), "expand-controller", ("persistentvolume-expander",), "volume_expand",
+        start=Start.LATER,
+    ),
+    "ephemeral-volume-controller": Entry(
+        _plain(EphemeralVolumeController), "ephemeral-volume-controller", ("ephemeral-volume",), "ephemeral_volume",
+        start=Start.LATER,
+    ),
+    "volumeattributesclass-protection-controller": Entry(
+        _plain(VolumeAttributesClassProtectionController), "volumeattributesclass-protection-controller",
+        start=Start.LATER,
+    ),
+    "resourceclaim-controller": Entry(
+        _plain(ResourceClaimController), "resource-claim-controller", ("resource-claim-controller",), "resource_claim",
+        start=Start.LATER,
+    ),
+    "device-taint-eviction-controller": Entry(
+        _plain(DeviceTaintEvictionController), "device-taint-eviction-controller", ("device-taint-eviction",),
+        "device-taint-eviction", start=Start.LATER,
     ),
 }  # fmt: skip
 
