@@ -21,6 +21,7 @@ from api.discovery_v1 import EndpointSlice
 from api.errors import NotFound
 from api.meta_v1 import ObjectMeta
 from client.informer import Informer
+from controller_manager.deployment.progress import is_complete
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import Cluster, deployment, eventually, real_cluster
 
@@ -105,7 +106,7 @@ async def roll(cluster: Cluster, namespace: str, act: Callable[[str], Any]) -> d
     async def settled() -> bool:
         found.clear()
         found.update(await outcome(cluster, namespace))
-        return all(each["available"] == 3 and each["endpoints are the pods"] for each in found.values())
+        return all(each["complete"] and each["endpoints are the pods"] for each in found.values())
 
     await eventually(settled, seconds=60)
     return found
@@ -121,9 +122,9 @@ async def outcome(cluster: Cluster, namespace: str) -> dict[str, Any]:
         by_service = f"kubernetes.io/service-name={name}"
         slices = (await cluster.client.list(EndpointSlice, namespace, label_selector=by_service)).items
         endpoints = [a for s in slices for e in s.endpoints if e.conditions.ready for a in e.addresses]
-        current = live.status.observedGeneration == live.metadata.generation
         found[name] = {
-            "available": live.status.availableReplicas if current and live.status.replicas == 3 else 0,
+            "complete": is_complete(live, live.status) and len(pods) == live.spec.replicas,
+            "available": live.status.availableReplicas,
             "images": sorted(pod.spec.containers[0].image or "" for pod in pods),
             "replica sets": sorted(
                 (rs.metadata.annotations["deployment.kubernetes.io/revision"], rs.spec.replicas) for rs in sets
