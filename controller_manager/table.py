@@ -17,6 +17,7 @@ from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
 from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
 from controller_manager.deployment.controller import DeploymentController
+from controller_manager.disruption_budgets import DisruptionController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
 from controller_manager.garbage_collector.controller import GarbageCollector
@@ -147,6 +148,9 @@ CONTROLLERS: dict[str, Entry] = {
     ),
     "persistentvolume-protection-controller": Entry(
         _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",), start=Start.LATER
+    ),
+    "disruption-controller": Entry(
+        _plain(DisruptionController), "disruption-controller", ("disruption",), "controllermanager", start=Start.LATER
     ),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
     "serviceaccount-token-controller": Entry(

@@ -1,0 +1,58 @@
+"""The scale subresource: how many replicas an object of whatever kind has and wants.
+
+https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#scale-subresource
+"""
+
+from __future__ import annotations
+
+from api.autoscaling_v1 import Scale
+from api.errors import NotFound
+from api.scheme import GroupVersion, Resource, resource_of_kind
+from client.rest import RestClient
+
+
+class NoSuchKind(Exception):
+    """Nobody serves the kind."""
+
+
+class Scales:
+    """Reads and writes scales.  Kinds that are not built in are looked up anew each time: they come and go."""
+
+    def __init__(self, client: RestClient) -> None:
+        self._client = client
+
+    async def get(self, api_version: str, kind: str, namespace: str, name: str) -> tuple[Resource, Scale | None]:
+        """Where the kind is served, and the object's scale: None when there is no such object.
+
+        Raises NoSuchKind; LookupError when objects of the kind have no scale; StatusError.
+        """
+        resource, has_scale = await self._find(api_version, kind)
+        if not has_scale:
+            raise LookupError(f"{resource.group_resource} does not implement the scale subresource")
+        try:
+            return resource, await self._client.get(Scale, name, namespace, subresource="scale", resource=resource)
+        except NotFound:
+            return resource, None
+
+    async def update(self, resource: Resource, scale: Scale, replicas: int) -> None:
+        """Ask for a number of replicas.  Raises StatusError: Conflict when the object has changed since."""
+        wanted = scale.copy_deep()
+        wanted.spec.replicas = replicas
+        await self._client.update(wanted, subresource="scale", resource=resource)
+
+    async def _find(self, api_version: str, kind: str) -> tuple[Resource, bool]:
+        built_in = resource_of_kind(api_version, kind)
+        if built_in is not None:
+            return built_in, any(part.name == "scale" for part in built_in.parts)
+        version = GroupVersion.parse(api_version)
+        try:
+            document = await self._client.get_json(f"/apis/{version}")
+        except NotFound:
+            document = {}
+        entries = document.get("resources") or []
+        found = next((each for each in entries if each["kind"] == kind and "/" not in each["name"]), None)
+        if found is None:
+            raise NoSuchKind(f'no matches for kind "{kind}" in version "{version}"')
+        plural = found["name"]
+        resource = Resource(version, plural, "meta_v1.PartialObjectMetadata", namespaced=found["namespaced"], kind=kind)
+        return resource, any(each["name"] == f"{plural}/scale" for each in entries)
