@@ -44,6 +44,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--pod-gc-quarantine", type=duration, default=40.0, help="for pods of missing nodes; default 40s"
     )
+    add_boolean(flags, "--allocate-node-cidrs", False, "give each node a range of pod addresses")
+    flags.add_argument("--cluster-cidr", default="", help="what these ranges are taken from, one for each IP family")
+    flags.add_argument("--node-cidr-mask-size", type=int, default=0, help="their size; not with two IP families")
+    flags.add_argument("--node-cidr-mask-size-ipv4", type=int, default=24, help="default 24")
+    flags.add_argument("--node-cidr-mask-size-ipv6", type=int, default=64, help="default 64")
+    flags.add_argument("--service-cluster-ip-range", default="", help="addresses of services, which no node gets")
     return flags
 
 
@@ -129,6 +135,8 @@ def main(argv: list[str] | None = None) -> int:
     options = flags.parse_args(argv)
     try:
         chosen(options.controllers)
+        if options.allocate_node_cidrs and not options.cluster_cidr:
+            raise ValueError("--allocate-node-cidrs needs --cluster-cidr")
     except ValueError as error:
         flags.error(str(error))
     return run(NAME, options, work)

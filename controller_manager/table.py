@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
 from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
 from controller_manager.deployment.controller import DeploymentController
-from controller_manager.disruption_budgets import DisruptionController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
 from controller_manager.garbage_collector.controller import GarbageCollector
@@ -59,6 +59,16 @@ class Entry:
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
     def make(options: Options, *common: Any) -> Controller:
+        return controller(*common)
+
+    return make
+
+
+def _late(module: str, name: str) -> Callable[..., Controller]:
+    """One that starts later is imported later, too: who waits for a cluster to start does not wait for it."""
+
+    def make(options: Options, *common: Any) -> Controller:
+        controller: type[Controller] = getattr(import_module(f"controller_manager.{module}"), name)
         return controller(*common)
 
     return make
@@ -118,6 +128,19 @@ def _signing(options: Options, *common: Any) -> Controller | None:
     )
 
 
+def _node_ipam(options: Options, *common: Any) -> Controller | None:
+    if not options.allocate_node_cidrs:
+        return None
+    from controller_manager.node_ipam import NodeIPAMController, RangePool
+
+    pools = []
+    excluded = [*filter(None, options.service_cluster_ip_range.split(","))]
+    for whole in options.cluster_cidr.split(","):
+        length = options.node_cidr_mask_size_ipv6 if ":" in whole else options.node_cidr_mask_size_ipv4
+        pools.append(RangePool(whole, options.node_cidr_mask_size or length, excluded))
+    return NodeIPAMController(*common, pools=pools)
+
+
 CONTROLLERS: dict[str, Entry] = {
     "deployment-controller": Entry(
         _plain(DeploymentController), "deployment-controller", ("deployment",), start=Start.URGENT
@@ -150,8 +173,14 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",), start=Start.LATER
     ),
     "disruption-controller": Entry(
-        _plain(DisruptionController), "disruption-controller", ("disruption",), "controllermanager", start=Start.LATER
+        _late("disruption_budgets", "DisruptionController"), "disruption-controller", ("disruption",),
+        "controllermanager", start=Start.LATER,
     ),
+    "node-ipam-controller": Entry(_node_ipam, "node-controller", ("nodeipam",), "cidrAllocator"),
+    "service-cidr-controller": Entry(
+        _late("service_cidr", "ServiceCIDRController"), "service-cidrs-controller", start=Start.LATER
+    ),
+    "ttl-controller": Entry(_late("ttl", "TTLController"), "ttl-controller", ("ttl",), start=Start.LATER),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
     "serviceaccount-token-controller": Entry(
         _service_account_token, "", ("serviceaccount-token",), start=Start.LATER
