@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--pod-gc-quarantine", type=duration, default=40.0, help="for pods of missing nodes; default 40s"
     )
+    flags.add_argument("--resource-quota-sync-period", type=duration, default=300.0, help="between counts; default 5m")
     add_boolean(flags, "--allocate-node-cidrs", False, "give each node a range of pod addresses")
     flags.add_argument("--cluster-cidr", default="", help="what these ranges are taken from, one for each IP family")
     flags.add_argument("--node-cidr-mask-size", type=int, default=0, help="their size; not with two IP families")

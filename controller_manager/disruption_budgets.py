@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 from api.apps_v1 import Deployment, ReplicaSet
 from api.core_v1 import Pod
-from api.errors import NotFound
+from api.errors import NotFound, StatusError
 from api.meta_v1 import Condition, OwnerReference
 from api.policy_v1 import PodDisruptionBudget, PodDisruptionBudgetStatus
 from client.controller import Controller, Key, Watches, controller_of, nothing
 from client.store import key_of
 from controller_manager.deployment.sizes import scaled, size, wanted
 from controller_manager.pod_state import condition, is_finished, is_ready
-from controller_manager.scale import Scales
+from controller_manager.scale import NoScale, NoSuchKind, Scales
 from controller_manager.selectors import matches
 
 DELETION_TIMEOUT = timedelta(minutes=2)
@@ -152,11 +152,11 @@ class DisruptionController(Controller):
             return above.uid, wanted(deployment)
         try:
             _, scale = await self.scales.get(version, kind, namespace, reference.name)
-        except Exception as error:
-            raise Unknowable(str(error.args[0] if isinstance(error, LookupError) else error)) from error
-        if scale is None or scale.metadata.uid != reference.uid:
+        except NotFound:
             return None
-        return reference.uid, scale.spec.replicas
+        except (StatusError, NoSuchKind, NoScale) as error:
+            raise Unknowable(str(error)) from error
+        return (reference.uid, scale.spec.replicas) if scale.metadata.uid == reference.uid else None
 
     async def _write(self, budget: PodDisruptionBudget, status: PodDisruptionBudgetStatus) -> None:
         """An eviction writes the status as well: a Conflict means that all must be counted anew."""

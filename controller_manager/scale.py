@@ -15,24 +15,25 @@ class NoSuchKind(Exception):
     """Nobody serves the kind."""
 
 
+class NoScale(Exception):
+    """Objects of the kind have no scale."""
+
+
 class Scales:
     """Reads and writes scales.  Kinds that are not built in are looked up anew each time: they come and go."""
 
     def __init__(self, client: RestClient) -> None:
         self._client = client
 
-    async def get(self, api_version: str, kind: str, namespace: str, name: str) -> tuple[Resource, Scale | None]:
-        """Where the kind is served, and the object's scale: None when there is no such object.
+    async def get(self, api_version: str, kind: str, namespace: str, name: str) -> tuple[Resource, Scale]:
+        """Where the kind is served, and the object's scale.
 
-        Raises NoSuchKind; LookupError when objects of the kind have no scale; StatusError.
+        Raises NoSuchKind; NoScale when objects of the kind have none; StatusError: NotFound when there is no object.
         """
         resource, has_scale = await self._find(api_version, kind)
         if not has_scale:
-            raise LookupError(f"{resource.group_resource} does not implement the scale subresource")
-        try:
-            return resource, await self._client.get(Scale, name, namespace, subresource="scale", resource=resource)
-        except NotFound:
-            return resource, None
+            raise NoScale(f"{resource.group_resource} does not implement the scale subresource")
+        return resource, await self._client.get(Scale, name, namespace, subresource="scale", resource=resource)
 
     async def update(self, resource: Resource, scale: Scale, replicas: int) -> None:
         """Ask for a number of replicas.  Raises StatusError: Conflict when the object has changed since."""

@@ -141,6 +141,12 @@ def _node_ipam(options: Options, *common: Any) -> Controller | None:
     return NodeIPAMController(*common, pools=pools)
 
 
+def _resource_quota(options: Options, *common: Any) -> Controller:
+    from controller_manager.resource_quota import ResourceQuotaController
+
+    return ResourceQuotaController(*common, sync_period=options.resource_quota_sync_period)
+
+
 CONTROLLERS: dict[str, Entry] = {
     "deployment-controller": Entry(
         _plain(DeploymentController), "deployment-controller", ("deployment",), start=Start.URGENT
@@ -177,6 +183,9 @@ CONTROLLERS: dict[str, Entry] = {
         "controllermanager", start=Start.LATER,
     ),
     "node-ipam-controller": Entry(_node_ipam, "node-controller", ("nodeipam",), "cidrAllocator"),
+    "resourcequota-controller": Entry(
+        _resource_quota, "resourcequota-controller", ("resourcequota",), start=Start.LATER
+    ),
     "service-cidr-controller": Entry(
         _late("service_cidr", "ServiceCIDRController"), "service-cidrs-controller", start=Start.LATER
     ),
