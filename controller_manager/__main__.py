@@ -44,6 +44,18 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--pod-gc-quarantine", type=duration, default=40.0, help="for pods of missing nodes; default 40s"
     )
+    hpa = "--horizontal-pod-autoscaler"
+    flags.add_argument(f"{hpa}-sync-period", type=duration, default=15.0, help="between looks at metrics; default 15s")
+    flags.add_argument(
+        f"{hpa}-downscale-stabilization", type=duration, default=300.0, help="before replicas go; default 5m"
+    )
+    flags.add_argument(f"{hpa}-tolerance", type=float, default=0.1, help="of metrics off their target; default 0.1")
+    flags.add_argument(
+        f"{hpa}-cpu-initialization-period", type=duration, default=300.0, help="pods may take to start; default 5m"
+    )
+    flags.add_argument(
+        f"{hpa}-initial-readiness-delay", type=duration, default=30.0, help="for a first readiness; default 30s"
+    )
     flags.add_argument("--resource-quota-sync-period", type=duration, default=300.0, help="between counts; default 5m")
     add_boolean(flags, "--allocate-node-cidrs", False, "give each node a range of pod addresses")
     flags.add_argument("--cluster-cidr", default="", help="what these ranges are taken from, one for each IP family")

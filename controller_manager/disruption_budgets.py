@@ -18,7 +18,7 @@ from client.store import key_of
 from controller_manager.deployment.sizes import scaled, size, wanted
 from controller_manager.pod_state import condition, is_finished, is_ready
 from controller_manager.scale import NoScale, NoSuchKind, Scales
-from controller_manager.selectors import matches
+from controller_manager.selectors import matches, shown
 
 DELETION_TIMEOUT = timedelta(minutes=2)
 """How long an evicted pod is taken for gone, though it is still there."""
@@ -132,8 +132,7 @@ class DisruptionController(Controller):
                     raise Unknowable(f'found no controllers for pod "{pod.metadata.name}"')
                 asked[reference.uid] = found
         if unmanaged:
-            shown = budget.spec.selector.encode().decode() if budget.spec.selector is not None else "nil"
-            self.events.event(budget, "Warning", "UnmanagedPods", _UNMANAGED.format(shown))
+            self.events.event(budget, "Warning", "UnmanagedPods", _UNMANAGED.format(shown(budget.spec.selector)))
         return sum(dict(asked.values()).values())
 
     async def _scale_of(self, reference: OwnerReference, namespace: str) -> tuple[str, int] | None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from api.autoscaling_v1 import Scale
 from api.errors import NotFound
-from api.scheme import GroupVersion, Resource, resource_of_kind
+from api.scheme import RESOURCES, GroupVersion, Resource, resource_of_kind
 from client.rest import RestClient
+
+_TYPE = "meta_v1.PartialObjectMetadata"
 
 
 class NoSuchKind(Exception):
@@ -30,7 +32,7 @@ class Scales:
 
         Raises NoSuchKind; NoScale when objects of the kind have none; StatusError: NotFound when there is no object.
         """
-        resource, has_scale = await self._find(api_version, kind)
+        resource, has_scale = await self.find(api_version, kind)
         if not has_scale:
             raise NoScale(f"{resource.group_resource} does not implement the scale subresource")
         return resource, await self._client.get(Scale, name, namespace, subresource="scale", resource=resource)
@@ -41,19 +43,35 @@ class Scales:
         wanted.spec.replicas = replicas
         await self._client.update(wanted, subresource="scale", resource=resource)
 
-    async def _find(self, api_version: str, kind: str) -> tuple[Resource, bool]:
-        built_in = resource_of_kind(api_version, kind)
+    async def find(self, api_version: str, kind: str) -> tuple[Resource, bool]:
+        """Where a kind is served, if not in this version in another of its group, and whether it has a scale.
+
+        Raises NoSuchKind, StatusError.
+        """
+        version = GroupVersion.parse(api_version)
+        built_in = resource_of_kind(api_version, kind) or next(
+            (each for each in RESOURCES if each.group == version.group and each.kind == kind), None
+        )
         if built_in is not None:
             return built_in, any(part.name == "scale" for part in built_in.parts)
-        version = GroupVersion.parse(api_version)
+        for candidate in (version, *await self._versions(version)):
+            try:
+                document = await self._client.get_json(f"/apis/{candidate}")
+            except NotFound:
+                continue
+            entries = document.get("resources") or []
+            found = next((each for each in entries if each["kind"] == kind and "/" not in each["name"]), None)
+            if found is not None:
+                plural = found["name"]
+                resource = Resource(candidate, plural, _TYPE, namespaced=found["namespaced"], kind=kind)
+                return resource, any(each["name"] == f"{plural}/scale" for each in entries)
+        raise NoSuchKind(f'no matches for kind "{kind}" in version "{version}"')
+
+    async def _versions(self, version: GroupVersion) -> list[GroupVersion]:
+        """The other versions of a group that is served."""
         try:
-            document = await self._client.get_json(f"/apis/{version}")
+            group = await self._client.get_json(f"/apis/{version.group}")
         except NotFound:
-            document = {}
-        entries = document.get("resources") or []
-        found = next((each for each in entries if each["kind"] == kind and "/" not in each["name"]), None)
-        if found is None:
-            raise NoSuchKind(f'no matches for kind "{kind}" in version "{version}"')
-        plural = found["name"]
-        resource = Resource(version, plural, "meta_v1.PartialObjectMetadata", namespaced=found["namespaced"], kind=kind)
-        return resource, any(each["name"] == f"{plural}/scale" for each in entries)
+            return []
+        found = [GroupVersion.parse(each["groupVersion"]) for each in group["versions"]]
+        return [each for each in found if each != version]

@@ -141,6 +141,22 @@ def _node_ipam(options: Options, *common: Any) -> Controller | None:
     return NodeIPAMController(*common, pools=pools)
 
 
+def _horizontal_pod_autoscaler(options: Options, *common: Any) -> Controller:
+    from controller_manager.horizontal_pod_autoscaler.controller import HorizontalPodAutoscalerController
+    from controller_manager.horizontal_pod_autoscaler.replica_calculator import Readiness
+
+    return HorizontalPodAutoscalerController(
+        *common,
+        sync_period=options.horizontal_pod_autoscaler_sync_period,
+        downscale_stabilization=options.horizontal_pod_autoscaler_downscale_stabilization,
+        tolerance=options.horizontal_pod_autoscaler_tolerance,
+        readiness=Readiness(
+            timedelta(seconds=options.horizontal_pod_autoscaler_cpu_initialization_period),
+            timedelta(seconds=options.horizontal_pod_autoscaler_initial_readiness_delay),
+        ),
+    )
+
+
 def _resource_quota(options: Options, *common: Any) -> Controller:
     from controller_manager.resource_quota import ResourceQuotaController
 
@@ -183,6 +199,10 @@ CONTROLLERS: dict[str, Entry] = {
         "controllermanager", start=Start.LATER,
     ),
     "node-ipam-controller": Entry(_node_ipam, "node-controller", ("nodeipam",), "cidrAllocator"),
+    "horizontal-pod-autoscaler-controller": Entry(
+        _horizontal_pod_autoscaler, "horizontal-pod-autoscaler", ("horizontalpodautoscaling",),
+        "horizontal-pod-autoscaler", start=Start.LATER,
+    ),
     "resourcequota-controller": Entry(
         _resource_quota, "resourcequota-controller", ("resourcequota",), start=Start.LATER
     ),
