@@ -86,10 +86,8 @@ def tame(
         able = _READY if stable == desired else _DOWN_STABILIZED
         replicas, limit = _within_defaults(bounds, stable)
     else:
-        stable, able = _stabilized(
-            history, behavior.scaleUp, behavior.scaleDown, bounds, desired, now, downscale_window
-        )
-        replicas, limit = _within_policies(history, behavior.scaleUp, behavior.scaleDown, bounds, stable, now)
+        stable, able = _stabilized(history, up, down, bounds, desired, now, downscale_window)
+        replicas, limit = _within_policies(history, up, down, bounds, stable, now)
     return Verdict(replicas, able, replicas != stable, limit)
 
 
