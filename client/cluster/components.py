@@ -76,7 +76,20 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
             ),
         )
     )
+    if names:
+        found.append(_metrics_server(data, names[0]))
     return found
+
+
+def _metrics_server(data: DataDir, node: str) -> Component:
+    """On this machine only; what it shows as its own certificate nobody looks at."""
+    certificate = data.root / "pki" / f"node-{node}"
+    arguments = [
+        *("--kubeconfig", str(data.kubeconfig)),
+        *("--tls-cert-file", f"{certificate}.crt", "--tls-private-key-file", f"{certificate}.key"),
+        "--register",
+    ]
+    return Component("metrics-server", "metrics_server", arguments, needs_nodes=True)
 
 
 def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component:

@@ -98,8 +98,9 @@ class KubeletApp:
             case ["metrics"]:
                 await _respond(send, 200, self._backend.metrics_text().encode(), "text/plain; version=0.0.4")
             case ["stats", "summary"]:
-                stats = await self._backend.pod_stats()
-                await _respond(send, 200, summary(self._node_name, stats, self._clock.now()), "application/json")
+                node = query.text("nodeName") or self._node_name
+                stats = await self._backend.pod_stats(query.text("nodeName"))
+                await _respond(send, 200, summary(node, stats, self._clock.now()), "application/json")
             case ["containerLogs", namespace, pod, container]:
                 await self._logs(namespace, pod, container, query, receive, send)
             case _:

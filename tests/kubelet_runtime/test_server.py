@@ -89,7 +89,7 @@ class Backend:
     def pods_json(self) -> bytes:
         return b'{"kind":"PodList"}'
 
-    async def pod_stats(self) -> list[PodStats]:
+    async def pod_stats(self, node: str = "") -> list[PodStats]:
         return [PodStats("default", "web", "uid", {"main": s}) for s in await self.bench.runtime.container_stats()]
 
     def healthy(self) -> bool:
