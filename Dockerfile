@@ -13,7 +13,6 @@ COPY apiserver /src/apiserver
 COPY client /src/client
 COPY controller_manager /src/controller_manager
 COPY kubelet /src/kubelet
-COPY metrics_server /src/metrics_server
 COPY proxy /src/proxy
 COPY scheduler /src/scheduler
 RUN python3 -m venv /opt/nanokube && /opt/nanokube/bin/pip install --no-cache-dir /src && rm -rf /src

@@ -57,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
         f"{hpa}-initial-readiness-delay", type=duration, default=30.0, help="for a first readiness; default 30s"
     )
     flags.add_argument("--resource-quota-sync-period", type=duration, default=300.0, help="between counts; default 5m")
+    flags.add_argument("--metrics-server-kubeconfig", default="", help="serve metrics.k8s.io, and ask kubelets as this")
+    flags.add_argument("--metrics-server-cert-file", default="", help="certificate to serve it with, on this machine")
+    flags.add_argument("--metrics-server-key-file", default="", help="its key")
+    flags.add_argument("--metrics-server-resolution", type=duration, default=10.0, help="age of figures; default 10s")
     add_boolean(flags, "--allocate-node-cidrs", False, "give each node a range of pod addresses")
     flags.add_argument("--cluster-cidr", default="", help="what these ranges are taken from, one for each IP family")
     flags.add_argument("--node-cidr-mask-size", type=int, default=0, help="their size; not with two IP families")

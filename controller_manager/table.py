@@ -157,6 +157,20 @@ def _horizontal_pod_autoscaler(options: Options, *common: Any) -> Controller:
     )
 
 
+def _metrics_server(options: Options, *common: Any) -> Controller | None:
+    if not options.metrics_server_kubeconfig:
+        return None
+    from controller_manager.metrics_server.controller import MetricsServer
+
+    return MetricsServer(
+        *common,
+        kubeconfig=Path(options.metrics_server_kubeconfig),
+        certificate=Path(options.metrics_server_cert_file),
+        key=Path(options.metrics_server_key_file),
+        resolution=options.metrics_server_resolution,
+    )
+
+
 def _resource_quota(options: Options, *common: Any) -> Controller:
     from controller_manager.resource_quota import ResourceQuotaController
 
@@ -203,6 +217,7 @@ CONTROLLERS: dict[str, Entry] = {
         _horizontal_pod_autoscaler, "horizontal-pod-autoscaler", ("horizontalpodautoscaling",),
         "horizontal-pod-autoscaler", start=Start.LATER,
     ),
+    "metrics-server": Entry(_metrics_server, "", start=Start.LATER),  # one of ours
     "resourcequota-controller": Entry(
         _resource_quota, "resourcequota-controller", ("resourcequota",), start=Start.LATER
     ),

@@ -71,25 +71,24 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
                 *("--service-account-private-key-file", str(pki / "sa.key")),
                 *("--cluster-signing-cert-file", str(pki / "ca.crt")),
                 *("--cluster-signing-key-file", str(pki / "ca.key")),
+                *_metrics_server(data, names),
                 "--use-service-account-credentials",
                 "--leader-elect=false",
             ),
         )
     )
-    if names:
-        found.append(_metrics_server(data, names[0]))
     return found
 
 
-def _metrics_server(data: DataDir, node: str) -> Component:
-    """On this machine only; what it shows as its own certificate nobody looks at."""
-    certificate = data.root / "pki" / f"node-{node}"
-    arguments = [
-        *("--kubeconfig", str(data.kubeconfig)),
-        *("--tls-cert-file", f"{certificate}.crt", "--tls-private-key-file", f"{certificate}.key"),
-        "--register",
+def _metrics_server(data: DataDir, nodes: list[str]) -> list[str]:
+    """It asks the kubelets of all nodes; what it shows as its own certificate nobody looks at."""
+    if not nodes:
+        return []
+    certificate = data.root / "pki" / f"node-{nodes[0]}"
+    return [
+        *("--metrics-server-kubeconfig", str(data.kubeconfig)),
+        *("--metrics-server-cert-file", f"{certificate}.crt", "--metrics-server-key-file", f"{certificate}.key"),
     ]
-    return Component("metrics-server", "metrics_server", arguments, needs_nodes=True)
 
 
 def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component:
@@ -100,6 +99,7 @@ def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component
         *("--service-cluster-ip-range", settings.service_range),
         *("--authorization-mode", "Node,RBAC"),
         *("--enable-admission-plugins", "NodeRestriction"),
+        "--check-policy-types",
     ]
     if settings.token_auth_file:
         arguments += ["--token-auth-file", settings.token_auth_file]

@@ -7,7 +7,7 @@ from api.core_v1 import Service
 from api.errors import AlreadyExists
 from api.model import Model
 from client.rest import RestClient
-from metrics_server.answers import GROUP, VERSION
+from controller_manager.metrics_server.answers import GROUP, VERSION
 
 _NAME, _NAMESPACE = "metrics-server", "kube-system"
 _LABELS = {"k8s-app": "metrics-server"}

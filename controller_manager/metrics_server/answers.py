@@ -14,7 +14,7 @@ from api.errors import BadRequest, MethodNotAllowed, NotFound, StatusError
 from api.meta_v1 import ObjectMeta, PartialObjectMetadata
 from api.scheme import resource_of
 from client.rest import RestClient, Unreachable
-from metrics_server.usage import Amount, Meter, Usage
+from controller_manager.metrics_server.usage import Amount, Meter, Usage
 
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
 API_VERSION = f"{GROUP}/{VERSION}"

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 
 from api.core_v1 import ConfigMap
 from client.rest import RestClient
@@ -47,10 +48,10 @@ class FrontProxies:
         return not self.names or any(name == "commonName" and value in self.names for name, value in subject)
 
 
-def tls_context(certificate: str, key: str, proxies: FrontProxies) -> ssl.SSLContext:
+def tls_context(certificate: Path, key: Path, proxies: FrontProxies) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate, key or None)
+    context.load_cert_chain(certificate, key)
     context.load_verify_locations(cadata=proxies.authority)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
