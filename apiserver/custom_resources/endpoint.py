@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from apiserver.storage.entry import Entry
     from apiserver.storage.protocol import Revision
 
-_REMEMBERED = 100_000
-"""Objects that are kept as they are shown, where that is not as they are stored."""
+_REMEMBERED = 1000
+"""Objects that are kept as they are shown, where that is not as they are stored, before any is forgotten."""
 
 
 class CustomEndpoint(Endpoint):
@@ -55,6 +55,7 @@ class CustomEndpoint(Endpoint):
         self._tail = b',"apiVersion":"%s"}' % version.api_version.encode()
         self._fresh_since = fresh_since
         self._shown: dict[str, tuple[Entry, bytes]] = {}
+        self._room = _REMEMBERED
 
     @cached_property
     def strategy(self) -> CustomResources:
@@ -143,6 +144,7 @@ class CustomEndpoint(Endpoint):
             if self.converts:
                 raise StatusError(f"{source.api_version}, Kind={source.kind} has not been converted")
             self.version.coerce(members)
+        self._forget(1)
         return self._remember(entry, metadata, members)
 
     def _read_stored(self, entry: Entry) -> tuple[Version, Any, dict[str, Any]]:
@@ -159,10 +161,15 @@ class CustomEndpoint(Endpoint):
 
     def _remember(self, entry: Entry, metadata: Any, members: dict[str, Any]) -> bytes:
         body = orjson.dumps({"metadata": metadata, **members})
-        if len(self._shown) >= _REMEMBERED:
-            self._shown.clear()
         self._shown[entry.key] = (entry, body)
         return body
+
+    def _forget(self, coming: int) -> None:
+        """Make room for what will be remembered: objects that have changed or gone are not shown again."""
+        if len(self._shown) + coming > self._room:
+            current = self.cache.get
+            self._shown = {key: shown for key, shown in self._shown.items() if current(key) is shown[0]}
+            self._room = max(_REMEMBERED, 2 * (len(self._shown) + coming))
 
     async def prepare(self, entries: Sequence[Entry]) -> None:
         if not self.converts:
@@ -176,9 +183,8 @@ class CustomEndpoint(Endpoint):
                     whole = {"apiVersion": source.api_version, "kind": source.kind, "metadata": metadata, **members}
                     waiting.setdefault(source, []).append((entry, whole))
         for source, found in waiting.items():
-            if len(self._shown) + len(found) >= _REMEMBERED:
-                self._shown.clear()
             converted = await self._convert([whole for _, whole in found], source, self.version)
+            self._forget(len(found))
             for (entry, _), members in zip(found, converted, strict=True):
                 metadata = members.pop("metadata")
                 self._remember(entry, metadata, members)

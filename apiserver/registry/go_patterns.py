@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 _CLASSES = {
     "alnum": "0-9A-Za-z",
@@ -42,20 +43,25 @@ def pattern_error(pattern: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=256)
 def searcher(pattern: str) -> Callable[[str], object]:
-    """Finds the pattern in a text, in time linear in the text: a pattern that somebody has thought up could keep
-    Python's own engine busy for ever.  The result is None where it is not.  Raises re.error."""
-    import re2  # few schemas have patterns
+    """Finds the pattern in a text.  The result is None where it is not.  Raises re.error."""
+    search: Callable[[str], object] = compiled(pattern).search
+    return search
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> Any:
+    """A pattern of RE2, which is found in time linear in the text: one that somebody has thought up could keep
+    Python's own engine busy for ever.  Raises re.error."""
+    import re2  # few schemas and expressions have patterns
 
     options = re2.Options()
     options.log_errors = False
     try:
-        search: Callable[[str], object] = re2.compile(pattern, options).search
+        return re2.compile(pattern, options)
     except re2.error as error:
         text = error.args[0]
         raise re.error(text.decode() if isinstance(text, bytes) else str(text)) from None
-    return search
 
 
 def _check(pattern: str) -> None:

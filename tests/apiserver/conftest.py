@@ -11,9 +11,9 @@ import ssl
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -80,6 +80,9 @@ class ApiServer:
         return ssl.create_default_context(cafile=str(self.folder / "data/pki/ca.crt"))
 
 
+Server = TypeVar("Server", bound=ApiServer)
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """One server for all tests that only need namespaces of their own."""
@@ -98,6 +101,21 @@ def own_server(tmp_path: Path) -> Iterator[ApiServer]:
     yield running
     if running.process is not None and running.process.poll() is None:
         running.stop()
+
+
+@pytest.fixture
+def ends_with_test() -> Iterator[Callable[[Server], Server]]:
+    """Sees to it that a server which a test starts by itself does not outlive it, however that ends."""
+    seen: list[ApiServer] = []
+
+    def keep(server: Server) -> Server:
+        seen.append(server)
+        return server
+
+    yield keep
+    for server in seen:
+        if server.process is not None and server.process.poll() is None:
+            server.kill()
 
 
 @pytest.fixture

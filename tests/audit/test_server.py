@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.apiserver.conftest import ApiServer, Watch, free_port
 from tests.apiserver.test_metrics import sample
 from tests.webhook_server import serving
 
+Keep = Callable[[ApiServer], ApiServer]
 DEADLINE = 20.0
 DEFAULT = "/api/v1/namespaces/default"
 RULES: list[dict[str, Any]] = [
@@ -256,7 +257,7 @@ def test_events_are_counted(server: Audited, admin: httpx.Client) -> None:
     assert sample(admin, "apiserver_audit_error_total", plugin="log") == 0
 
 
-def test_a_webhook_gets_the_events_and_a_dead_one_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_webhook_gets_the_events_and_a_dead_one_holds_nobody_up(tmp_path: Path, ends_with_test: Keep) -> None:
     with serving(tmp_path, lambda body: {}) as webhook:
         config = tmp_path / "webhook.yaml"
         cluster = {"server": webhook.url + "/events", "certificate-authority-data": webhook.ca_bundle}
@@ -265,7 +266,9 @@ def test_a_webhook_gets_the_events_and_a_dead_one_holds_nobody_up(tmp_path: Path
             "contexts": [{"name": "c", "context": {"cluster": "a", "user": "u"}}], "current-context": "c",
         }  # fmt: skip
         config.write_text(yaml.safe_dump(kubeconfig))
-        server = Audited(tmp_path, "--audit-webhook-config-file", str(config), "--audit-webhook-batch-max-wait", "10ms")
+        server = ends_with_test(
+            Audited(tmp_path, "--audit-webhook-config-file", str(config), "--audit-webhook-batch-max-wait", "10ms")
+        )
         server.start()
         with server.client() as admin:
             wanted = admin.get("/version").headers["audit-id"]
@@ -279,13 +282,13 @@ def test_a_webhook_gets_the_events_and_a_dead_one_holds_nobody_up(tmp_path: Path
     assert server.stop() == 0
 
 
-def test_a_full_disk_refuses_nobody_unless_that_is_wanted(tmp_path: Path) -> None:
+def test_a_full_disk_refuses_nobody_unless_that_is_wanted(tmp_path: Path, ends_with_test: Keep) -> None:
     policy = policy_file(tmp_path)
     for mode, code in (("blocking", 200), ("blocking-strict", 500)):
         folder = tmp_path / mode
         folder.mkdir()
         flags = ("--audit-policy-file", str(policy), "--audit-log-path", "/dev/full", "--audit-log-mode", mode)
-        server = ApiServer(folder, *flags, "--audit-log-maxsize", "0")
+        server = ends_with_test(ApiServer(folder, *flags, "--audit-log-maxsize", "0"))
         server.start()
         with server.client() as admin:
             answer = admin.get(f"{DEFAULT}/pods")

@@ -18,7 +18,7 @@ import pytest
 
 from apiserver.pki import Authority
 from tests.client.waiting import eventually
-from tests.ecosystem import operators, webhook_operators
+from tests.ecosystem import custom_operators, operators, webhook_operators
 from tests.ecosystem.objects import config_map, deployment
 
 HANDLED = "kopf.zalando.org/last-handled-configuration"
@@ -77,6 +77,31 @@ def guard(admin: httpx.Client, kubeconfig: Path, namespace: str, tmp_path: Path)
     for path in paths:
         assert not admin.get(path).json().get("webhooks"), "it has taken them back"
         admin.delete(path).raise_for_status()
+
+
+@pytest.fixture
+def ovens(admin: httpx.Client, kubeconfig: Path, namespace: str, tmp_path: Path) -> Iterator[Objects]:
+    """A kind of the operator's own, and the operator."""
+    group = f"{namespace}.example.com"
+    spec = {"type": "object", "required": ["heat"], "properties": {"heat": {"type": "integer", "maximum": 300}}}
+    status = {"type": "object", "properties": {"phase": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"spec": spec, "status": status}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "ovens", "kind": "Oven"}
+    defined = {
+        "group": group,
+        "scope": "Namespaced",
+        "names": names,
+        "versions": [{**version, "subresources": {"status": {}}}],
+    }
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    name = f"ovens.{group}"
+    admin.post(definitions, json={"metadata": {"name": name}, "spec": defined}).raise_for_status()
+    path = f"/apis/{group}/v1/namespaces/{namespace}/ovens"
+    asyncio.run(eventually(lambda: admin.get(path).status_code == 200, "the kind is served", SECONDS))
+    with running(custom_operators, kubeconfig, namespace, tmp_path / "kopf.log", KOPF_GROUP=group):
+        yield Objects(admin, path)
+    admin.delete(f"{definitions}/{name}").raise_for_status()
 
 
 class Objects:
@@ -190,3 +215,25 @@ def test_objects_are_judged_and_changed_on_their_way(admin: httpx.Client, namesp
 
     free = maps.create(config_map("c", {"size": "huge"}))
     assert free["data"] == {"size": "huge"}, "it has no say in others"
+
+
+async def test_a_kind_of_the_operators_own(ovens: Objects, maps: Objects, namespace: str) -> None:
+    oven = {
+        "apiVersion": f"{namespace}.example.com/v1",
+        "kind": "Oven",
+        "metadata": {"name": "a"},
+        "spec": {"heat": 200},
+    }
+    ovens.create(oven)
+    await eventually(lambda: maps.data("a-settings") == {"heat": "200"}, "its settings are there", SECONDS)
+    await eventually(lambda: ovens.get("a").get("status") == {"phase": "Hot"}, "its status is written", SECONDS)
+    [owner] = maps.get("a-settings")["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Oven", ovens.get("a")["metadata"]["uid"])
+
+    ovens.patch("a", {"spec": {"heat": 250}})
+    await eventually(lambda: maps.data("a-settings") == {"heat": "250"}, "its settings follow", SECONDS)
+    await eventually(lambda: ovens.get("a").get("status") == {"phase": "Hotter"}, "its status follows", SECONDS)
+
+    ovens.delete("a")
+    await eventually(lambda: not ovens.get("a"), "it goes when the operator is done", SECONDS)
+    assert not maps.get("a-settings")

@@ -6,6 +6,7 @@ import base64
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.encryption.configurations import IDENTITY, KEY_1, KEY_2, provider, wr
 
 PASSWORD = base64.b64encode(b"correct horse battery staple").decode()
 SECRETS = "/api/v1/namespaces/default/secrets"
+Keep = Callable[[ApiServer], ApiServer]
 DEADLINE = 30.0
 
 
@@ -54,8 +56,8 @@ def refusal(server: ApiServer) -> str:
     return ended.stderr
 
 
-def test_no_secret_is_in_the_files_and_clients_notice_nothing(tmp_path: Path) -> None:
-    server = encrypting_server(tmp_path, provider("aesgcm", KEY_1))
+def test_no_secret_is_in_the_files_and_clients_notice_nothing(tmp_path: Path, ends_with_test: Keep) -> None:
+    server = ends_with_test(encrypting_server(tmp_path, provider("aesgcm", KEY_1)))
     server.start()
     with server.client() as client:
         create(client, "a")
@@ -79,9 +81,9 @@ def test_no_secret_is_in_the_files_and_clients_notice_nothing(tmp_path: Path) ->
     assert "Traceback" not in server.log.read_text()
 
 
-def test_keys_are_rotated_without_a_restart(tmp_path: Path) -> None:
+def test_keys_are_rotated_without_a_restart(tmp_path: Path, ends_with_test: Keep) -> None:
     follow = "--encryption-provider-config-automatic-reload"
-    server = encrypting_server(tmp_path, provider("aesgcm", KEY_1), flags=(follow,))
+    server = ends_with_test(encrypting_server(tmp_path, provider("aesgcm", KEY_1), flags=(follow,)))
     server.start()
     with server.client() as client:
         create(client, "a")
@@ -101,8 +103,8 @@ def test_keys_are_rotated_without_a_restart(tmp_path: Path) -> None:
     server.stop()
 
 
-def test_what_was_plain_is_read_and_encrypted_when_it_is_written_again(tmp_path: Path) -> None:
-    server = encrypting_server(tmp_path, IDENTITY)
+def test_what_was_plain_is_read_and_encrypted_when_it_is_written_again(tmp_path: Path, ends_with_test: Keep) -> None:
+    server = ends_with_test(encrypting_server(tmp_path, IDENTITY))
     server.start()
     with server.client() as client:
         create(client, "a")
@@ -123,8 +125,8 @@ def test_what_was_plain_is_read_and_encrypted_when_it_is_written_again(tmp_path:
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_server_without_the_key_does_not_start(tmp_path: Path) -> None:
-    server = encrypting_server(tmp_path, provider("aesgcm", KEY_1))
+def test_a_server_without_the_key_does_not_start(tmp_path: Path, ends_with_test: Keep) -> None:
+    server = ends_with_test(encrypting_server(tmp_path, provider("aesgcm", KEY_1)))
     server.start()
     with server.client() as client:
         create(client, "a")

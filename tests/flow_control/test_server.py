@@ -7,7 +7,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.apiserver.test_metrics import sample
 SCHEMAS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
 LEVELS = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations"
 MAPS = "/api/v1/namespaces/default/configmaps"
+Keep = Callable[[ApiServer], ApiServer]
 BODY = json.dumps({"metadata": {"generateName": "held-"}}).encode()
 
 
@@ -175,9 +176,9 @@ def test_paths_are_classified_too(server: ApiServer) -> None:
         assert alice.get("/version").headers["x-kubernetes-pf-prioritylevel-uid"] != exempt
 
 
-def test_without_fairness_requests_are_only_counted(tmp_path: Path) -> None:
+def test_without_fairness_requests_are_only_counted(tmp_path: Path, ends_with_test: Keep) -> None:
     flags = ("--enable-priority-and-fairness=false", "--max-requests-inflight=1", "--max-mutating-requests-inflight=1")
-    server = ApiServer(tmp_path, *flags)
+    server = ends_with_test(ApiServer(tmp_path, *flags))
     server.start()
     with server.client() as admin, server.client("alicetoken") as alice:
         allow(admin, "alice")

@@ -10,28 +10,19 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-import re2
-
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.functions import Library
 from apiserver.cel.time_limit import check
-from apiserver.registry.go_patterns import pattern_error
-
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
+from apiserver.registry import go_patterns
 
 
 @lru_cache(maxsize=256)
 def compiled(pattern: str) -> Any:
     """Raises EvaluationError with Go's words."""
-    why = pattern_error(pattern)
-    if why is None:
-        try:
-            return re2.compile(pattern, _OPTIONS)
-        except re2.error as error:
-            text = error.args[0]
-            why = f"error parsing regexp: {text.decode() if isinstance(text, bytes) else text}"
-    raise EvaluationError(why)
+    why = go_patterns.pattern_error(pattern)
+    if why is not None:
+        raise EvaluationError(why)
+    return go_patterns.compiled(pattern)
 
 
 def search(pattern: str, text: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apiserver.cel.errors import EvaluationError
@@ -17,34 +17,32 @@ from apiserver.cel.values import Duration, Timestamp
 _OFFSET = re.compile(r"([+-]?)(\d\d):(\d\d)")
 
 
-def _zone(name: str) -> tzinfo:
-    if name in ("", "UTC"):
-        return UTC
-    match = _OFFSET.fullmatch(name)
-    if match is not None:
-        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
-        return timezone(-offset if match[1] == "-" else offset)
+def _local(moment: datetime, zone: str) -> datetime:
+    """The moment as a clock in the zone shows it."""
+    if zone in ("", "UTC"):
+        return moment
     try:
-        return ZoneInfo(name)
+        match = _OFFSET.fullmatch(zone)
+        if match is None:
+            return moment.astimezone(ZoneInfo(zone))
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return moment - offset if match[1] == "-" else moment + offset
+    except OverflowError:
+        raise EvaluationError("timestamp overflow") from None
     except (ValueError, OSError, KeyError):
-        raise EvaluationError(f"unknown time zone {name}") from None
+        raise EvaluationError(f"unknown time zone {zone}") from None
 
 
 def _part(part: Callable[[datetime], int]) -> Callable[..., int]:
     def of(value: Timestamp, zone: str = "UTC") -> int:
-        return part(value.datetime().astimezone(_zone(zone)))
+        return part(_local(value.datetime(), zone))
 
     return of
 
 
-def _truncated(units: int, of: int | None = None) -> Callable[[Duration], int]:
-    """Whole units of nanoseconds, as a remainder of larger ones where `of` says how many make one."""
-
-    def part(value: Duration) -> int:
-        count = abs(value.nanoseconds) // units
-        return (count if of is None else count % of) * (-1 if value.nanoseconds < 0 else 1)
-
-    return part
+def _truncated(units: int) -> Callable[[Duration], int]:
+    """Whole units of so many nanoseconds."""
+    return lambda value: abs(value.nanoseconds) // units * (-1 if value.nanoseconds < 0 else 1)
 
 
 TIME = Library()
@@ -64,4 +62,4 @@ for _name, _of in {
 TIME.add("getHours", "duration.() -> int", call=_truncated(3_600_000_000_000))
 TIME.add("getMinutes", "duration.() -> int", call=_truncated(60_000_000_000))
 TIME.add("getSeconds", "duration.() -> int", call=_truncated(1_000_000_000))
-TIME.add("getMilliseconds", "duration.() -> int", call=_truncated(1_000_000, 1000))
+TIME.add("getMilliseconds", "duration.() -> int", call=_truncated(1_000_000))
