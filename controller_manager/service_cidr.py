@@ -12,7 +12,7 @@ from datetime import timedelta
 from api.meta_v1 import PartialObjectMetadata
 from api.networking_v1 import IPAddress, ServiceCIDR
 from api.scheme import resource_of
-from client.controller import Controller, Key, Watches
+from client.controller import Controller, Key, Watches, nothing
 
 FINALIZER = "networking.k8s.io/service-cidr-finalizer"
 _MANAGED_BY, _MANAGER = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
@@ -29,7 +29,8 @@ class ServiceCIDRController(Controller):
     name = "service-cidr-controller"
 
     def setup(self, watch: Watches) -> None:
-        self.ranges = watch(ServiceCIDR, enqueue=self._range_changed)
+        self.ranges = watch(ServiceCIDR, enqueue=nothing)
+        watch(ServiceCIDR, enqueue=self._range_changed)  # which may be told at once of what is known already
         self.addresses = watch(PartialObjectMetadata, enqueue=self._address_changed, resource=resource_of(IPAddress))
 
     def _range_changed(self, old: ServiceCIDR | None, new: ServiceCIDR | None) -> Iterable[Key]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from api.core_v1 import Node
 from api.errors import NotFound
-from client.controller import Controller, Key, Watches
+from client.controller import Controller, Key, Watches, nothing
 
 ANNOTATION = "node.alpha.kubernetes.io/ttl"
 _STEPS = ((0, 100, 0), (90, 500, 15), (450, 1000, 30), (900, 2000, 60), (1800, 10000, 300), (9000, 2**31, 600))
@@ -21,7 +21,8 @@ class TTLController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self._step = 0
-        self.nodes = watch(Node, enqueue=self._changed)
+        self.nodes = watch(Node, enqueue=nothing)
+        watch(Node, enqueue=self._changed)  # which may be told at once of nodes that are known already
 
     def _changed(self, old: Node | None, new: Node | None) -> Iterable[Key]:
         self._step = step(self._step, len(self.nodes))

@@ -95,8 +95,9 @@ def test_how_long_kubelets_may_keep_things_follows_the_size_with_some_play() -> 
 
 
 async def test_every_node_says_how_long_things_may_be_kept(cluster: Cluster) -> None:
-    await cluster.run(TTLController)
     await cluster.client.create(node("n"))
+    await cluster.run(allocator())  # so that the nodes are known already
+    await cluster.run(TTLController)
 
     async def said(wanted: str) -> bool:
         return (await cluster.client.get(Node, "n")).metadata.annotations.get(ANNOTATION) == wanted

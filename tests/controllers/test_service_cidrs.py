@@ -24,6 +24,7 @@ async def cluster(server: RealServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     monkeypatch.setattr(service_cidr, "_GRACE", service_cidr._GRACE * 0)
     async with real_cluster(server.config) as running:
         await running.run(ServiceCIDRController)
+        await running.run(ServiceCIDRController)  # a second one, told at once of what is known already
         yield running
 
 
