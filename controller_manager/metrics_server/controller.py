@@ -14,7 +14,7 @@ from client.controller import Controller, Watches
 from client.rest import RestClient, Unreachable
 from controller_manager.metrics_server.answers import Answers
 from controller_manager.metrics_server.registration import register
-from controller_manager.metrics_server.server import FrontProxies, serve, tls_context
+from controller_manager.metrics_server.server import FrontProxies, serving, tls_context
 from controller_manager.metrics_server.usage import Meter
 
 _RETRY = 5.0
@@ -40,8 +40,8 @@ class MetricsServer(Controller):
             proxies = await self._proxies(client)
             context = tls_context(self._certificate, self._key, proxies)
             answers = Answers(client, Meter(client, self.clock, self._resolution))
-            async with await serve(answers.answer, proxies, context, "127.0.0.1", 0) as server:
-                await self._register(client, server.sockets[0].getsockname()[1])
+            async with serving(answers.answer, proxies, context, "127.0.0.1", 0) as port:
+                await self._register(client, port)
                 await asyncio.Event().wait()
 
     async def _proxies(self, client: RestClient) -> FrontProxies:

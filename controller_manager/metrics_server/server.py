@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -57,20 +58,35 @@ def tls_context(certificate: Path, key: Path, proxies: FrontProxies) -> ssl.SSLC
     return context
 
 
-async def serve(
+@asynccontextmanager
+async def serving(
     answer: Answer, proxies: FrontProxies, context: ssl.SSLContext, address: str, port: int
-) -> asyncio.Server:
-    """Listen.  Raises OSError when the address is taken."""
+) -> AsyncIterator[int]:
+    """Listen until the block ends; the port, a free one where `port` is 0.  Raises OSError when it is taken."""
+    connections: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connections.add(task)
         try:
             with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
                 while await _one(answer, proxies, reader, writer):
                     pass
+        except asyncio.CancelledError:
+            pass  # nobody waits for a connection but the end below
         finally:
+            connections.discard(task)
             writer.close()
 
-    return await asyncio.start_server(connected, address, port, ssl=context)
+    server = await asyncio.start_server(connected, address, port, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in [*connections]:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
 
 async def _one(

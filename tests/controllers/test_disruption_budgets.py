@@ -1,6 +1,7 @@
 """PodDisruptionBudgets: what may be evicted now, and what an eviction costs."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from api.apiextensions_v1 import CustomResourceDefinition
 from api.apps_v1 import ReplicaSet, StatefulSet
 from api.clock import ManualClock
 from api.core_v1 import Pod, ServiceAccount
-from api.errors import TooManyRequests
+from api.errors import AlreadyExists, TooManyRequests
 from api.meta_v1 import ObjectMeta
 from api.policy_v1 import Eviction, PodDisruptionBudget
 from client.rest import RestClient
@@ -151,6 +152,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
 @pytest.fixture
 async def real(server: RealServer) -> AsyncIterator[Cluster]:
     async with real_cluster(server.config) as running:
+        with contextlib.suppress(AlreadyExists):
+            account = ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
+            await running.client.create(account)
         yield running
         for kind in (PodDisruptionBudget, ReplicaSet, StatefulSet, Pod):
             await running.client.delete_collection(kind, "default", grace_period=0)
@@ -170,7 +174,6 @@ async def test_blocks_an_eviction_until_the_budget_allows_it(real: Cluster) -> N
     "[sig-apps] DisruptionController should observe PodDisruptionBudget status updated [Conformance]"
     """
     client = real.client
-    await client.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="default")))
     await real.nodes()
     await real.run(ReplicaSetController, DisruptionController)
     await client.create(replica_set(replicas=3))
@@ -183,6 +186,71 @@ async def test_blocks_an_eviction_until_the_budget_allows_it(real: Cluster) -> N
     outcomes = [await evict(client, each.metadata.name) for each in await real.pods()]
     assert outcomes.count(True) == 1
     await eventually(lambda: has(real, 3, 2, 3, 1))
+
+
+async def test_the_status_is_the_controllers_whatever_others_write(real: Cluster) -> None:
+    """ "[sig-apps] DisruptionController should create a PodDisruptionBudget [Conformance]", "... should update/patch
+    PodDisruptionBudget status [Conformance]", "... Listing PodDisruptionBudgets for all namespaces should list and
+    delete a collection of PodDisruptionBudgets [Conformance]" """
+    client = real.client
+    await real.run(DisruptionController)
+    for name in ("b", "c"):
+        await client.create(budget(name, minAvailable="1%"))
+        await eventually(lambda name=name: allowed(real, name))
+    live = await client.get(PodDisruptionBudget, "b", "default")
+    live.status.disruptedPods = {"p": NOW}
+    updated = await client.update(live, subresource="status")
+    assert updated.status.disruptedPods == {"p": NOW}
+    body = {"status": {"disruptedPods": {"q": "2026-01-01T00:00:00Z"}}}
+    await client.patch(PodDisruptionBudget, "b", "default", body, subresource="status")
+
+    async def put_right() -> bool:
+        return not (await client.get(PodDisruptionBudget, "b", "default")).status.disruptedPods
+
+    await eventually(put_right)
+    assert {each.metadata.name for each in (await client.list(PodDisruptionBudget)).items} == {"b", "c"}
+    await client.delete_collection(PodDisruptionBudget, "default")
+    assert (await client.list(PodDisruptionBudget)).items == []
+
+
+async def test_a_controller_that_ends_in_the_middle_allows_no_more_than_it_should(
+    server: RealServer, real: Cluster
+) -> None:
+    """Evictions go on while controllers come and go: never are fewer pods ready than the budget says."""
+    client = real.client
+    await real.nodes()
+    await real.run(ReplicaSetController)
+    await client.create(replica_set(replicas=4))
+    await client.create(budget(minAvailable=3))
+    fewest: list[int] = []
+
+    async def all_replaced(before: set[str]) -> bool:
+        pods = [each for each in await real.pods() if each.metadata.deletionTimestamp is None]
+        ready = [each for each in pods if any(c.type == "Ready" and c.status == "True" for c in each.status.conditions)]
+        fewest.append(len(ready))
+        names = {each.metadata.name for each in pods}
+        for name in names & before:
+            if await evict(client, name):
+                break
+        return len(ready) == 4 and not names & before
+
+    await eventually(lambda: enough_pods(real, 4))
+    before = {each.metadata.name for each in await real.pods()}
+    done = False
+    while not done:
+        async with real_cluster(server.config) as another:
+            await another.run(DisruptionController)
+            for _ in range(5):
+                done = done or await all_replaced(before)
+                await asyncio.sleep(0)
+    assert min(fewest) >= 3
+    async with real_cluster(server.config) as another:
+        await another.run(DisruptionController)
+        await eventually(lambda: has(real, 4, 3, 4, 1))
+
+
+async def enough_pods(cluster: Cluster, count: int) -> bool:
+    return sum(each.status.phase == "Running" for each in await cluster.pods()) == count
 
 
 async def test_asks_the_scale_of_whatever_owns_the_pods(real: Cluster) -> None:

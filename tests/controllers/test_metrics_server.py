@@ -19,7 +19,7 @@ from apiserver.pki import Authority, KeyPair
 from client.rest import RestClient
 from controller_manager.metrics_server.answers import Answers
 from controller_manager.metrics_server.registration import register
-from controller_manager.metrics_server.server import FrontProxies, serve, tls_context
+from controller_manager.metrics_server.server import FrontProxies, tls_context
 from controller_manager.metrics_server.usage import Amount, Look, Meter, between
 from tests.client.api_double import api_double
 
@@ -154,7 +154,7 @@ async def test_registers_with_the_api_server_but_leaves_somebody_elses_alone() -
 
 async def test_only_front_proxies_are_served(tmp_path: Path) -> None:
     authority, other = Authority(tmp_path / "a"), Authority(tmp_path / "b")
-    serving = other.issue("serving", "serving", [], ["localhost"], client=False)
+    shown = other.issue("serving", "serving", [], ["localhost"], client=False)
     proxies = FrontProxies(authority.ca_pem.decode(), frozenset({"proxy"}))
 
     async def answer(method: str, target: str) -> tuple[int, bytes]:
@@ -165,9 +165,8 @@ async def test_only_front_proxies_are_served(tmp_path: Path) -> None:
         context.load_cert_chain(pair.certificate, pair.key)
         return httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=context, trust_env=False)
 
-    context = tls_context(serving.certificate, serving.key, proxies)
-    async with await serve(answer, proxies, context, "127.0.0.1", 0) as running:
-        port = running.sockets[0].getsockname()[1]
+    context = tls_context(shown.certificate, shown.key, proxies)
+    async with serving(answer, proxies, context, "127.0.0.1", 0) as port:
         async with client(authority.issue("proxy", "proxy")) as proxy:
             for path in ("/one", "/two"):
                 assert (await proxy.get(path)).json() == {"target": path}
