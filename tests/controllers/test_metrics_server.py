@@ -19,7 +19,7 @@ from apiserver.pki import Authority, KeyPair
 from client.rest import RestClient
 from controller_manager.metrics_server.answers import Answers
 from controller_manager.metrics_server.registration import register
-from controller_manager.metrics_server.server import FrontProxies, tls_context
+from controller_manager.metrics_server.server import FrontProxies, serving, tls_context
 from controller_manager.metrics_server.usage import Amount, Look, Meter, between
 from tests.client.api_double import api_double
 
