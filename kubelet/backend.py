@@ -100,4 +100,5 @@ class KubeletBackend:
 def _stats(worker: PodWorker, stats: dict[str, ContainerStats]) -> PodStats:
     meta = worker.pod.metadata
     mine = {run.name: stats[run.id] for run in worker.runs.values() if run.id in stats}
-    return PodStats(meta.namespace, meta.name, meta.uid, mine)
+    started = {run.name: run.started_at for run in worker.runs.values() if run.id in stats and run.started_at}
+    return PodStats(meta.namespace, meta.name, meta.uid, mine, started)

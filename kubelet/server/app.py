@@ -19,6 +19,7 @@ from kubelet.runtime.protocol import ExecSession, Runtime, RuntimeFailure
 from kubelet.server import channels, port_forward
 from kubelet.server.backend import ContainerReference, ServerBackend, UnknownContainer
 from kubelet.server.container_log import LogOptions, read_log
+from kubelet.server.resource_metrics import resource_metrics
 from kubelet.server.summary import summary
 
 Scope = MutableMapping[str, Any]
@@ -97,6 +98,10 @@ class KubeletApp:
                 await _respond(send, 200, self._backend.pods_json(), "application/json")
             case ["metrics"]:
                 await _respond(send, 200, self._backend.metrics_text().encode(), "text/plain; version=0.0.4")
+            case ["metrics", "resource"]:
+                stats = await self._backend.pod_stats(query.text("nodeName"))
+                body = resource_metrics(stats, self._clock.now())
+                await _respond(send, 200, body, "text/plain; version=0.0.4")
             case ["stats", "summary"]:
                 node = query.text("nodeName") or self._node_name
                 stats = await self._backend.pod_stats(query.text("nodeName"))

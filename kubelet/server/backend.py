@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from kubelet.runtime.protocol import ContainerStats
@@ -35,6 +36,7 @@ class PodStats:
     name: str
     uid: str
     containers: dict[str, ContainerStats]  # by container name
+    started: dict[str, datetime] = field(default_factory=dict)  # by container name
 
 
 class ServerBackend(Protocol):
