@@ -17,6 +17,7 @@ from controller_manager.certificates.approving import ApprovingController
 from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
 from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
+from controller_manager.daemon_set.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
@@ -30,6 +31,7 @@ from controller_manager.replica_set import ReplicaSetController
 from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
 from controller_manager.service_account_token import ServiceAccountTokenController
+from controller_manager.stateful_set.controller import StatefulSetController
 from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
 
 
@@ -183,6 +185,12 @@ CONTROLLERS: dict[str, Entry] = {
     ),
     "replicaset-controller": Entry(
         _plain(ReplicaSetController), "replicaset-controller", ("replicaset",), start=Start.URGENT
+    ),
+    "statefulset-controller": Entry(
+        _plain(StatefulSetController), "statefulset-controller", ("statefulset",), start=Start.LATER
+    ),
+    "daemonset-controller": Entry(
+        _plain(DaemonSetController), "daemon-set-controller", ("daemonset",), start=Start.LATER
     ),
     "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
     "endpoints-controller": Entry(_plain(EndpointsController), "endpoint-controller", ("endpoint",)),
