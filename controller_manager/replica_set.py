@@ -1,4 +1,4 @@
-"""Keeps as many pods running as a ReplicaSet asks for.
+"""Keeps as many pods running as a ReplicaSet asks for, or a ReplicationController (see `replication_controller`).
 
 https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from api.apps_v1 import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
 from api.core_v1 import Pod
+from api.meta_v1 import LabelSelector
+from api.model import Model
 from client.controller import Controller, Key, Watches, controller_of, owner
 from client.store import key_of
 from controller_manager.claim import OWNER, by_controller, claim
@@ -35,12 +37,27 @@ _COALESCE = 0.03
 
 
 class ReplicaSetController(Controller):
+    """`kind` is what it works on: ReplicaSet, or another with the same fields."""
+
     name = "replicaset-controller"
+    kind: ClassVar[Any] = ReplicaSet
+
+    def selector(self, replica_set: Any) -> LabelSelector | None:
+        """Labels by which the pods of an object of `kind` are known."""
+        selector: LabelSelector | None = replica_set.spec.selector
+        return selector
+
+    def status(
+        self, replica_set: Any, pods: list[Pod], terminating: int, failure: Failure | None, now: datetime
+    ) -> Model:
+        """The status of `kind` for these active pods."""
+        return status_of(replica_set, pods, terminating, failure, now)
 
     def setup(self, watch: Watches) -> None:
         self.expectations = Expectations(self.clock)
         self.control = PodControl(self.client, self.events, self.expectations)
-        self.replica_sets = watch(ReplicaSet, enqueue=self._changed, indexers={OWNER: by_controller})
+        self._owner_keys: Any = owner(self.kind)
+        self.replica_sets = watch(self.kind, enqueue=self._changed, indexers={OWNER: by_controller})
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
 
     def _changed(self, old: ReplicaSet | None, new: ReplicaSet | None) -> Iterable[Key]:
@@ -49,7 +66,7 @@ class ReplicaSetController(Controller):
         return (key_of(new or old),)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
-        keys = _owner_keys(old, new)
+        keys = [*self._owner_keys(old, new)]
         for key in keys:
             self.expectations.observe(key, old, new)
         if keys:
@@ -60,7 +77,7 @@ class ReplicaSetController(Controller):
         if controller_of(pod.metadata) is not None:
             return []
         candidates = self.replica_sets.in_namespace(pod.metadata.namespace)
-        return [key_of(rs) for rs in candidates if matches(rs.spec.selector, pod.metadata.labels)]
+        return [key_of(rs) for rs in candidates if matches(self.selector(rs), pod.metadata.labels)]
 
     async def reconcile(self, key: Key) -> None:
         replica_set = self.replica_sets.get(key)
@@ -68,7 +85,7 @@ class ReplicaSetController(Controller):
             return
         acting = self.expectations.met(key)  # asked before the pods are read: later is safe, earlier is not
         owned = await claim(
-            self.client, replica_set, replica_set.spec.selector, self.pods, lambda pod: not is_finished(pod)
+            self.client, replica_set, self.selector(replica_set), self.pods, lambda pod: not is_finished(pod)
         )
         active = [pod for pod in owned if is_active(pod)]
         failure: Failure | None = None
@@ -76,7 +93,7 @@ class ReplicaSetController(Controller):
             failure = await self._scale(key, replica_set, active)
         now = self.clock.now()
         terminating = sum(map(is_terminating, owned))
-        status = status_of(replica_set, active, terminating, failure, now)
+        status = self.status(replica_set, active, terminating, failure, now)
         await write_status(self.client, replica_set, status)
         wait = next_availability(active, replica_set.spec.minReadySeconds, now)
         if wait is not None:
@@ -116,13 +133,6 @@ class Failure:
 
     def __init__(self, reason: str, error: Exception) -> None:
         self.reason, self.error = reason, error
-
-
-_owner_keys_of: Any = owner(ReplicaSet)
-
-
-def _owner_keys(old: Pod | None, new: Pod | None) -> list[Key]:
-    return [*_owner_keys_of(old, new)]
 
 
 def status_of(

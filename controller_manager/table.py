@@ -205,6 +205,18 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(GarbageCollector), "generic-garbage-collector", ("garbagecollector",), start=Start.LATER
     ),
     "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",), start=Start.LATER),
+    "replicationcontroller-controller": Entry(
+        _late("replication_controller", "ReplicationControllerController"), "replication-controller",
+        ("replicationcontroller",), "replication-controller", Start.LATER,
+    ),
+    "job-controller": Entry(_late("job.controller", "JobController"), "job-controller", ("job",), start=Start.LATER),
+    "cronjob-controller": Entry(
+        _late("cron_job.controller", "CronJobController"), "cronjob-controller", ("cronjob",), start=Start.LATER
+    ),
+    "ttl-after-finished-controller": Entry(
+        _late("ttl_after_finished", "TtlAfterFinishedController"), "ttl-after-finished-controller",
+        ("ttl-after-finished",), start=Start.LATER,
+    ),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
         _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",),

@@ -139,10 +139,10 @@ async def cluster(clock: Clock | None = None) -> AsyncIterator[Cluster]:
 
 
 @asynccontextmanager
-async def real_cluster(config: ClientConfig) -> AsyncIterator[Cluster]:
+async def real_cluster(config: ClientConfig, clock: Clock | None = None) -> AsyncIterator[Cluster]:
     """The same on a real API server; it has no `server` to look into."""
     async with RestClient(config) as client:
-        running = Cluster(client, SystemClock())
+        running = Cluster(client, clock or SystemClock())
         try:
             yield running
         finally:
