@@ -36,8 +36,14 @@ class Facts:
 class InterPodAffinity:
     name = "InterPodAffinity"
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(
+        self, cache: Cache, hard_weight: int = _HARD_AFFINITY_WEIGHT, ignore_preferred_of_existing: bool = False
+    ) -> None:
+        """`hard_weight` is what an existing pod's required affinity to the new pod adds to the score;
+        with `ignore_preferred_of_existing` only pods with preferences of their own are scored."""
         self._cache = cache
+        self._hard_weight = hard_weight
+        self._ignore_preferred = ignore_preferred_of_existing
 
     def pre_filter(self, state: CycleState, pod: PodInfo) -> Status | None:
         cache = self._cache
@@ -111,6 +117,8 @@ class InterPodAffinity:
     # --- preferences ----------------------------------------------------------------------------------
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
+        if self._ignore_preferred and not (pod.preferred_affinity or pod.preferred_anti_affinity):
+            return SKIP
         cache = self._cache
         wishes: list[tuple[int, Domains]] = []
 
@@ -125,8 +133,8 @@ class InterPodAffinity:
             wish(-own.weight, own.term, self._matching(own.term))
         labels = cache.namespaces.get(pod.namespace, {})
         for term, counts in cache.affinity.terms.items():
-            if term.selects(pod, labels):
-                wish(_HARD_AFFINITY_WEIGHT, term, counts)
+            if self._hard_weight and term.selects(pod, labels):
+                wish(self._hard_weight, term, counts)
         for theirs, counts in cache.preferred_affinity.terms.items():
             if theirs.term.selects(pod, labels):
                 wish(theirs.weight, theirs.term, counts)
