@@ -138,7 +138,12 @@ class Algorithm:
         statuses: dict[str, Status] = {}
         nominations = self._nominations
         promised = bool(nominations)
-        for node in (*nodes[start:], *nodes[:start]) if start else nodes:
+        in_turn = [*nodes[start:], *nodes[:start]]
+        if not checks and not promised:
+            first = in_turn[:wanted]
+            if len(first) == wanted and not any(verdict[node.name] for node in first):
+                return first, {}  # what mostly happens, without looking at each
+        for node in in_turn:
             status = verdict[node.name]
             if status is not None:
                 statuses[node.name] = status

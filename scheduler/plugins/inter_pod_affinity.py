@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from scheduler.cache import Cache
 from scheduler.cluster_event import NODE, Change, ClusterEvent
@@ -149,16 +150,14 @@ class InterPodAffinity:
     def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
         """The summed weights of wishes, the pod's own and the others', stretched to 0 … 100."""
         wishes: list[tuple[int, Domains]] = state[f"{self.name}/score"]
-        by_key: dict[str, dict[str, int]] = {}
-        for weight, (key, counts) in wishes:
-            domains = by_key.setdefault(key, {})
-            for domain, count in counts.items():
-                domains[domain] = domains.get(domain, 0) + weight * count
         raw = [0] * len(nodes)
-        for key, domains in by_key.items():
-            for i, node in enumerate(nodes):
-                if (score := domains.get(node.labels.get(key, ""))) is not None:
-                    raw[i] += score
+        here: dict[str, list[str | None]] = {}
+        for weight, (key, counts) in wishes:
+            domains = here.get(key)
+            if domains is None:
+                domains = here[key] = [node.labels.get(key) for node in nodes]
+            found = map(counts.get, cast(list[str], domains))
+            raw = [score + weight * count if count else score for score, count in zip(raw, found, strict=True)]
         lowest, highest = min(raw), max(raw)
         if lowest == highest:
             return [0] * len(nodes)

@@ -45,6 +45,11 @@ class Rule:
     counts: dict[str, int]
     most: int
 
+    @property
+    def is_open(self) -> bool:
+        """Whether every domain takes one more."""
+        return self.most >= max(self.counts.values(), default=0)
+
 
 class PodTopologySpread:
     name = "PodTopologySpread"
@@ -72,6 +77,8 @@ class PodTopologySpread:
                 fewest = min(counts.values(), default=0)
             itself = constraint.selector.matches(pod.labels)
             rules.append(Rule(constraint.key, counts, constraint.max_skew + fewest - itself))
+        if all(self._cache.labelled(rule.key) and rule.is_open for rule in rules):
+            return SKIP  # no node is out of the question, so none needs looking at
         state[self.name] = rules
         return None
 

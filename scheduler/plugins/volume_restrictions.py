@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.core_v1 import Volume
 from scheduler.cache import Cache
 from scheduler.cluster_event import Change, ClusterEvent
-from scheduler.framework import SKIP, CycleState, Status, unresolvable, unschedulable
+from scheduler.framework import SKIP, CycleState, Status, unschedulable
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
 from scheduler.storage import Storage
@@ -27,9 +27,7 @@ class VolumeRestrictions:
         exclusive = []
         for key in pod.claims:
             claim = self._storage.claims.get(key)
-            if claim is None:
-                return unresolvable(f'persistentvolumeclaim "{key.partition("/")[2]}" not found')
-            if "ReadWriteOncePod" in claim.spec.accessModes:
+            if claim is not None and "ReadWriteOncePod" in claim.spec.accessModes:
                 exclusive.append(key)
         if not exclusive and not pod.disks:
             return SKIP

@@ -25,7 +25,7 @@ class VolumeZone:
         for key in pod.claims:
             claim = self._storage.claims.get(key)
             if claim is None:
-                return unresolvable(f'persistentvolumeclaim "{key.partition("/")[2]}" not found')
+                continue  # VolumeBinding says so
             if not claim.spec.volumeName:
                 if is_delayed(self._storage.classes.get(class_of(claim))):
                     continue
