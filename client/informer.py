@@ -50,7 +50,9 @@ class Informer(Generic[M]):
         *,
         clock: Clock | None = None,
         resource: Resource | None = None,
+        transform: Callable[[M], None] | None = None,
     ) -> None:
+        """`transform` may change every object as it comes, before it is stored: to keep less of it, for example."""
         self.store: Store[M] = Store(indexers)
         self.model = model
         self._client = client
@@ -58,6 +60,7 @@ class Informer(Generic[M]):
         self._label_selector, self._field_selector = label_selector, field_selector
         self._clock = clock or SystemClock()
         self._resource = resource or resource_of(model)
+        self._transform = transform
         self._callbacks: list[Callable[[M | None, M | None], None]] = []
         self._synced = asyncio.Event()
         self._revision = ""
@@ -175,6 +178,8 @@ class Informer(Generic[M]):
                 return
             if old_meta.uid != meta.uid:  # deleted and made again while nobody watched
                 self._remove(key_of(obj))
+        if self._transform is not None:
+            self._transform(obj)
         self._tell(self.store.put(obj), obj)
 
     def _remove(self, key: str, last: M | None = None) -> None:

@@ -28,6 +28,7 @@ from scheduler.plugins import Factory, default_plugins
 from scheduler.pod_info import PodInfo
 from scheduler.queue import SchedulingQueue
 from scheduler.scheduler import Scheduler
+from scheduler.shared_specs import SharedSpecs
 from scheduler.storage import Storage
 from scheduler.watching import Watching
 from scheduler.workloads import KnownWorkloads, Owner
@@ -141,7 +142,7 @@ class Server:
         watch(Namespace, watching.namespace)
         watch(Service, watching.service)
         watch(Owner, watching.owner, resource=resource_of(ReplicaSet))
-        watch(Pod, watching.pod, field_selector=_UNFINISHED)
+        watch(Pod, watching.pod, field_selector=_UNFINISHED, transform=SharedSpecs().share)
         self._component.readiness["informers-synced"] = self._watches.have_synced
         await self._watches.synced()
         self._component.ready()
