@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 _LONGEST_WATCH = 600
+_PAGE = 500
+"""Objects of a list that are in memory at a time, besides what is kept of them."""
 _USEFUL = 5.0
 """Seconds after which a watch that brought nothing still was worth its while."""
 
@@ -120,17 +122,24 @@ class Informer(Generic[M]):
             log.info("watching %s again", self._resource.group_resource)
 
     async def _list(self) -> None:
-        page = await self._client.list(
-            self.model,
-            self._namespace,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
-            resource=self._resource,
-        )
         gone = self.store.keys()
-        for obj in page.items:
-            gone.discard(key_of(obj))
-            self._put(obj)
+        rest = ""
+        while True:
+            page = await self._client.list(
+                self.model,
+                self._namespace,
+                label_selector=self._label_selector,
+                field_selector=self._field_selector,
+                limit=_PAGE,
+                continue_=rest,
+                resource=self._resource,
+            )
+            for obj in page.items:
+                gone.discard(key_of(obj))
+                self._put(obj)
+            rest = page.metadata.continue_
+            if not rest:
+                break
         for key in gone:
             self._remove(key)
         self._revision = page.metadata.resourceVersion

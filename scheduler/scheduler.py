@@ -100,7 +100,10 @@ class Scheduler:
             self._after_refusal(queued, refusal)
             return
         self._metrics.algorithm(self._clock.monotonic() - started)
-        await self._start(self._bind(framework, state, queued, choice.node_name, started))
+        await self._slots.acquire()
+        task = asyncio.create_task(self._bind(framework, state, queued, choice.node_name, started))
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
 
     # --- binding ------------------------------------------------------------------------------------
 
@@ -142,17 +145,9 @@ class Scheduler:
         self._metrics.attempt(result, self._clock.monotonic() - started, framework.scheduler_name)
         self._after_refusal(queued, problem)
 
-    async def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        await self._slots.acquire()
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         self._slots.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("in the background: %s", error, exc_info=error)
+        self._done(task)
 
     # --- failure ------------------------------------------------------------------------------------
 
@@ -213,7 +208,7 @@ class Scheduler:
                 log.warning("status of %s/%s: %s", pod.metadata.namespace, pod.metadata.name, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Like `_start`, from code that cannot wait."""
+        """Do it in the background."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
