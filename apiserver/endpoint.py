@@ -193,6 +193,10 @@ class Endpoint:
 
     def equivalents(self) -> list[Resource]:
         """The resources that show the same objects in other groups and versions."""
+        return self._equivalents
+
+    @cached_property
+    def _equivalents(self) -> list[Resource]:
         mine = self.resource
         stored_as = _stored_as(mine)
         return [other for other in self._registry.resources if other is not mine and _stored_as(other) == stored_as]

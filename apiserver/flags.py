@@ -38,6 +38,7 @@ class Options:
     default_unreachable_toleration_seconds: int = 300
     issue_kubeconfig_for: tuple[str, ...] = ()
     external_hostname: str = ""
+    check_policy_types: bool = False
     enable_priority_and_fairness: bool = True
     max_requests_inflight: int = 400
     max_mutating_requests_inflight: int = 200
@@ -194,6 +195,12 @@ def parse(argv: Sequence[str] | None) -> Options:
             help=f"how long pods that do not say stay on a node that is {state}",
         )
     add("--admission-control-config-file", type=Path, help="configurations of admission plugins, in YAML")
+    add(
+        "--check-policy-types",
+        action="store_true",
+        help="write into the status of ValidatingAdmissionPolicies what in them cannot be right; "
+        "in Kubernetes the controller manager does",
+    )
     add("--encryption-provider-config", type=Path, help="EncryptionConfiguration: what is encrypted in the database")
     add(
         "--encryption-provider-config-automatic-reload",

@@ -178,6 +178,8 @@ class Server:
             self._keep(each())
         self._keep(self._finish_start(api))
         self._keep(custom_resources)
+        if options.check_policy_types:
+            self._keep(self._check_policies(api))
         self._keep(self._aggregate(api))
         self._watch_signals(server, cache)
         ready = asyncio.create_task(self._announce(server, port))
@@ -358,13 +360,18 @@ class Server:
             return definitions.run()
 
         async def first() -> None:
-            while not api.cache.count(prefix):
-                subscription = api.cache.watch(prefix, "", since)
-                await subscription.next_batch()
-                await subscription.aclose()
+            await _until_some(api.cache, prefix, since)
             await load()
 
         return load() if api.cache.count(prefix) else first()
+
+    async def _check_policies(self, api: API) -> None:
+        """Without any policy, nothing is loaded."""
+        endpoint = api.endpoints["admissionregistration.k8s.io", "v1", "validatingadmissionpolicies"]
+        await _until_some(api.cache, endpoint.prefix, api.cache.revision)
+        from apiserver.admission.policies.status import PolicyStatus
+
+        await PolicyStatus(api, SELF).run()
 
     async def _create_roles(self, cache: WatchCache) -> None:
         """Many objects, which can wait until the server serves: until they are there nobody is refused for want of
@@ -469,6 +476,14 @@ class Server:
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")
             os.close(self.options.ready_fd)
+
+
+async def _until_some(cache: WatchCache, prefix: str, since: int) -> None:
+    """Until there is an object of the resource, of which nobody knew any at revision `since`."""
+    while not cache.count(prefix):
+        subscription = cache.watch(prefix, "", since)
+        await subscription.next_batch()
+        await subscription.aclose()
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import pydantic
 
-from api.errors import StatusError, internal_error
+from api.errors import RequestEntityTooLarge, StatusError, internal_error
 from api.model import Model
-from api.schema import schema_of
+from api.schema import ANY, Schema, schema_of
 from api.scheme import GroupVersion, Resource
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.go_errors import type_error
@@ -158,20 +158,39 @@ class Attributes:
         """The object has been changed by somebody else."""
         self._shown.clear()
 
+    def schema(self, kind: Kind) -> Schema:
+        """Of the new state in that kind."""
+        obj = self.request.object
+        if kind != self.kind and (other := self._endpoint_of(kind.group_version)) is not None:
+            return other.schema
+        if self._scale is not None:
+            from api.autoscaling_v1 import Scale as ScaleObject
+
+            return schema_of(ScaleObject)
+        if isinstance(obj, Model):
+            return schema_of(type(obj))
+        return ANY if self._endpoint is None or isinstance(obj, dict) else self._endpoint.schema
+
     # --- changes -----------------------------------------------------------------------------------
 
-    async def replace_shown(self, document: Object, kind: Kind) -> bool:
+    async def replace_shown(self, document: Any, kind: Kind) -> bool:
         """As `replace`, for a kind that was shown by `show`."""
         other = self._endpoint_of(kind.group_version)
         if kind == self.kind or other is None or not other.converts or self._scale is not None:
             return self.replace(document, kind)
         return self.replace(await _convert(other, self.kind, document), self.kind)
 
-    def replace(self, document: Object, kind: Kind) -> bool:
+    def replace(self, document: Any, kind: Kind) -> bool:
         """Make the new state what somebody has made of `object(kind)`.  Returns whether it is another.
 
-        Raises InternalError when it is no object of the kind.
+        Raises InternalError when it is no object of the kind, RequestEntityTooLarge when no client could send it.
         """
+        custom = not isinstance(self.request.object, Model)  # others say themselves what is wrong with their metadata
+        if not isinstance(document, dict) or (custom and not isinstance(document.get("metadata", {}), dict)):
+            raise internal_error("json: cannot unmarshal array into Go value of type map[string]interface {}")
+        limit = self.api.max_request_bytes
+        if len(orjson.dumps(document)) > limit:
+            raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
         shown = self.object(kind)
         assert shown is not None, "asked for only where there is an object"
         before, after = self._read(shown, kind), self._read(document, kind)

@@ -1,60 +1,63 @@
-"""Conditions in CEL that a write must satisfy for a webhook to be asked about it.
+"""Conditions in CEL that a write must satisfy for a webhook or a policy to be asked about it.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from api.admissionregistration_v1 import MatchCondition
 from apiserver.admission.attributes import Attributes, Object
 from apiserver.admission.description import describe
+from apiserver.admission.evaluation import Compiled, Evaluation, OutOfBudget, Patience, Unevaluable, evaluate
 from apiserver.admission.matching import Match
-from apiserver.cel import BudgetExceeded, CompileError, EvaluationError, Expression
-from apiserver.cel.admission import BUDGET_OF_MATCH_CONDITIONS, match_conditions
+from apiserver.cel.admission import BUDGET_OF_MATCH_CONDITIONS
 from apiserver.cel.libraries.authorizer import Requester, ResourceCheck
-
-_OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
+from apiserver.cel.policies import Refused, match_condition
 
 
 class MatchConditions:
-    """Those of one webhook, compiled when they are first asked for."""
+    """Those of one webhook or policy, compiled when they are first asked for.  `params`: whether it has parameters;
+    `fails_open`: whether it is not asked when a condition cannot be evaluated."""
 
-    def __init__(self, conditions: Sequence[MatchCondition]) -> None:
-        self._conditions = conditions
+    def __init__(self, conditions: Sequence[MatchCondition], *, params: bool = False, fails_open: bool) -> None:
+        self._conditions, self._params, self._fails_open = conditions, params, fails_open
 
     @cached_property
-    def _expressions(self) -> list[Expression | str]:
-        """Each compiled, or why it cannot be."""
-        return [_compiled(condition.expression) for condition in self._conditions]
+    def _expressions(self) -> list[Compiled]:
+        return [_compiled(condition.expression, self._params) for condition in self._conditions]
 
-    def hold(self, attributes: Attributes, shown: Match, *, fails_open: bool) -> bool:
-        """Whether a write satisfies all.  One that it does not is enough; where some cannot be evaluated it is as if
-        the webhook had failed.  Raises Forbidden."""
-        variables = variables_of(attributes, shown)
-        budget, problems = BUDGET_OF_MATCH_CONDITIONS, []
+    def compile(self) -> None:
+        _ = self._expressions
+
+    def hold(self, variables: Mapping[str, Any], patience: Patience) -> bool:
+        """Whether all hold.  One that does not is enough; else Unevaluable is raised for those without a value."""
+        evaluation = Evaluation(variables, BUDGET_OF_MATCH_CONDITIONS, patience)
+        problems = []
         for expression in self._expressions:
-            if isinstance(expression, str):
-                problems.append(f"compilation error: {expression}")
-                continue
             try:
-                value, cost = expression.evaluate(variables, budget)
-            except BudgetExceeded:
-                problems = [_OUT_OF_BUDGET]
-                break
-            except EvaluationError as error:
-                problems.append(f"expression '{expression.source}' resulted in error: {error}")
-                cost = error.cost
-            else:
-                if value is False:
+                if evaluation.value(expression) is False:
                     return False
-            budget -= cost
-        if problems and not fails_open:
-            why = problems[0] if len(problems) == 1 else f"[{', '.join(dict.fromkeys(problems))}]"
-            raise attributes.request.forbidden(why)
+            except OutOfBudget as error:
+                problems = [str(error)]
+                break
+            except Unevaluable as error:
+                problems.append(str(error))
+        if problems and not self._fails_open:
+            raise Unevaluable(problems[0] if len(problems) == 1 else f"[{', '.join(dict.fromkeys(problems))}]")
         return not problems
+
+
+async def holding(conditions: MatchConditions, attributes: Attributes, shown: Match) -> bool:
+    """Whether a webhook's conditions hold.  Raises Forbidden where that cannot be told."""
+    variables = variables_of(attributes, shown)
+    try:
+        return await evaluate(lambda patience: conditions.hold(variables, patience))
+    except Unevaluable as error:
+        raise attributes.request.forbidden(str(error)) from None
 
 
 def variables_of(attributes: Attributes, shown: Match) -> Object:
@@ -75,8 +78,8 @@ def variables_of(attributes: Attributes, shown: Match) -> Object:
     return variables
 
 
-def _compiled(source: str) -> Expression | str:
+def _compiled(source: str, params: bool) -> Compiled:
     try:
-        return match_conditions().compile(source)
-    except CompileError as error:
+        return match_condition(source, params)
+    except Refused as error:
         return str(error)

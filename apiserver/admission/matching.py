@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from api.admissionregistration_v1 import NamedRuleWithOperations, RuleWithOperations
+from api.admissionregistration_v1 import MatchResources, NamedRuleWithOperations, RuleWithOperations
 from api.core_v1 import Namespace
 from api.errors import internal_error, not_found
 from api.meta_v1 import LabelSelector
@@ -62,6 +62,19 @@ def match(
     if found is not None and there is None:
         raise not_found("", "namespaces", attributes.namespace)
     return found
+
+
+_EVERYTHING = NamedRuleWithOperations(operations=["*"], apiGroups=["*"], apiVersions=["*"], resources=["*/*"])
+
+
+def match_resources(resources: MatchResources, attributes: Attributes) -> Match | None:
+    """The same for a policy or a binding of one: these exclude some writes, and are about all without rules.
+
+    Raises NotFound, InternalError.
+    """
+    if _by_rules(resources.excludeResourceRules, attributes, resources.matchPolicy != "Exact") is not None:
+        return None
+    return match(resources, resources.resourceRules or [_EVERYTHING], attributes)
 
 
 def _by_rules(

@@ -5,7 +5,7 @@ with values for them as often as needed:
 
     from apiserver.cel import admission, CompileError, EvaluationError, BudgetExceeded
 
-    environment = admission.match_conditions()
+    environment = admission.admission_environment()
     try:
         program = environment.compile("object.metadata.name != 'x'")     # program.type is BOOL
     except CompileError as error:
@@ -39,8 +39,9 @@ class Expression(Protocol):
     @property
     def type(self) -> Type: ...
 
-    def evaluate(self, variables: Any, budget: int) -> tuple[Any, int]:
-        """The value, and what computing it cost.  Raises EvaluationError or BudgetExceeded."""
+    def evaluate(self, variables: Any, budget: int, until: float | None = None) -> tuple[Any, int]:
+        """The value, and what computing it cost.  `until`: when it must have ended, by the monotonic clock.  Raises
+        EvaluationError or BudgetExceeded."""
         ...
 
 

@@ -7,7 +7,6 @@ have no declared types there: what they are made of is looked at when an express
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 from apiserver.cel.environment import Environment
 from apiserver.cel.libraries import KUBERNETES
@@ -117,9 +116,3 @@ def admission_environment(
     if not patches:
         return Environment(declared)
     return Environment(declared, (*KUBERNETES, MUTATION), mutation_type)
-
-
-@lru_cache(maxsize=1)
-def match_conditions() -> Environment:
-    """The environment of the match conditions of webhooks."""
-    return admission_environment()

@@ -66,6 +66,11 @@ def _of_target(sizes: Sizes, overload: str, target: Expr | None, arguments: list
     return size.scaled(TRAVERSAL), size
 
 
+def _quote(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate:
+    size = sizes.size(arguments[0])
+    return size.scaled(TRAVERSAL), size.plus(fixed(2)).union(size.plus(size).plus(fixed(2)))
+
+
 def _replace(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate | None:
     if target is None or len(arguments) < 2:
         return None
@@ -118,11 +123,13 @@ def _find(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr
     return cost, Estimate(0, size.most)
 
 
-def _if_method(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate | None:
-    """Kubernetes forgets that these are no methods, so they cost as any call does."""
-    if target is None or not arguments:
-        return (ONE, None) if target is not None else None
-    return sizes.size(arguments[0]).scaled(TRAVERSAL), None
+def _parsed(factor: float) -> Estimator:
+    """Of a text; without one it is the `ip()` of a CIDR."""
+
+    def estimated(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate:
+        return (sizes.size(arguments[0]).scaled(factor) if arguments else ONE), None
+
+    return estimated
 
 
 _OCTETS = Estimate(4, 16)
@@ -158,8 +165,65 @@ def _selector(sizes: Sizes, overload: str, target: Expr | None, arguments: list[
     return fixed(LIST).plus(size.scaled(TRAVERSAL)).plus(requirements), None
 
 
+def _sets(factor: int) -> Estimator:
+    def estimated(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate:
+        pairs = sizes.size(arguments[0]).times(sizes.size(arguments[1]))
+        return pairs.scaled(factor).plus(ONE), None
+
+    return estimated
+
+
+def _new_list(size: Estimate, factor: float = 1.0) -> CallEstimate:
+    return size.scaled(factor).plus(fixed(1 + LIST)), size
+
+
+def _distinct(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate | None:
+    if target is None:
+        return None
+    size = sizes.size(target)
+    return _new_list(size.times(size), 2)
+
+
+def _sort(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate | None:
+    """By the elements, or by keys that are given."""
+    keys = arguments[0] if arguments else target
+    if keys is None:
+        return None
+    size = sizes.size(keys)
+    texts = keys.type.parameters and keys.type.parameters[0].kind in ("string", "bytes")
+    return _new_list(size.times(size), 2 + TRAVERSAL if texts else 2)
+
+
+def _reverse(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate | None:
+    return None if target is None else _new_list(sizes.size(target))
+
+
+def _range(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate:
+    return _new_list(fixed(_number(arguments[0], MOST)))
+
+
+def _slice(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate | None:
+    if target is None:
+        return None
+    start, end = _number(arguments[0], 0), _number(arguments[1], sizes.size(target).most)
+    return _new_list(fixed((end - start) % 2**64))
+
+
+def _flatten(sizes: Sizes, overload: str, target: Expr | None, arguments: list[Expr]) -> CallEstimate | None:
+    if target is None:
+        return None
+    return _new_list(sizes.size(target), _number(arguments[0], MOST) if arguments else 1)
+
+
+def _number(node: Expr, otherwise: int) -> int:
+    """An integer that is written there, but none below zero."""
+    if isinstance(node, Literal) and type(node.value) is int:
+        return max(node.value, 0)
+    return otherwise
+
+
 _O1_EQUALITY = (
-    *("net.IP", "net.CIDR", "kubernetes.Quantity", "kubernetes.Semver", "kubernetes.URL"),
+    *("net.IP", "net.CIDR", "kubernetes.Quantity", "kubernetes.Semver"),
     *(f"kubernetes.authorization.{name}" for name in ("Authorizer", "PathCheck", "GroupCheck", "ResourceCheck")),
     "kubernetes.authorization.Decision",
 )
@@ -171,6 +235,8 @@ def _equality(sizes: Sizes, overload: str, target: Expr | None, arguments: list[
         return None
     if one.name in _O1_EQUALITY:
         return ONE, None
+    if one.name == "kubernetes.URL":
+        return Estimate(1, sizes.size(arguments[1]).most).scaled(TRAVERSAL), None
     return (Estimate(1, 64).scaled(TRAVERSAL), None) if one.name == "kubernetes.NamedFormat" else None
 
 
@@ -182,20 +248,30 @@ CALLS: dict[str, Estimator] = {
     **dict.fromkeys(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf"), _each_element),
     **dict.fromkeys(("url", "jsonpatch.escapeKey"), _of_argument),
     **dict.fromkeys(("lowerAscii", "upperAscii", "substring", "trim"), _of_target),
+    "strings.quote": _quote,
     "replace": _replace,
     "split": _split,
     "join": _join,
     **dict.fromkeys(("find", "findAll"), _find),
-    **dict.fromkeys(("cidr", "isIP", "isCIDR", "ip", "ip.isCanonical"), _if_method),
+    **dict.fromkeys(("cidr", "isIP", "isCIDR", "ip"), _parsed(TRAVERSAL)),
+    "ip.isCanonical": _parsed(2 * TRAVERSAL),
     **dict.fromkeys(("masked", "prefixLength", "family", "isUnspecified", "isLoopback"), _always(ONE)),
     **dict.fromkeys(("isLinkLocalMulticast", "isLinkLocalUnicast", "isGlobalUnicast"), _always(ONE)),
     "containsIP": _contains_ip,
     "containsCIDR": _contains_cidr,
-    **dict.fromkeys(("quantity", "isQuantity", "semver", "isSemver"), _if_method),
+    **dict.fromkeys(("quantity", "isQuantity", "semver", "isSemver"), _parsed(TRAVERSAL)),
     "validate": _validate,
     "format.named": _always(ONE),
     **dict.fromkeys(("sign", "asInteger", "isInteger", "asApproximateFloat", "isGreaterThan"), _always(ONE)),
     **dict.fromkeys(("isLessThan", "compareTo", "add", "sub", "major", "minor", "patch"), _always(ONE)),
     **dict.fromkeys(("getScheme", "getHostname", "getHost", "getPort", "getEscapedPath", "getQuery"), _always(ONE)),
     "_==_": _equality,
+    **dict.fromkeys(("sets.contains", "sets.intersects"), _sets(1)),
+    "sets.equivalent": _sets(2),
+    "distinct": _distinct,
+    **dict.fromkeys(("sort", "@sortByAssociatedKeys"), _sort),
+    "reverse": _reverse,
+    "lists.range": _range,
+    "slice": _slice,
+    "flatten": _flatten,
 }

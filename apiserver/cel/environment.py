@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from apiserver.cel.checker import Checker
-from apiserver.cel.errors import CompileError, EvaluationError, Issue
+from apiserver.cel.errors import CompileError, EvaluationError, InstantiationError, Issue
 from apiserver.cel.functions import Library, joined
 from apiserver.cel.libraries import KUBERNETES
 from apiserver.cel.libraries.formatting import format_issues
@@ -48,11 +48,24 @@ class Environment:
             issues = checker.issues or [*_unlike_elements(tree), *_bad_arguments(tree), *format_issues(tree)]
             if issues:
                 raise CompileError(source, issues)
+            _compile_patterns(tree)
             return Program(source, tree, plan(tree, self.functions))
         except TooDeep as error:
             raise CompileError(source, [Issue(None, str(error))]) from None
         except RecursionError:
             raise CompileError(source, [Issue(None, TOO_DEEP)]) from None
+
+
+def _compile_patterns(tree: Expr) -> None:
+    """Literal patterns of Kubernetes' own functions have to be right, too.  Raises InstantiationError."""
+    for node in walk(tree):
+        if isinstance(node, Call) and node.function in ("find", "findAll") and node.target is not None:
+            pattern = node.arguments[0]
+            if isinstance(pattern, Literal) and isinstance(pattern.value, str):
+                try:
+                    node.overloads[0].call("", pattern.value)
+                except EvaluationError as error:
+                    raise InstantiationError(str(error)) from None
 
 
 def _unlike_elements(node: Expr) -> Iterator[Issue]:

@@ -25,6 +25,23 @@ class CompileError(Exception):
         self.issues = list(issues)
         super().__init__(_shown(source, self.issues))
 
+    @property
+    def detail(self) -> str:
+        """What clients are told of it."""
+        return f"compilation failed: {self}"
+
+
+class InstantiationError(CompileError):
+    """The expression is valid, but no program can be made of it."""
+
+    def __init__(self, why: str) -> None:
+        self.issues = []
+        Exception.__init__(self, why)
+
+    @property
+    def detail(self) -> str:
+        return f"program instantiation failed: {self}"
+
 
 class EvaluationError(Exception):
     """A value cannot be computed: a missing key, a division by zero, operands of wrong types...

@@ -41,7 +41,7 @@ def compiled(environment: Environment, expression: str, *wanted: Type) -> Progra
     try:
         program = environment.compile(expression)
     except CompileError as error:
-        raise Refused(f"compilation failed: {error}") from None
+        raise Refused(error.detail) from None
     if wanted and program.type not in wanted:
         names = [_shown(of) for of in wanted]
         if len(names) > 1:
@@ -57,7 +57,7 @@ def _without_variables(params: bool, authorizer: bool = True) -> Environment:
 
 def match_condition(expression: str, params: bool = False) -> Program:
     """A match condition of a webhook or, with `params` where it has a paramKind, of a policy.  Raises Refused."""
-    return compiled(_without_variables(params), expression.strip(), BOOL)
+    return compiled(_without_variables(params), expression, BOOL)
 
 
 class PolicyExpressions:

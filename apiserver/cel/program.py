@@ -7,6 +7,7 @@ evaluation ends when the budget is spent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -140,7 +141,7 @@ class _Planner:
             case Call():
                 operand, key = node.arguments
                 steps = self.operand(operand, root), self.key(key)
-                return _indexed(*steps, index if node.function == "_[_]" else optional_index)
+                return _indexed(*steps) if node.function == "_[_]" else _indexed_if_present(*steps)
         raise TypeError(node)
 
     def operand(self, node: Expr, root: int) -> Step:
@@ -216,6 +217,8 @@ class _Planner:
             branches = [self.key(argument) for argument in node.arguments[1:]]
             return _conditional(self.plan(node.arguments[0]), *branches)
         steps = [self.plan(argument) for argument in node.arguments]
+        if name in ("or", "orValue") and node.target is not None:
+            return _alternative(self.plan(node.target), steps[0], name)
         if name in _SPECIAL:
             return _SPECIAL[name](*steps)
         nodes = list(node.arguments)
@@ -232,7 +235,7 @@ class _Planner:
         chosen = list(zip(overloads, costs, strict=True))
 
         def dispatched(frame: Frame) -> Any:
-            arguments = [step(frame) for step in steps]
+            arguments = _arguments(steps, frame)
             for overload, cost in chosen:
                 if _takes(overload, arguments):
                     frame.charge(1 if cost is None else cost(arguments))
@@ -287,14 +290,14 @@ def _variable(name: str, cost: int) -> Step:
 def _selected(operand: Step, key: str) -> Step:
     def selected(frame: Frame) -> Any:
         of = operand(frame)
+        if isinstance(of, Optional):
+            return _present(frame, of, key)
         frame.cost += 1
         if isinstance(of, dict):
             try:
                 return of[key]
             except KeyError:
                 raise EvaluationError(f"no such key: {key}") from None
-        if isinstance(of, Optional):
-            return optional_index(of, key)
         raise EvaluationError(f"no such key: {key}")
 
     return selected
@@ -310,13 +313,44 @@ def _tested(operand: Step, key: str) -> Step:
     return tested
 
 
-def _indexed(container: Step, key: Step, look_up: Callable[[Any, Any], Any]) -> Step:
+def _indexed(container: Step, key: Step) -> Step:
     def indexed(frame: Frame) -> Any:
         of, at = container(frame), key(frame)
+        if isinstance(of, Optional):
+            return _present(frame, of, at)
         frame.cost += 1
-        return look_up(of, at)
+        return index(of, at)
 
     return indexed
+
+
+def _indexed_if_present(container: Step, key: Step) -> Step:
+    def indexed(frame: Frame) -> Optional:
+        return _present(frame, container(frame), key(frame))
+
+    return indexed
+
+
+def _present(frame: Frame, of: Any, key: Any) -> Optional:
+    """What is in a value under a key, as an optional; what is not there costs nothing."""
+    found = optional_index(of, key)
+    if found.present:
+        frame.cost += 1
+    return found
+
+
+def _alternative(target: Step, otherwise: Step, function: str) -> Step:
+    """The second argument is looked at only where it is needed."""
+
+    def chosen(frame: Frame) -> Any:
+        found = target(frame)
+        if not isinstance(found, Optional):
+            raise no_such_overload(function)
+        if found.present:
+            return found if function == "or" else found.value
+        return otherwise(frame)
+
+    return chosen
 
 
 def _optional(value: Any) -> Optional:
@@ -329,9 +363,37 @@ def _free(arguments: Any) -> int:
     return 0
 
 
+def _arguments(steps: list[Step], frame: Frame) -> list[Any]:
+    """A call whose argument fails has still cost one, and with two, both have been computed."""
+    if len(steps) > 2:
+        return [step(frame) for step in steps]
+    arguments = []
+    failed: EvaluationError | None = None
+    for step in steps:
+        try:
+            arguments.append(step(frame))
+        except EvaluationError as error:
+            failed = failed or error
+    if failed is not None:
+        frame.cost += 1
+        raise failed
+    return arguments
+
+
 def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any], cost: CallCost | None) -> Step:
     def called(frame: Frame) -> Any:
-        one, other = left(frame), right(frame)
+        try:
+            one = left(frame)
+        except EvaluationError:
+            with suppress(EvaluationError):
+                right(frame)
+            frame.cost += 1
+            raise
+        try:
+            other = right(frame)
+        except EvaluationError:
+            frame.cost += 1
+            raise
         if cost is None:
             frame.cost += 1
         else:
@@ -343,7 +405,7 @@ def _binary(left: Step, right: Step, call: Callable[[Any, Any], Any], cost: Call
 
 def _direct(steps: list[Step], call: Callable[..., Any], cost: CallCost | None) -> Step:
     def called(frame: Frame) -> Any:
-        arguments = [step(frame) for step in steps]
+        arguments = _arguments(steps, frame)
         frame.charge(1 if cost is None else cost(arguments))
         return call(*arguments)
 

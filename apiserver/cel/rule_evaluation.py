@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, NoReturn
 
 from api.apiextensions_v1 import JSONSchemaProps, ValidationRule
@@ -20,8 +21,12 @@ from apiserver.cel.rules import OLD_SELF, SELF, CompiledRule, compile_rules, dec
 from apiserver.cel.schema_types import Declared, to_value
 from apiserver.cel.values import NONE, Optional
 from apiserver.patch.json_value import equal
+from apiserver.patience import TakesLong, may_take_long
 
 BUDGET_PER_CALL = 1_000_000
+_MOST_SECONDS = 30.0
+_QUICK_BUDGET, _QUICK_SECONDS = 50_000, 0.02
+"""What rules may take while everybody else waits."""
 _LONGEST_MESSAGE = 5 * 1024
 _STEP = re.compile(r"\.([^.\[\]]+)|\['([^']*)'\]")
 _OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
@@ -120,21 +125,29 @@ class _Correlation:
 class Evaluation:
     """Evaluates rules with one budget: `errors` are what they find, `warnings` what is forgiven.
 
-    `until` is when it has to end, by the monotonic clock.  `stopped`: it ended before all rules were looked at.
+    `until` is when it has to end, by the monotonic clock.  With `quick` it raises TakesLong when it must end early.
     """
 
     budget: int
     until: float | None = None
     errors: list[FieldError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    stopped: bool = False
+    quick: bool = False
+
+    @classmethod
+    def begun(cls, budget: int) -> Evaluation:
+        """One that may take as long as the work that it is part of."""
+        if may_take_long():
+            return cls(budget, monotonic() + _MOST_SECONDS)
+        return cls(min(budget, _QUICK_BUDGET), monotonic() + _QUICK_SECONDS, quick=True)
 
     def run(self, of: Validator, path: str, new: Any, old: Any, ratchet: bool = True) -> None:
         """`old` is MISSING where there was nothing before; `ratchet`: whether unchanged values are forgiven."""
         try:
             self._validate(of, path, new, old, _Correlation(new, old if ratchet else MISSING))
         except _Stopped:
-            self.stopped = True
+            if self.quick:
+                raise TakesLong from None
 
     def _validate(self, of: Validator, path: str, new: Any, old: Any, correlation: _Correlation) -> None:
         if new is None:

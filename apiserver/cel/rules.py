@@ -55,7 +55,7 @@ def _compile(rule: ValidationRule, declared: Declared) -> CompiledRule:
     try:
         program = environment.compile(rule.rule)
     except CompileError as error:
-        return CompiledRule(rule, error=f"compilation failed: {error}")
+        return CompiledRule(rule, error=error.detail)
     if program.type != BOOL:
         return CompiledRule(rule, error="cel expression must evaluate to a bool")
     uses_old = any(isinstance(node, Ident) and node.name == OLD_SELF for node in walk(program.tree))
@@ -67,7 +67,7 @@ def _compile(rule: ValidationRule, declared: Declared) -> CompiledRule:
     try:
         message = environment.compile(rule.messageExpression)
     except CompileError as error:
-        wrong = f"messageExpression compilation failed: {error}"
+        wrong = f"messageExpression {error.detail.removeprefix('program ')}"
     if message is not None and message.type != STRING:
         message, wrong = None, "messageExpression must evaluate to a string"
     message_cost = 0 if message is None else _cost(message, declared)

@@ -130,15 +130,35 @@ def _sets(arguments: Sequence[Any]) -> int:
     return size(arguments[0]) * size(arguments[1]) + 1
 
 
-def _sorting(arguments: Sequence[Any]) -> int:
-    return size(arguments[0]) ** 2 + LIST
+def _both_sets(arguments: Sequence[Any]) -> int:
+    return 2 * size(arguments[0]) * size(arguments[1]) + 1
+
+
+def _new_list(size: int, factor: float = 1.0) -> int:
+    return int(size * factor) + 1 + LIST
+
+
+def _compared(values: list[Any]) -> int:
+    """Each element with each."""
+    factor = 2 + TRAVERSAL if values and isinstance(values[0], str | bytes) else 2
+    return _new_list(len(values) ** 2, factor)
+
+
+def _slice(arguments: Sequence[Any]) -> int:
+    values, start, end = arguments
+    return _new_list(max(min(end, len(values)) - max(start, 0), 0))
+
+
+def _flatten(arguments: Sequence[Any]) -> int:
+    return _new_list(len(arguments[0]), max(arguments[1], 0) if len(arguments) > 1 else 1)
 
 
 _BY_FUNCTION: dict[str, CallCost] = {
     "check": _fixed(350_000),
     **dict.fromkeys(("fieldSelector", "labelSelector"), _selector),
     **dict.fromkeys(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf"), _every_element),
-    **dict.fromkeys(("url", "lowerAscii", "upperAscii", "substring", "trim", "jsonpatch.escapeKey"), _traversal),
+    **dict.fromkeys(("url", "lowerAscii", "upperAscii", "substring", "trim"), _traversal),
+    **dict.fromkeys(("strings.quote", "jsonpatch.escapeKey"), _traversal),
     **dict.fromkeys(("replace", "split", "ip.isCanonical"), _twice),
     "join": _join,
     **dict.fromkeys(("find", "findAll"), _regex),
@@ -154,9 +174,13 @@ _BY_FUNCTION: dict[str, CallCost] = {
     "contains": _contains,
     "matches": _regex,
     **dict.fromkeys(("startsWith", "endsWith"), _traversal),
-    **dict.fromkeys(("sets.contains", "sets.equivalent", "sets.intersects"), _sets),
-    **dict.fromkeys(("distinct", "sort", "@sortByAssociatedKeys"), _sorting),
-    **dict.fromkeys(("flatten", "reverse", "slice"), _every_element),
+    **dict.fromkeys(("sets.contains", "sets.intersects"), _sets),
+    "sets.equivalent": _both_sets,
+    **dict.fromkeys(("distinct", "sort", "@sortByAssociatedKeys"), lambda arguments: _compared(arguments[-1])),
+    "reverse": lambda arguments: _new_list(len(arguments[0])),
+    "lists.range": lambda arguments: _new_list(max(arguments[0], 0)),
+    "slice": _slice,
+    "flatten": _flatten,
     "format": _traversal,
 }
 _BY_OVERLOAD: dict[str, CallCost] = {"string_to_bytes": _traversal, "bytes_to_string": _traversal}

@@ -136,7 +136,7 @@ def _object(schema: JSONSchemaProps, name: str, whole: bool) -> Declared:
             selectable[identifier] = Field(declared.type, key)
         if key in schema.required and below.default is None:
             least_size += len(key) + declared.least_size + 4
-    converts = any(each.converts for each in fields.values())
+    converts = any(each.converts for each in fields.values()) or any(of.nullable for of in properties.values())
     return Declared(types.object_type(name, selectable), 0, least_size, None, fields, converts)
 
 
@@ -181,7 +181,8 @@ def cardinality(declared: Declared) -> int:
 
 
 def to_value(value: Any, declared: Declared) -> Any:
-    """A value of JSON as rules see it: times, durations and bytes for texts that stand for them."""
+    """A value of JSON as rules see it: times, durations and bytes for texts that stand for them, and no fields that
+    are null."""
     if not declared.converts or value is None:
         return value
     if isinstance(value, list):
@@ -191,7 +192,11 @@ def to_value(value: Any, declared: Declared) -> Any:
             element = declared.element
             return {key: to_value(entry, element) for key, entry in value.items()}
         fields = declared.fields
-        return {key: to_value(entry, fields[key]) if key in fields else entry for key, entry in value.items()}
+        return {
+            key: to_value(entry, fields[key]) if key in fields else entry
+            for key, entry in value.items()
+            if entry is not None
+        }
     if declared.type.kind == "double":
         return float(value) if type(value) is int else value
     return _parsed(value, declared.type) if isinstance(value, str) else value

@@ -72,7 +72,9 @@ class Cleanup:
         subscription = cache.watch(endpoint.prefix, "", cache.revision)
         try:
             for entry in cache.list(endpoint.prefix):
-                write = Write(self._api, endpoint, self._definitions.user, WriteOptions(), entry.namespace, [])
+                # No webhook or policy keeps them, as in Kubernetes: the kind is going.
+                user = self._definitions.user
+                write = Write(self._api, endpoint, user, WriteOptions(), entry.namespace, [], alone=True)
                 with contextlib.suppress(NotFound):
                     await delete_object(write, entry.name, DeleteOptions())
             while cache.count(endpoint.prefix):

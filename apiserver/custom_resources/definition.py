@@ -91,6 +91,10 @@ class Version:
 
         return validator(self.schema)
 
+    @property
+    def rules_compiled(self) -> bool:
+        return "rules" in self.__dict__
+
     @cached_property
     def has_embedded(self) -> bool:
         return any(map(_embeds, subschemas(self.schema)))

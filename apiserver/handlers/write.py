@@ -51,8 +51,8 @@ class Write:
     applied: dict[str, Any] | None = None
     """For server-side apply and for a Scale: an object whose managedFields stand."""
     alone: bool = False
-    """Whether the server writes it as it starts: the object's companions (`Strategy.companions`) are left to later,
-    and no webhook is asked, which would have to be there before the server is."""
+    """Whether the server writes it by itself, as when it starts: the object's companions (`Strategy.companions`) are
+    left to later, and no webhook or policy is asked, which would have to be there before the server is."""
     nameless: bool = False
     """Whether it is one of many: the client deletes a collection and names no object."""
     audit_annotations: dict[str, str] = field(default_factory=dict)

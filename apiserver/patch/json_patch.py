@@ -35,11 +35,15 @@ class CannotApply(Invalid):
         self.why = why
 
 
+class TestFailed(CannotApply):
+    """A `test` operation found another value: the rest of the patch is not meant."""
+
+
 def apply(document: Any, operations: list[Any]) -> Any:
     """The document after all operations.
 
-    Raises CannotApply when one of them does not apply, and RequestEntityTooLarge for more than
-    MAX_OPERATIONS.  Values given as operations are copied; the document is used up.
+    Raises CannotApply when one of them does not apply (TestFailed, a test that fails), and RequestEntityTooLarge for
+    more than MAX_OPERATIONS.  Values given as operations are copied; the document is used up.
     """
     if len(operations) > MAX_OPERATIONS:
         raise RequestEntityTooLarge(
@@ -52,6 +56,8 @@ def apply(document: Any, operations: list[Any]) -> Any:
             raise CannotApply(f"json: cannot unmarshal {kind_of(operation)} into Go value of type jsonpatch.Operation")
         try:
             target.apply(operation)
+        except _TestRefused as refusal:
+            raise TestFailed(str(refusal)) from None
         except _Refused as refusal:
             raise CannotApply(str(refusal)) from None
     return target.document
@@ -59,6 +65,10 @@ def apply(document: Any, operations: list[Any]) -> Any:
 
 class _Refused(Exception):
     """Worded as by the library that Kubernetes uses: users see it when a webhook's patch does not fit."""
+
+
+class _TestRefused(_Refused):
+    """A `test` found another value."""
 
 
 class _Target:
@@ -109,7 +119,7 @@ class _Target:
                     parent, key = self.parent(path, f"test operation does not apply: is missing path: {path}")
                     found = _within(f"error in test for path: '{path}'", _get, parent, key)
                 if not equal(found, value):
-                    raise _Refused(f"testing value {path} failed: test failed")
+                    raise _TestRefused(f"testing value {path} failed: test failed")
             case unknown:
                 raise _Refused(f"Unexpected kind: {unknown}")
 

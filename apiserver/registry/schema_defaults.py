@@ -21,7 +21,7 @@ def _rule_errors(schema: JSONSchemaProps, where: str, embedded: bool) -> list[Fi
     from apiserver.cel.rule_evaluation import Evaluation, validator
 
     rules = validator(schema, embedded)
-    evaluation = Evaluation(_BUDGET)
+    evaluation = Evaluation.begun(_BUDGET)
     if rules is not None:
         evaluation.run(rules, where, schema.default, schema.default, ratchet=False)
     return [error for error in evaluation.errors if "rule compile error" not in error.detail]

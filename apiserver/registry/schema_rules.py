@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.apiextensions_v1 import JSONSchemaProps, ValidationRule
 from api.errors import FieldError, forbidden, invalid_value
+from apiserver.patience import TakesLong, may_take_long
 from apiserver.registry.structural_schemas import subschemas
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _MOST_FOR_RULE = 10_000_000
 _MOST_FOR_SCHEMA = 100_000_000
+_QUICK_LENGTH = 20_000
+"""Of rules that are compiled at once: some 50 ms of work."""
 _MOST_NAMED = 4
 """Of the rules that make a schema too expensive."""
 _LARGEST = 2**64 - 1
@@ -58,10 +61,22 @@ def has_rules(schema: JSONSchemaProps) -> bool:
     return bool(schema.x_kubernetes_validations) or any(map(has_rules, subschemas(schema)))
 
 
+def begin_to_compile(schema: JSONSchemaProps) -> None:
+    """Raises TakesLong when the rules are long and there is no time for them."""
+    if not may_take_long() and _length(schema) > _QUICK_LENGTH:
+        raise TakesLong
+
+
+def _length(schema: JSONSchemaProps) -> int:
+    own = sum(len(rule.rule) + len(rule.messageExpression) for rule in schema.x_kubernetes_validations)
+    return own + sum(map(_length, subschemas(schema)))
+
+
 def validate_rules(schema: JSONSchemaProps, path: str, broken: Sequence[str]) -> Iterator[FieldError]:
     """`broken` are the paths of what is wrong with the schema already: rules around them are left alone."""
     if not has_rules(schema):
         return
+    begin_to_compile(schema)
     from apiserver.cel.rules import declare_self
 
     total = _Total()

@@ -87,6 +87,7 @@ def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component
         *("--service-cluster-ip-range", settings.service_range),
         *("--authorization-mode", "Node,RBAC"),
         *("--enable-admission-plugins", "NodeRestriction"),
+        "--check-policy-types",
     ]
     if settings.token_auth_file:
         arguments += ["--token-auth-file", settings.token_auth_file]

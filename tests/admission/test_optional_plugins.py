@@ -216,9 +216,9 @@ def test_events_come_at_a_rate() -> None:
                                    "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1"})  # fmt: skip
 
 
-def test_webhooks_can_be_turned_off_too() -> None:
-    cache = SimpleNamespace(count=lambda prefix: 1)
-    disabled = frozenset({"MutatingAdmissionWebhook"})
+def test_webhooks_and_policies_can_be_turned_off_too() -> None:
+    cache = SimpleNamespace(count=lambda prefix: "webhook" in prefix)
+    disabled = frozenset({"MutatingAdmissionWebhook", "ValidatingAdmissionPolicy"})
     dynamic = DynamicAdmission(cast(Any, SimpleNamespace(cache=cache, disabled=disabled)))
     assert not dynamic.mutates
     assert dynamic.validates

@@ -76,4 +76,4 @@ def test_one_that_costs_too_much(
     configurations.validating(configurations.hook(matchConditions=conditions(slow)))
     answer = create(admin, namespace)
     assert answer.status_code == 403
-    assert "running out of cost budget" in answer.json()["message"]
+    assert "actual cost limit exceeded" in answer.json()["message"]

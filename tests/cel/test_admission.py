@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from apiserver.authorization.authorizer import AlwaysAllow, AlwaysDeny
-from apiserver.cel.admission import match_conditions
+from apiserver.cel.admission import admission_environment
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.libraries.authorizer import Requester, ResourceCheck
 from apiserver.cel.libraries.mutation import misnamed
@@ -25,7 +25,7 @@ REQUEST = {"operation": "CREATE", "resource": {"group": "", "resource": "pods"},
 def test_match_conditions_see_the_request_and_its_objects() -> None:
     program = match_condition("object.metadata.name == 'a' && request.operation == 'CREATE' && oldObject == null")
     assert program.evaluate({"object": POD, "oldObject": None, "request": REQUEST}, 1_000_000)[0] is True
-    assert match_conditions().compile("request.userInfo.username == 'ann'")
+    assert admission_environment().compile("request.userInfo.username == 'ann'")
 
 
 @pytest.mark.parametrize(

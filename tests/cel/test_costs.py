@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from api.apiextensions_v1 import JSONSchemaProps
+from apiserver.cel.admission import admission_environment
+from apiserver.cel.cost_estimate import estimate_cost
 from apiserver.cel.environment import Environment
 from apiserver.cel.errors import BudgetExceeded, CompileError, EvaluationError, Interrupted
 from apiserver.cel.rules import compile_rules, declare_self
@@ -91,6 +93,78 @@ _EACH_IS_ONE = {"type": "object", "properties": {"y": NUMBER}, "required": ["y"]
 )
 def test_estimates_are_those_of_kubernetes(schema: dict[str, Any], rule: str, expected: int) -> None:
     assert estimate(schema, rule) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "least", "most"),
+    [
+        ("[1, 2, 3, 4, 5].sum()", 15, 15),
+        ("[1, 2, 3, 4, 5].indexOf(3)", 15, 15),
+        ("[duration('1s'), duration('2s')].isSorted()", 14, 14),
+        ("'01234567890123456789012345678901234567890123456789'.indexOf('123')", 5, 5),
+        ("url('https:://kubernetes.io/').getScheme()", 4, 4),
+        ("ip('192.168.0.1').family()", 3, 3),
+        ("ip.isCanonical('2001:db8:3333:4444:5555:6666:7777:8888')", 8, 8),
+        ("cidr('192.168.0.0/16').containsCIDR(cidr('192.0.0.0/30'))", 7, 11),
+        ("cidr('192.168.0.0/16').containsIP('192.169.0.1')", 5, 8),
+        ("'ABCDEFGHIJ abcdefghij'.lowerAscii() == 'abcdefghij ABCDEFGHIJ'.lowerAscii()", 7, 9),
+        ("'abc 123 def 123'.replace('123', '456')", 3, 3),
+        ("'abc 123 def 123'.split(' ')", 3, 3),
+        ("'abc 123 def 123'.substring(5)", 2, 2),
+        ("'abc 123 def 123'.find('123')", 2, 2),
+        ("authorizer.path('/healthz').check('get').allowed()", 350003, 350003),
+        ("authorizer.group('apps').resource('d').namespace('t').check('create').reason()", 350005, 350005),
+        ("quantity('200M').compareTo(quantity('0.2G')) > 0", 4, 4),
+        ("quantity('50k').add(20).sub(quantity('100k')).asInteger() > 0", 6, 6),
+        ("sets.contains([], [])", 21, 21),
+        ("sets.contains([1, 2, 3, 4], [2, 3])", 29, 29),
+        ("!sets.contains([1], [1, 2])", 24, 24),
+        ("sets.equivalent([1, 2, 3], [3, 2, 1])", 39, 39),
+        ("sets.intersects([1], [1])", 22, 22),
+        ("[1, 2].distinct()", 29, 29),
+        ("strings.quote('ABCDEFGHIJ abcdefghij') == strings.quote('ABCDEFGHIJ abcdefghij')", 7, 11),
+        ("semver('1234.56789012345.67890123456789')", 4, 4),
+        ("url('https:://kubernetes.io/') == url('https:://kubernetes.io/')", 7, 9),
+        ("url('https:://kubernetes.io/') == url('http://x.b')", 5, 5),
+        ("quantity('50k').add(quantity('20')) == quantity('50.02k')", 5, 5),
+        ("format.named('dns1123Label').value().validate('my-name')", 34, 34),
+        ("format.named('dns1123Label').value() == format.named('dns1123Label').value()", 5, 11),
+        ("authorizer.group('').resource('pods').fieldSelector('spec.nodeName=' + 'x')", 417, 417),
+        ("{'a': 1, 'b': 2}.all(k, v, v > 0)", 37, 41),
+        ("{'a': 1, 'b': 2}.existsOne(k, v, v > 0)", 38, 40),
+        ("{'a': 1, 'b': 2}.transformMap(k, v, v < 5, v + 1)", 67, 75),
+        ("{'a': 1, 'b': 2}.transformMapEntry(k, v, v < 5, {k: v + 1})", 67, 135),
+        ("[1, 2].exists(i, v, v > 0)", 19, 23),
+        ("[1, 2].transformList(i, v, v < 5, v + 1)", 27, 53),
+        ("['a', 'b'].sort()", 30, 30),
+        ("lists.range(10).reverse()", 42, 42),
+        ("[1, 2, 3].slice(1, 3)", 23, 23),
+        ("[[1], [2]].flatten()", 43, 43),
+    ],
+)
+def test_estimates_of_calls_are_those_of_kubernetes(expression: str, least: int, most: int) -> None:
+    tree = admission_environment().compile(expression).tree
+    assert estimate_cost(tree, lambda path: None) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("sets.contains(x, x)", 12),
+        ("x.all(i, v, v > 0)", 17),
+        ("x.exists(i, v, v > 3)", 20),
+        ("x.transformList(i, v, v + 1)", 44),
+        ("sets.equivalent(x, x)", 21),
+        ("x.distinct()", 30),
+        ("x.sort()", 30),
+        ("x.reverse()", 15),
+        ("x.slice(0, 2)", 14),
+        ("lists.range(x[0])", 14),
+        ("[x, x].flatten()", 25),
+    ],
+)
+def test_charges_of_calls(expression: str, expected: int) -> None:
+    assert Environment({"x": list_of(INT)}).compile(expression).evaluate({"x": [1, 2, 3]}, 1000)[1] == expected
 
 
 def whole(**properties: dict[str, Any]) -> dict[str, Any]:

@@ -95,6 +95,7 @@ HOLD = {
         "[duration('1s'), duration('2s')].isSorted()",
         "[1, 2, 3].sum() == 6 && [1.5, 2.5].sum() == 4.0 && [1u].sum() == 1u",
         "[duration('1m')].sum() == duration('60s')",
+        "dyn([]).sum() == 0 && dyn([1.0, 2.0]).sum() == 3.0",
         "[3, 1].min() == 1 && [3, 1].max() == 3 && ['b', 'a'].min() == 'a'",
         "[1, 2, 2].indexOf(2) == 1 && [1, 2, 2].lastIndexOf(2) == 2 && [1].indexOf(3) == -1",
         "[[1], [2, 3]].flatten() == [1, 2, 3] && [[[1]], [[2]]].flatten(2) == [1, 2] && [[[1]]].flatten() == [[1]]",
@@ -161,7 +162,7 @@ HOLD = {
         "semver('1.2.3').compareTo(semver('1.2.3')) == 0 && semver('v01.2', true) == semver('1.2.0')",
     ],
     "times": [
-        "duration('1h') == duration('60m') && duration('1.5s').getMilliseconds() == 500",
+        "duration('1h') == duration('60m') && duration('1.5s').getMilliseconds() == 1500",
         "duration('90m').getHours() == 1",
         "duration('90m').getMinutes() == 90 && duration('1m').getSeconds() == 60 && duration('-1s') < duration('0s')",
         "timestamp('2024-02-28T23:00:00Z') + duration('2h') == timestamp('2024-02-29T01:00:00Z')",

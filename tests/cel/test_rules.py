@@ -246,6 +246,14 @@ def test_all_rules_together_have_a_limit() -> None:
     [
         ({**INTEGER, **rules("self")}, "cel expression must evaluate to a bool"),
         ({**INTEGER, **rules("self.a > 1")}, "compilation failed: ERROR: <input>:1:5: type 'int' does not support"),
+        (
+            {**INTEGER, **rules("'a'.find(')') == ''")},
+            "program instantiation failed: error parsing regexp: unexpected ):",
+        ),
+        (
+            {**INTEGER, **rules("true", messageExpression="'a'.find(')')")},
+            "messageExpression instantiation failed: error parsing regexp: unexpected ):",
+        ),
         ({**INTEGER, **rules("true", messageExpression="1")}, "messageExpression must evaluate to a string"),
         ({**INTEGER, **rules("true", optionalOldSelf=True)}, "may not be set if oldSelf is not used in rule"),
         (

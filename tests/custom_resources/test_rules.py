@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from api.apiextensions_v1 import JSONSchemaProps
 from apiserver.patience import TakesLong, done, may_take_long
+from apiserver.registry.schema_rules import begin_to_compile
 from tests.custom_resources.conftest import MERGE, Custom, version
 
 
@@ -67,11 +69,21 @@ def test_others_are_served_while_rules_take_long(custom: Custom) -> None:
         waits = []
         while not answer.done():
             asked = time.monotonic()
-            assert custom.client.get("/readyz").status_code == 200
+            assert custom.client.get(custom.path()).status_code == 200
             waits.append(time.monotonic() - asked)
         took = time.monotonic() - began
     assert answer.result().status_code == 201, answer.result().text
     assert max(waits) < took / 2, f"{max(waits)} of {took}"
+
+
+def test_long_rules_are_compiled_while_others_are_served(custom: Custom) -> None:
+    rules = [{"rule": f"self.size < 100 || [{','.join(['1'] * 4000)}].size() > {index}"} for index in range(4)]
+    custom.define(with_rules({"size": {"type": "integer"}}, *rules))
+    custom.create("a", spec={"size": 200})
+    assert custom.get("a")["spec"] == {"size": 200}
+    long = {"type": "object", "x-kubernetes-validations": [{"rule": "'" + "x" * 30_000 + "' == ''"}]}
+    with pytest.raises(TakesLong):
+        begin_to_compile(JSONSchemaProps.from_dict(long))
 
 
 def test_what_takes_long_is_done_again_in_a_thread() -> None:

@@ -10,10 +10,7 @@ from types import ModuleType
 
 GROUPS = ("machinery", "kinds", "extend")
 
-UNSERVED: dict[str, str] = {
-    "extend/admission-mutating-policy": "admission policies are not enforced yet",
-    "extend/admission-validating-policy": "admission policies are not enforced yet",
-}
+UNSERVED: dict[str, str] = {}
 """Conversations, by how their names begin, about what the server does not do yet, and would wait for."""
 
 BEHIND: dict[str, int] = {

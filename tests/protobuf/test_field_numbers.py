@@ -18,6 +18,8 @@ ANSWERS_ONLY = {
     meta_v1.GroupVersionForDiscovery, meta_v1.ServerAddressByClientCIDR, meta_v1.ShardInfo,
 }  # fmt: skip
 """Types that no request has."""
+SPOKEN_AS_JSON = {"admission_v1", "apidiscovery_v2"}
+"""Groups of which no request has a type: what webhooks are asked, and how other servers describe themselves."""
 
 UNNUMBERED = {
     "ListMeta.shardInfo", "PodSpec.schedulingGroup", "PodStatus.nodeAllocatableResourceClaimStatuses",
@@ -37,7 +39,13 @@ RENAMED = {
 
 
 def numbered() -> list[type[Model]]:
-    return [model for model in models() if model not in ANSWERS_ONLY and model.__name__ not in UNNUMBERED_TYPES]
+    return [
+        model
+        for model in models()
+        if model not in ANSWERS_ONLY
+        and model.__name__ not in UNNUMBERED_TYPES
+        and group_version(model) not in SPOKEN_AS_JSON
+    ]
 
 
 def flat(numbers: Mapping[int, str | Inlined]) -> list[str]:

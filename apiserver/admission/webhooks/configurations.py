@@ -45,7 +45,7 @@ class Hook:
             return None
         from apiserver.admission.match_conditions import MatchConditions
 
-        return MatchConditions(self.webhook.matchConditions)
+        return MatchConditions(self.webhook.matchConditions, fails_open=self.fails_open)
 
     @property
     def fails_open(self) -> bool:

@@ -50,10 +50,6 @@ class Changes:
         self._to_ask: set[str] = set()  # who is to hear of some
         self._left: Any = None  # the object as the webhooks left it
 
-    @property
-    def again_needed(self) -> bool:
-        return self.made
-
     async def make(self) -> None:
         """Raises StatusError when a webhook refuses the write."""
         await self._ask_all(0)
@@ -115,11 +111,6 @@ class Changes:
             raise internal_error(error.why) from None
         except RequestEntityTooLarge as error:
             raise internal_error(error.message) from None
-        if not isinstance(changed, dict) or not isinstance(changed.get("metadata", {}), dict):
-            raise internal_error("json: cannot unmarshal array into Go value of type map[string]interface {}")
-        limit = self._attributes.api.max_request_bytes
-        if len(orjson.dumps(changed)) > limit:
-            raise RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
         return await self._attributes.replace_shown(changed, shown.kind)
 
 

@@ -26,8 +26,10 @@ def _is_sorted(values: list[Any]) -> bool:
 
 def _sum(zero: Any) -> Callable[[list[Any]], Any]:
     def total(values: list[Any]) -> Any:
-        result = zero
-        for value in values:
+        if not values:
+            return zero
+        result = values[0]
+        for value in values[1:]:
             result = add(result, value)
         return result
 

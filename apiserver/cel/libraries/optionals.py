@@ -26,15 +26,9 @@ def _value(optional: Optional) -> Any:
     return optional.value
 
 
-def _or_value(optional: Any, otherwise: Any) -> Any:
-    if not isinstance(optional, Optional):
-        raise no_such_overload("orValue")
-    return optional.value if optional.present else otherwise
-
-
 def _unwrap(values: list[Any]) -> list[Any]:
     if not all(isinstance(value, Optional) for value in values):
-        raise EvaluationError("no such overload")
+        raise no_such_overload()
     return [value.value for value in values if value.present]
 
 
@@ -48,9 +42,9 @@ OPTIONALS.add("hasValue", "optional_type(V).() -> bool", call=lambda optional: o
 OPTIONALS.add(
     "or",
     "optional_type(V).(optional_type(V)) -> optional_type(V)",
-    call=lambda one, other: one if one.present else other,
+    call=NotImplemented,
 )
-OPTIONALS.add("orValue", "optional_type(V).(V) -> V", call=_or_value)
+OPTIONALS.add("orValue", "optional_type(V).(V) -> V", call=NotImplemented)
 OPTIONALS.add("optional.unwrap", "(list(optional_type(V))) -> list(V)", call=_unwrap)
 OPTIONALS.add("unwrapOpt", "list(optional_type(V)).() -> list(V)", call=_unwrap)
 OPTIONALS.add("first", "list(V).() -> optional_type(V)", call=lambda values: optional_index(values, 0))

@@ -40,14 +40,9 @@ def _part(part: Callable[[datetime], int]) -> Callable[..., int]:
     return of
 
 
-def _truncated(units: int, of: int | None = None) -> Callable[[Duration], int]:
-    """Whole units of nanoseconds, as a remainder of larger ones where `of` says how many make one."""
-
-    def part(value: Duration) -> int:
-        count = abs(value.nanoseconds) // units
-        return (count if of is None else count % of) * (-1 if value.nanoseconds < 0 else 1)
-
-    return part
+def _truncated(units: int) -> Callable[[Duration], int]:
+    """Whole units of so many nanoseconds."""
+    return lambda value: abs(value.nanoseconds) // units * (-1 if value.nanoseconds < 0 else 1)
 
 
 TIME = Library()
@@ -67,4 +62,4 @@ for _name, _of in {
 TIME.add("getHours", "duration.() -> int", call=_truncated(3_600_000_000_000))
 TIME.add("getMinutes", "duration.() -> int", call=_truncated(60_000_000_000))
 TIME.add("getSeconds", "duration.() -> int", call=_truncated(1_000_000_000))
-TIME.add("getMilliseconds", "duration.() -> int", call=_truncated(1_000_000, 1000))
+TIME.add("getMilliseconds", "duration.() -> int", call=_truncated(1_000_000))
