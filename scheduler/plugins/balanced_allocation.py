@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from statistics import pstdev
 
 from scheduler.framework import SKIP, CycleState, Status
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
-from scheduler.resource_scores import use
 from scheduler.resources import CPU, MEMORY
 
 _DEFAULT = (CPU, MEMORY)
@@ -42,6 +41,8 @@ class BalancedAllocation:
         return scores
 
     def _score(self, pod: PodInfo, node: NodeInfo) -> int:
+        from scheduler.resource_scores import use  # only profiles that say so look at other resources
+
         before, after = [], []
         for name in self._resources:
             used, capacity = use(name, pod, node, exact=True)
@@ -53,4 +54,7 @@ class BalancedAllocation:
 
 def evenness(shares: Sequence[float]) -> int:
     """100 when all are equal, less by the standard deviation."""
-    return int((1 - pstdev(shares)) * 100) if len(shares) > 1 else 100
+    if len(shares) < 2:
+        return 100
+    mean = sum(shares) / len(shares)
+    return int((1 - math.sqrt(sum((share - mean) ** 2 for share in shares) / len(shares))) * 100)

@@ -6,14 +6,17 @@ https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from api.quantity import milli, whole
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.framework import CycleState, Status, unresolvable, unschedulable
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
-from scheduler.resource_scores import Strategy
 from scheduler.resources import CPU
+
+if TYPE_CHECKING:
+    from scheduler.resource_scores import Strategy
 
 
 class NodeResourcesFit:
