@@ -89,7 +89,9 @@ class Algorithm:
             return Choice(feasible[0].name, evaluated, 1)
         verdicts = self._verdicts.of(framework, state, pod).score
         local = [verdicts[node.name] for node in feasible]
+        since = framework.now()
         scores = framework.run_scores(state, pod, feasible, local)
+        framework.took("Score", since)
         if wishes:
             scores = [score + wishes.get(node.name, 0) for score, node in zip(scores, feasible, strict=True)]
         best = max(scores)
@@ -104,7 +106,9 @@ class Algorithm:
     ) -> tuple[list[NodeInfo], dict[str, Status]]:
         cache = self._cache
         everything = cache.ordered
+        since = framework.now()
         names, narrowed_by, refusal = framework.run_pre_filter(state, pod)
+        framework.took("PreFilter", since, refusal)
         if refusal is not None:
             raise Unfit(len(everything), {node.name: refusal for node in everything}, pre_filter=refusal.message)
         nominated = pod.nominated_node or self._nominations.node_of(pod.uid)
@@ -132,6 +136,14 @@ class Algorithm:
         self, framework: Framework, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], start: int, wanted: int
     ) -> tuple[list[NodeInfo], dict[str, Status]]:
         """Filter, beginning at `start` and going round, until `wanted` nodes passed."""
+        since = framework.now()
+        feasible, statuses = self._passing(framework, state, pod, nodes, start, wanted)
+        framework.took("Filter", since, None if feasible else next(iter(statuses.values()), None))
+        return feasible, statuses
+
+    def _passing(
+        self, framework: Framework, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], start: int, wanted: int
+    ) -> tuple[list[NodeInfo], dict[str, Status]]:
         verdict = self._verdicts.of(framework, state, pod).status
         checks = framework.filters(state, node_local=False)
         feasible: list[NodeInfo] = []

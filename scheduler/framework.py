@@ -210,6 +210,9 @@ class HintingPlugin(Protocol):
         ...
 
 
+Timed = Callable[[str, str, str, float], None]
+"""Extension point, the code of what came of it, schedulerName, seconds."""
+
 Binder = Callable[[PodInfo, str], Awaitable[Status | None]]
 """Writes the decision that a pod goes to a node of this name."""
 
@@ -256,6 +259,9 @@ class Framework:
     points: Mapping[str, Sequence[Weighted]] = field(default_factory=dict)
     percentage_of_nodes: int | None = None
     """How many nodes are scored, where the profile has its own say."""
+    timed: Timed | None = None
+    """Told how long each extension point took for a pod."""
+    now: Callable[[], float] = float
     _skip_filter: str = field(default="framework/skip-filter", init=False)
     _skip_score: str = field(default="framework/skip-score", init=False)
 
@@ -283,6 +289,12 @@ class Framework:
         self._pre_bind: list[tuple[str, PreBindPlugin]] = named("preBind")
         self._bind: list[tuple[str, BindPlugin]] = named("bind")
         self._post_bind: list[PostBindPlugin] = [plugin for _, plugin in named("postBind")]
+
+    def took(self, point: str, since: float, status: Status | None = None) -> None:
+        """An extension point is done with a pod that it began with at `since`, by `now`."""
+        if self.timed is not None:
+            code = "Success" if status is None else status.code.value
+            self.timed(point, code, self.scheduler_name, self.now() - since)
 
     def _at(self, point: str) -> list[Weighted]:
         return [w for w in self.points.get(point, self.plugins) if isinstance(w.plugin, POINTS[point])]
@@ -401,21 +413,35 @@ class Framework:
 
         Raises what the plugins raise.
         """
-        for name, permit in self._permit:
-            status = await permit.permit(state, pod, node_name)
+        for point, run in (("Permit", self._run_permit), ("PreBind", self._run_pre_bind)):
+            since = self.now()
+            status = await run(state, pod, node_name)
+            self.took(point, since, status)
             if status is not None:
-                return _signed(status, name)
-        for name, prepare in self._pre_bind:
-            status = await prepare.pre_bind(state, pod, node_name)
-            if status is not None and not status.rejected:
-                return Status(status.code, (f'running PreBind plugin "{name}": {status.message}',), name)
-            if status is not None:
-                return _signed(status, name)
+                return status
+        since = self.now()
         status = await (bind(pod, node_name) if bind is not None else self._run_bind(state, pod, node_name))
+        self.took("Bind", since, status)
         if status is None:
             for listener in self._post_bind:
                 listener.post_bind(state, pod, node_name)
         return status
+
+    async def _run_permit(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        for name, plugin in self._permit:
+            status = await plugin.permit(state, pod, node_name)
+            if status is not None:
+                return _signed(status, name)
+        return None
+
+    async def _run_pre_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        for name, plugin in self._pre_bind:
+            status = await plugin.pre_bind(state, pod, node_name)
+            if status is not None and not status.rejected:
+                return Status(status.code, (f'running PreBind plugin "{name}": {status.message}',), name)
+            if status is not None:
+                return _signed(status, name)
+        return None
 
     async def _run_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
         for name, binder in self._bind:

@@ -27,6 +27,12 @@ class SchedulerMetrics:
         self._algorithm_seconds = registry.histogram(
             "scheduler_scheduling_algorithm_duration_seconds", "Seconds to choose a node."
         )
+        self._point_seconds = registry.histogram(
+            "scheduler_framework_extension_point_duration_seconds",
+            "Seconds of an extension point for a pod, all its plugins together.",
+            ("extension_point", "status", "profile"),
+            (0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.0128, 0.0256, 0.0512, 0.1024, 0.2048),
+        )
         self._tries = registry.histogram(
             "scheduler_pod_scheduling_attempts", "Attempts until a pod was scheduled.", (), (1, 2, 4, 8, 16)
         )
@@ -74,6 +80,9 @@ class SchedulerMetrics:
     def entered(self, place: str, event: str) -> None:
         """A pod came to a place of the queue because of an event."""
         self._incoming.inc(place, event)
+
+    def extension_point(self, point: str, status: str, profile: str, seconds: float) -> None:
+        self._point_seconds.observe(seconds, point, status, profile)
 
     def algorithm(self, seconds: float) -> None:
         self._algorithm_seconds.observe(seconds)

@@ -91,7 +91,7 @@ class SchedulingQueue:
     def turned_down(self) -> Counter[tuple[str, str]]:
         """How many waiting pods each plugin objected to, by plugin and schedulerName."""
         return Counter(
-            (plugin, queued.info.pod.spec.schedulerName)
+            (plugin, self._framework_of(queued.info).scheduler_name)
             for queued in self._unschedulable.values()
             for plugin in queued.turned_down_by
         )

@@ -94,7 +94,9 @@ class Scheduler:
         if self._queue.get(pod.uid) is not queued:
             return  # gone, or bound by someone else, while others were asked
         self._cache.assume(pod, choice.node_name)
+        since = framework.now()
         refusal = framework.run_reserve(state, pod, choice.node_name)
+        framework.took("Reserve", since, refusal)
         if refusal is not None:
             self._cache.forget(pod)
             self._after_refusal(queued, refusal)
@@ -153,7 +155,9 @@ class Scheduler:
 
     async def _make_room(self, framework: Framework, state: CycleState, queued: QueuedPod, problem: Unfit) -> None:
         try:
+            since = framework.now()
             result = await framework.run_post_filter(state, queued.info, problem.statuses)
+            framework.took("PostFilter", since, result.status)
         except Exception as error:
             log.exception("making room for %s", queued.info.key)
             result = PostFilterResult(Status(Code.ERROR, (str(error) or type(error).__name__,)))

@@ -128,6 +128,8 @@ class Server:
             extenders=extenders(configuration),
         )
         self._profiles.update(profiles(configuration, self._handle, options.plugin))
+        for framework in self._profiles.values():
+            framework.timed, framework.now = metrics.extension_point, clock.monotonic
         percentage = configuration.percentageOfNodesToScore if configuration else None
         algorithm = Algorithm(cache, self._handle.nominations, percentage_of_nodes=percentage or 0)
         self._scheduler = Scheduler(self._handle, self._queue, algorithm)

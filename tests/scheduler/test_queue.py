@@ -167,5 +167,5 @@ async def test_metrics_say_why_pods_come_to_the_queue_and_wait() -> None:
     text = world.registry.render()
     assert 'scheduler_queue_incoming_pods_total{queue="active",event="PodAdd"} 1' in text
     assert 'scheduler_queue_incoming_pods_total{queue="unschedulable",event="ScheduleAttemptFailure"} 1' in text
-    assert 'scheduler_unschedulable_pods{plugin="NodeResourcesFit"' in text
+    assert 'scheduler_unschedulable_pods{plugin="NodeResourcesFit",profile="default-scheduler"} 1' in text
     assert 'scheduler_cache_size{type="nodes"} 1' in text

@@ -134,6 +134,8 @@ class World:
             self.profiles = {"default-scheduler": Framework(plugins)}
         else:
             self.profiles = build(configuration, self.handle, own or {})
+        for framework in self.profiles.values():
+            framework.timed, framework.now = metrics.extension_point, self.clock.monotonic
         self.framework = next(iter(self.profiles.values()))
         percentage = configuration.percentageOfNodesToScore or 0
         self.algorithm = Algorithm(
