@@ -87,9 +87,8 @@ class Algorithm:
             raise Unfit(len(self._cache.ordered), statuses)
         if len(feasible) == 1:
             return Choice(feasible[0].name, evaluated, 1)
-        verdicts = self._verdicts.of(framework, state, pod).score
-        local = [verdicts[node.name] for node in feasible]
         since = framework.now()
+        local = self._verdicts.scores(framework, state, pod, feasible)
         scores = framework.run_scores(state, pod, feasible, local)
         framework.took("Score", since)
         if wishes:

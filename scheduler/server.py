@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # read only where there is a file
     from scheduler.configuration import Configuration
     from scheduler.extender import Extender
 
+_PATIENCE = 10.0
+"""Seconds until a watch that was opened on demand has to know what there is."""
 _UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 
 
@@ -77,16 +79,31 @@ class Watches:
             await informer.synced()
 
     def on_demand(self, open: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-        """Open watches at the first call; each call returns when they know what there is."""
-        opened = False
+        """Open watches at the first call; each call returns when they know what there is.
+
+        It raises TimeoutError after a while: pods that do not need it shall not wait for ever, should it be forbidden.
+        """
+        informers: list[Informer[Any]] = []
 
         async def synced() -> None:
-            nonlocal opened
-            if not opened:
-                opened = True
+            if not informers:
+                before = len(self._informers)
                 open()
-            if not self.have_synced():
-                await self.synced()
+                informers.extend(self._informers[before:])
+            missing = [informer for informer in informers if not informer.has_synced]
+            if not missing:
+                return
+            waiting = [asyncio.ensure_future(informer.synced()) for informer in missing]
+            too_late = asyncio.ensure_future(self._component.clock.sleep(_PATIENCE))
+            too_late.add_done_callback(lambda _: [task.cancel() for task in waiting])
+            try:
+                await asyncio.wait(waiting)
+            finally:
+                for task in (*waiting, too_late):
+                    task.cancel()
+            unknown = sorted(informer.model.__name__ for informer in missing if not informer.has_synced)
+            if unknown:
+                raise TimeoutError(f"{', '.join(unknown)} could not be listed yet")
 
         return synced
 

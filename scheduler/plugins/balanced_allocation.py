@@ -32,9 +32,12 @@ class BalancedAllocation:
         scores = []
         for node in nodes:
             if (all_cpu := node.alloc_cpu) and (all_memory := node.alloc_memory):
-                apart = min(node.cpu / all_cpu, 1.0) - min(node.memory / all_memory, 1.0)
+                # Spelled out without calls: this runs for every node when a new kind of pod comes.
+                share, other = node.cpu / all_cpu, node.memory / all_memory
+                apart = (1.0 if share > 1 else share) - (1.0 if other > 1 else other)
                 before = int(100 - 50 * (apart if apart >= 0 else -apart))
-                apart = min((node.cpu + cpu) / all_cpu, 1.0) - min((node.memory + memory) / all_memory, 1.0)
+                share, other = (node.cpu + cpu) / all_cpu, (node.memory + memory) / all_memory
+                apart = (1.0 if share > 1 else share) - (1.0 if other > 1 else other)
                 scores.append(50 + (50 + int(100 - 50 * (apart if apart >= 0 else -apart)) - before) // 2)
             else:
                 scores.append(75)
