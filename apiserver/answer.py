@@ -70,8 +70,10 @@ class Answer:
             parts = [await asyncio.to_thread(_gzipped, parts)]  # megabytes take long: others go on meanwhile
             length = len(parts[0])
             headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
-        headers += [(name.encode(), value.encode()) for name, value in self.headers.items()]
-        headers += [(b"warning", value.encode()) for value in warning_headers(request.warnings)]
+        if self.headers:
+            headers += [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        if request.warnings:
+            headers += [(b"warning", value.encode()) for value in warning_headers(request.warnings)]
         headers.append((b"content-length", b"%d" % length))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         if request.method == "HEAD":

@@ -9,11 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
+from api.scheme import everyday_resources
 from apiserver.request import RequestInfo
+
+if TYPE_CHECKING:
+    from apiserver.endpoint import API
 
 _MOMENT = 1.0
 """Seconds they are left for later."""
+_BREATH = 0.005
+"""Seconds between two kinds."""
 _RESOURCES = frozenset(
     {
         ("apiregistration.k8s.io", "apiservices"),
@@ -52,3 +59,10 @@ class Arrivals:
         if self.pending and wanted:
             self._wanted.set()
             await self._here.wait()
+
+
+async def load_everyday(api: API) -> None:
+    """Load the kinds that a cluster's components work with, behind their first requests and not during them."""
+    for resource in everyday_resources():
+        api.endpoints[resource.group, resource.group_version.version, resource.plural].load()
+        await asyncio.sleep(_BREATH)  # a request takes several turns of the loop: not each behind another kind

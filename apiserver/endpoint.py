@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from apiserver.patch.request import PatchRequest, decode_document
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
 from apiserver.request import RequestInfo, User
+from apiserver.uuid4 import uuid4
 
 if TYPE_CHECKING:
     from apiserver.aggregation.aggregator import Aggregator
@@ -269,7 +269,7 @@ class API:
         return [plugin for plugin in self.admission if plugin.reserves]
 
     def new_uid(self) -> str:
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        return uuid4(self.random)
 
     def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
         key = group, version, plural

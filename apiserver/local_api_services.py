@@ -41,6 +41,12 @@ _PRIORITIES = {
 }
 
 
+def missing_services(cache: WatchCache, resources: Iterable[Resource]) -> list[APIService]:
+    """Those that are not there yet; where all exist, which is so from the second start on, nothing is loaded."""
+    versions = local_versions(resources)
+    return [local_api_service(name, versions[name]) for name in versions if cache.get(_SERVICES + name) is None]
+
+
 def local_versions(resources: Iterable[Resource]) -> dict[str, GroupVersion]:
     """What this server serves itself and says so, by the names of the APIServices."""
     versions = dict.fromkeys(resource.group_version for resource in resources)

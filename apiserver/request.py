@@ -8,9 +8,9 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 from api.errors import BadRequest, RequestEntityTooLarge
+from apiserver.uuid4 import uuid4
 
 if TYPE_CHECKING:
     from apiserver.audit.record import Record
@@ -72,6 +72,10 @@ class RequestInfo:
         return self.name or self.selected
 
 
+_UNREAD = RequestInfo("", "")
+_NOBODY = User("")
+
+
 class Request:
     """One request on its way through the server.  `info`, `user` and `constraint` are set by the filters."""
 
@@ -80,8 +84,12 @@ class Request:
         self.receive = receive
         self.method: str = scope.get("method", "GET")
         self.path: str = scope["path"]
-        self.info = RequestInfo(self.path, self.method.lower())
-        self.user = User("")
+        self.info = _UNREAD
+        self.user = _NOBODY
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        """Names in lower case; of a repeated header the last counts."""
+        self.query = _query(scope["query_string"])
+        """Parameters of the query string; of a repeated one the first counts, as in Go."""
         self.constraint = ""
         """The verb of constrained impersonation that lets the requester act as `user`; empty for all others."""
         self.warnings: list[str] = []
@@ -94,35 +102,22 @@ class Request:
         self.delegated: Callable[[], None] | None = None
         """To be called when a watch is in another server's hands: from then on it is no work of this one."""
         self._body: bytes | None = None
+        self._audit_id = ""
 
-    @cached_property
+    @property
     def audit_id(self) -> str:
         """The client's own, or one that is drawn."""
-        return self.header("audit-id") or str(UUID(int=_random.getrandbits(128), version=4))
+        if not self._audit_id:
+            self._audit_id = self.header("audit-id") or uuid4(_random)
+        return self._audit_id
 
     @property
     def read_body(self) -> bytes | None:
         """The body as far as somebody has asked for it: all or nothing."""
         return self._body
 
-    @cached_property
-    def headers(self) -> dict[bytes, bytes]:
-        """Names in lower case; of a repeated header the last counts."""
-        return dict(self.scope["headers"])
-
     def header(self, name: str) -> str:
         return self.headers.get(name.encode(), b"").decode("latin-1")
-
-    @cached_property
-    def query(self) -> dict[str, str]:
-        """Parameters of the query string; of a repeated one the first counts, as in Go."""
-        text = self.scope["query_string"].decode("latin-1")
-        if not text:
-            return {}
-        found: dict[str, str] = {}
-        for key, value in parse_qsl(text, keep_blank_values=True):
-            found.setdefault(key, value)
-        return found
 
     @cached_property
     def query_list(self) -> dict[str, list[str]]:
@@ -162,3 +157,11 @@ def request_of(scope: Scope) -> Request:
     """The request the filters have attached to an ASGI scope."""
     request: Request = scope["nanokube.request"]
     return request
+
+
+def _query(encoded: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if encoded:
+        for key, value in parse_qsl(encoded.decode("latin-1"), keep_blank_values=True):
+            found.setdefault(key, value)
+    return found

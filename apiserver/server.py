@@ -20,11 +20,12 @@ import uvicorn
 from api.clock import SystemClock
 from api.core_v1 import Namespace
 from api.errors import AlreadyExists
-from api.scheme import RESOURCES, everyday_resources
+from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.configuration import load
 from apiserver.admission.table import plugins
 from apiserver.app import Application, AuditFilters, with_filters
+from apiserver.arrivals import load_everyday
 from apiserver.authentication.chain import authentication, noting_use, service_account_tokens
 from apiserver.authorization.modes import authorization
 from apiserver.authorization.rbac import RBAC
@@ -43,7 +44,7 @@ from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.health import health_of
-from apiserver.local_api_services import has_remote, local_api_service, local_versions
+from apiserver.local_api_services import has_remote, missing_services
 from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
@@ -62,8 +63,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("apiserver")
 SELF = User("system:apiserver", groups=("system:masters",))
-_BREATH = 0.005
-"""Seconds between the kinds that are loaded behind the first requests."""
 _QUIET = 2.0  # seconds before what nobody has asked for yet is loaded
 _DRAIN = 5  # seconds that requests get to finish in after SIGTERM
 
@@ -396,10 +395,8 @@ class Server:
     async def _finish_start(self, api: API) -> None:
         """What can wait until the server lets everybody do what they may, and a moment longer."""
         await self._has_roles.wait()
-        for resource in everyday_resources():
-            endpoint = api.endpoints[resource.group, resource.group_version.version, resource.plural]
-            endpoint.load()
-            await asyncio.sleep(_BREATH)  # a request takes several turns of the loop: not each behind another kind
+        if self.options.ready_fd is not None:  # a cluster's components wait for the server
+            await load_everyday(api)
         await api.arrivals.bring(lambda: self._create_later_objects(api))
 
     async def _create_later_objects(self, api: API) -> None:
@@ -411,7 +408,7 @@ class Server:
             await flow_control.ensure_built_in()
             await bring_in_step(api, SELF, self.options.service_networks)
             await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
-            await self._create_local_api_services(api)
+            await asyncio.gather(*(self._create_missing(api, obj) for obj in missing_services(api.cache, RESOURCES)))
             await self._front_proxy().publish(api.cache, self.clock)
             self._keep(self._front_proxy().keep_published(api.cache, self.clock))
         except (StoreError, PKIError) as error:
@@ -432,13 +429,6 @@ class Server:
             return
         self.metrics.gauges.append(aggregator.metrics)
         await aggregator.run()
-
-    async def _create_local_api_services(self, api: API) -> None:
-        """Where all exist, which is so from the second start on, nothing is loaded for them."""
-        services = api.endpoints["apiregistration.k8s.io", "v1", "apiservices"]
-        versions = local_versions(RESOURCES)
-        missing = [name for name in versions if api.cache.get(services.key("", name)) is None]
-        await asyncio.gather(*(self._create_missing(api, local_api_service(name, versions[name])) for name in missing))
 
     @staticmethod
     async def _create_missing(api: API, obj: Any) -> None:

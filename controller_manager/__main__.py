@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--pod-gc-quarantine", type=duration, default=40.0, help="for pods of missing nodes; default 40s"
     )
+    add_boolean(flags, "--enable-hostpath-provisioner", False, "make volumes of the class kubernetes.io/host-path")
+    flags.add_argument("--hostpath-provisioner-root", default="/tmp/hostpath_pv", help="the folder they are made in")
+    add_boolean(flags, "--disable-force-detach-on-timeout", False, "never take a volume from a node by force")
     return flags
 
 

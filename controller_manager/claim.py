@@ -38,11 +38,13 @@ async def claim(
     selector: LabelSelector | None,
     store: Store[M],
     adoptable: Callable[[M], bool] = lambda obj: True,
+    finalizer: str = "",
 ) -> list[M]:
     """The objects in `store` that `owner` controls, after adopting and releasing.
 
     `store` needs the index `OWNER` made by `by_controller`.  Adoption is refused to an owner that is being
-    deleted, which is asked of the server and not of the local copy.
+    deleted, which is asked of the server and not of the local copy.  What is adopted gets `finalizer`, if one is
+    given, and what is released loses it.
     """
     meta = cast(HasMetadata, owner).metadata
     mine = []
@@ -53,7 +55,7 @@ async def claim(
         if matches(selector, its.labels):
             mine.append(obj)
         elif meta.deletionTimestamp is None:
-            await _release(client, obj, meta.uid)
+            await _release(client, obj, meta.uid, finalizer)
     if meta.deletionTimestamp is not None or is_empty(selector):
         return mine
     candidates = [
@@ -64,7 +66,7 @@ async def claim(
         and adoptable(obj)
     ]
     if candidates and await _may_adopt(client, owner):
-        mine += [adopted for obj in candidates if (adopted := await _adopt(client, obj, owner)) is not None]
+        mine += [adopted for obj in candidates if (adopted := await _adopt(client, obj, owner, finalizer))]
     return mine
 
 
@@ -77,31 +79,31 @@ async def _may_adopt(client: RestClient, owner: Model) -> bool:
     return live.uid == meta.uid and live.deletionTimestamp is None
 
 
-async def _adopt(client: RestClient, obj: M, owner: Model) -> M | None:
+async def _adopt(client: RestClient, obj: M, owner: Model, finalizer: str) -> M | None:
     meta = cast(HasMetadata, obj).metadata
     references = [*meta.ownerReferences, controller_reference(owner)]
+    added = [finalizer] if finalizer and finalizer not in meta.finalizers else []
     try:
-        return await _write_references(client, obj, references)
+        return await _write_ownership(client, obj, references, [*meta.finalizers, *added])
     except NotFound:
         return None
 
 
-async def _release(client: RestClient, obj: Model, uid: str) -> None:
+async def _release(client: RestClient, obj: Model, uid: str, finalizer: str) -> None:
     meta = cast(HasMetadata, obj).metadata
+    references = [reference for reference in meta.ownerReferences if reference.uid != uid]
     try:
-        await _write_references(client, obj, [r for r in meta.ownerReferences if r.uid != uid])
+        await _write_ownership(client, obj, references, [each for each in meta.finalizers if each != finalizer])
     except (NotFound, Invalid):
         return  # gone, or replaced by another of the same name: nothing of ours
 
 
-async def _write_references(client: RestClient, obj: M, references: Iterable[Model]) -> M:
-    """Replace the list of owners, unless the object changed since we saw it (Conflict)."""
+async def _write_ownership(client: RestClient, obj: M, references: Iterable[Model], finalizers: list[str]) -> M:
+    """Replace the list of owners (and of finalizers, where that changes), unless the object changed since we saw it
+    (Conflict)."""
     meta = cast(HasMetadata, obj).metadata
-    body = {
-        "metadata": {
-            "uid": meta.uid,
-            "resourceVersion": meta.resourceVersion,
-            "ownerReferences": [reference.to_dict() for reference in references],
-        }
-    }
+    changed: dict[str, Any] = {"ownerReferences": [reference.to_dict() for reference in references]}
+    if finalizers != meta.finalizers:
+        changed["finalizers"] = finalizers
+    body = {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, **changed}}
     return await client.patch(type(obj), meta.name, meta.namespace, body)

@@ -28,8 +28,8 @@ from controller_manager.endpoint_slice.endpoints import (
     services_of,
     target_port,
 )
+from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_state import is_ready
-from controller_manager.replica_set import namespace_is_ending
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"

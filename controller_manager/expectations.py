@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from api.clock import Clock
+from api.core_v1 import Pod
 
 _PATIENCE = 300.0
 """Seconds after which an expectation no longer holds anyone up: an event must have been missed."""
@@ -51,6 +52,15 @@ class Expectations:
         expected = self._expected.get(key)
         if expected is not None:
             expected.deletions.discard(uid)
+
+    def observe(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        """Count off what a change of one of the key's pods shows; a pod that is to be deleted counts as gone."""
+        if new is None or new.metadata.deletionTimestamp is not None:
+            gone = new or old
+            assert gone is not None
+            self.deleted(key, gone.metadata.uid)
+        elif old is None:
+            self.created(key)
 
     def forget(self, key: str) -> None:
         self._expected.pop(key, None)

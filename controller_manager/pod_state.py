@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from api.core_v1 import Pod, PodCondition
@@ -46,3 +47,11 @@ def is_available(pod: Pod, min_ready_seconds: int, now: datetime) -> bool:
         return is_ready(pod)
     since = available_at(pod, min_ready_seconds)
     return since is not None and since <= now
+
+
+def next_availability(pods: Iterable[Pod], min_ready_seconds: int, now: datetime) -> float | None:
+    """Seconds until the next ready pod has been ready for long enough; None when there is none to wait for."""
+    if not min_ready_seconds:
+        return None
+    times = [at for pod in pods if (at := available_at(pod, min_ready_seconds)) is not None and at > now]
+    return (min(times) - now).total_seconds() + 0.01 if times else None

@@ -1,4 +1,4 @@
-"""Keeps as many pods running as a ReplicaSet asks for.
+"""Keeps as many pods running as a ReplicaSet asks for, or a ReplicationController (see `replication_controller`).
 
 https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/
 """
@@ -7,20 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from api.apps_v1 import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
 from api.core_v1 import Pod
-from api.errors import Forbidden, NotFound
+from api.meta_v1 import LabelSelector
+from api.model import Model
 from client.controller import Controller, Key, Watches, controller_of, owner
 from client.store import key_of
 from controller_manager.claim import OWNER, by_controller, claim
 from controller_manager.expectations import Expectations
+from controller_manager.pod_control import PodControl, namespace_is_ending
 from controller_manager.pod_ranking import least_missed
-from controller_manager.pod_state import available_at, is_active, is_available, is_finished, is_ready, is_terminating
+from controller_manager.pod_state import (
+    is_active,
+    is_available,
+    is_finished,
+    is_ready,
+    is_terminating,
+    next_availability,
+)
 from controller_manager.pod_template import pod_from_template
 from controller_manager.selectors import matches
-from controller_manager.slow_start import slow_start
 from controller_manager.status_writer import write_status
 
 _BURST = 500
@@ -29,11 +37,27 @@ _COALESCE = 0.03
 
 
 class ReplicaSetController(Controller):
+    """`kind` is what it works on: ReplicaSet, or another with the same fields."""
+
     name = "replicaset-controller"
+    kind: ClassVar[Any] = ReplicaSet
+
+    def selector(self, replica_set: Any) -> LabelSelector | None:
+        """Labels by which the pods of an object of `kind` are known."""
+        selector: LabelSelector | None = replica_set.spec.selector
+        return selector
+
+    def status(
+        self, replica_set: Any, pods: list[Pod], terminating: int, failure: Failure | None, now: datetime
+    ) -> Model:
+        """The status of `kind` for these active pods."""
+        return status_of(replica_set, pods, terminating, failure, now)
 
     def setup(self, watch: Watches) -> None:
         self.expectations = Expectations(self.clock)
-        self.replica_sets = watch(ReplicaSet, enqueue=self._changed, indexers={OWNER: by_controller})
+        self.control = PodControl(self.client, self.events, self.expectations)
+        self._owner_keys: Any = owner(self.kind)
+        self.replica_sets = watch(self.kind, enqueue=self._changed, indexers={OWNER: by_controller})
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
 
     def _changed(self, old: ReplicaSet | None, new: ReplicaSet | None) -> Iterable[Key]:
@@ -42,12 +66,9 @@ class ReplicaSetController(Controller):
         return (key_of(new or old),)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
-        keys = _owner_keys(old, new)
+        keys = [*self._owner_keys(old, new)]
         for key in keys:
-            if old is None and new is not None and new.metadata.deletionTimestamp is None:
-                self.expectations.created(key)
-            elif new is None or new.metadata.deletionTimestamp is not None:
-                self.expectations.deleted(key, (new or old).metadata.uid)  # type: ignore[union-attr]
+            self.expectations.observe(key, old, new)
         if keys:
             return keys
         return [] if new is None else self._could_adopt(new)
@@ -56,7 +77,7 @@ class ReplicaSetController(Controller):
         if controller_of(pod.metadata) is not None:
             return []
         candidates = self.replica_sets.in_namespace(pod.metadata.namespace)
-        return [key_of(rs) for rs in candidates if matches(rs.spec.selector, pod.metadata.labels)]
+        return [key_of(rs) for rs in candidates if matches(self.selector(rs), pod.metadata.labels)]
 
     async def reconcile(self, key: Key) -> None:
         replica_set = self.replica_sets.get(key)
@@ -64,7 +85,7 @@ class ReplicaSetController(Controller):
             return
         acting = self.expectations.met(key)  # asked before the pods are read: later is safe, earlier is not
         owned = await claim(
-            self.client, replica_set, replica_set.spec.selector, self.pods, lambda pod: not is_finished(pod)
+            self.client, replica_set, self.selector(replica_set), self.pods, lambda pod: not is_finished(pod)
         )
         active = [pod for pod in owned if is_active(pod)]
         failure: Failure | None = None
@@ -72,9 +93,9 @@ class ReplicaSetController(Controller):
             failure = await self._scale(key, replica_set, active)
         now = self.clock.now()
         terminating = sum(map(is_terminating, owned))
-        status = status_of(replica_set, active, terminating, failure, now)
+        status = self.status(replica_set, active, terminating, failure, now)
         await write_status(self.client, replica_set, status)
-        wait = next_availability(replica_set, active, now)
+        wait = next_availability(active, replica_set.spec.minReadySeconds, now)
         if wait is not None:
             self.queue.add_after(key, wait)
         if failure is not None:
@@ -91,45 +112,14 @@ class ReplicaSetController(Controller):
     async def _create(self, key: Key, replica_set: ReplicaSet, count: int) -> Failure | None:
         pod = pod_from_template(replica_set.spec.template, replica_set)
         self.expectations.expect(key, creations=count)
-
-        async def create(number: int) -> None:
-            try:
-                created = await self.client.create(pod)
-            except Exception as error:
-                if not namespace_is_ending(error):
-                    self.events.event(replica_set, "Warning", "FailedCreate", f"Error creating: {error}")
-                raise
-            self.events.event(replica_set, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
-
-        done, error = await slow_start(count, create)
-        if error is None:
-            return None
-        self.expectations.created(key, count - done)
-        return None if namespace_is_ending(error) else Failure("FailedCreate", error)
+        error = await self.control.create(key, replica_set, [pod] * count)
+        return None if error is None or namespace_is_ending(error) else Failure("FailedCreate", error)
 
     async def _delete(self, key: Key, replica_set: ReplicaSet, pods: list[Pod], count: int) -> Failure | None:
         doomed = least_missed(pods, count, self._related(replica_set), self.clock.now())
         self.expectations.expect(key, deletions=[pod.metadata.uid for pod in doomed])
-
-        async def delete(number: int) -> None:
-            meta = doomed[number].metadata
-            try:
-                await self.client.delete(Pod, meta.name, meta.namespace, uid=meta.uid)
-            except NotFound:
-                self.expectations.deleted(key, meta.uid)
-                return
-            except Exception as error:
-                self.expectations.deleted(key, meta.uid)
-                self.events.event(replica_set, "Warning", "FailedDelete", f"Error deleting: {error}")
-                raise
-            self.events.event(replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name}")
-
-        done, error = await slow_start(count, delete)
-        if error is None:
-            return None
-        for pod in doomed[done:]:
-            self.expectations.deleted(key, pod.metadata.uid)
-        return Failure("FailedDelete", error)
+        error = await self.control.delete(key, replica_set, doomed)
+        return None if error is None else Failure("FailedDelete", error)
 
     def _related(self, replica_set: ReplicaSet) -> list[Pod]:
         """The pods of all ReplicaSets with the same controller."""
@@ -143,19 +133,6 @@ class Failure:
 
     def __init__(self, reason: str, error: Exception) -> None:
         self.reason, self.error = reason, error
-
-
-_owner_keys_of: Any = owner(ReplicaSet)
-
-
-def _owner_keys(old: Pod | None, new: Pod | None) -> list[Key]:
-    return [*_owner_keys_of(old, new)]
-
-
-def namespace_is_ending(error: BaseException) -> bool:
-    """The namespace takes no new objects because it is being deleted: not worth another try."""
-    causes = error.details.causes if isinstance(error, Forbidden) and error.details else []
-    return any(cause.reason == "NamespaceTerminating" for cause in causes)
 
 
 def status_of(
@@ -190,12 +167,3 @@ def _conditions(replica_set: ReplicaSet, failure: Failure | None, now: datetime)
         lastTransitionTime=now.replace(microsecond=0),
     )
     return [*others, failed]
-
-
-def next_availability(replica_set: ReplicaSet, pods: list[Pod], now: datetime) -> float | None:
-    """Seconds until the next ready pod has been ready for minReadySeconds; None when there is none to wait for."""
-    seconds = replica_set.spec.minReadySeconds
-    if not seconds:
-        return None
-    times = [at for pod in pods if (at := available_at(pod, seconds)) is not None and at > now]
-    return (min(times) - now).total_seconds() + 0.01 if times else None

@@ -11,7 +11,7 @@ from api.core_v1 import Namespace, ServiceAccount
 from api.errors import AlreadyExists, NotFound
 from api.meta_v1 import ObjectMeta
 from client.controller import Controller, Key, Watches
-from controller_manager.replica_set import namespace_is_ending
+from controller_manager.pod_control import namespace_is_ending
 
 DEFAULT = "default"
 

@@ -7,29 +7,40 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from client.controller import Controller
 from client.rest import RestClient
+from controller_manager.attach_detach.controller import AttachDetachController
 from controller_manager.certificates.approving import ApprovingController
 from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
 from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
+from controller_manager.daemon_set.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
+from controller_manager.device_taint_eviction import DeviceTaintEvictionController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
+from controller_manager.ephemeral_volume import EphemeralVolumeController
 from controller_manager.garbage_collector.controller import GarbageCollector
 from controller_manager.namespace import NamespaceController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.node_lifecycle.eviction import TaintEvictionController
 from controller_manager.node_lifecycle.zones import Limits
+from controller_manager.persistent_volume.controller import PersistentVolumeBinder
+from controller_manager.persistent_volume.expander import ExpandController
+from controller_manager.persistent_volume.host_path import HostPathPlugin
 from controller_manager.pod_garbage_collector import PodGarbageCollector
 from controller_manager.replica_set import ReplicaSetController
+from controller_manager.resource_claim import ResourceClaimController
 from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
 from controller_manager.service_account_token import ServiceAccountTokenController
+from controller_manager.stateful_set.controller import StatefulSetController
 from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
+from controller_manager.volume_attributes_class import VolumeAttributesClassProtectionController
 
 
 class Start(Enum):
@@ -58,6 +69,16 @@ class Entry:
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
     def make(options: Options, *common: Any) -> Controller:
+        return controller(*common)
+
+    return make
+
+
+def _late(module: str, name: str) -> Callable[..., Controller]:
+    """One that starts later is imported later, too: who waits for a cluster to start does not wait for it."""
+
+    def make(options: Options, *common: Any) -> Controller:
+        controller: type[Controller] = getattr(import_module(f"controller_manager.{module}"), name)
         return controller(*common)
 
     return make
@@ -117,12 +138,27 @@ def _signing(options: Options, *common: Any) -> Controller | None:
     )
 
 
+def _persistent_volume_binder(options: Options, *common: Any) -> Controller:
+    root = Path(options.hostpath_provisioner_root)
+    return PersistentVolumeBinder(*common, plugin=HostPathPlugin(root, options.enable_hostpath_provisioner))
+
+
+def _attach_detach(options: Options, *common: Any) -> Controller:
+    return AttachDetachController(*common, force_detach=not options.disable_force_detach_on_timeout)
+
+
 CONTROLLERS: dict[str, Entry] = {
     "deployment-controller": Entry(
         _plain(DeploymentController), "deployment-controller", ("deployment",), start=Start.URGENT
     ),
     "replicaset-controller": Entry(
         _plain(ReplicaSetController), "replicaset-controller", ("replicaset",), start=Start.URGENT
+    ),
+    "statefulset-controller": Entry(
+        _plain(StatefulSetController), "statefulset-controller", ("statefulset",), start=Start.LATER
+    ),
+    "daemonset-controller": Entry(
+        _plain(DaemonSetController), "daemon-set-controller", ("daemonset",), start=Start.LATER
     ),
     "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
     "endpoints-controller": Entry(_plain(EndpointsController), "endpoint-controller", ("endpoint",)),
@@ -137,6 +173,18 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(GarbageCollector), "generic-garbage-collector", ("garbagecollector",), start=Start.LATER
     ),
     "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",), start=Start.LATER),
+    "replicationcontroller-controller": Entry(
+        _late("replication_controller", "ReplicationControllerController"), "replication-controller",
+        ("replicationcontroller",), "replication-controller", Start.LATER,
+    ),
+    "job-controller": Entry(_late("job.controller", "JobController"), "job-controller", ("job",), start=Start.LATER),
+    "cronjob-controller": Entry(
+        _late("cron_job.controller", "CronJobController"), "cronjob-controller", ("cronjob",), start=Start.LATER
+    ),
+    "ttl-after-finished-controller": Entry(
+        _late("ttl_after_finished", "TtlAfterFinishedController"), "ttl-after-finished-controller",
+        ("ttl-after-finished",), start=Start.LATER,
+    ),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
         _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",),
@@ -160,6 +208,33 @@ CONTROLLERS: dict[str, Entry] = {
     ),
     "certificatesigningrequest-cleaner-controller": Entry(
         _plain(CleanerController), "certificate-controller", ("csrcleaner",), start=Start.LATER
+    ),
+    "persistentvolume-binder-controller": Entry(
+        _persistent_volume_binder, "persistent-volume-binder", ("persistentvolume-binder",),
+        "persistentvolume-controller", start=Start.LATER,
+    ),
+    "persistentvolume-attach-detach-controller": Entry(
+        _attach_detach, "attachdetach-controller", ("attachdetach",), "attachdetach-controller", start=Start.LATER
+    ),
+    "persistentvolume-expander-controller": Entry(
+        _plain(ExpandController), "expand-controller", ("persistentvolume-expander",), "volume_expand",
+        start=Start.LATER,
+    ),
+    "ephemeral-volume-controller": Entry(
+        _plain(EphemeralVolumeController), "ephemeral-volume-controller", ("ephemeral-volume",), "ephemeral_volume",
+        start=Start.LATER,
+    ),
+    "volumeattributesclass-protection-controller": Entry(
+        _plain(VolumeAttributesClassProtectionController), "volumeattributesclass-protection-controller",
+        start=Start.LATER,
+    ),
+    "resourceclaim-controller": Entry(
+        _plain(ResourceClaimController), "resource-claim-controller", ("resource-claim-controller",), "resource_claim",
+        start=Start.LATER,
+    ),
+    "device-taint-eviction-controller": Entry(
+        _plain(DeviceTaintEvictionController), "device-taint-eviction-controller", ("device-taint-eviction",),
+        "device-taint-eviction", start=Start.LATER,
     ),
 }  # fmt: skip
 

@@ -124,7 +124,8 @@ def _validate_end(new: Job, old: Job, changes: _Changes) -> Iterator[FieldError]
     status, before = new.status, old.status
     if (changes.finished or status.active != before.active) and status.active > 0:
         yield invalid_value("status.active", status.active, "active>0 is invalid for finished job")
-    if (changes.finished or changes.start) and status.startTime is None:
+    has_nothing_to_do = new.spec.suspend and new.spec.completions == 0
+    if (changes.finished or changes.start) and status.startTime is None and not has_nothing_to_do:
         yield required("status.startTime", "startTime is required for finished job")
     uncounted = status.uncountedTerminatedPods
     has_changed = changes.finished or uncounted != before.uncountedTerminatedPods
@@ -199,8 +200,10 @@ def _validate_progress(new: Job, old: Job, changes: _Changes) -> Iterator[FieldE
         yield invalid_value("status.succeeded", status.succeeded, "cannot decrease the succeeded counter")
     if changes.completion and status.completionTime is not None and before.completionTime is not None:
         yield invalid_value("status.completionTime", f"{status.completionTime:%FT%TZ}", "field is immutable")
-    if changes.start and before.startTime is not None and not new.spec.suspend:
-        yield required("status.startTime", "startTime cannot be removed for unsuspended job")
+    resumes = is_true(old, "Suspended") and not is_true(new, "Suspended")
+    if changes.start and before.startTime is not None and not new.spec.suspend and not resumes:
+        shown = None if status.startTime is None else f"{status.startTime:%FT%TZ}"
+        yield invalid_value("status.startTime", shown, "field is immutable for unsuspended job once set")
     met_before, met = is_true(old, "SuccessCriteriaMet"), is_true(new, "SuccessCriteriaMet")
     if met_before and not met:
         yield without_value(_CONDITIONS, "cannot disable the SuccessCriteriaMet=True condition")

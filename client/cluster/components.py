@@ -73,6 +73,7 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
                 *("--cluster-signing-key-file", str(pki / "ca.key")),
                 "--use-service-account-credentials",
                 "--leader-elect=false",
+                *("--enable-hostpath-provisioner", "--hostpath-provisioner-root", str(data.root / "volumes")),
             ),
         )
     )

@@ -5,6 +5,7 @@ cluster.json   what the next start needs: address ranges, nodes, runtime, port
 run.json       the processes of the running cluster
 kubeconfig     the administrator's; kubeconfigs/ has the components'
 pki/ logs/ nodes/<name>/ and the API server's database
+volumes/       what persistent volumes of the default storage class hold, a folder each
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from controller_manager.deployment.sizes import (
     size,
     wanted,
 )
+from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_state import is_finished
 from controller_manager.pod_template import same_template
-from controller_manager.replica_set import namespace_is_ending
 from controller_manager.selectors import is_empty, matches
 from controller_manager.status_writer import write_status
 

@@ -26,8 +26,8 @@ from controller_manager.endpoint_slice.endpoints import (
     slice_ports,
 )
 from controller_manager.endpoint_slice.packing import Ports, pack
+from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_template import controller_reference
-from controller_manager.replica_set import namespace_is_ending
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

@@ -25,6 +25,7 @@ from client.controller import Controller, SharedInformers
 from client.events import EventRecorder
 from client.informer import Informer
 from client.rest import RestClient, Unreachable
+from controller_manager.daemon_set.placement import target_node
 from tests.client.api_double import ApiDouble, api_double
 from tests.client.waiting import eventually
 
@@ -57,7 +58,8 @@ class Cluster:
         await self.events.close()
 
     async def nodes(self, count: int = 1, *, broken: Callable[[Pod], bool] = lambda pod: False) -> None:
-        """Pretend nodes: pods get a node and an address, become ready unless `broken`, and end when deleted."""
+        """Pretend nodes: pods get a node (the one that they ask for by name) and an address, become ready unless
+        `broken`, and end when deleted."""
         informer = Informer(self.client, Pod, clock=self.clock)
         number = 0
         started: set[str] = set()
@@ -71,9 +73,8 @@ class Cluster:
             elif not new.spec.nodeName and new.metadata.uid not in started:
                 started.add(new.metadata.uid)
                 number += 1
-                act = self._start(
-                    new.copy_deep(), f"node-{number % count}", f"10.0.{number // 250}.{number % 250}", broken
-                )
+                node = target_node(new) or f"node-{number % count}"
+                act = self._start(new.copy_deep(), node, f"10.0.{number // 250}.{number % 250}", broken)
             else:
                 return
             self.tasks.append(asyncio.create_task(act))
@@ -138,10 +139,10 @@ async def cluster(clock: Clock | None = None) -> AsyncIterator[Cluster]:
 
 
 @asynccontextmanager
-async def real_cluster(config: ClientConfig) -> AsyncIterator[Cluster]:
+async def real_cluster(config: ClientConfig, clock: Clock | None = None) -> AsyncIterator[Cluster]:
     """The same on a real API server; it has no `server` to look into."""
     async with RestClient(config) as client:
-        running = Cluster(client, SystemClock())
+        running = Cluster(client, clock or SystemClock())
         try:
             yield running
         finally:

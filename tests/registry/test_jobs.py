@@ -231,6 +231,12 @@ START = "2026-01-02T03:04:05Z"
             ],
         ),
         (
+            {"startTime": START},
+            {},
+            ["status.startTime: Invalid value: null: field is immutable for unsuspended job once set"],
+        ),
+        ({"startTime": "2026-01-01T00:00:00Z", "conditions": [condition("Suspended")]}, {"startTime": START}, []),
+        (
             {"conditions": [condition("Failed"), condition("FailureTarget")]},
             {"conditions": [condition("FailureTarget")]},
             ["status.conditions: Invalid value: cannot disable the terminal Failed=True condition"],

@@ -1,0 +1,1 @@
+"""The controller of Jobs (https://kubernetes.io/docs/concepts/workloads/controllers/job/)."""
