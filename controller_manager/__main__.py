@@ -47,6 +47,29 @@ def parser() -> argparse.ArgumentParser:
     add_boolean(flags, "--enable-hostpath-provisioner", False, "make volumes of the class kubernetes.io/host-path")
     flags.add_argument("--hostpath-provisioner-root", default="/tmp/hostpath_pv", help="the folder they are made in")
     add_boolean(flags, "--disable-force-detach-on-timeout", False, "never take a volume from a node by force")
+    hpa = "--horizontal-pod-autoscaler"
+    flags.add_argument(f"{hpa}-sync-period", type=duration, default=15.0, help="between looks at metrics; default 15s")
+    flags.add_argument(
+        f"{hpa}-downscale-stabilization", type=duration, default=300.0, help="before replicas go; default 5m"
+    )
+    flags.add_argument(f"{hpa}-tolerance", type=float, default=0.1, help="of metrics off their target; default 0.1")
+    flags.add_argument(
+        f"{hpa}-cpu-initialization-period", type=duration, default=300.0, help="pods may take to start; default 5m"
+    )
+    flags.add_argument(
+        f"{hpa}-initial-readiness-delay", type=duration, default=30.0, help="for a first readiness; default 30s"
+    )
+    flags.add_argument("--resource-quota-sync-period", type=duration, default=300.0, help="between counts; default 5m")
+    flags.add_argument("--metrics-server-kubeconfig", default="", help="serve metrics.k8s.io, and ask kubelets as this")
+    flags.add_argument("--metrics-server-cert-file", default="", help="certificate to serve it with, on this machine")
+    flags.add_argument("--metrics-server-key-file", default="", help="its key")
+    flags.add_argument("--metrics-server-resolution", type=duration, default=10.0, help="age of figures; default 10s")
+    add_boolean(flags, "--allocate-node-cidrs", False, "give each node a range of pod addresses")
+    flags.add_argument("--cluster-cidr", default="", help="what these ranges are taken from, one for each IP family")
+    flags.add_argument("--node-cidr-mask-size", type=int, default=0, help="their size; not with two IP families")
+    flags.add_argument("--node-cidr-mask-size-ipv4", type=int, default=24, help="default 24")
+    flags.add_argument("--node-cidr-mask-size-ipv6", type=int, default=64, help="default 64")
+    flags.add_argument("--service-cluster-ip-range", default="", help="addresses of services, which no node gets")
     return flags
 
 
@@ -132,6 +155,8 @@ def main(argv: list[str] | None = None) -> int:
     options = flags.parse_args(argv)
     try:
         chosen(options.controllers)
+        if options.allocate_node_cidrs and not options.cluster_cidr:
+            raise ValueError("--allocate-node-cidrs needs --cluster-cidr")
     except ValueError as error:
         flags.error(str(error))
     return run(NAME, options, work)

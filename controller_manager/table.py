@@ -13,34 +13,19 @@ from typing import Any
 
 from client.controller import Controller
 from client.rest import RestClient
-from controller_manager.attach_detach.controller import AttachDetachController
-from controller_manager.certificates.approving import ApprovingController
-from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
-from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
-from controller_manager.daemon_set.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
-from controller_manager.device_taint_eviction import DeviceTaintEvictionController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
-from controller_manager.ephemeral_volume import EphemeralVolumeController
-from controller_manager.garbage_collector.controller import GarbageCollector
 from controller_manager.namespace import NamespaceController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.node_lifecycle.eviction import TaintEvictionController
 from controller_manager.node_lifecycle.zones import Limits
-from controller_manager.persistent_volume.controller import PersistentVolumeBinder
-from controller_manager.persistent_volume.expander import ExpandController
-from controller_manager.persistent_volume.host_path import HostPathPlugin
 from controller_manager.pod_garbage_collector import PodGarbageCollector
 from controller_manager.replica_set import ReplicaSetController
-from controller_manager.resource_claim import ResourceClaimController
 from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
 from controller_manager.service_account_token import ServiceAccountTokenController
-from controller_manager.stateful_set.controller import StatefulSetController
-from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
-from controller_manager.volume_attributes_class import VolumeAttributesClassProtectionController
 
 
 class Start(Enum):
@@ -139,12 +124,66 @@ def _signing(options: Options, *common: Any) -> Controller | None:
 
 
 def _persistent_volume_binder(options: Options, *common: Any) -> Controller:
+    from controller_manager.persistent_volume.controller import PersistentVolumeBinder
+    from controller_manager.persistent_volume.host_path import HostPathPlugin
+
     root = Path(options.hostpath_provisioner_root)
     return PersistentVolumeBinder(*common, plugin=HostPathPlugin(root, options.enable_hostpath_provisioner))
 
 
 def _attach_detach(options: Options, *common: Any) -> Controller:
+    from controller_manager.attach_detach.controller import AttachDetachController
+
     return AttachDetachController(*common, force_detach=not options.disable_force_detach_on_timeout)
+
+
+def _node_ipam(options: Options, *common: Any) -> Controller | None:
+    if not options.allocate_node_cidrs:
+        return None
+    from controller_manager.node_ipam import NodeIPAMController, RangePool
+
+    pools = []
+    excluded = [*filter(None, options.service_cluster_ip_range.split(","))]
+    for whole in options.cluster_cidr.split(","):
+        length = options.node_cidr_mask_size_ipv6 if ":" in whole else options.node_cidr_mask_size_ipv4
+        pools.append(RangePool(whole, options.node_cidr_mask_size or length, excluded))
+    return NodeIPAMController(*common, pools=pools)
+
+
+def _horizontal_pod_autoscaler(options: Options, *common: Any) -> Controller:
+    from controller_manager.horizontal_pod_autoscaler.controller import HorizontalPodAutoscalerController
+    from controller_manager.horizontal_pod_autoscaler.replica_calculator import Readiness
+
+    return HorizontalPodAutoscalerController(
+        *common,
+        sync_period=options.horizontal_pod_autoscaler_sync_period,
+        downscale_stabilization=options.horizontal_pod_autoscaler_downscale_stabilization,
+        tolerance=options.horizontal_pod_autoscaler_tolerance,
+        readiness=Readiness(
+            timedelta(seconds=options.horizontal_pod_autoscaler_cpu_initialization_period),
+            timedelta(seconds=options.horizontal_pod_autoscaler_initial_readiness_delay),
+        ),
+    )
+
+
+def _metrics_server(options: Options, *common: Any) -> Controller | None:
+    if not options.metrics_server_kubeconfig:
+        return None
+    from controller_manager.metrics_server.controller import MetricsServer
+
+    return MetricsServer(
+        *common,
+        kubeconfig=Path(options.metrics_server_kubeconfig),
+        certificate=Path(options.metrics_server_cert_file),
+        key=Path(options.metrics_server_key_file),
+        resolution=options.metrics_server_resolution,
+    )
+
+
+def _resource_quota(options: Options, *common: Any) -> Controller:
+    from controller_manager.resource_quota import ResourceQuotaController
+
+    return ResourceQuotaController(*common, sync_period=options.resource_quota_sync_period)
 
 
 CONTROLLERS: dict[str, Entry] = {
@@ -155,10 +194,16 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(ReplicaSetController), "replicaset-controller", ("replicaset",), start=Start.URGENT
     ),
     "statefulset-controller": Entry(
-        _plain(StatefulSetController), "statefulset-controller", ("statefulset",), start=Start.LATER
+        _late("stateful_set.controller", "StatefulSetController"),
+        "statefulset-controller",
+        ("statefulset",),
+        start=Start.LATER,
     ),
     "daemonset-controller": Entry(
-        _plain(DaemonSetController), "daemon-set-controller", ("daemonset",), start=Start.LATER
+        _late("daemon_set.controller", "DaemonSetController"),
+        "daemon-set-controller",
+        ("daemonset",),
+        start=Start.LATER,
     ),
     "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
     "endpoints-controller": Entry(_plain(EndpointsController), "endpoint-controller", ("endpoint",)),
@@ -170,73 +215,129 @@ CONTROLLERS: dict[str, Entry] = {
         _root_ca, "root-ca-cert-publisher", ("root-ca-cert-publisher",), start=Start.URGENT
     ),
     "garbage-collector-controller": Entry(
-        _plain(GarbageCollector), "generic-garbage-collector", ("garbagecollector",), start=Start.LATER
+        _late("garbage_collector.controller", "GarbageCollector"),
+        "generic-garbage-collector",
+        ("garbagecollector",),
+        start=Start.LATER,
     ),
     "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",), start=Start.LATER),
     "replicationcontroller-controller": Entry(
-        _late("replication_controller", "ReplicationControllerController"), "replication-controller",
-        ("replicationcontroller",), "replication-controller", Start.LATER,
+        _late("replication_controller", "ReplicationControllerController"),
+        "replication-controller",
+        ("replicationcontroller",),
+        "replication-controller",
+        Start.LATER,
     ),
     "job-controller": Entry(_late("job.controller", "JobController"), "job-controller", ("job",), start=Start.LATER),
     "cronjob-controller": Entry(
         _late("cron_job.controller", "CronJobController"), "cronjob-controller", ("cronjob",), start=Start.LATER
     ),
     "ttl-after-finished-controller": Entry(
-        _late("ttl_after_finished", "TtlAfterFinishedController"), "ttl-after-finished-controller",
-        ("ttl-after-finished",), start=Start.LATER,
+        _late("ttl_after_finished", "TtlAfterFinishedController"),
+        "ttl-after-finished-controller",
+        ("ttl-after-finished",),
+        start=Start.LATER,
     ),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
-        _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",),
+        _late("cluster_role_aggregation", "ClusterRoleAggregationController"),
+        "clusterrole-aggregation-controller",
+        ("clusterrole-aggregation",),
         start=Start.LATER,
     ),
     "persistentvolumeclaim-protection-controller": Entry(
-        _plain(ClaimProtectionController), "pvc-protection-controller", ("pvc-protection",), start=Start.LATER
+        _late("storage_protection", "ClaimProtectionController"),
+        "pvc-protection-controller",
+        ("pvc-protection",),
+        start=Start.LATER,
     ),
     "persistentvolume-protection-controller": Entry(
-        _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",), start=Start.LATER
+        _late("storage_protection", "VolumeProtectionController"),
+        "pv-protection-controller",
+        ("pv-protection",),
+        start=Start.LATER,
     ),
+    "disruption-controller": Entry(
+        _late("disruption_budgets", "DisruptionController"),
+        "disruption-controller",
+        ("disruption",),
+        "controllermanager",
+        start=Start.LATER,
+    ),
+    "node-ipam-controller": Entry(_node_ipam, "node-controller", ("nodeipam",), "cidrAllocator"),
+    "horizontal-pod-autoscaler-controller": Entry(
+        _horizontal_pod_autoscaler,
+        "horizontal-pod-autoscaler",
+        ("horizontalpodautoscaling",),
+        "horizontal-pod-autoscaler",
+        start=Start.LATER,
+    ),
+    "metrics-server": Entry(_metrics_server, "", start=Start.LATER),  # one of ours
+    "resourcequota-controller": Entry(
+        _resource_quota, "resourcequota-controller", ("resourcequota",), start=Start.LATER
+    ),
+    "service-cidr-controller": Entry(
+        _late("service_cidr", "ServiceCIDRController"), "service-cidrs-controller", start=Start.LATER
+    ),
+    "ttl-controller": Entry(_late("ttl", "TTLController"), "ttl-controller", ("ttl",), start=Start.LATER),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
-    "serviceaccount-token-controller": Entry(
-        _service_account_token, "", ("serviceaccount-token",), start=Start.LATER
-    ),
+    "serviceaccount-token-controller": Entry(_service_account_token, "", ("serviceaccount-token",), start=Start.LATER),
     "certificatesigningrequest-signing-controller": Entry(
         _signing, "certificate-controller", ("csrsigning",), start=Start.LATER
     ),
     "certificatesigningrequest-approving-controller": Entry(
-        _plain(ApprovingController), "certificate-controller", ("csrapproving",), start=Start.LATER
+        _late("certificates.approving", "ApprovingController"),
+        "certificate-controller",
+        ("csrapproving",),
+        start=Start.LATER,
     ),
     "certificatesigningrequest-cleaner-controller": Entry(
-        _plain(CleanerController), "certificate-controller", ("csrcleaner",), start=Start.LATER
+        _late("certificates.cleaner", "CleanerController"), "certificate-controller", ("csrcleaner",), start=Start.LATER
     ),
     "persistentvolume-binder-controller": Entry(
-        _persistent_volume_binder, "persistent-volume-binder", ("persistentvolume-binder",),
-        "persistentvolume-controller", start=Start.LATER,
+        _persistent_volume_binder,
+        "persistent-volume-binder",
+        ("persistentvolume-binder",),
+        "persistentvolume-controller",
+        start=Start.LATER,
     ),
     "persistentvolume-attach-detach-controller": Entry(
         _attach_detach, "attachdetach-controller", ("attachdetach",), "attachdetach-controller", start=Start.LATER
     ),
     "persistentvolume-expander-controller": Entry(
-        _plain(ExpandController), "expand-controller", ("persistentvolume-expander",), "volume_expand",
+        _late("persistent_volume.expander", "ExpandController"),
+        "expand-controller",
+        ("persistentvolume-expander",),
+        "volume_expand",
         start=Start.LATER,
     ),
     "ephemeral-volume-controller": Entry(
-        _plain(EphemeralVolumeController), "ephemeral-volume-controller", ("ephemeral-volume",), "ephemeral_volume",
+        _late("ephemeral_volume", "EphemeralVolumeController"),
+        "ephemeral-volume-controller",
+        ("ephemeral-volume",),
+        "ephemeral_volume",
         start=Start.LATER,
     ),
     "volumeattributesclass-protection-controller": Entry(
-        _plain(VolumeAttributesClassProtectionController), "volumeattributesclass-protection-controller",
+        _late("volume_attributes_class", "VolumeAttributesClassProtectionController"),
+        "volumeattributesclass-protection-controller",
         start=Start.LATER,
     ),
     "resourceclaim-controller": Entry(
-        _plain(ResourceClaimController), "resource-claim-controller", ("resource-claim-controller",), "resource_claim",
+        _late("resource_claim", "ResourceClaimController"),
+        "resource-claim-controller",
+        ("resource-claim-controller",),
+        "resource_claim",
         start=Start.LATER,
     ),
     "device-taint-eviction-controller": Entry(
-        _plain(DeviceTaintEvictionController), "device-taint-eviction-controller", ("device-taint-eviction",),
-        "device-taint-eviction", start=Start.LATER,
+        _late("device_taint_eviction", "DeviceTaintEvictionController"),
+        "device-taint-eviction-controller",
+        ("device-taint-eviction",),
+        "device-taint-eviction",
+        start=Start.LATER,
     ),
-}  # fmt: skip
+}
 
 
 def chosen(wanted: str) -> list[str]:

@@ -71,6 +71,7 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
                 *("--service-account-private-key-file", str(pki / "sa.key")),
                 *("--cluster-signing-cert-file", str(pki / "ca.crt")),
                 *("--cluster-signing-key-file", str(pki / "ca.key")),
+                *_metrics_server(data, names),
                 "--use-service-account-credentials",
                 "--leader-elect=false",
                 *("--enable-hostpath-provisioner", "--hostpath-provisioner-root", str(data.root / "volumes")),
@@ -78,6 +79,17 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
         )
     )
     return found
+
+
+def _metrics_server(data: DataDir, nodes: list[str]) -> list[str]:
+    """It asks the kubelets of all nodes; what it shows as its own certificate nobody looks at."""
+    if not nodes:
+        return []
+    certificate = data.root / "pki" / f"node-{nodes[0]}"
+    return [
+        *("--metrics-server-kubeconfig", str(data.kubeconfig)),
+        *("--metrics-server-cert-file", f"{certificate}.crt", "--metrics-server-key-file", f"{certificate}.key"),
+    ]
 
 
 def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component:
