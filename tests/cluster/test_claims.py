@@ -90,3 +90,36 @@ def test_a_stateful_set_gets_its_claims_without_more_ado(tmp_path: Path) -> None
         cluster.kubectl("delete", "statefulset", "db")
         until(lambda: not cluster.get("pv")["items"], "the volumes are gone")
         assert [*(cluster.root / "volumes").iterdir()] == []
+
+
+def test_a_volume_that_waits_for_its_first_consumer(tmp_path: Path) -> None:
+    late = {"provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"}
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with running_cluster(tmp_path / "cluster") as cluster:
+        (node,) = cluster.get("nodes")["items"]
+        here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node["metadata"]["name"]]}
+        objects = [
+            {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "late"}, **late},
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": "disk"},
+                "spec": {
+                    "capacity": {"storage": "2Gi"},
+                    "accessModes": ["ReadWriteOnce"],
+                    "storageClassName": "late",
+                    "persistentVolumeReclaimPolicy": "Retain",
+                    "local": {"path": str(disk)},
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+                },
+            },
+            {**CLAIM, "spec": {**CLAIM["spec"], "storageClassName": "late"}},  # type: ignore[dict-item]
+        ]
+        for document in objects:
+            cluster.kubectl("create", "-f", "-", input=json.dumps(document))
+        until(lambda: cluster.get("pv", "disk")["status"].get("phase") == "Available", "the volume is available")
+        assert cluster.get("pvc", "data")["status"]["phase"] == "Pending"
+        run(cluster, "writer", "echo here > /data/file")
+        assert (disk / "file").read_text() == "here\n"
+        assert cluster.get("pvc", "data")["spec"]["volumeName"] == "disk"
