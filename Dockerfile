@@ -14,6 +14,7 @@ COPY client /src/client
 COPY controller_manager /src/controller_manager
 COPY kubelet /src/kubelet
 COPY proxy /src/proxy
+COPY cloud_controller_manager /src/cloud_controller_manager
 COPY scheduler /src/scheduler
 RUN python3 -m venv /opt/nanokube && /opt/nanokube/bin/pip install --no-cache-dir /src && rm -rf /src
 COPY docker/health.py /usr/local/lib/nanokube/health.py

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from api.core_v1 import (
+    ConfigMap,
     EndpointAddress,
     EndpointPort,
     Endpoints,
@@ -42,13 +44,16 @@ def objects(advertise_address: str, port: int, service_range: str) -> Iterator[B
     yield kubernetes_endpoint_slice(advertise_address, port)
 
 
-def later_objects() -> Iterator[PriorityClass]:
+def later_objects(now: datetime) -> Iterator[PriorityClass | ConfigMap]:
     """What every cluster has, too, but nobody waits for."""
     from api.scheduling_v1 import PriorityClass
     from apiserver.registry.priority_classes import SYSTEM_CLASSES
 
     for name, (value, description) in SYSTEM_CLASSES.items():
         yield PriorityClass(metadata=ObjectMeta(name=name), value=value, description=description)
+    # Since when every use of a token in a Secret has been noted: others tell by it which ones nobody uses.
+    tracking = ObjectMeta(name="kube-apiserver-legacy-service-account-token-tracking", namespace="kube-system")
+    yield ConfigMap(metadata=tracking, data={"since": f"{now.astimezone(UTC):%Y-%m-%d}"})
 
 
 def kubernetes_service(port: int, service_range: str) -> Service:

@@ -407,7 +407,8 @@ class Server:
         try:
             await flow_control.ensure_built_in()
             await bring_in_step(api, SELF, self.options.service_networks)
-            await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects()))
+            later = bootstrap.later_objects(self.clock.now())
+            await asyncio.gather(*(self._create_missing(api, obj) for obj in later))
             await asyncio.gather(*(self._create_missing(api, obj) for obj in missing_services(api.cache, RESOURCES)))
             await self._front_proxy().publish(api.cache, self.clock)
             self._keep(self._front_proxy().keep_published(api.cache, self.clock))

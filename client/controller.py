@@ -145,11 +145,19 @@ def controller_of(meta: ObjectMeta) -> OwnerReference | None:
 
 
 class Watches:
-    """Given to `Controller.setup`: opens (or shares) a collection's informer and connects it to the queue."""
+    """Given to `Controller.setup`: opens (or shares) a collection's informer, to be connected to the queue."""
 
     def __init__(self, informers: SharedInformers, queue: WorkQueue) -> None:
         self._informers, self._queue = informers, queue
         self.opened: list[Informer[Any]] = []
+        self._waiting: list[tuple[Informer[Any], Callable[[Any, Any], None]]] = []
+
+    def connect(self) -> None:
+        """Tell changes to the queue from now on, and what is known already: another controller may have opened a
+        collection long ago, and `enqueue` may want to look into those that are opened after it."""
+        waiting, self._waiting = self._waiting, []
+        for informer, on_change in waiting:
+            informer.on_change(on_change)
 
     async def synced(self) -> None:
         """Return when all collections opened through this are there in full."""
@@ -185,7 +193,7 @@ class Watches:
                     else:
                         queue.add(key)
 
-            informer.on_change(on_change)
+            self._waiting.append((informer, on_change))
         return informer.store
 
 
@@ -208,6 +216,7 @@ class Controller:
         self.failures = 0
         self._watches = Watches(informers, self.queue)
         self.setup(self._watches)
+        self._watches.connect()
 
     def setup(self, watch: Watches) -> None:
         """Open what the controller watches.  Called once, before anything runs."""
@@ -216,6 +225,14 @@ class Controller:
     async def reconcile(self, key: Key) -> None:
         """Bring one object nearer to what it asks for.  Raise to be called again later."""
         raise NotImplementedError
+
+    async def watch_too(self, model: type[M], *, enqueue: Enqueue = own_key) -> Store[M]:
+        """Open one more collection in the midst of work: of a kind that few clusters have objects of."""
+        store = self._watches(model, enqueue=enqueue)
+        self._watches.connect()
+        self.informers.start()
+        await self._watches.synced()
+        return store
 
     async def run(self) -> None:
         """Work until cancelled; reconciles under way are cancelled too."""

@@ -108,9 +108,17 @@ class EventRecorder:
         self._last_stamp = 0
 
     def event(
-        self, obj: Model | ObjectReference, type: str, reason: str, message: str, *, field_path: str = ""
+        self,
+        obj: Model | ObjectReference,
+        type: str,
+        reason: str,
+        message: str,
+        *,
+        action: str = "",
+        field_path: str = "",
     ) -> None:
-        """`type` is Normal or Warning, `reason` one CamelCase word for programs, `message` a sentence for people."""
+        """`type` is Normal or Warning, `reason` one CamelCase word for programs, `message` a sentence for people,
+        `action` what was tried."""
         about = obj if isinstance(obj, ObjectReference) else reference(obj)
         if field_path:
             about = about.model_copy(update={"fieldPath": field_path})
@@ -123,6 +131,7 @@ class EventRecorder:
                 metadata=ObjectMeta(name=f"{about.name}.{stamp:x}", namespace=about.namespace or "default"),
                 involvedObject=about,
                 reason=reason,
+                action=action,
                 message=message[:1024],
                 type=type,
                 count=1,

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 _LONGEST_WATCH = 600
+_PAGE = 500
+"""Objects of a list that are in memory at a time, besides what is kept of them."""
 _USEFUL = 5.0
 """Seconds after which a watch that brought nothing still was worth its while."""
 
@@ -50,7 +52,9 @@ class Informer(Generic[M]):
         *,
         clock: Clock | None = None,
         resource: Resource | None = None,
+        transform: Callable[[M], None] | None = None,
     ) -> None:
+        """`transform` may change every object as it comes, before it is stored: to keep less of it, for example."""
         self.store: Store[M] = Store(indexers)
         self.model = model
         self._client = client
@@ -58,6 +62,7 @@ class Informer(Generic[M]):
         self._label_selector, self._field_selector = label_selector, field_selector
         self._clock = clock or SystemClock()
         self._resource = resource or resource_of(model)
+        self._transform = transform
         self._callbacks: list[Callable[[M | None, M | None], None]] = []
         self._synced = asyncio.Event()
         self._revision = ""
@@ -117,17 +122,24 @@ class Informer(Generic[M]):
             log.info("watching %s again", self._resource.group_resource)
 
     async def _list(self) -> None:
-        page = await self._client.list(
-            self.model,
-            self._namespace,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
-            resource=self._resource,
-        )
         gone = self.store.keys()
-        for obj in page.items:
-            gone.discard(key_of(obj))
-            self._put(obj)
+        rest = ""
+        while True:
+            page = await self._client.list(
+                self.model,
+                self._namespace,
+                label_selector=self._label_selector,
+                field_selector=self._field_selector,
+                limit=_PAGE,
+                continue_=rest,
+                resource=self._resource,
+            )
+            for obj in page.items:
+                gone.discard(key_of(obj))
+                self._put(obj)
+            rest = page.metadata.continue_
+            if not rest:
+                break
         for key in gone:
             self._remove(key)
         self._revision = page.metadata.resourceVersion
@@ -175,6 +187,8 @@ class Informer(Generic[M]):
                 return
             if old_meta.uid != meta.uid:  # deleted and made again while nobody watched
                 self._remove(key_of(obj))
+        if self._transform is not None:
+            self._transform(obj)
         self._tell(self.store.put(obj), obj)
 
     def _remove(self, key: str, last: M | None = None) -> None:

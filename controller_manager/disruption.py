@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from api.core_v1 import Pod, PodCondition
+from api.errors import Conflict, NotFound
+from client.rest import RestClient
 
 
 def disrupted(pod: Pod, reason: str, message: str, now: datetime) -> list[PodCondition]:
@@ -22,3 +24,19 @@ def disrupted(pod: Pod, reason: str, message: str, now: datetime) -> list[PodCon
         observedGeneration=pod.metadata.generation,
     )
     return [*others, added]
+
+
+async def evict(client: RestClient, pod: Pod, reason: str, message: str, now: datetime) -> None:
+    """Mark a pod with DisruptionTarget, then delete it, as long as it is the one that was seen."""
+    meta, marked = pod.metadata, pod.copy_deep()
+    marked.status.conditions = disrupted(pod, reason, message, now)
+    try:
+        try:
+            await client.update(marked, subresource="status")
+        except Conflict:
+            live = await client.get(Pod, meta.name, meta.namespace)
+            live.status.conditions = disrupted(live, reason, message, now)
+            await client.update(live, subresource="status")
+        await client.delete(Pod, meta.name, meta.namespace, uid=meta.uid)
+    except NotFound:
+        return

@@ -6,15 +6,15 @@ https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoints-
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
+from typing import Any
 
 from api.core_v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service
-from api.errors import AlreadyExists, NotFound
+from api.errors import AlreadyExists, NotFound, StatusError
 from api.meta_v1 import ObjectMeta
-from client.controller import Controller, Key, Watches
+from client.controller import Controller, Key, NotYet, Watches
 from client.store import key_of, split_key
-from controller_manager.endpoint_slice.controller import last_change
 from controller_manager.endpoint_slice.endpoints import (
-    CHANGE_TIME,
     HEADLESS_LABEL,
     addresses,
     families,
@@ -28,6 +28,7 @@ from controller_manager.endpoint_slice.endpoints import (
     services_of,
     target_port,
 )
+from controller_manager.endpoint_slice.trigger_time import CHANGE_TIME, TriggerTimes
 from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_state import is_ready
 
@@ -41,11 +42,17 @@ _COALESCE = 0.05
 class EndpointsController(Controller):
     name = "endpoints-controller"
 
+    def __init__(self, *common: Any, batch_period: float = 0.0) -> None:
+        """`batch_period`: seconds in which changes of pods are gathered."""
+        self._delay = max(_COALESCE, batch_period)
+        self._written: dict[str, str] = {}
+        self.trigger_times = TriggerTimes()
+        super().__init__(*common)
+
     def setup(self, watch: Watches) -> None:
         self.services = watch(Service)
-        self.pods = watch(Pod, enqueue=self._pod_changed, delay=_COALESCE)
+        self.pods = watch(Pod, enqueue=self._pod_changed, delay=self._delay)
         self.endpoints = watch(Endpoints, enqueue=self._endpoints_changed)
-        self._written: dict[str, str] = {}
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
         if old is not None and new is not None and not matters(old, new):
@@ -61,20 +68,35 @@ class EndpointsController(Controller):
         service, existing = self.services.get(key), self.endpoints.get(key)
         if service is None:
             self._written.pop(key, None)
+            self.trigger_times.forget(key)
             if existing is not None and existing.metadata.labels.get(MANAGED_BY) == MANAGER:
                 await self._delete(key, existing)
             return
         if service.metadata.deletionTimestamp is not None or not has_endpoints(service):
             return
+        if existing is not None and int(existing.metadata.resourceVersion) < int(self._written.get(key, 0)):
+            raise NotYet(f"the cache has not seen what was written for {key}")
         pods = selected_pods(service, self.pods)
         wanted = endpoints_of(service, pods)
-        if existing is None:
-            await self._create(wanted)
-        elif existing.subsets != wanted.subsets or existing.metadata.labels != wanted.metadata.labels:
-            meta = existing.metadata.model_copy(
-                update={"labels": wanted.metadata.labels, "annotations": wanted.metadata.annotations}
-            )
-            self._note(await self.client.update(wanted.model_copy(update={"metadata": meta})))
+        times = self.trigger_times.annotations(service, pods)
+        try:
+            if existing is None:
+                wanted.metadata.annotations |= times
+                await self._create(wanted)
+            elif not _same(existing, wanted):
+                ours = (CHANGE_TIME, OVER_CAPACITY)
+                kept = {name: value for name, value in existing.metadata.annotations.items() if name not in ours}
+                annotations = {**kept, **wanted.metadata.annotations, **times}
+                update = {"labels": wanted.metadata.labels, "annotations": annotations}
+                meta = existing.metadata.model_copy(update=update)
+                self._note(await self.client.update(wanted.model_copy(update={"metadata": meta})))
+        except StatusError as error:
+            made = existing is None
+            reason, does = ("FailedToCreateEndpoint", "create endpoint for service") if made else (
+                "FailedToUpdateEndpoint", "update endpoint"
+            )  # fmt: skip
+            self.events.event(wanted, "Warning", reason, f"Failed to {does} {key}: {error}")
+            raise
 
     async def _create(self, wanted: Endpoints) -> None:
         try:
@@ -107,17 +129,47 @@ def endpoints_of(service: Service, pods: list[Pod]) -> Endpoints:
     labels = {**inherited_labels(service, (MANAGED_BY,)), MANAGED_BY: MANAGER}
     if is_headless(service):
         labels[HEADLESS_LABEL] = ""
-    last = last_change(service, pods)
-    annotations = {CHANGE_TIME: last.strftime("%Y-%m-%dT%H:%M:%SZ")} if last else {}
-    if len(listed) > _CAPACITY:
-        annotations[OVER_CAPACITY] = "truncated"
-        listed = sorted(listed, key=lambda pod: not is_ready(pod))[:_CAPACITY]
+    subsets = subsets_of(service, listed, family)
+    truncated = truncate(subsets, _CAPACITY)
     return Endpoints(
         metadata=ObjectMeta(
-            name=service.metadata.name, namespace=service.metadata.namespace, labels=labels, annotations=annotations
+            name=service.metadata.name,
+            namespace=service.metadata.namespace,
+            labels=labels,
+            annotations={OVER_CAPACITY: "truncated"} if truncated else {},
         ),
-        subsets=subsets_of(service, listed, family),
+        subsets=subsets,
     )
+
+
+def _same(existing: Endpoints, wanted: Endpoints) -> bool:
+    annotations = (each.metadata.annotations.get(OVER_CAPACITY) for each in (existing, wanted))
+    return (
+        existing.subsets == wanted.subsets
+        and existing.metadata.labels == wanted.metadata.labels
+        and len({*annotations}) == 1
+    )
+
+
+def truncate(subsets: list[EndpointSubset], capacity: int) -> bool:
+    """Leave `capacity` addresses, the ready before the others, from each subset by its part of all.
+
+    Returns whether there were more.
+    """
+    ready = sum(len(subset.addresses) for subset in subsets)
+    others = sum(len(subset.notReadyAddresses) for subset in subsets)
+    if ready + others <= capacity:
+        return False
+    cut, room = ("addresses", capacity) if ready > capacity else ("notReadyAddresses", capacity - ready)
+    total, left = (ready if cut == "addresses" else others), room
+    for subset in subsets:
+        listed = getattr(subset, cut)
+        kept = listed[: min(ceil(len(listed) * room / total), left)]
+        left -= len(kept)
+        setattr(subset, cut, kept)
+        if cut == "addresses":
+            subset.notReadyAddresses = []
+    return True
 
 
 def subsets_of(service: Service, pods: list[Pod], family: str) -> list[EndpointSubset]:

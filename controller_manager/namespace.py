@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
-from api.core_v1 import Namespace, NamespaceCondition
+from api.core_v1 import Namespace, NamespaceCondition, Pod
 from api.errors import Conflict, MethodNotAllowed, NotFound, StatusError
 from api.meta_v1 import PartialObjectMetadata
 from client.controller import Controller, Key, NotYet, Watches
 from client.discovery import Discovery, ServedResource, discover
 
 FINALIZER = "kubernetes"
+_PODS = ("", "pods")
 
 # (type, reason and message when all is well, reason otherwise)
 _CONDITIONS = {
@@ -86,6 +88,14 @@ class NamespaceController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.namespaces = watch(Namespace)
+        self.pods = watch(Pod, enqueue=self._pod_gone)
+
+    def _pod_gone(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
+        """The last pod of a namespace that is being deleted: the rest may follow."""
+        if new is None and old is not None:
+            namespace = self.namespaces.get(old.metadata.namespace)
+            if namespace is not None and namespace.metadata.deletionTimestamp is not None:
+                yield from () if self.pods.in_namespace(old.metadata.namespace) else (old.metadata.namespace,)
 
     async def reconcile(self, key: Key) -> None:
         namespace = self.namespaces.get(key)
@@ -107,6 +117,11 @@ class NamespaceController(Controller):
     async def _empty(self, namespace: str) -> Remains:
         remains = Remains(await discover(self.client))
         deletable = [s for s in remains.discovery.with_verbs("delete") if s.resource.namespaced]
+        for served in [served for served in deletable if served.identity == _PODS]:
+            await self._empty_resource(namespace, served, remains)
+            deletable.remove(served)
+        if remains.objects:
+            return remains  # what pods may still need stays until they are gone (KEP-5080)
         limit = asyncio.Semaphore(8)
 
         async def one(served: ServedResource) -> None:

@@ -21,6 +21,19 @@ def is_empty(selector: LabelSelector | None) -> bool:
     return selector is None or not (selector.matchLabels or selector.matchExpressions)
 
 
+def shown(selector: LabelSelector | None) -> str:
+    """A selector as Kubernetes' messages quote it."""
+    if selector is None:
+        return "nil"
+    labels = "".join(f"{key}: {value}," for key, value in sorted(selector.matchLabels.items()))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{each.key},Operator:{each.operator},Values:[{' '.join(each.values)}],}},"
+        for each in selector.matchExpressions
+    )
+    listed = f"[]LabelSelectorRequirement{{{expressions}}}"
+    return f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:{listed},}}"
+
+
 def selects_all_of(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     """A service's plain map: every pair must be there.  An empty map selects nothing."""
     return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())

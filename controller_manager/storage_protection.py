@@ -13,6 +13,8 @@ from client.controller import Controller, Key, Watches
 
 PVC_PROTECTION = "kubernetes.io/pvc-protection"
 PV_PROTECTION = "kubernetes.io/pv-protection"
+CLAIM_INDEX = "persistent volume claim"
+"""The index of pods by the claims they mount (`claims_of`)."""
 
 
 class ClaimProtectionController(Controller):

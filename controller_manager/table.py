@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from argparse import Namespace as Options
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum, auto
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from client.controller import Controller
+from client.controller_process import Entry, Start
+from client.controller_process import chosen as among
 from client.rest import RestClient
-from controller_manager.certificates.approving import ApprovingController
-from controller_manager.certificates.cleaner import CleanerController
 from controller_manager.certificates.signing import SigningController
-from controller_manager.cluster_role_aggregation import ClusterRoleAggregationController
-from controller_manager.daemon_set.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoints import EndpointsController
-from controller_manager.garbage_collector.controller import GarbageCollector
 from controller_manager.namespace import NamespaceController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.node_lifecycle.eviction import TaintEvictionController
@@ -31,32 +26,6 @@ from controller_manager.replica_set import ReplicaSetController
 from controller_manager.root_ca import RootCaPublisher
 from controller_manager.service_account import ServiceAccountController
 from controller_manager.service_account_token import ServiceAccountTokenController
-from controller_manager.stateful_set.controller import StatefulSetController
-from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController
-
-
-class Start(Enum):
-    """When a controller starts.  A cluster that starts has two processors' worth of work to do at once: what nobody
-    waits for must not be in the way of a user's first Deployment."""
-
-    URGENT = auto()
-    """A user waits for its first work: its token is asked for before there is any."""
-    USUAL = auto()
-    LATER = auto()
-    """A moment after the others, what it watches included."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """`make(options, *common)` makes the controller, or None where the flags lack what it needs; `common` is what every
-    one needs (see `Controller`).  `account` is the service account it acts as ("" for the process's own user), `source`
-    who its events are from, where that is not the controller's name."""
-
-    make: Callable[..., Controller | None]
-    account: str
-    aliases: tuple[str, ...] = ()
-    source: str = ""
-    start: Start = Start.USUAL
 
 
 def _plain(controller: type[Controller]) -> Callable[..., Controller]:
@@ -77,9 +46,31 @@ def _late(module: str, name: str) -> Callable[..., Controller]:
 
 
 def _endpoint_slice(options: Options, *common: Any) -> Controller:
-    controller = EndpointSliceController(*common)
-    controller.max_endpoints = options.max_endpoints_per_slice
-    return controller
+    return EndpointSliceController(
+        *common,
+        max_endpoints=options.max_endpoints_per_slice,
+        batch_period=options.endpointslice_updates_batch_period,
+    )
+
+
+def _endpoints(options: Options, *common: Any) -> Controller:
+    return EndpointsController(*common, batch_period=options.endpoint_updates_batch_period)
+
+
+def _mirroring(options: Options, *common: Any) -> Controller:
+    from controller_manager.endpoint_slice.mirroring import EndpointSliceMirroringController
+
+    return EndpointSliceMirroringController(
+        *common,
+        max_endpoints=options.mirroring_max_endpoints_per_subset,
+        batch_period=options.mirroring_endpointslice_updates_batch_period,
+    )
+
+
+def _legacy_token_cleaner(options: Options, *common: Any) -> Controller:
+    from controller_manager.legacy_service_account_token_cleaner import LegacyTokenCleanerController
+
+    return LegacyTokenCleanerController(*common, clean_up_period=options.legacy_service_account_token_clean_up_period)
 
 
 def _root_ca(options: Options, client: RestClient, *common: Any) -> Controller:
@@ -130,6 +121,75 @@ def _signing(options: Options, *common: Any) -> Controller | None:
     )
 
 
+def _persistent_volume_binder(options: Options, *common: Any) -> Controller:
+    from controller_manager.persistent_volume.controller import PersistentVolumeBinder
+    from controller_manager.persistent_volume.host_path import HostPathPlugin
+
+    root = Path(options.hostpath_provisioner_root)
+    return PersistentVolumeBinder(*common, plugin=HostPathPlugin(root, options.enable_hostpath_provisioner))
+
+
+def _attach_detach(options: Options, *common: Any) -> Controller:
+    from controller_manager.attach_detach.controller import AttachDetachController
+
+    return AttachDetachController(*common, force_detach=not options.disable_force_detach_on_timeout)
+
+
+def _node_ipam(options: Options, *common: Any) -> Controller | None:
+    if not options.allocate_node_cidrs:
+        return None
+    from controller_manager.node_ipam import NodeIPAMController, RangePool
+
+    pools = []
+    excluded = [*filter(None, options.service_cluster_ip_range.split(","))]
+    for whole in options.cluster_cidr.split(","):
+        length = options.node_cidr_mask_size_ipv6 if ":" in whole else options.node_cidr_mask_size_ipv4
+        pools.append(RangePool(whole, options.node_cidr_mask_size or length, excluded))
+    return NodeIPAMController(*common, pools=pools)
+
+
+def _horizontal_pod_autoscaler(options: Options, *common: Any) -> Controller:
+    from controller_manager.horizontal_pod_autoscaler.controller import HorizontalPodAutoscalerController
+    from controller_manager.horizontal_pod_autoscaler.replica_calculator import Readiness
+
+    return HorizontalPodAutoscalerController(
+        *common,
+        sync_period=options.horizontal_pod_autoscaler_sync_period,
+        downscale_stabilization=options.horizontal_pod_autoscaler_downscale_stabilization,
+        tolerance=options.horizontal_pod_autoscaler_tolerance,
+        readiness=Readiness(
+            timedelta(seconds=options.horizontal_pod_autoscaler_cpu_initialization_period),
+            timedelta(seconds=options.horizontal_pod_autoscaler_initial_readiness_delay),
+        ),
+    )
+
+
+def _metrics_server(options: Options, *common: Any) -> Controller | None:
+    if not options.metrics_server_kubeconfig:
+        return None
+    from controller_manager.metrics_server.controller import MetricsServer
+
+    return MetricsServer(
+        *common,
+        kubeconfig=Path(options.metrics_server_kubeconfig),
+        certificate=Path(options.metrics_server_cert_file),
+        key=Path(options.metrics_server_key_file),
+        resolution=options.metrics_server_resolution,
+    )
+
+
+def _resource_quota(options: Options, *common: Any) -> Controller:
+    from controller_manager.resource_quota import ResourceQuotaController
+
+    return ResourceQuotaController(*common, sync_period=options.resource_quota_sync_period)
+
+
+def _nothing(options: Options, *common: Any) -> None:
+    """What `--controllers` knows and this process has nothing to do for: the types of admission policies are checked by
+    the API server, the API of storage versions is off by default, and the cloud's controllers are in
+    cloud-controller-manager."""
+
+
 CONTROLLERS: dict[str, Entry] = {
     "deployment-controller": Entry(
         _plain(DeploymentController), "deployment-controller", ("deployment",), start=Start.URGENT
@@ -138,13 +198,22 @@ CONTROLLERS: dict[str, Entry] = {
         _plain(ReplicaSetController), "replicaset-controller", ("replicaset",), start=Start.URGENT
     ),
     "statefulset-controller": Entry(
-        _plain(StatefulSetController), "statefulset-controller", ("statefulset",), start=Start.LATER
+        _late("stateful_set.controller", "StatefulSetController"),
+        "statefulset-controller",
+        ("statefulset",),
+        start=Start.LATER,
     ),
     "daemonset-controller": Entry(
-        _plain(DaemonSetController), "daemon-set-controller", ("daemonset",), start=Start.LATER
+        _late("daemon_set.controller", "DaemonSetController"),
+        "daemon-set-controller",
+        ("daemonset",),
+        start=Start.LATER,
     ),
     "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
-    "endpoints-controller": Entry(_plain(EndpointsController), "endpoint-controller", ("endpoint",)),
+    "endpoints-controller": Entry(_endpoints, "endpoint-controller", ("endpoint",), "endpoint-controller"),
+    "endpointslice-mirroring-controller": Entry(
+        _mirroring, "endpointslicemirroring-controller", ("endpointslicemirroring",), start=Start.LATER
+    ),
     "namespace-controller": Entry(_plain(NamespaceController), "namespace-controller", ("namespace",)),
     "serviceaccount-controller": Entry(
         _plain(ServiceAccountController), "service-account-controller", ("serviceaccount",), start=Start.URGENT
@@ -153,63 +222,157 @@ CONTROLLERS: dict[str, Entry] = {
         _root_ca, "root-ca-cert-publisher", ("root-ca-cert-publisher",), start=Start.URGENT
     ),
     "garbage-collector-controller": Entry(
-        _plain(GarbageCollector), "generic-garbage-collector", ("garbagecollector",), start=Start.LATER
+        _late("garbage_collector.controller", "GarbageCollector"),
+        "generic-garbage-collector",
+        ("garbagecollector",),
+        start=Start.LATER,
     ),
     "pod-garbage-collector-controller": Entry(_pod_gc, "pod-garbage-collector", ("podgc",), start=Start.LATER),
     "replicationcontroller-controller": Entry(
-        _late("replication_controller", "ReplicationControllerController"), "replication-controller",
-        ("replicationcontroller",), "replication-controller", Start.LATER,
+        _late("replication_controller", "ReplicationControllerController"),
+        "replication-controller",
+        ("replicationcontroller",),
+        "replication-controller",
+        Start.LATER,
     ),
     "job-controller": Entry(_late("job.controller", "JobController"), "job-controller", ("job",), start=Start.LATER),
     "cronjob-controller": Entry(
         _late("cron_job.controller", "CronJobController"), "cronjob-controller", ("cronjob",), start=Start.LATER
     ),
     "ttl-after-finished-controller": Entry(
-        _late("ttl_after_finished", "TtlAfterFinishedController"), "ttl-after-finished-controller",
-        ("ttl-after-finished",), start=Start.LATER,
+        _late("ttl_after_finished", "TtlAfterFinishedController"),
+        "ttl-after-finished-controller",
+        ("ttl-after-finished",),
+        start=Start.LATER,
     ),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
-        _plain(ClusterRoleAggregationController), "clusterrole-aggregation-controller", ("clusterrole-aggregation",),
+        _late("cluster_role_aggregation", "ClusterRoleAggregationController"),
+        "clusterrole-aggregation-controller",
+        ("clusterrole-aggregation",),
         start=Start.LATER,
     ),
     "persistentvolumeclaim-protection-controller": Entry(
-        _plain(ClaimProtectionController), "pvc-protection-controller", ("pvc-protection",), start=Start.LATER
+        _late("storage_protection", "ClaimProtectionController"),
+        "pvc-protection-controller",
+        ("pvc-protection",),
+        start=Start.LATER,
     ),
     "persistentvolume-protection-controller": Entry(
-        _plain(VolumeProtectionController), "pv-protection-controller", ("pv-protection",), start=Start.LATER
+        _late("storage_protection", "VolumeProtectionController"),
+        "pv-protection-controller",
+        ("pv-protection",),
+        start=Start.LATER,
     ),
+    "disruption-controller": Entry(
+        _late("disruption_budgets", "DisruptionController"),
+        "disruption-controller",
+        ("disruption",),
+        "controllermanager",
+        start=Start.LATER,
+    ),
+    "node-ipam-controller": Entry(_node_ipam, "node-controller", ("nodeipam",), "cidrAllocator"),
+    "horizontal-pod-autoscaler-controller": Entry(
+        _horizontal_pod_autoscaler,
+        "horizontal-pod-autoscaler",
+        ("horizontalpodautoscaling",),
+        "horizontal-pod-autoscaler",
+        start=Start.LATER,
+    ),
+    "metrics-server": Entry(_metrics_server, "", start=Start.LATER),  # one of ours
+    "resourcequota-controller": Entry(
+        _resource_quota, "resourcequota-controller", ("resourcequota",), start=Start.LATER
+    ),
+    "service-cidr-controller": Entry(
+        _late("service_cidr", "ServiceCIDRController"), "service-cidrs-controller", start=Start.LATER
+    ),
+    "ttl-controller": Entry(_late("ttl", "TTLController"), "ttl-controller", ("ttl",), start=Start.LATER),
     "taint-eviction-controller": Entry(_plain(TaintEvictionController), "node-controller"),
-    "serviceaccount-token-controller": Entry(
-        _service_account_token, "", ("serviceaccount-token",), start=Start.LATER
+    "serviceaccount-token-controller": Entry(_service_account_token, "", ("serviceaccount-token",), start=Start.LATER),
+    "legacy-serviceaccount-token-cleaner-controller": Entry(
+        _legacy_token_cleaner,
+        "legacy-service-account-token-cleaner",
+        ("legacy-service-account-token-cleaner",),
+        start=Start.LATER,
+    ),
+    "service-lb-controller": Entry(_nothing, "", ("service",)),
+    "node-route-controller": Entry(_nothing, "", ("route",)),
+    "cloud-node-lifecycle-controller": Entry(_nothing, "", ("cloud-node-lifecycle",)),
+    "validatingadmissionpolicy-status-controller": Entry(_nothing, "", ("validatingadmissionpolicy-status",)),
+    "storageversion-garbage-collector-controller": Entry(_nothing, "", ("storage-version-gc",)),
+    "storage-version-migrator-controller": Entry(_nothing, "", ("storage-version-migrator",)),
+    "bootstrap-signer-controller": Entry(
+        _late("bootstrap.signer", "BootstrapSignerController"),
+        "bootstrap-signer",
+        ("bootstrapsigner",),
+        start=Start.LATER,
+        default=False,
+    ),
+    "token-cleaner-controller": Entry(
+        _late("bootstrap.cleaner", "TokenCleanerController"),
+        "token-cleaner",
+        ("tokencleaner",),
+        start=Start.LATER,
+        default=False,
     ),
     "certificatesigningrequest-signing-controller": Entry(
         _signing, "certificate-controller", ("csrsigning",), start=Start.LATER
     ),
     "certificatesigningrequest-approving-controller": Entry(
-        _plain(ApprovingController), "certificate-controller", ("csrapproving",), start=Start.LATER
+        _late("certificates.approving", "ApprovingController"),
+        "certificate-controller",
+        ("csrapproving",),
+        start=Start.LATER,
     ),
     "certificatesigningrequest-cleaner-controller": Entry(
-        _plain(CleanerController), "certificate-controller", ("csrcleaner",), start=Start.LATER
+        _late("certificates.cleaner", "CleanerController"), "certificate-controller", ("csrcleaner",), start=Start.LATER
     ),
-}  # fmt: skip
+    "persistentvolume-binder-controller": Entry(
+        _persistent_volume_binder,
+        "persistent-volume-binder",
+        ("persistentvolume-binder",),
+        "persistentvolume-controller",
+        start=Start.LATER,
+    ),
+    "persistentvolume-attach-detach-controller": Entry(
+        _attach_detach, "attachdetach-controller", ("attachdetach",), "attachdetach-controller", start=Start.LATER
+    ),
+    "persistentvolume-expander-controller": Entry(
+        _late("persistent_volume.expander", "ExpandController"),
+        "expand-controller",
+        ("persistentvolume-expander",),
+        "volume_expand",
+        start=Start.LATER,
+    ),
+    "ephemeral-volume-controller": Entry(
+        _late("ephemeral_volume", "EphemeralVolumeController"),
+        "ephemeral-volume-controller",
+        ("ephemeral-volume",),
+        "ephemeral_volume",
+        start=Start.LATER,
+    ),
+    "volumeattributesclass-protection-controller": Entry(
+        _late("volume_attributes_class", "VolumeAttributesClassProtectionController"),
+        "volumeattributesclass-protection-controller",
+        start=Start.LATER,
+    ),
+    "resourceclaim-controller": Entry(
+        _late("resource_claim", "ResourceClaimController"),
+        "resource-claim-controller",
+        ("resource-claim-controller",),
+        "resource_claim",
+        start=Start.LATER,
+    ),
+    "device-taint-eviction-controller": Entry(
+        _late("device_taint_eviction", "DeviceTaintEvictionController"),
+        "device-taint-eviction-controller",
+        ("device-taint-eviction",),
+        "device-taint-eviction",
+        start=Start.LATER,
+    ),
+}
 
 
 def chosen(wanted: str) -> list[str]:
-    """Names selected by a `--controllers` list: "*" is all that are on by default, "-name" takes one away.
-
-    Raises ValueError for a name that does not exist.
-    """
-    canonical = {alias: name for name, entry in CONTROLLERS.items() for alias in (name, *entry.aliases)}
-    on: set[str] = set()
-    off: set[str] = set()
-    for item in filter(None, (part.strip() for part in wanted.split(","))):
-        if item == "*":
-            on |= set(CONTROLLERS)
-        elif item.removeprefix("-") not in canonical:
-            raise ValueError(f"{item.removeprefix('-')!r} is not in the list of known controllers")
-        elif item.startswith("-"):
-            off.add(canonical[item[1:]])
-        else:
-            on.add(canonical[item])
-    return [name for name in CONTROLLERS if name in on - off]
+    """See `client.controller_process.chosen`."""
+    return among(CONTROLLERS, wanted)

@@ -74,9 +74,11 @@ class KubeletBackend:
         items = [pod.to_dict() | {"apiVersion": "v1", "kind": "Pod"} for k in self._kubelets for pod in k.pods()]
         return orjson.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
 
-    async def pod_stats(self) -> list[PodStats]:
+    async def pod_stats(self, node: str = "") -> list[PodStats]:
         found = []
         for kubelet in self._kubelets:
+            if node and kubelet.host.node_name != node:
+                continue
             stats = {stat.container_id: stat for stat in await kubelet.host.runtime.container_stats()}
             found += [_stats(worker, stats) for worker in kubelet.workers.values()]
         return found
@@ -98,4 +100,5 @@ class KubeletBackend:
 def _stats(worker: PodWorker, stats: dict[str, ContainerStats]) -> PodStats:
     meta = worker.pod.metadata
     mine = {run.name: stats[run.id] for run in worker.runs.values() if run.id in stats}
-    return PodStats(meta.namespace, meta.name, meta.uid, mine)
+    started = {run.name: run.started_at for run in worker.runs.values() if run.id in stats and run.started_at}
+    return PodStats(meta.namespace, meta.name, meta.uid, mine, started)

@@ -28,6 +28,7 @@ from kubelet.runtime.protocol import (
 )
 from kubelet.security import security_config
 from kubelet.volumes.manager import READ_ONLY_KINDS, VolumeManager, kind_of
+from kubelet.volumes.persistent import is_read_only
 from kubelet.volumes.service_account_token import TokenCache
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -199,7 +200,7 @@ class FilePreparation:
         return Mount(
             host_path=str(_below(base, sub_path) if sub_path else base),
             container_path=mount.mountPath,
-            read_only=mount.readOnly or kind_of(volume) in READ_ONLY_KINDS,
+            read_only=mount.readOnly or kind_of(volume) in READ_ONLY_KINDS or is_read_only(volume),
             recursive_read_only=mount.recursiveReadOnly in ("Enabled", "IfPossible"),
             optional=mount.mountPath == _TOKEN_PATH,
         )

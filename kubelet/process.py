@@ -40,6 +40,7 @@ from kubelet.sim_preparation import SimPreparation
 from kubelet.timers import Timers
 from kubelet.volumes.empty_dir import EmptyDirVolume
 from kubelet.volumes.manager import VolumeManager
+from kubelet.volumes.persistent import ClaimedVolumes
 from kubelet.volumes.plugin import VolumeContext
 from kubelet.volumes.service_account_token import TokenCache
 
@@ -250,7 +251,8 @@ class KubeletProcess:
         configuration = WatchedConfiguration(client, clock, lambda uid: self._kubelets[name].volumes_changed(uid))
         self._configurations.append(configuration)
         tokens = TokenCache(client, clock)
-        volumes = VolumeManager(self._root, VolumeContext(configuration, tokens, allocatable, (ip,)))
+        context = VolumeContext(configuration, tokens, allocatable, (ip,))
+        volumes = VolumeManager(self._root, context, ClaimedVolumes(client, clock))
         return FilePreparation(
             PreparationOptions(
                 root=self._root,

@@ -15,6 +15,7 @@ from client.informer import Informer
 from proxy.health import JsonServer, ServiceHealth, proxy_health
 from proxy.service_map import PortRules, ServiceMap, service_map
 from proxy.sync_runner import SyncRunner
+from proxy.zones import OwnZones
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ async def work(component: Component) -> None:
         if full:
             mode.distrust()
         started = clock.monotonic()
-        current = service_map(services.store.list(), slices.store.list(), nodes)
+        everything = slices.store.list()
+        current = service_map(services.store.list(), everything, nodes, zones=zones.needed_by(everything))
         if await mode.apply(current):
             syncs.inc()
         await health.apply(current.health_checks)
@@ -69,6 +71,7 @@ async def work(component: Component) -> None:
     runner = SyncRunner(
         clock, sync, min_period=options.iptables_min_sync_period, full_period=options.iptables_sync_period
     )
+    zones = OwnZones(component.client, nodes, clock, runner.request)
     services.on_change(lambda old, new: runner.request())
     slices.on_change(lambda old, new: runner.request())
     component.readiness["synced"] = lambda: runner.last_success is not None
@@ -85,6 +88,7 @@ async def work(component: Component) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        zones.stop()
         health.stop()
         if healthz is not None:
             healthz.stop()

@@ -8,12 +8,12 @@ endpoints serve when no others are left).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from api import discovery_v1
 from api.core_v1 import Service, ServicePort
-from api.discovery_v1 import EndpointSlice
+from api.discovery_v1 import EndpointHints, EndpointSlice
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
@@ -98,9 +98,15 @@ class ServiceMap:
 
 
 def service_map(
-    services: Iterable[Service], slices: Iterable[EndpointSlice], nodes: Sequence[str], family: int = 4
+    services: Iterable[Service],
+    slices: Iterable[EndpointSlice],
+    nodes: Sequence[str],
+    family: int = 4,
+    *,
+    zones: Collection[str] = (),
 ) -> ServiceMap:
-    """All service ports of one IP family (4 or 6), in a stable order.  `nodes` are the names this proxy works for."""
+    """All service ports of one IP family (4 or 6), in a stable order.  `nodes` are the names this proxy works for,
+    `zones` where they are, as far as is known."""
     by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
     for slice_ in slices:
         name = slice_.metadata.labels.get(SERVICE_NAME_LABEL)
@@ -112,7 +118,7 @@ def service_map(
         if not proxied(service):
             continue
         own = by_service.get((service.metadata.namespace, service.metadata.name), [])
-        rules = [r for p in service.spec.ports if (r := _rules(service, p, own, nodes, family)) is not None]
+        rules = [r for p in service.spec.ports if (r := _rules(service, p, own, nodes, zones, family)) is not None]
         ports.extend(rules)
         check = service.spec.healthCheckNodePort
         if check and service.spec.externalTrafficPolicy == "Local" and rules:
@@ -138,7 +144,12 @@ def proxied(service: Service) -> bool:
 
 
 def _rules(
-    service: Service, port: ServicePort, slices: Sequence[EndpointSlice], nodes: Sequence[str], family: int
+    service: Service,
+    port: ServicePort,
+    slices: Sequence[EndpointSlice],
+    nodes: Sequence[str],
+    zones: Collection[str],
+    family: int,
 ) -> PortRules | None:
     spec = service.spec
     cluster_ips = _of_family(spec.clusterIPs or [spec.clusterIP], family)
@@ -165,8 +176,8 @@ def _rules(
         affinity_seconds=affinity,
         internal_local=spec.internalTrafficPolicy == "Local",
         external_local=spec.externalTrafficPolicy == "Local",
-        cluster=serving(everyone),
-        local=serving([(e, c) for e, c in everyone if e.local]),
+        cluster=serving([(e, c) for e, c, _ in near(everyone, nodes, zones)]),
+        local=serving([(e, c) for e, c, _ in everyone if e.local]),
     )
 
 
@@ -178,9 +189,10 @@ Condition = tuple[bool, bool]
 """Whether an endpoint is ready, and whether it still serves while it terminates."""
 
 
-def _endpoints(
-    port: ServicePort, slices: Iterable[EndpointSlice], nodes: Sequence[str]
-) -> Iterable[tuple[Endpoint, Condition]]:
+Hinted = tuple[Endpoint, Condition, EndpointHints | None]
+
+
+def _endpoints(port: ServicePort, slices: Iterable[EndpointSlice], nodes: Sequence[str]) -> Iterable[Hinted]:
     for slice_ in slices:
         for target in slice_.ports:
             if (target.name or "") != port.name or (target.protocol or "TCP") != (port.protocol or "TCP"):
@@ -188,7 +200,7 @@ def _endpoints(
             for endpoint in slice_.endpoints:
                 if endpoint.addresses and target.port:
                     local = endpoint.nodeName is not None and endpoint.nodeName in nodes
-                    yield Endpoint(endpoint.addresses[0], target.port, local), _condition(endpoint)
+                    yield Endpoint(endpoint.addresses[0], target.port, local), _condition(endpoint), endpoint.hints
 
 
 def _condition(endpoint: discovery_v1.Endpoint) -> Condition:
@@ -202,3 +214,21 @@ def serving(endpoints: Sequence[tuple[Endpoint, Condition]]) -> tuple[Endpoint, 
     """The ready endpoints; when there is none, those that still serve although they terminate."""
     chosen = {e for e, (ready, _) in endpoints if ready} or {e for e, (_, leaving) in endpoints if leaving}
     return tuple(sorted(chosen))
+
+
+def near(endpoints: Sequence[Hinted], nodes: Collection[str], zones: Collection[str]) -> list[Hinted]:
+    """Those that are meant for clients here: on these nodes, else in these zones; all of them where there is no such
+    endpoint, or a ready one says nothing of whom it is for (KEP-2433, KEP-3015)."""
+    for here, names_of in ((set(nodes), _nodes), (set(zones), _zones)):
+        meant_for = [names_of(hints) for _, (ready, _), hints in endpoints if ready]
+        if meant_for and all(meant_for) and any(names & here for names in meant_for):
+            return [each for each in endpoints if not each[1][0] or names_of(each[2]) & here]
+    return [*endpoints]
+
+
+def _nodes(hints: EndpointHints | None) -> set[str]:
+    return {node.name for node in hints.forNodes} if hints is not None else set()
+
+
+def _zones(hints: EndpointHints | None) -> set[str]:
+    return {zone.name for zone in hints.forZones} if hints is not None else set()

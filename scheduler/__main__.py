@@ -8,16 +8,15 @@ import sys
 def main(argv: list[str] | None = None) -> int:
     """Run the scheduler until SIGTERM; returns the exit code."""
     from client.component import flag_parser, run
-    from scheduler.server import add_flags, load, work
+    from scheduler.server import add_flags, complete, work
 
     parser = flag_parser("kube-scheduler", "Places pods on nodes.", leader_election=True)
     add_flags(parser)
     options = parser.parse_args(argv)
     try:
-        options.plugin = [load(text) for text in options.plugin]
+        complete(options)
     except ValueError as error:
         parser.error(str(error))
-    options.scheduler_name = options.scheduler_name or ["default-scheduler"]
     return run("kube-scheduler", options, work)
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scheduler.cache import Cache
 from scheduler.diagnosis import NoNodesAvailable, Unfit
 from scheduler.framework import CycleState, Framework, Status, unresolvable, unschedulable
 from scheduler.node_info import NodeInfo
 from scheduler.node_verdicts import NodeVerdicts
+from scheduler.nominations import Nominations
 from scheduler.pod_info import PodInfo
+
+if TYPE_CHECKING:
+    from scheduler.extender import Extender
 
 _FEWEST_NODES = 100
 _LOWEST_PERCENTAGE = 5
@@ -22,47 +27,6 @@ class Choice:
     node_name: str
     evaluated: int
     feasible: int
-
-
-class Nominations:
-    """Pods that were promised a node (room is being made there), by node."""
-
-    def __init__(self) -> None:
-        self._by_node: dict[str, dict[str, PodInfo]] = {}
-        self._node_of: dict[str, str] = {}
-
-    def set(self, pod: PodInfo, node_name: str) -> None:
-        """Promise a node to a pod, or take the promise back with an empty name."""
-        self.drop(pod.uid)
-        if node_name:
-            self._by_node.setdefault(node_name, {})[pod.uid] = pod
-            self._node_of[pod.uid] = node_name
-
-    def drop(self, uid: str) -> None:
-        node = self._node_of.pop(uid, None)
-        if node is not None:
-            pods = self._by_node[node]
-            del pods[uid]
-            if not pods:
-                del self._by_node[node]
-
-    def __bool__(self) -> bool:
-        return bool(self._node_of)
-
-    def node_of(self, uid: str) -> str:
-        """The node promised to a pod; empty for none."""
-        return self._node_of.get(uid, "")
-
-    def ahead_of(self, pod: PodInfo, node_name: str) -> list[PodInfo]:
-        """The other pods promised this node that are at least as important."""
-        pods = self._by_node.get(node_name)
-        if not pods:
-            return []
-        return [p for p in pods.values() if p.uid != pod.uid and p.priority >= pod.priority]
-
-    def behind(self, pod: PodInfo, node_name: str) -> list[PodInfo]:
-        """The pods promised this node that are less important."""
-        return [p for p in self._by_node.get(node_name, {}).values() if p.priority < pod.priority]
 
 
 class Algorithm:
@@ -83,17 +47,52 @@ class Algorithm:
 
     def schedule(self, framework: Framework, state: CycleState, pod: PodInfo) -> Choice:
         """The best node for a pod.  Raises NoNodesAvailable and Unfit."""
+        feasible, statuses = self._find(framework, state, pod)
+        return self._best(framework, state, pod, feasible, statuses, {})
+
+    async def schedule_with(
+        self, extenders: Sequence[Extender], framework: Framework, state: CycleState, pod: PodInfo
+    ) -> Choice:
+        """The same, extenders having a say after the filters and after the scores.  Raises ExtenderFailed too."""
+        feasible, statuses = self._find(framework, state, pod)
+        wishes: dict[str, int] = {}
+        for extender in extenders:
+            if feasible:
+                feasible, refused = await extender.filter(pod, feasible)
+                statuses.update(refused)
+        if len(feasible) > 1:
+            for extender in extenders:
+                for name, score in (await extender.prioritize(pod, feasible)).items():
+                    wishes[name] = wishes.get(name, 0) + score
+        there = [node for node in feasible if node.node is not None and self._cache.nodes.get(node.name) is node]
+        return self._best(framework, state, pod, there, statuses, wishes)
+
+    def _find(self, framework: Framework, state: CycleState, pod: PodInfo) -> tuple[list[NodeInfo], dict[str, Status]]:
         if not self._cache.ordered:
             raise NoNodesAvailable
-        feasible, statuses = self._feasible(framework, state, pod)
+        return self._feasible(framework, state, pod)
+
+    def _best(
+        self,
+        framework: Framework,
+        state: CycleState,
+        pod: PodInfo,
+        feasible: list[NodeInfo],
+        statuses: dict[str, Status],
+        wishes: Mapping[str, int],
+    ) -> Choice:
+        """One of the nodes with the highest score; `wishes` are further scores by node name."""
         evaluated = len(feasible) + len(statuses)
         if not feasible:
             raise Unfit(len(self._cache.ordered), statuses)
         if len(feasible) == 1:
             return Choice(feasible[0].name, evaluated, 1)
-        verdicts = self._verdicts.of(framework, state, pod)
-        local = [verdicts.score[node.name] for node in feasible]
+        since = framework.now()
+        local = self._verdicts.scores(framework, state, pod, feasible)
         scores = framework.run_scores(state, pod, feasible, local)
+        framework.took("Score", since)
+        if wishes:
+            scores = [score + wishes.get(node.name, 0) for score, node in zip(scores, feasible, strict=True)]
         best = max(scores)
         first = scores.index(best)
         ties = scores.count(best)
@@ -106,7 +105,9 @@ class Algorithm:
     ) -> tuple[list[NodeInfo], dict[str, Status]]:
         cache = self._cache
         everything = cache.ordered
+        since = framework.now()
         names, narrowed_by, refusal = framework.run_pre_filter(state, pod)
+        framework.took("PreFilter", since, refusal)
         if refusal is not None:
             raise Unfit(len(everything), {node.name: refusal for node in everything}, pre_filter=refusal.message)
         nominated = pod.nominated_node or self._nominations.node_of(pod.uid)
@@ -116,7 +117,9 @@ class Algorithm:
                 return promised, {}
         if names is None:
             start = self._next_start % len(everything)
-            feasible, statuses = self._pass(framework, state, pod, everything, start, self.wanted(len(everything)))
+            feasible, statuses = self._pass(
+                framework, state, pod, everything, start, self.wanted(len(everything), framework)
+            )
             self._next_start = start + len(feasible) + len(statuses)
             return feasible, statuses
         chosen = [cache.nodes[name] for name in sorted(names) if name in cache.nodes and cache.nodes[name].node]
@@ -132,13 +135,26 @@ class Algorithm:
         self, framework: Framework, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], start: int, wanted: int
     ) -> tuple[list[NodeInfo], dict[str, Status]]:
         """Filter, beginning at `start` and going round, until `wanted` nodes passed."""
+        since = framework.now()
+        feasible, statuses = self._passing(framework, state, pod, nodes, start, wanted)
+        framework.took("Filter", since, None if feasible else next(iter(statuses.values()), None))
+        return feasible, statuses
+
+    def _passing(
+        self, framework: Framework, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], start: int, wanted: int
+    ) -> tuple[list[NodeInfo], dict[str, Status]]:
         verdict = self._verdicts.of(framework, state, pod).status
         checks = framework.filters(state, node_local=False)
         feasible: list[NodeInfo] = []
         statuses: dict[str, Status] = {}
         nominations = self._nominations
         promised = bool(nominations)
-        for node in (*nodes[start:], *nodes[:start]) if start else nodes:
+        in_turn = [*nodes[start:], *nodes[:start]]
+        if not checks and not promised:
+            first = in_turn[:wanted]
+            if len(first) == wanted and not any(verdict[node.name] for node in first):
+                return first, {}  # what mostly happens, without looking at each
+        for node in in_turn:
             status = verdict[node.name]
             if status is not None:
                 statuses[node.name] = status
@@ -165,11 +181,13 @@ class Algorithm:
         """Whether the node would still do when the pods it was promised to had come."""
         return what_if(self._cache, node, add=others, ask=lambda: check_node(framework, pod, node))
 
-    def wanted(self, count: int) -> int:
+    def wanted(self, count: int, framework: Framework | None = None) -> int:
         """How many feasible nodes are enough to score, of so many nodes."""
-        if count < _FEWEST_NODES or self._percentage >= 100:
+        own = framework.percentage_of_nodes if framework is not None else None
+        percentage = self._percentage if own is None else own
+        if count < _FEWEST_NODES or percentage >= 100:
             return count
-        percentage = self._percentage or max(50 - count // 125, _LOWEST_PERCENTAGE)
+        percentage = percentage or max(50 - count // 125, _LOWEST_PERCENTAGE)
         return max(count * percentage // 100, _FEWEST_NODES)
 
 
@@ -182,6 +200,17 @@ def check_node(framework: Framework, pod: PodInfo, node: NodeInfo) -> Status | N
     if names is not None and node.name not in names:
         return unschedulable("the node is not among those that come into question")
     return framework.run_filters(state, pod, node)
+
+
+def check_with(
+    cache: Cache, framework: Framework, pod: PodInfo, node: NodeInfo, others: Sequence[PodInfo]
+) -> Status | None:
+    """Whether the node does both as it is and when the pods it was promised to have come."""
+    if others:
+        status = what_if(cache, node, add=others, ask=lambda: check_node(framework, pod, node))
+        if status is not None:
+            return status
+    return check_node(framework, pod, node)
 
 
 def what_if(

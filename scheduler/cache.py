@@ -10,7 +10,7 @@ Guarantees:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from api.clock import Clock
 from api.core_v1 import Node, Pod
@@ -43,6 +43,8 @@ class Cache:
         """How many nodes have each image."""
         self._domains: dict[str, dict[str, int]] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
+        self.claim_pods: dict[str, set[str]] = {}
+        """Uids of the pods on nodes that use each PersistentVolumeClaim, by its key."""
         self.matches = MatchCounts(self._placed)
         self.anti_affinity: TermCounts[AffinityTerm] = TermCounts()
         self.affinity: TermCounts[AffinityTerm] = TermCounts()
@@ -110,6 +112,14 @@ class Cache:
         """The pod as it is counted, if it is on a node."""
         return self._pods.get(uid)
 
+    def counts(self) -> dict[str, int]:
+        """How many nodes, pods and assumed pods there are."""
+        return {"nodes": len(self.nodes), "pods": len(self._pods), "assumed_pods": len(self._assumed)}
+
+    def placed(self) -> Iterable[PodInfo]:
+        """All pods that are counted on a node."""
+        return self._pods.values()
+
     def put_back(self, pod: PodInfo) -> None:
         """Undo `take_away`."""
         self._place(pod)
@@ -139,6 +149,13 @@ class Cache:
 
     def _count(self, node: NodeInfo, pod: PodInfo, sign: int) -> None:
         self.matches.count(node, pod, sign)
+        for claim in pod.claims:
+            if sign > 0:
+                self.claim_pods.setdefault(claim, set()).add(pod.uid)
+            elif users := self.claim_pods.get(claim):
+                users.discard(pod.uid)
+                if not users:
+                    del self.claim_pods[claim]
         if pod.has_affinity:
             self.affinity.count(node, pod.affinity, sign)
             self.anti_affinity.count(node, pod.anti_affinity, sign)

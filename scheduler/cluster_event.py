@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Flag, auto
+from typing import TYPE_CHECKING
 
 from api.core_v1 import Node, Pod
+
+if TYPE_CHECKING:
+    from api.core_v1 import PersistentVolumeClaim
 
 
 class Change(Flag):
@@ -24,6 +28,16 @@ class Change(Flag):
     POD_DELETED = auto()
     """A pod left its node: it was deleted or has finished."""
     NAMESPACE_LABELS = auto()
+    CLAIM = auto()
+    """A PersistentVolumeClaim appeared or changed."""
+    VOLUME = auto()
+    """A PersistentVolume appeared or changed."""
+    STORAGE_CLASS = auto()
+    CSI_NODE = auto()
+    CSI_DRIVER = auto()
+    CSI_CAPACITY = auto()
+    ATTACHMENT_DELETED = auto()
+    """A volume was detached from a node."""
     OTHER = auto()
     """Something no built-in plugin cares about."""
 
@@ -33,11 +47,38 @@ NODE = Change.NODE_ADDED | Change.NODE_ALLOCATABLE | Change.NODE_LABELS | Change
 
 @dataclass(frozen=True, slots=True)
 class ClusterEvent:
-    """One change; `node` or `pod` is the object concerned as it is now (or last was)."""
+    """One change; `node`, `pod` or `claim` is the object concerned as it is now (or last was)."""
 
     change: Change
     node: Node | None = None
     pod: Pod | None = None
+    claim: PersistentVolumeClaim | None = None
+
+    @property
+    def name(self) -> str:
+        """What metrics call it."""
+        return next((name for change, name in _NAMES.items() if self.change & change), "Unknown")
+
+
+_NAMES = {
+    Change.NODE_ADDED: "NodeAdd",
+    Change.NODE_ALLOCATABLE: "NodeAllocatableChange",
+    Change.NODE_LABELS: "NodeLabelChange",
+    Change.NODE_TAINTS: "NodeTaintChange",
+    Change.NODE_REMOVED: "NodeDelete",
+    Change.POD_ASSIGNED: "AssignedPodAdd",
+    Change.POD_LABELS: "AssignedPodUpdate",
+    Change.POD_SMALLER: "AssignedPodUpdate",
+    Change.POD_DELETED: "AssignedPodDelete",
+    Change.NAMESPACE_LABELS: "NamespaceUpdate",
+    Change.CLAIM: "PvcUpdate",
+    Change.VOLUME: "PvUpdate",
+    Change.STORAGE_CLASS: "StorageClassUpdate",
+    Change.CSI_NODE: "CSINodeUpdate",
+    Change.CSI_DRIVER: "CSIDriverUpdate",
+    Change.CSI_CAPACITY: "CSIStorageCapacityUpdate",
+    Change.ATTACHMENT_DELETED: "VolumeAttachmentDelete",
+}
 
 
 def node_changes(old: Node, new: Node) -> Change:

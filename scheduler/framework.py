@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from scheduler.cluster_event import ClusterEvent
 from scheduler.node_info import NodeInfo
@@ -76,9 +76,16 @@ class PostFilterResult:
     """What to do so that a pod can be scheduled later."""
 
     status: Status | None = None
-    nominated_node: str = ""
+    nominated_node: str | None = None
+    """The node being made ready for the pod; empty takes an earlier promise back, None leaves it."""
     action: Callable[[], Awaitable[None]] | None = None
     """Run after the cycle: deletes victims, for example."""
+
+
+class SupportsLess(Protocol):
+    """Keys of sorting; those of one queue compare with each other."""
+
+    def __lt__(self, other: Any, /) -> bool: ...
 
 
 class Plugin(Protocol):
@@ -102,7 +109,7 @@ class FilterPlugin(Protocol):
 
 @runtime_checkable
 class PostFilterPlugin(Protocol):
-    def post_filter(
+    async def post_filter(
         self, state: CycleState, pod: PodInfo, statuses: Mapping[str, Status]
     ) -> PostFilterResult | Status | None:
         """No node passed; `statuses` says why, by node name.  May make room."""
@@ -184,6 +191,16 @@ class PreEnqueuePlugin(Protocol):
 
 
 @runtime_checkable
+class QueueSortPlugin(Protocol):
+    def queue_key(self, pod: PodInfo, since: float) -> SupportsLess:
+        """What the waiting pods are sorted by, the smallest first; `since` is when the pod began to wait, in seconds.
+
+        All profiles have the same one.
+        """
+        ...
+
+
+@runtime_checkable
 class HintingPlugin(Protocol):
     def helps(self, event: ClusterEvent, pod: PodInfo) -> bool:
         """Whether an event may make a pod schedulable that this plugin turned down (KEP-4247).
@@ -192,6 +209,12 @@ class HintingPlugin(Protocol):
         """
         ...
 
+
+Timed = Callable[[str, str, str, float], None]
+"""Extension point, the code of what came of it, schedulerName, seconds."""
+
+Binder = Callable[[PodInfo, str], Awaitable[Status | None]]
+"""Writes the decision that a pod goes to a node of this name."""
 
 Scorer = Callable[[CycleState, PodInfo, Sequence[NodeInfo]], list[int]]
 
@@ -207,36 +230,78 @@ class Weighted:
     weight: int = 1
 
 
+POINTS: Mapping[str, tuple[type, ...]] = {
+    "preEnqueue": (PreEnqueuePlugin,),
+    "queueSort": (QueueSortPlugin,),
+    "preFilter": (PreFilterPlugin,),
+    "filter": (FilterPlugin,),
+    "postFilter": (PostFilterPlugin,),
+    "preScore": (PreScorePlugin,),
+    "score": (ScorePlugin, ScoreAllPlugin),
+    "reserve": (ReservePlugin,),
+    "permit": (PermitPlugin,),
+    "preBind": (PreBindPlugin,),
+    "bind": (BindPlugin,),
+    "postBind": (PostBindPlugin,),
+}
+"""The extension points by the names KubeSchedulerConfiguration knows them by, and what a plugin there has to have."""
+
+
 @dataclass
 class Framework:
-    """One profile: the plugins for pods of one schedulerName, sorted by extension point."""
+    """One profile: the plugins for pods of one schedulerName, sorted by extension point.
+
+    `plugins` take part wherever they can; `points` says otherwise for single extension points.
+    """
 
     plugins: Sequence[Weighted]
     scheduler_name: str = "default-scheduler"
+    points: Mapping[str, Sequence[Weighted]] = field(default_factory=dict)
+    percentage_of_nodes: int | None = None
+    """How many nodes are scored, where the profile has its own say."""
+    timed: Timed | None = None
+    """Told how long each extension point took for a pod."""
+    now: Callable[[], float] = float
     _skip_filter: str = field(default="framework/skip-filter", init=False)
     _skip_score: str = field(default="framework/skip-score", init=False)
 
     def __post_init__(self) -> None:
-        every = [w.plugin for w in self.plugins]
-        self.by_name: dict[str, Plugin] = {p.name: p for p in every}
-        self._pre_enqueue = [(p.name, p) for p in every if isinstance(p, PreEnqueuePlugin)]
-        self._pre_filter = [(p.name, p) for p in every if isinstance(p, PreFilterPlugin)]
-        self._filter = [(p.name, p) for p in every if isinstance(p, FilterPlugin)]
+        chosen = {point: self._at(point) for point in POINTS}
+        self.by_name: dict[str, Plugin] = {w.plugin.name: w.plugin for point in chosen.values() for w in point}
+
+        def named(point: str) -> list[tuple[str, Any]]:
+            return [(w.plugin.name, w.plugin) for w in chosen[point]]
+
+        self._pre_enqueue: list[tuple[str, PreEnqueuePlugin]] = named("preEnqueue")
+        self._queue_sort: list[tuple[str, QueueSortPlugin]] = named("queueSort")
+        self._pre_filter: list[tuple[str, PreFilterPlugin]] = named("preFilter")
+        self._filter: list[tuple[str, FilterPlugin]] = named("filter")
         # Only the leading ones: a node's first objection must stay the first.
         leading = list(itertools.takewhile(lambda named: has_local_filter(named[1]), self._filter))
         self._local_filter, self._other_filter = leading, self._filter[len(leading) :]
-        self._post_filter = [(p.name, p) for p in every if isinstance(p, PostFilterPlugin)]
-        self._pre_score = [(p.name, p) for p in every if isinstance(p, PreScorePlugin)]
+        self._post_filter: list[tuple[str, PostFilterPlugin]] = named("postFilter")
+        self._pre_score: list[tuple[str, PreScorePlugin]] = named("preScore")
         self._score = [
-            (w.plugin.name, _scorer(w.plugin), w.weight, has_local_score(w.plugin))
-            for w in self.plugins
-            if isinstance(w.plugin, ScorePlugin | ScoreAllPlugin)
+            (w.plugin.name, _scorer(cast(Any, w.plugin)), w.weight, has_local_score(w.plugin)) for w in chosen["score"]
         ]
-        self._reserve = [(p.name, p) for p in every if isinstance(p, ReservePlugin)]
-        self._permit = [(p.name, p) for p in every if isinstance(p, PermitPlugin)]
-        self._pre_bind = [(p.name, p) for p in every if isinstance(p, PreBindPlugin)]
-        self._bind = [(p.name, p) for p in every if isinstance(p, BindPlugin)]
-        self._post_bind = [p for p in every if isinstance(p, PostBindPlugin)]
+        self._reserve: list[tuple[str, ReservePlugin]] = named("reserve")
+        self._permit: list[tuple[str, PermitPlugin]] = named("permit")
+        self._pre_bind: list[tuple[str, PreBindPlugin]] = named("preBind")
+        self._bind: list[tuple[str, BindPlugin]] = named("bind")
+        self._post_bind: list[PostBindPlugin] = [plugin for _, plugin in named("postBind")]
+
+    def took(self, point: str, since: float, status: Status | None = None) -> None:
+        """An extension point is done with a pod that it began with at `since`, by `now`."""
+        if self.timed is not None:
+            code = "Success" if status is None else status.code.value
+            self.timed(point, code, self.scheduler_name, self.now() - since)
+
+    def _at(self, point: str) -> list[Weighted]:
+        return [w for w in self.points.get(point, self.plugins) if isinstance(w.plugin, POINTS[point])]
+
+    def queue_key(self, pod: PodInfo, since: float) -> SupportsLess:
+        """Where in the queue a pod stands: the smaller goes first."""
+        return self._queue_sort[0][1].queue_key(pod, since)
 
     def gate(self, pod: PodInfo) -> Status | None:
         """The first plugin's reason to keep the pod out of the queue, if any."""
@@ -279,20 +344,24 @@ class Framework:
                 return _signed(status, name)
         return None
 
-    def run_post_filter(self, state: CycleState, pod: PodInfo, statuses: Mapping[str, Status]) -> PostFilterResult:
+    async def run_post_filter(
+        self, state: CycleState, pod: PodInfo, statuses: Mapping[str, Status]
+    ) -> PostFilterResult:
         """Ask until one plugin makes room; otherwise what they all said."""
         said: list[str] = []
+        nominated: str | None = None
         for _, plugin in self._post_filter:
-            answer = plugin.post_filter(state, pod, statuses)
+            answer = await plugin.post_filter(state, pod, statuses)
             if answer is None:
                 return PostFilterResult()
             if isinstance(answer, PostFilterResult):
                 if answer.status is None:
                     return answer
                 said.extend(answer.status.reasons)
+                nominated = answer.nominated_node if answer.nominated_node is not None else nominated
             else:
                 said.extend(answer.reasons)
-        return PostFilterResult(unschedulable(*said))
+        return PostFilterResult(unschedulable(*said), nominated)
 
     def _unskipped(
         self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], *, local: bool
@@ -337,25 +406,48 @@ class Framework:
         for _, plugin in reversed(self._reserve):
             plugin.unreserve(state, pod, node_name)
 
-    async def run_binding(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
-        """Permit, pre-bind, bind, post-bind.  Raises what the plugins raise."""
-        for name, permit in self._permit:
-            status = await permit.permit(state, pod, node_name)
+    async def run_binding(
+        self, state: CycleState, pod: PodInfo, node_name: str, bind: Binder | None = None
+    ) -> Status | None:
+        """Permit, pre-bind, bind (by `bind` instead of the plugins, if given), post-bind.
+
+        Raises what the plugins raise.
+        """
+        for point, run in (("Permit", self._run_permit), ("PreBind", self._run_pre_bind)):
+            since = self.now()
+            status = await run(state, pod, node_name)
+            self.took(point, since, status)
             if status is not None:
-                return _signed(status, name)
-        for name, prepare in self._pre_bind:
-            status = await prepare.pre_bind(state, pod, node_name)
-            if status is not None:
-                return _signed(status, name)
-        for name, binder in self._bind:
-            status = await binder.bind(state, pod, node_name)
-            if status is not None and status.code is Code.SKIP:
-                continue
-            if status is not None:
-                return _signed(status, name)
+                return status
+        since = self.now()
+        status = await (bind(pod, node_name) if bind is not None else self._run_bind(state, pod, node_name))
+        self.took("Bind", since, status)
+        if status is None:
             for listener in self._post_bind:
                 listener.post_bind(state, pod, node_name)
-            return None
+        return status
+
+    async def _run_permit(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        for name, plugin in self._permit:
+            status = await plugin.permit(state, pod, node_name)
+            if status is not None:
+                return _signed(status, name)
+        return None
+
+    async def _run_pre_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        for name, plugin in self._pre_bind:
+            status = await plugin.pre_bind(state, pod, node_name)
+            if status is not None and not status.rejected:
+                return Status(status.code, (f'running PreBind plugin "{name}": {status.message}',), name)
+            if status is not None:
+                return _signed(status, name)
+        return None
+
+    async def _run_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        for name, binder in self._bind:
+            status = await binder.bind(state, pod, node_name)
+            if status is None or status.code is not Code.SKIP:
+                return None if status is None else _signed(status, name)
         return Status(Code.ERROR, ("no bind plugin took the pod",))
 
 

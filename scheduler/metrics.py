@@ -6,11 +6,16 @@ from collections.abc import Callable, Mapping
 
 from client.metrics import Registry
 
-_PROFILE = "default-scheduler"
-
 
 class SchedulerMetrics:
-    def __init__(self, registry: Registry, pending: Callable[[], Mapping[str, int]] = dict) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        pending: Callable[[], Mapping[str, int]] = dict,
+        turned_down: Callable[[], Mapping[tuple[str, str], int]] = dict,
+        known: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """What is counted only when asked for: pods by place, by (plugin, profile) that objected, objects by type."""
         self._attempts = registry.counter(
             "scheduler_schedule_attempts_total", "Attempts to schedule pods, by result.", ("result", "profile")
         )
@@ -22,6 +27,12 @@ class SchedulerMetrics:
         self._algorithm_seconds = registry.histogram(
             "scheduler_scheduling_algorithm_duration_seconds", "Seconds to choose a node."
         )
+        self._point_seconds = registry.histogram(
+            "scheduler_framework_extension_point_duration_seconds",
+            "Seconds of an extension point for a pod, all its plugins together.",
+            ("extension_point", "status", "profile"),
+            (0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.0128, 0.0256, 0.0512, 0.1024, 0.2048),
+        )
         self._tries = registry.histogram(
             "scheduler_pod_scheduling_attempts", "Attempts until a pod was scheduled.", (), (1, 2, 4, 8, 16)
         )
@@ -30,6 +41,25 @@ class SchedulerMetrics:
             "Seconds from a pod's first attempt to its binding.",
             ("attempts",),
         )
+        self._preemptions = registry.counter("scheduler_preemption_attempts_total", "Attempts to make room for pods.")
+        self._victims = registry.histogram(
+            "scheduler_preemption_victims", "Pods removed to make room.", (), (1, 2, 4, 8, 16, 32, 64)
+        )
+        self._incoming = registry.counter(
+            "scheduler_queue_incoming_pods_total", "Pods put into the queue, by place and cause.", ("queue", "event")
+        )
+        registry.gauge(
+            "scheduler_unschedulable_pods",
+            "Pods that a plugin turned down.",
+            ("plugin", "profile"),
+            lambda: [(labels, float(count)) for labels, count in turned_down().items()],
+        )
+        registry.gauge(
+            "scheduler_cache_size",
+            "Nodes, pods and assumed pods that are known.",
+            ("type",),
+            lambda: [((kind,), float(count)) for kind, count in known().items()],
+        )
         registry.gauge(
             "scheduler_pending_pods",
             "Pods that wait, by place in the queue.",
@@ -37,10 +67,22 @@ class SchedulerMetrics:
             lambda: [((place,), float(count)) for place, count in pending().items()],
         )
 
-    def attempt(self, result: str, seconds: float) -> None:
+    def attempt(self, result: str, seconds: float, profile: str) -> None:
         """`result` is scheduled, unschedulable or error."""
-        self._attempts.inc(result, _PROFILE)
-        self._attempt_seconds.observe(seconds, result, _PROFILE)
+        self._attempts.inc(result, profile)
+        self._attempt_seconds.observe(seconds, result, profile)
+
+    def preempted(self, victims: int) -> None:
+        """Room was made by removing so many pods."""
+        self._preemptions.inc()
+        self._victims.observe(victims)
+
+    def entered(self, place: str, event: str) -> None:
+        """A pod came to a place of the queue because of an event."""
+        self._incoming.inc(place, event)
+
+    def extension_point(self, point: str, status: str, profile: str, seconds: float) -> None:
+        self._point_seconds.observe(seconds, point, status, profile)
 
     def algorithm(self, seconds: float) -> None:
         self._algorithm_seconds.observe(seconds)

@@ -8,6 +8,7 @@ is asked, and only changed nodes are asked again (as in KEP-5598, opportunistic 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scheduler.cache import Cache
@@ -21,7 +22,7 @@ _KEPT = 64
 @dataclass(slots=True)
 class Verdicts:
     """By node name: the first objection of the node-local filters (None: no objection), and the node-local
-    plugins' weighted score of nodes without objection."""
+    plugins' weighted score of those nodes without objection that were scored since they changed."""
 
     status: dict[str, Status | None] = field(default_factory=dict)
     score: dict[str, int] = field(default_factory=dict)
@@ -59,10 +60,10 @@ class NodeVerdicts:
         self, verdicts: Verdicts, framework: Framework, state: CycleState, pod: PodInfo, nodes: list[NodeInfo]
     ) -> None:
         checks = framework.filters(state, node_local=True)
-        fitting = []
         for node in nodes:
             if node.node is None:
                 continue
+            verdicts.score.pop(node.name, None)
             for plugin, check in checks:
                 status = check(state, pod, node)
                 if status is not None:
@@ -70,6 +71,14 @@ class NodeVerdicts:
                     break
             else:
                 verdicts.status[node.name] = None
-                fitting.append(node)
-        scores = framework.node_local_scores(state, pod, fitting)
-        verdicts.score.update((node.name, score) for node, score in zip(fitting, scores, strict=True))
+
+    def scores(self, framework: Framework, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
+        """The node-local plugins' weighted scores of nodes without objection."""
+        known = self.of(framework, state, pod).score
+        try:
+            return [known[node.name] for node in nodes]
+        except KeyError:  # only what is asked for is worked out: most clusters have more nodes than are scored
+            missing = [node for node in nodes if node.name not in known]
+            found = framework.node_local_scores(state, pod, missing)
+            known.update((node.name, score) for node, score in zip(missing, found, strict=True))
+            return [known[node.name] for node in nodes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from api.core_v1 import Pod, PodAffinityTerm
+from api.core_v1 import Pod, PodAffinityTerm, Volume
 from scheduler.resources import (
     CPU,
     DEFAULT_MEMORY,
@@ -58,7 +58,9 @@ class PodInfo:
         "_signature",
         "affinity",
         "anti_affinity",
+        "claims",
         "cpu",
+        "disks",
         "ephemeral",
         "key",
         "labels",
@@ -110,6 +112,15 @@ class PodInfo:
 
         self._signature: Hashable = None
         self.ports: tuple[Port, ...] = host_ports(pod)
+        self.claims: tuple[str, ...] = ()
+        """Keys (namespace/name) of the PersistentVolumeClaims it mounts."""
+        self.disks: tuple[Volume, ...] = ()
+        """Volumes in the pod itself that one node's pods cannot share freely."""
+        for volume in spec.volumes:
+            if (claim := claim_name(pod, volume)) is not None:
+                self.claims = (*self.claims, f"{meta.namespace}/{claim}")
+            elif volume.gcePersistentDisk or volume.awsElasticBlockStore or volume.iscsi or volume.rbd:
+                self.disks = (*self.disks, volume)
         self.affinity: tuple[AffinityTerm, ...] = ()
         self.anti_affinity: tuple[AffinityTerm, ...] = ()
         self.preferred_affinity: tuple[WeightedTerm, ...] = ()
@@ -192,6 +203,13 @@ def host_ports(pod: Pod) -> tuple[Port, ...]:
         for port in container.ports
         if port.hostPort > 0
     )
+
+
+def claim_name(pod: Pod, volume: Volume) -> str | None:
+    """The PersistentVolumeClaim behind a volume; one made for the pod alone is named after both."""
+    if volume.persistentVolumeClaim is not None:
+        return volume.persistentVolumeClaim.claimName
+    return f"{pod.metadata.name}-{volume.name}" if volume.ephemeral is not None else None
 
 
 def with_label_keys(selector: Selector, labels: dict[str, str], same: list[str], different: list[str]) -> Selector:

@@ -1,6 +1,6 @@
 """The pods that wait for a node.
 
-Three places, as in Kubernetes: *active*, to be tried now, highest priority first, then oldest; *backoff*,
+Three places, as in Kubernetes: *active*, to be tried now, in the order of the queue sort plugin; *backoff*,
 worth another try soon; *unschedulable*, turned down, until an event may have changed that.
 
 Guarantees:
@@ -16,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from api.clock import Clock
 from scheduler.cluster_event import ClusterEvent
-from scheduler.framework import Framework, HintingPlugin
+from scheduler.framework import Framework, HintingPlugin, SupportsLess
 from scheduler.pod_info import PodInfo
 
 INITIAL_BACKOFF = 1.0
@@ -63,12 +64,18 @@ class SchedulingQueue:
         self._framework_of = framework_of
         self._initial_backoff, self._max_backoff = initial_backoff, max_backoff
         self._pods: dict[str, QueuedPod] = {}
-        self._active: list[tuple[int, float, int, QueuedPod]] = []
+        self._active: list[tuple[SupportsLess, int, QueuedPod]] = []
         self._later: dict[str, list[tuple[float, int, QueuedPod]]] = {BACKOFF: [], ERROR: []}
         self._unschedulable: dict[str, QueuedPod] = {}
         self._leftover_check = 0.0
         self._tickets = itertools.count(1)
         self._wake = asyncio.Event()
+        self._tried_since: dict[str, int] = {}
+        """How many events there had been when each pod that is being tried was taken out, the earliest first."""
+        self._events: deque[ClusterEvent] = deque()
+        self._forgotten_events = 0
+        self.entered: Callable[[str, str], None] = lambda place, event: None
+        """Told of every pod that comes to a place, with the event's name."""
 
     def __len__(self) -> int:
         return len(self._pods)
@@ -80,6 +87,14 @@ class SchedulingQueue:
             place = "gated" if queued.gated else BACKOFF if queued.place == ERROR else queued.place
             found[place] = found.get(place, 0) + 1
         return found
+
+    def turned_down(self) -> Counter[tuple[str, str]]:
+        """How many waiting pods each plugin objected to, by plugin and schedulerName."""
+        return Counter(
+            (plugin, self._framework_of(queued.info).scheduler_name)
+            for queued in self._unschedulable.values()
+            for plugin in queued.turned_down_by
+        )
 
     def get(self, uid: str) -> QueuedPod | None:
         return self._pods.get(uid)
@@ -93,7 +108,7 @@ class SchedulingQueue:
             queued.info = info
             return
         queued = self._pods[info.uid] = QueuedPod(info, self._clock.monotonic())
-        self._enter(queued)
+        self._enter(queued, "PodAdd")
 
     def update(self, info: PodInfo, *, retry: bool) -> None:
         """A waiting pod changed.  `retry`: in a way that may make it schedulable."""
@@ -105,9 +120,9 @@ class SchedulingQueue:
         if retry and queued.place == UNSCHEDULABLE:
             del self._unschedulable[info.uid]
             if queued.gated:
-                self._enter(queued)
+                self._enter(queued, "PodUpdate")
             else:
-                self._back_off_or_activate(queued)
+                self._back_off_or_activate(queued, "PodUpdate")
 
     def delete(self, uid: str) -> None:
         """The pod is gone, or has a node."""
@@ -115,15 +130,18 @@ class SchedulingQueue:
         if queued is not None:
             self._unschedulable.pop(uid, None)
             queued.place, queued.ticket = TRIED, 0
+        self._missed(uid)
 
     def move(self, event: ClusterEvent) -> None:
-        """Something happened: wake the pods it may help."""
+        """Something happened: wake the pods it may help, those being tried as soon as they are turned down."""
+        if self._tried_since:
+            self._events.append(event)
         if not self._unschedulable:
             return
         for uid, queued in list(self._unschedulable.items()):
             if self._helps(event, queued):
                 del self._unschedulable[uid]
-                self._back_off_or_activate(queued)
+                self._back_off_or_activate(queued, event.name)
 
     def _helps(self, event: ClusterEvent, queued: QueuedPod) -> bool:
         if queued.gated:
@@ -156,6 +174,7 @@ class SchedulingQueue:
             return None
         queued.place, queued.ticket = TRIED, 0
         queued.attempts += 1
+        self._tried_since[queued.info.uid] = self._forgotten_events + len(self._events)
         if queued.first_try is None:
             queued.first_try = self._clock.monotonic()
         return queued
@@ -164,19 +183,39 @@ class SchedulingQueue:
         """No node would take the pod; `plugins` are those that objected."""
         if self._pods.get(queued.info.uid) is not queued:
             return
+        missed = self._missed(queued.info.uid)
         queued.turned_down_by = frozenset(plugins)
         queued.since = self._clock.monotonic()
         queued.backoff_until = queued.since + self._backoff(queued)
+        helpful = next((event for event in missed if self._helps(event, queued)), None)
+        if helpful is not None:
+            self._back_off_or_activate(queued, helpful.name)
+            return
         queued.place = UNSCHEDULABLE
         self._unschedulable[queued.info.uid] = queued
+        self.entered(UNSCHEDULABLE, "ScheduleAttemptFailure")
         self._wake.set()  # the time to rest may be shorter now
 
     def failed(self, queued: QueuedPod) -> None:
         """The try ended in an error: again, after the back-off."""
         if self._pods.get(queued.info.uid) is not queued:
             return
+        self._missed(queued.info.uid)
         queued.backoff_until = self._clock.monotonic() + self._backoff(queued)
-        self._push_later(queued, ERROR)
+        self._push_later(queued, ERROR, "ScheduleAttemptFailure")
+
+    def _missed(self, uid: str) -> list[ClusterEvent]:
+        """The pod is no longer being tried: what happened meanwhile.  Events that concern no other try are dropped."""
+        since = self._tried_since.pop(uid, None)
+        if since is None:
+            return []
+        missed = list(itertools.islice(self._events, since - self._forgotten_events, None))
+        end = self._forgotten_events + len(self._events)
+        oldest = next(iter(self._tried_since.values()), end)
+        for _ in range(oldest - self._forgotten_events):
+            self._events.popleft()
+        self._forgotten_events = oldest
+        return missed
 
     def _backoff(self, queued: QueuedPod) -> float:
         doubled: float = self._initial_backoff * 2 ** min(max(queued.attempts, 1) - 1, 30)
@@ -184,7 +223,7 @@ class SchedulingQueue:
 
     # --- places ---------------------------------------------------------------------------------------
 
-    def _enter(self, queued: QueuedPod) -> None:
+    def _enter(self, queued: QueuedPod, event: str) -> None:
         """Into the active place, unless a plugin holds the pod back."""
         status = self._framework_of(queued.info).gate(queued.info)
         queued.gated = status is not None
@@ -192,22 +231,26 @@ class SchedulingQueue:
             queued.turned_down_by = frozenset((status.plugin,))
             queued.place = UNSCHEDULABLE
             self._unschedulable[queued.info.uid] = queued
+            self.entered("gated", event)
             return
         queued.since = self._clock.monotonic()
-        self._activate(queued)
+        self._activate(queued, event)
 
-    def _activate(self, queued: QueuedPod) -> None:
+    def _activate(self, queued: QueuedPod, event: str) -> None:
+        self.entered(ACTIVE, event)
         queued.place, queued.ticket = ACTIVE, next(self._tickets)
-        heapq.heappush(self._active, (-queued.info.priority, queued.since, queued.ticket, queued))
+        key = self._framework_of(queued.info).queue_key(queued.info, queued.since)
+        heapq.heappush(self._active, (key, queued.ticket, queued))
         self._wake.set()
 
-    def _back_off_or_activate(self, queued: QueuedPod) -> None:
+    def _back_off_or_activate(self, queued: QueuedPod, event: str) -> None:
         if queued.backoff_until <= self._clock.monotonic():
-            self._activate(queued)
+            self._activate(queued, event)
         else:
-            self._push_later(queued, BACKOFF)
+            self._push_later(queued, BACKOFF, event)
 
-    def _push_later(self, queued: QueuedPod, place: str) -> None:
+    def _push_later(self, queued: QueuedPod, place: str, event: str) -> None:
+        self.entered(BACKOFF, event)
         queued.place, queued.ticket = place, next(self._tickets)
         heapq.heappush(self._later[place], (queued.backoff_until, queued.ticket, queued))
         self._wake.set()
@@ -227,7 +270,7 @@ class SchedulingQueue:
             while heap and heap[0][0] <= now:
                 _, ticket, queued = heapq.heappop(heap)
                 if queued.ticket == ticket:
-                    self._activate(queued)
+                    self._activate(queued, "BackoffComplete")
         if self._unschedulable and now >= self._leftover_check:
             self._leftover_check = now + LEFTOVER_CHECK_SECONDS
             self._flush_leftovers(now)
@@ -236,7 +279,7 @@ class SchedulingQueue:
         for uid, queued in list(self._unschedulable.items()):
             if not queued.gated and now - queued.since >= LEFTOVER_SECONDS:
                 del self._unschedulable[uid]
-                self._back_off_or_activate(queued)
+                self._back_off_or_activate(queued, "UnschedulableTimeout")
 
     def _next_deadline(self) -> float | None:
         times = [heap[0][0] for heap in self._later.values() if heap]

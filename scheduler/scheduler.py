@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from api.clock import Clock
 from api.core_v1 import Pod, PodCondition
 from api.errors import Conflict, NotFound, StatusError
-from scheduler.algorithm import Algorithm, Nominations
-from scheduler.cache import Cache
+from scheduler.algorithm import Algorithm
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.diagnosis import NoNodesAvailable, Unfit
-from scheduler.framework import Code, CycleState, Framework, Status
-from scheduler.metrics import SchedulerMetrics
+from scheduler.framework import Code, CycleState, Framework, PostFilterResult, Status
+from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
 from scheduler.queue import QueuedPod, SchedulingQueue
 
@@ -25,38 +24,23 @@ _IN_FLIGHT = 24
 """Bindings and status updates under way at once; beyond that the loop waits."""
 
 
-class PodWriter(Protocol):
-    """What the scheduler writes to a pod besides its binding."""
-
-    async def patch_status(self, pod: Pod, status: Mapping[str, Any]) -> None:
-        """Strategic merge into the pod's status.  Raises StatusError."""
-        ...
-
-    def event(self, pod: Pod, type: str, reason: str, message: str) -> None: ...
-
-
 class Scheduler:
     """Decides for the pods of its profiles' schedulerNames; `run` works until cancelled."""
 
     def __init__(
         self,
-        cache: Cache,
+        handle: Handle,
         queue: SchedulingQueue,
         algorithm: Algorithm,
-        nominations: Nominations,
-        profiles: Mapping[str, Framework],
-        writer: PodWriter,
-        clock: Clock,
-        metrics: SchedulerMetrics,
     ) -> None:
-        self._cache = cache
+        self._handle = handle
+        self._cache = handle.cache
         self._queue = queue
         self._algorithm = algorithm
-        self._nominations = nominations
-        self._profiles = profiles
-        self._writer = writer
-        self._clock = clock
-        self._metrics = metrics
+        self._nominations = handle.nominations
+        self._writer = handle.writer
+        self._clock = handle.clock
+        self._metrics = handle.metrics
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
 
@@ -82,32 +66,46 @@ class Scheduler:
             return
         for late in self._cache.expire_assumed():
             log.warning("the binding of %s to %s was never seen; taken back", late.key, late.node_name)
-        framework = self._profiles[pod.pod.spec.schedulerName or "default-scheduler"]
+        framework = self._handle.framework_of(pod)
+        profile = framework.scheduler_name
         state = CycleState()
         started = self._clock.monotonic()
         try:
-            choice = self._algorithm.schedule(framework, state, pod)
+            if pod.claims:
+                await self._handle.storage.synced()
+            extenders = [e for e in self._handle.extenders if e.is_interested(pod)]
+            if extenders:
+                choice = await self._algorithm.schedule_with(extenders, framework, state, pod)
+            else:
+                choice = self._algorithm.schedule(framework, state, pod)
         except NoNodesAvailable as problem:
-            self._metrics.attempt("unschedulable", self._clock.monotonic() - started)
+            self._metrics.attempt("unschedulable", self._clock.monotonic() - started, profile)
             self._turn_down(queued, str(problem), set())
             return
         except Unfit as problem:
-            self._make_room(framework, state, queued, problem)
-            self._metrics.attempt("unschedulable", self._clock.monotonic() - started)
+            await self._make_room(framework, state, queued, problem)
+            self._metrics.attempt("unschedulable", self._clock.monotonic() - started, profile)
             return
         except Exception as problem:
             log.exception("scheduling %s", pod.key)
-            self._metrics.attempt("error", self._clock.monotonic() - started)
+            self._metrics.attempt("error", self._clock.monotonic() - started, profile)
             self._failed(queued, str(problem) or type(problem).__name__)
             return
+        if self._queue.get(pod.uid) is not queued:
+            return  # gone, or bound by someone else, while others were asked
         self._cache.assume(pod, choice.node_name)
+        since = framework.now()
         refusal = framework.run_reserve(state, pod, choice.node_name)
+        framework.took("Reserve", since, refusal)
         if refusal is not None:
             self._cache.forget(pod)
             self._after_refusal(queued, refusal)
             return
         self._metrics.algorithm(self._clock.monotonic() - started)
-        await self._start(self._bind(framework, state, queued, choice.node_name, started))
+        await self._slots.acquire()
+        task = asyncio.create_task(self._bind(framework, state, queued, choice.node_name, started))
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
 
     # --- binding ------------------------------------------------------------------------------------
 
@@ -117,7 +115,8 @@ class Scheduler:
         pod = queued.info
         problem: Status | None
         try:
-            problem = await framework.run_binding(state, pod, node_name)
+            binder = next((extender.bind for extender in self._handle.extenders if extender.binds(pod)), None)
+            problem = await framework.run_binding(state, pod, node_name, binder)
         except (StatusError, OSError) as error:
             problem = Status(Code.ERROR, (f"binding rejected: {error}",))
             if isinstance(error, NotFound | Conflict):
@@ -134,37 +133,39 @@ class Scheduler:
             self._queue.delete(pod.uid)
             self._nominations.drop(pod.uid)
             now = self._clock.monotonic()
-            self._metrics.attempt("scheduled", now - started)
+            self._metrics.attempt("scheduled", now - started, framework.scheduler_name)
             self._metrics.scheduled(queued.attempts, now - (queued.first_try or now))
-            self._writer.event(pod.pod, "Normal", "Scheduled", f"Successfully assigned {pod.key} to {node_name}")
+            message = f"Successfully assigned {pod.key} to {node_name}"
+            self._writer.event(pod.pod, "Normal", "Scheduled", message, "Binding")
             return
         framework.run_unreserve(state, pod, node_name)
         was_assumed = self._cache.is_assumed(pod.uid)
         self._cache.forget(pod)
         if was_assumed:  # the room it took is free again
             self._queue.move(ClusterEvent(Change.POD_DELETED, pod=pod.pod))
-        self._metrics.attempt("unschedulable" if problem.rejected else "error", self._clock.monotonic() - started)
+        result = "unschedulable" if problem.rejected else "error"
+        self._metrics.attempt(result, self._clock.monotonic() - started, framework.scheduler_name)
         self._after_refusal(queued, problem)
 
-    async def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        await self._slots.acquire()
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         self._slots.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("in the background: %s", error, exc_info=error)
+        self._done(task)
 
     # --- failure ------------------------------------------------------------------------------------
 
-    def _make_room(self, framework: Framework, state: CycleState, queued: QueuedPod, problem: Unfit) -> None:
-        result = framework.run_post_filter(state, queued.info, problem.statuses)
+    async def _make_room(self, framework: Framework, state: CycleState, queued: QueuedPod, problem: Unfit) -> None:
+        try:
+            since = framework.now()
+            result = await framework.run_post_filter(state, queued.info, problem.statuses)
+            framework.took("PostFilter", since, result.status)
+        except Exception as error:
+            log.exception("making room for %s", queued.info.key)
+            result = PostFilterResult(Status(Code.ERROR, (str(error) or type(error).__name__,)))
+        if self._queue.get(queued.info.uid) is not queued:
+            return
         if result.status is not None:
             problem.post_filter = result.status.message
-        if result.nominated_node:
+        if result.nominated_node is not None:
             self._nominations.set(queued.info, result.nominated_node)
         self._turn_down(queued, str(problem), problem.plugins, nominated=result.nominated_node)
         if result.action is not None:
@@ -185,18 +186,18 @@ class Scheduler:
         else:
             self._failed(queued, status.message)
 
-    def _turn_down(self, queued: QueuedPod, message: str, plugins: set[str], nominated: str = "") -> None:
+    def _turn_down(self, queued: QueuedPod, message: str, plugins: set[str], nominated: str | None = None) -> None:
         self._queue.turn_down(queued, plugins)
         self._report(queued.info, "Unschedulable", message, nominated)
 
     def _failed(self, queued: QueuedPod, message: str) -> None:
         self._queue.failed(queued)
-        self._report(queued.info, "SchedulerError", message, "")
+        self._report(queued.info, "SchedulerError", message, None)
 
-    def _report(self, pod: PodInfo, reason: str, message: str, nominated: str) -> None:
+    def _report(self, pod: PodInfo, reason: str, message: str, nominated: str | None) -> None:
         if self._queue.get(pod.uid) is None:
             return  # gone, or bound by someone else meanwhile
-        self._writer.event(pod.pod, "Warning", "FailedScheduling", message[:1024])
+        self._writer.event(pod.pod, "Warning", "FailedScheduling", message[:1024], "Scheduling")
         patch = failure_patch(pod.pod, reason, message, nominated, self._clock)
         if patch:
             self._spawn(self._patch(pod.pod, patch))
@@ -211,7 +212,7 @@ class Scheduler:
                 log.warning("status of %s/%s: %s", pod.metadata.namespace, pod.metadata.name, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Like `_start`, from code that cannot wait."""
+        """Do it in the background."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -222,12 +223,12 @@ class Scheduler:
             log.error("in the background: %s", error, exc_info=error)
 
 
-def failure_patch(pod: Pod, reason: str, message: str, nominated: str, clock: Clock) -> dict[str, Any]:
+def failure_patch(pod: Pod, reason: str, message: str, nominated: str | None, clock: Clock) -> dict[str, Any]:
     """What to change in the pod's status so that it says why the pod waits; empty if it says so already."""
     known = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
     patch: dict[str, Any] = {}
-    if nominated and nominated != pod.status.nominatedNodeName:
-        patch["nominatedNodeName"] = nominated
+    if nominated is not None and nominated != pod.status.nominatedNodeName:
+        patch["nominatedNodeName"] = nominated or None
     if known is not None and (known.status, known.reason, known.message) == ("False", reason, message):
         return patch
     condition = PodCondition(

@@ -5,70 +5,41 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from api.apps_v1 import ReplicaSet
-from api.clock import Clock
-from api.core_v1 import Binding, Namespace, Node, Pod, Service
-from api.errors import Conflict, NotFound
+from api.apps_v1 import ReplicaSet, StatefulSet
+from api.core_v1 import Namespace, Node, Pod, ReplicationController, Service
+from api.duration import parse_duration
 from api.model import Model
 from api.scheme import resource_of
 from client.component import Component
-from client.events import EventRecorder
 from client.informer import Informer
-from client.rest import RestClient
-from scheduler.algorithm import Algorithm, Nominations
+from scheduler.algorithm import Algorithm
+from scheduler.api_writer import ApiWriter
+from scheduler.budgets import Budgets
 from scheduler.cache import Cache
-from scheduler.framework import Framework, Plugin, Weighted
+from scheduler.framework import Framework, Weighted
+from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
-from scheduler.plugins import default_plugins
-from scheduler.plugins.default_binder import DefaultBinder
-from scheduler.plugins.default_preemption import DefaultPreemption
+from scheduler.nominations import Nominations
+from scheduler.plugins import Factory, default_plugins
 from scheduler.pod_info import PodInfo
 from scheduler.queue import SchedulingQueue
 from scheduler.scheduler import Scheduler
+from scheduler.shared_specs import SharedSpecs
+from scheduler.storage import Storage
 from scheduler.watching import Watching
 from scheduler.workloads import KnownWorkloads, Owner
 
+if TYPE_CHECKING:  # read only where there is a file
+    from scheduler.configuration import Configuration
+    from scheduler.extender import Extender
+
+_PATIENCE = 10.0
+"""Seconds until a watch that was opened on demand has to know what there is."""
 _UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
-
-
-class ApiWriter:
-    """Writes what the scheduler decides through the REST API."""
-
-    def __init__(self, client: RestClient, recorder: EventRecorder, clock: Clock) -> None:
-        self._client = client
-        self._clock = clock
-        self._recorder = recorder
-
-    async def bind(self, binding: Binding) -> None:
-        meta = binding.metadata
-        await self._client.create_subresource(Pod, meta.name, meta.namespace, "binding", binding)
-
-    async def patch_status(self, pod: Pod, status: Mapping[str, Any]) -> None:
-        meta = pod.metadata
-        body = {"metadata": {"uid": meta.uid}, "status": status}
-        await self._client.patch(Pod, meta.name, meta.namespace, body, type="strategic", subresource="status")
-
-    async def evict(self, victim: PodInfo, pod: PodInfo, node_name: str) -> None:
-        """Make room by deleting a less important pod; it may already be gone."""
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "PreemptionByScheduler",
-            "message": f"default-scheduler: preempting to accommodate a higher priority pod {pod.key}",
-            "lastTransitionTime": self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
-        try:
-            await self.patch_status(victim.pod, {"conditions": [condition]})
-            await self._client.delete(Pod, victim.name, victim.namespace, uid=victim.uid)
-        except (NotFound, Conflict):
-            return
-        self.event(victim.pod, "Normal", "Preempted", f"Preempted by pod {pod.uid} on node {node_name}")
-
-    def event(self, pod: Pod, type: str, reason: str, message: str) -> None:
-        self._recorder.event(pod, type, reason, message)
 
 
 async def work(component: Component) -> None:
@@ -77,81 +48,221 @@ async def work(component: Component) -> None:
 
 
 async def serve(component: Component) -> None:
-    client, clock, options = component.client, component.clock, component.options
-    recorder = EventRecorder(client, "default-scheduler", clock)
-    writer = ApiWriter(client, recorder, clock)
-    cache = Cache(clock)
-    workloads = KnownWorkloads()
-    nominations = Nominations()
-    plugins = [
-        *default_plugins(cache, workloads),
-        *(Weighted(make(cache), 1) for make in options.plugin),
-        Weighted(DefaultBinder(writer.bind)),
-    ]
-    profiles: dict[str, Framework] = {}
-
-    def framework_of(pod: PodInfo) -> Framework:
-        return profiles[pod.pod.spec.schedulerName or "default-scheduler"]
-
-    plugins.append(Weighted(DefaultPreemption(cache, nominations, framework_of, writer.evict)))
-    profiles.update((name, Framework(plugins, name)) for name in options.scheduler_name)
-    queue = SchedulingQueue(
-        clock,
-        framework_of,
-        initial_backoff=options.pod_initial_backoff_seconds,
-        max_backoff=options.pod_max_backoff_seconds,
-    )
-    algorithm = Algorithm(cache, nominations, percentage_of_nodes=options.percentage_of_nodes_to_score)
-    metrics = SchedulerMetrics(component.metrics, queue.counts)
-    scheduler = Scheduler(cache, queue, algorithm, nominations, profiles, writer, clock, metrics)
-    watching = Watching(cache, queue, nominations, workloads, profiles)
-
-    informers: list[Informer[Any]] = []
-
-    def watch(model: type[Model], callback: Callable[..., None], **options: Any) -> None:
-        informer: Informer[Any] = Informer(client, model, clock=clock, **options)
-        informer.on_change(callback)
-        informers.append(informer)
-
-    watch(Node, watching.node)
-    watch(Namespace, watching.namespace)
-    watch(Service, watching.service)
-    watch(Owner, watching.owner, resource=resource_of(ReplicaSet))
-    watch(Pod, watching.pod, field_selector=_UNFINISHED)
-    component.readiness["informers-synced"] = lambda: all(i.has_synced for i in informers)
     async with asyncio.TaskGroup() as group:
-        running = [group.create_task(informer.run()) for informer in informers]
+        server = Server(component, group)
         try:
-            for informer in informers:
-                await informer.synced()
-            component.ready()
-            await scheduler.run()
+            await server.run()
         finally:
-            for task in running:
-                task.cancel()
-            await recorder.close()
+            await server.close()
 
 
-def load(text: str) -> Callable[[Cache], Plugin]:
-    """A plugin's class or factory, written "package.module:Name"; it is called with the cache.
+class Watches:
+    """Informers that run in a task group until `close`."""
 
+    def __init__(self, component: Component, group: asyncio.TaskGroup) -> None:
+        self._component, self._group = component, group
+        self._informers: list[Informer[Any]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open(self, model: type[Model], callback: Callable[[Any, Any], None], **options: Any) -> None:
+        informer: Informer[Any] = Informer(self._component.client, model, clock=self._component.clock, **options)
+        informer.on_change(callback)
+        self._informers.append(informer)
+        self._tasks.append(self._group.create_task(informer.run()))
+
+    def have_synced(self) -> bool:
+        return all(informer.has_synced for informer in self._informers)
+
+    async def synced(self) -> None:
+        """Return when all that were opened know what there is."""
+        for informer in list(self._informers):
+            await informer.synced()
+
+    def on_demand(self, open: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+        """Open watches at the first call; each call returns when they know what there is.
+
+        It raises TimeoutError after a while: pods that do not need it shall not wait for ever, should it be forbidden.
+        """
+        informers: list[Informer[Any]] = []
+
+        async def synced() -> None:
+            if not informers:
+                before = len(self._informers)
+                open()
+                informers.extend(self._informers[before:])
+            missing = [informer for informer in informers if not informer.has_synced]
+            if not missing:
+                return
+            waiting = [asyncio.ensure_future(informer.synced()) for informer in missing]
+            too_late = asyncio.ensure_future(self._component.clock.sleep(_PATIENCE))
+            too_late.add_done_callback(lambda _: [task.cancel() for task in waiting])
+            try:
+                await asyncio.wait(waiting)
+            finally:
+                for task in (*waiting, too_late):
+                    task.cancel()
+            unknown = sorted(informer.model.__name__ for informer in missing if not informer.has_synced)
+            if unknown:
+                raise TimeoutError(f"{', '.join(unknown)} could not be listed yet")
+
+        return synced
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+class Server:
+    """A scheduler between its informers and the API."""
+
+    def __init__(self, component: Component, group: asyncio.TaskGroup) -> None:
+        clock, options = component.clock, component.options
+        configuration: Configuration | None = options.configuration
+        self._component = component
+        self._watches = Watches(component, group)
+        self._writer = ApiWriter(component.client, clock)
+        self._workloads = KnownWorkloads()
+        self._profiles: dict[str, Framework] = {}
+        cache = Cache(clock)
+        self._queue = SchedulingQueue(
+            clock,
+            self._framework_of,
+            initial_backoff=configuration.podInitialBackoffSeconds if configuration else 1.0,
+            max_backoff=configuration.podMaxBackoffSeconds if configuration else 10.0,
+        )
+        metrics = SchedulerMetrics(component.metrics, self._queue.counts, self._queue.turned_down, cache.counts)
+        self._queue.entered = metrics.entered
+        self._handle = Handle(
+            cache=cache,
+            workloads=self._workloads,
+            nominations=Nominations(),
+            storage=Storage(clock, self._watches.on_demand(self._watch_storage)),
+            budgets=Budgets(self._watches.on_demand(self._watch_budgets)),
+            writer=self._writer,
+            clock=clock,
+            metrics=metrics,
+            framework_of=self._framework_of,
+            extenders=extenders(configuration),
+        )
+        self._profiles.update(profiles(configuration, self._handle, options.plugin))
+        for framework in self._profiles.values():
+            framework.timed, framework.now = metrics.extension_point, clock.monotonic
+        percentage = configuration.percentageOfNodesToScore if configuration else None
+        algorithm = Algorithm(cache, self._handle.nominations, percentage_of_nodes=percentage or 0)
+        self._scheduler = Scheduler(self._handle, self._queue, algorithm)
+
+    def _framework_of(self, pod: PodInfo) -> Framework:
+        return self._profiles[pod.pod.spec.schedulerName or "default-scheduler"]
+
+    async def run(self) -> None:
+        watching = Watching(self._handle, self._queue, self._workloads, self._profiles)
+        watch = self._watches.open
+        watch(Node, watching.node)
+        watch(Namespace, watching.namespace)
+        watch(Service, watching.service)
+        watch(Owner, watching.owner, resource=resource_of(ReplicaSet))
+        watch(Pod, watching.pod, field_selector=_UNFINISHED, transform=SharedSpecs().share)
+        self._component.readiness["informers-synced"] = self._watches.have_synced
+        await self._watches.synced()
+        self._component.ready()
+        for kind in (StatefulSet, ReplicationController):  # they only make scores better: nobody waits for them
+            watch(Owner, watching.owner, resource=resource_of(kind))
+        await self._scheduler.run()
+
+    def _watch_storage(self) -> None:
+        from scheduler.watching_storage import callbacks
+
+        for model, callback in callbacks(self._handle.storage, self._queue).items():
+            self._watches.open(model, callback)
+
+    def _watch_budgets(self) -> None:
+        from api.policy_v1 import PodDisruptionBudget
+
+        def seen(old: PodDisruptionBudget | None, new: PodDisruptionBudget | None) -> None:
+            if new is not None:
+                self._handle.budgets.set(new)
+            elif old is not None:
+                self._handle.budgets.remove(old.metadata.namespace, old.metadata.name)
+
+        self._watches.open(PodDisruptionBudget, seen)
+
+    async def close(self) -> None:
+        self._watches.close()
+        await self._writer.close()
+        for extender in self._handle.extenders:
+            await extender.close()
+
+
+def extenders(configuration: Configuration | None) -> tuple[Extender, ...]:
+    """Those of the configuration, those that the scheduler can do without last."""
+    if configuration is None or not configuration.extenders:
+        return ()
+    from scheduler.extender import Extender
+
+    ordered = sorted(configuration.extenders, key=lambda config: config.ignorable)
+    return tuple(Extender(config) for config in ordered)
+
+
+def profiles(
+    configuration: Configuration | None, handle: Handle, own: Mapping[str, Factory]
+) -> Mapping[str, Framework]:
+    """The configured profiles, or the one default profile, which the plugins of `--plugin` take part in.
+
+    Raises ConfigurationError.
+    """
+    if configuration is None:
+        plugins = [*default_plugins(handle), *(Weighted(make({}, handle)) for make in own.values())]
+        return {"default-scheduler": Framework(plugins)}
+    from scheduler.profiles import build
+
+    return build(configuration, handle, own)
+
+
+def load(text: str) -> tuple[str, Factory]:
+    """A plugin's name and its factory, written "package.module:Name".
+
+    The factory may be the class itself: it is called with the plugin's arguments (a dictionary) and the handle.
     Raises ValueError when there is no such thing.
     """
-    module, _, name = text.partition(":")
+    module, _, attribute = text.partition(":")
     try:
-        return cast(Callable[[Cache], Plugin], getattr(importlib.import_module(module), name))
+        factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"no plugin at {text!r}: {error}") from error
+    return str(getattr(factory, "name", attribute)), cast(Factory, factory)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The scheduler's own flags; those of KubeSchedulerConfiguration carry its field names."""
-    parser.add_argument(
-        "--scheduler-name", action="append", default=None, help="schedulerName to answer to; may be repeated"
-    )
-    parser.add_argument("--percentage-of-nodes-to-score", type=int, default=0, help="0 adapts to the number of nodes")
-    parser.add_argument("--pod-initial-backoff-seconds", type=float, default=1.0, help="after the first failure")
-    parser.add_argument("--pod-max-backoff-seconds", type=float, default=10.0, help="after many failures")
+    """The scheduler's own flags."""
+    parser.add_argument("--config", default="", metavar="FILE", help="a file with a KubeSchedulerConfiguration")
     parser.add_argument(
         "--plugin", action="append", default=[], metavar="MODULE:NAME", help="a plugin of your own, in Python"
     )
+
+
+def complete(options: argparse.Namespace) -> None:
+    """Read what the flags name.  Raises ValueError and ConfigurationError."""
+    options.plugin = dict(load(text) for text in options.plugin)
+    options.configuration = None
+    if not options.config:
+        return
+    from scheduler.configuration import read
+
+    options.configuration = configuration = read(Path(options.config))
+    options.kubeconfig = options.kubeconfig or configuration.clientConnection.kubeconfig
+    election = configuration.leaderElection
+    settings = {
+        "leader_elect": election.leaderElect,
+        "leader_elect_resource_name": election.resourceName or None,
+        "leader_elect_resource_namespace": election.resourceNamespace or None,
+        "leader_elect_lease_duration": _seconds(election.leaseDuration),
+        "leader_elect_renew_deadline": _seconds(election.renewDeadline),
+        "leader_elect_retry_period": _seconds(election.retryPeriod),
+    }
+    for name, value in settings.items():
+        if value is not None:
+            setattr(options, name, value)
+
+
+def _seconds(text: str) -> float | None:
+    return parse_duration(text) if text else None

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.core_v1 import Namespace, Node, Pod, Service
-from scheduler.algorithm import Nominations
-from scheduler.cache import Cache
 from scheduler.cluster_event import Change, ClusterEvent, node_changes
 from scheduler.framework import Framework
+from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
 from scheduler.queue import SchedulingQueue
 from scheduler.resources import pod_requests
@@ -21,15 +20,14 @@ class Watching:
 
     def __init__(
         self,
-        cache: Cache,
+        handle: Handle,
         queue: SchedulingQueue,
-        nominations: Nominations,
         workloads: KnownWorkloads,
         profiles: Mapping[str, Framework],
     ) -> None:
-        self._cache = cache
+        self._cache = handle.cache
         self._queue = queue
-        self._nominations = nominations
+        self._nominations = handle.nominations
         self._workloads = workloads
         self._profiles = profiles
 

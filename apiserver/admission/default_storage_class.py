@@ -15,8 +15,8 @@ class DefaultStorageClass(AdmissionPlugin):
         if not request.creates("persistentvolumeclaims"):
             return
         # Nobody but a claim needs them: loaded with the first one.
+        from api.storage_class import CLASS_ANNOTATION
         from api.storage_v1 import StorageClass
-        from apiserver.registry.claim_spec import CLASS_ANNOTATION
         from apiserver.registry.storage_classes import is_default
 
         claim = request.object

@@ -6,8 +6,8 @@ https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#e
 from __future__ import annotations
 
 from api.core_v1 import Pod, Toleration
+from api.resources import is_extended
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
-from apiserver.registry.resources import is_extended
 
 
 class ExtendedResourceToleration(AdmissionPlugin):

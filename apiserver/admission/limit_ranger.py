@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from api.core_v1 import Container, Pod
 from api.quantity import parse
+from api.resources import pod_total
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
-from apiserver.registry.resources import pod_total
 
 if TYPE_CHECKING:
     from api.core_v1 import LimitRange, LimitRangeItem

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from api.quota_usage import in_scope, is_tracked, scopes_of
 from apiserver.admission.configuration import expect_kind, strings
 from apiserver.configuration_file import ConfigurationError
-from apiserver.registry.quota_usage import in_scope, is_tracked, scopes_of
 
 if TYPE_CHECKING:
     from api.core_v1 import ResourceQuota, ScopedResourceSelectorRequirement

@@ -30,8 +30,8 @@ class PersistentVolumeClaimResize(AdmissionPlugin):
 
 
 def _may_grow(request: AdmissionRequest) -> bool:
+    from api.storage_class import storage_class
     from api.storage_v1 import StorageClass
-    from apiserver.registry.claim_spec import storage_class
 
     now, before = (
         storage_class(claim.metadata, claim.spec.storageClassName) for claim in (request.object, request.old_object)

@@ -12,11 +12,11 @@ import orjson
 import pydantic
 
 from api.core_v1 import Namespace, Pod, Toleration
+from api.resources import quality_of_service
 from apiserver.admission.configuration import expect_kind
 from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
 from apiserver.admission.runtime_class import covers, merge_tolerations
 from apiserver.configuration_file import ConfigurationError
-from apiserver.registry.resources import quality_of_service
 
 _DEFAULTS = "scheduler.alpha.kubernetes.io/defaultTolerations"
 _ALLOWED = "scheduler.alpha.kubernetes.io/tolerationsWhitelist"

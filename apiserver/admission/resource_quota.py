@@ -70,7 +70,7 @@ async def _charge(
     request: AdmissionRequest, api: API, quotas: list[core_v1.ResourceQuota], limits: Sequence[Limited]
 ) -> None:
     """Raises Forbidden, having changed nothing, where a quota does not allow it."""
-    from apiserver.registry.quota_usage import applies, increase, is_tracked, unsaid, usage_of
+    from api.quota_usage import applies, increase, is_tracked, unsaid, usage_of
 
     resource, obj = request.resource.group_resource, request.object
     concerned = [quota for quota in quotas if applies(quota, resource, obj)]

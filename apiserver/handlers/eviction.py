@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from api.core_v1 import Pod, PodCondition
 from api.errors import BadRequest, Conflict, Forbidden, StatusError, TooManyRequests
-from api.meta_v1 import Condition, DeleteOptions, LabelSelector, Preconditions, StatusCause, StatusDetails
+from api.meta_v1 import Condition, DeleteOptions, Preconditions, StatusCause, StatusDetails
 from api.policy_v1 import Eviction, PodDisruptionBudget
 from apiserver.endpoint import Endpoint
 from apiserver.handlers.delete import delete_object
@@ -95,14 +95,8 @@ def _at_version(options: DeleteOptions, pod: Pod) -> DeleteOptions:
 
 def _budgets_of(endpoint: Endpoint, pod: Pod) -> list[PodDisruptionBudget]:
     found = map(endpoint.decode, endpoint.cache.list(endpoint.prefix, pod.metadata.namespace))
-    return [budget for budget in found if _selects(budget.spec.selector, pod)]
-
-
-def _selects(selector: LabelSelector | None, pod: Pod) -> bool:
-    """An empty selector means nobody here: it must not come to mean everybody by accident."""
-    if selector is None or not (selector.matchLabels or selector.matchExpressions):
-        return False
-    return matches(selector, pod.metadata.labels)
+    labels = pod.metadata.labels
+    return [each for each in found if each.spec.selector is not None and matches(each.spec.selector, labels)]
 
 
 def _costs_nothing(pod: Pod, budget: PodDisruptionBudget) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from api.core_v1 import PersistentVolumeClaimSpec, TypedLocalObjectReference, TypedObjectReference
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
-from api.meta_v1 import ObjectMeta
 from api.quantity import parse
+from api.storage_class import CLASS_ANNOTATION
 from apiserver.registry.labels import validate_selector
 from apiserver.registry.names import dns_label, subdomain
 
@@ -18,7 +18,6 @@ ONE_POD = "ReadWriteOncePod"
 ACCESS_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", ONE_POD: "RWOP"}
 """The ways to mount a volume and how tables call them, in the order tables have."""
 VOLUME_MODES = ("Block", "Filesystem")
-CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 CLASS_ANNOTATION_WARNING = (
     f'metadata.annotations[{CLASS_ANNOTATION}]: deprecated since v1.8; use "storageClassName" attribute instead'
 )
@@ -28,11 +27,6 @@ _CLAIM = "PersistentVolumeClaim"
 def default_claim_spec(spec: PersistentVolumeClaimSpec) -> None:
     if spec.volumeMode is None:
         spec.volumeMode = "Filesystem"
-
-
-def storage_class(metadata: ObjectMeta, name: str | None) -> str:
-    """The storage class of a volume or a claim: the older annotation comes before the field."""
-    return metadata.annotations.get(CLASS_ANNOTATION, name or "")
 
 
 def format_access_modes(modes: Iterable[str]) -> str:

@@ -16,12 +16,12 @@ from api.errors import (
     required,
     too_many,
 )
+from api.resources import is_sidecar
 from apiserver.registry.environment import validate_environment, validate_environment_sources
 from apiserver.registry.file_paths import climbs, validate_descending
 from apiserver.registry.names import label, port_name, port_number
 from apiserver.registry.probes import validate_probes
 from apiserver.registry.resource_validation import validate_resize_policies, validate_resources
-from apiserver.registry.resources import is_sidecar
 from apiserver.registry.security_context import validate_security_context
 
 AnyContainer = Container | EphemeralContainer

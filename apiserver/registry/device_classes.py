@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from api.errors import FieldError, invalid_value
 from api.resource_v1 import DeviceClass
+from api.resources import is_extended
 from api.scheme import resource_of
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.device_validation import MOST, validate_configuration, validate_list, validate_selectors
 from apiserver.registry.names import qualified
-from apiserver.registry.resources import is_extended
 from apiserver.registry.strategy import Context, Strategy
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from api.core_v1 import LimitRange, LimitRangeItem
 from api.errors import FieldError, duplicate, forbidden, invalid_value, required
 from api.quantity import parse
+from api.resources import is_overcommit_allowed
 from api.scheme import resource_of
 from apiserver.registry.names import qualified
 from apiserver.registry.pod_defaults import round_up
 from apiserver.registry.resource_validation import container_resource_complaints, resource_complaints
-from apiserver.registry.resources import is_overcommit_allowed
 from apiserver.registry.strategy import Strategy
 
 _CLAIM = "PersistentVolumeClaim"

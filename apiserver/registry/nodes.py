@@ -10,12 +10,12 @@ from typing import Any
 from api.core_v1 import Node, NodeConfigSource, Taint
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
 from api.quantity import parse
+from api.resources import is_extended
 from api.scheme import resource_of
 from apiserver.registry.addresses import network, parse_network, warn_of_spelling
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.internal_form import internal
 from apiserver.registry.names import config_key, label, label_value, qualified, subdomain
-from apiserver.registry.resources import is_extended
 from apiserver.registry.strategy import Column, Context, Status, Strategy
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"

@@ -12,14 +12,14 @@ from typing import Any
 from api.core_v1 import PersistentVolumeClaim, PersistentVolumeClaimStatus
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
 from api.quantity import parse, whole
+from api.resources import is_native
 from api.scheme import resource_of
+from api.storage_class import CLASS_ANNOTATION, storage_class
 from apiserver.registry.claim_spec import (
-    CLASS_ANNOTATION,
     CLASS_ANNOTATION_WARNING,
     claim_spec_warnings,
     default_claim_spec,
     format_access_modes,
-    storage_class,
     unify_data_sources,
     validate_claim_spec,
 )
@@ -27,7 +27,6 @@ from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.internal_form import difference
 from apiserver.registry.names import qualified
 from apiserver.registry.pod_defaults import round_up
-from apiserver.registry.resources import is_native
 from apiserver.registry.strategy import Column, Context, Status, Strategy
 
 _BOUND = "Bound"

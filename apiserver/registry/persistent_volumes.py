@@ -14,12 +14,11 @@ from api.core_v1 import PersistentVolume, PersistentVolumeSpec, PersistentVolume
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
 from api.quantity import parse
 from api.scheme import resource_of
+from api.storage_class import CLASS_ANNOTATION, storage_class
 from apiserver.registry.claim_spec import (
-    CLASS_ANNOTATION,
     CLASS_ANNOTATION_WARNING,
     VOLUME_MODES,
     format_access_modes,
-    storage_class,
     validate_access_modes,
     validate_class_name,
 )

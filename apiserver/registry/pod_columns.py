@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from api.core_v1 import ContainerStatus, Pod
+from api.resources import is_sidecar
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.human_duration import human_duration, since
-from apiserver.registry.resources import is_sidecar
 from apiserver.registry.strategy import Column
 
 _NONE = "<none>"

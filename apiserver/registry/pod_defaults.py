@@ -26,7 +26,7 @@ from api.core_v1 import (
     Volume,
     VolumeProjection,
 )
-from apiserver.registry.resources import container_total, is_overcommit_allowed, is_pod_level
+from api.resources import container_total, is_overcommit_allowed, is_pod_level
 
 if TYPE_CHECKING:
     from api.core_v1 import PersistentVolumeSpec

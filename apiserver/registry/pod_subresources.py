@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from api.core_v1 import Container, Pod, ResourceRequirements
 from api.errors import FieldError, forbidden, invalid_value
+from api.resources import is_sidecar, quality_of_service
 from apiserver.registry.containers import validate_pod_images
 from apiserver.registry.internal_form import difference
 from apiserver.registry.pod_annotations import MIRROR
 from apiserver.registry.pod_spec import validate_pod_spec
 from apiserver.registry.pod_update import validate_annotations_of_change
-from apiserver.registry.resources import is_sidecar, quality_of_service
 from apiserver.registry.strategy import Subresource
 
 _RESIZABLE = ("cpu", "memory")

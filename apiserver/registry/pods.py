@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from api.core_v1 import Pod, PodAffinityTerm, PodCondition, PodStatus, TopologySpreadConstraint
 from api.errors import FieldError, forbidden
 from api.meta_v1 import DeleteOptions, LabelSelectorRequirement
+from api.resources import quality_of_service
 from api.scheme import resource_of
 from apiserver.registry.containers import validate_pod_images
 from apiserver.registry.names import label
@@ -21,7 +22,6 @@ from apiserver.registry.pod_status import synchronise_pod_ips
 from apiserver.registry.pod_subresources import EphemeralContainers, Resize
 from apiserver.registry.pod_update import validate_pod_update
 from apiserver.registry.pod_warnings import pod_warnings
-from apiserver.registry.resources import quality_of_service
 from apiserver.registry.strategy import Context, Options, Strategy
 from apiserver.stored import LONGEST_REMEMBERED
 

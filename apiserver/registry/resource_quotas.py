@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from api.core_v1 import ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus
 from api.errors import FieldError, invalid_value, required
 from api.quantity import parse
+from api.resources import HUGE_PAGES, is_extended
 from api.scheme import resource_of
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.internal_form import internal
 from apiserver.registry.pod_defaults import round_up
 from apiserver.registry.resource_validation import resource_complaints
-from apiserver.registry.resources import HUGE_PAGES, is_extended
 from apiserver.registry.strategy import Column, Context, Status, Strategy
 
 _COMPUTE = {"cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"}

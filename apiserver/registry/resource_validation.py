@@ -10,8 +10,7 @@ from functools import lru_cache
 from api.core_v1 import ContainerResizePolicy, PodSpec, ResourceClaim, ResourceRequirements
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_found_value, not_supported, required
 from api.quantity import parse, whole
-from apiserver.registry.names import label, qualified
-from apiserver.registry.resources import (
+from api.resources import (
     HUGE_PAGES,
     STANDARD_FOR_CONTAINERS,
     container_total,
@@ -20,6 +19,7 @@ from apiserver.registry.resources import (
     is_overcommit_allowed,
     is_pod_level,
 )
+from apiserver.registry.names import label, qualified
 
 _STANDARD = STANDARD_FOR_CONTAINERS | {
     "requests.cpu",

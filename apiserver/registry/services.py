@@ -39,9 +39,11 @@ _NONE = "<none>"
 
 @dataclass(frozen=True)
 class ServiceStatusUpdate(Status):
-    """`/status` of Services: what a load balancer reports."""
+    """`/status` of Services: what a load balancer reports.  Whoever makes it also holds the service by a finalizer,
+    through here."""
 
     depends_on_rest = True
+    writes_references = True
 
     def validate_update(self, new: Service, old: Service) -> Iterable[FieldError]:
         return validate_load_balancer_status(new)

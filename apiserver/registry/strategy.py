@@ -94,6 +94,8 @@ class Status(Subresource):
     name: str = "status"
     depends_on_rest: ClassVar[bool] = False
     """Whether the defaults of status depend on what the client says of the rest, though that is not written."""
+    writes_references: ClassVar[bool] = False
+    """Whether owners and finalizers can be written here, too."""
 
     def unowned(self, model: type[Model]) -> Mapping[str, Any] | None:
         kept = ("apiVersion", "kind", "metadata", "status")
@@ -104,8 +106,9 @@ class Status(Subresource):
             if field not in ("apiVersion", "kind", "metadata", "status"):
                 setattr(new, field, getattr(old, field))
         new.metadata.deletionTimestamp = old.metadata.deletionTimestamp
-        new.metadata.ownerReferences = old.metadata.ownerReferences
-        new.metadata.finalizers = old.metadata.finalizers
+        if not self.writes_references:
+            new.metadata.ownerReferences = old.metadata.ownerReferences
+            new.metadata.finalizers = old.metadata.finalizers
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, metavar="PORT", help=f"the API server's port ({DEFAULT_PORT})")
     parser.add_argument("--bind-address", metavar="IP", help="where the API server listens (127.0.0.1)")
     parser.add_argument("--token-auth-file", type=Path, metavar="FILE", help='csv of token,user,uid,"group,group"')
+    parser.add_argument(
+        "--cloud-provider",
+        choices=("none", "local"),
+        help="local: services of type LoadBalancer get addresses on this machine (none)",
+    )
     parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="give up after that many seconds (60)")
     parser.add_argument(
         "--component-flag",
@@ -48,6 +53,7 @@ def run(arguments: list[str]) -> int:
         port=flags.port,
         bind_address=flags.bind_address,
         token_auth_file=flags.token_auth_file,
+        cloud_provider="" if flags.cloud_provider == "none" else flags.cloud_provider,
         timeout=flags.timeout,
         component_flags=tuple(tuple(text.split("=", 1)) for text in flags.component_flag if "=" in text),
     )

@@ -83,6 +83,13 @@ def node_range(pods: Network, index: int, nodes: int) -> Network:
     return Network((int(pods.network_address) + index * size, length))
 
 
+def load_balancer_range(pods: Network) -> Network:
+    """Addresses for load balancers of the cluster with that pod range: on the loopback, with root too, since they
+    are for this machine only.  No other running cluster has the same."""
+    second = int(pods.network_address) >> 16 & 255
+    return Network(f"127.1.{second + pods.is_loopback}.0/24")
+
+
 def local_networks(table: Iterable[str] | None = None) -> Iterator[Network]:
     """What this machine already has routes to (IPv4, without the default route)."""
     if table is None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.cluster.address_ranges import Network, node_range
+from client.cluster.address_ranges import Network, load_balancer_range, node_range
 from client.cluster.data_dir import DataDir, Settings
 
 
@@ -70,12 +70,39 @@ def components_of(data: DataDir, settings: Settings, privileged: bool | None = N
                 *("--service-account-private-key-file", str(pki / "sa.key")),
                 *("--cluster-signing-cert-file", str(pki / "ca.crt")),
                 *("--cluster-signing-key-file", str(pki / "ca.key")),
+                *_metrics_server(data, names),
                 "--use-service-account-credentials",
                 "--leader-elect=false",
+                *("--enable-hostpath-provisioner", "--hostpath-provisioner-root", str(data.root / "volumes")),
             ),
         )
     )
+    if settings.cloud_provider:
+        found.append(_cloud_controller_manager(data, settings))
     return found
+
+
+def _metrics_server(data: DataDir, nodes: list[str]) -> list[str]:
+    """It asks the kubelets of all nodes; what it shows as its own certificate nobody looks at."""
+    if not nodes:
+        return []
+    certificate = data.root / "pki" / f"node-{nodes[0]}"
+    return [
+        *("--metrics-server-kubeconfig", str(data.kubeconfig)),
+        *("--metrics-server-cert-file", f"{certificate}.crt", "--metrics-server-key-file", f"{certificate}.key"),
+    ]
+
+
+def _cloud_controller_manager(data: DataDir, settings: Settings) -> Component:
+    """Its controllers act as their own service accounts, for which the controller manager may ask."""
+    arguments = (
+        *("--kubeconfig", str(data.kubeconfig_of("controller-manager"))),
+        *("--cloud-provider", settings.cloud_provider),
+        *("--load-balancer-range", str(load_balancer_range(Network(settings.pod_range)))),
+        "--use-service-account-credentials",
+        "--leader-elect=false",
+    )
+    return Component("cloud-controller-manager", "cloud_controller_manager", arguments, needs_nodes=True)
 
 
 def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component:

@@ -5,6 +5,7 @@ cluster.json   what the next start needs: address ranges, nodes, runtime, port
 run.json       the processes of the running cluster
 kubeconfig     the administrator's; kubeconfigs/ has the components'
 pki/ logs/ nodes/<name>/ and the API server's database
+volumes/       what persistent volumes of the default storage class hold, a folder each
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Settings:
     service_range: str = ""
     token_auth_file: str = ""
     bind_address: str = "127.0.0.1"
+    cloud_provider: str = ""
 
     @classmethod
     def load(cls, path: Path) -> Settings | None:

@@ -1,4 +1,7 @@
-"""Waits until a started cluster is of use: its nodes Ready, and the default ServiceAccount there for pods."""
+"""Waits until a started cluster is of use: its nodes Ready, and the default ServiceAccount there for pods.
+
+What nobody waits for comes a moment later.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,25 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from api.clock import SystemClock
 from api.core_v1 import Node, ServiceAccount
 from api.model import Model
+from client.cluster.default_class import make_default_class
 from client.config import load_kubeconfig
 from client.rest import RestClient
 
 
 def wait_body(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], int]:
-    """The body of a child that writes one line about each thing that is ready to the pipe `report`, and ends."""
+    """The body of a child that writes one line about each thing that is ready to the pipe `report`, closes it, makes
+    what a new cluster is to have besides, and ends."""
 
     def body() -> int:
         def tell(line: str) -> None:
             os.write(report, f"{line}\n".encode())
 
         asyncio.run(_wait(kubeconfig, set(nodes), tell))
+        os.close(report)
+        asyncio.run(make_default_class(kubeconfig, SystemClock()))
         return 0
 
     return body

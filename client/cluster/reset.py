@@ -11,7 +11,7 @@ from client.cluster.down import down
 from client.cluster.errors import ClusterError
 
 _FILES = ("cluster.json", "run.json", "kubeconfig", "nanokube.pid")
-_FOLDERS = ("pki", "kubeconfigs", "logs", "nodes", "run")
+_FOLDERS = ("pki", "kubeconfigs", "logs", "nodes", "run", "volumes")
 _PATTERNS = ("state.db*", ".*.json.*")
 
 

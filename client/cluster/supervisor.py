@@ -46,8 +46,9 @@ class _Child:
 class Supervisor:
     """Runs the components of one cluster until it is told to stop (SIGTERM, SIGINT).
 
-    `wait(pipe)` makes the body of a child that ends when the cluster can be used, and until then writes a line
-    to the pipe for each step.  `preload` imports what the components share, before they are forked.
+    `wait(pipe)` makes the body of a child that closes the pipe when the cluster can be used, until then writes a line
+    to it for each step, and may go on for a while.  `preload` imports what the components share, before they are
+    forked.
     """
 
     def __init__(
@@ -150,11 +151,13 @@ class Supervisor:
             keep=[report_write],
         )
         os.close(report_write)
+        usable = False
         try:
-            self._lines(report_read, deadline, self._report.progress, "the nodes")
+            usable = self._lines(report_read, deadline, self._report.progress, "the nodes")
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(waiter, signal.SIGTERM)
+            if not usable:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(waiter, signal.SIGTERM)
 
     def _serving(self, handle: int, deadline: float, name: str) -> bool:
         """Wait for the byte that says that the API is served; False when the user asked to stop.

@@ -48,6 +48,7 @@ class Wishes:
     port: int | None = None
     bind_address: str | None = None
     token_auth_file: Path | None = None
+    cloud_provider: str | None = None
     timeout: float = 60.0
     component_flags: tuple[tuple[str, str], ...] = ()
     """Further flags as (component, flag), for experiments; not kept for the next start."""
@@ -165,6 +166,7 @@ def prepare(wishes: Wishes, data: DataDir, clock: Clock) -> tuple[Settings, Clai
         port=wishes.port or settings.port,
         bind_address=wishes.bind_address or settings.bind_address,
         token_auth_file=token_file or settings.token_auth_file,
+        cloud_provider=settings.cloud_provider if wishes.cloud_provider is None else wishes.cloud_provider,
     )
     if settings.runtime not in RUNTIMES:
         raise ClusterError(f"there is no runtime {settings.runtime!r}: choose one of {', '.join(RUNTIMES)}")

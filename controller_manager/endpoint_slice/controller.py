@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from typing import Any
 
 from api.core_v1 import Node, Pod, Service
 from api.discovery_v1 import Endpoint, EndpointPort, EndpointSlice
-from api.errors import NotFound
 from api.meta_v1 import ObjectMeta
-from client.controller import Controller, Key, Watches, nothing
+from client.controller import Controller, Key, NotYet, Watches
 from client.store import key_of
+from controller_manager.endpoint_slice import topology
+from controller_manager.endpoint_slice.changes import Changes
 from controller_manager.endpoint_slice.endpoints import (
-    CHANGE_TIME,
     HEADLESS_LABEL,
     addresses,
     endpoint_of,
@@ -26,25 +26,31 @@ from controller_manager.endpoint_slice.endpoints import (
     slice_ports,
 )
 from controller_manager.endpoint_slice.packing import Ports, pack
-from controller_manager.pod_control import namespace_is_ending
+from controller_manager.endpoint_slice.tracker import MANAGED_BY, SERVICE_NAME, SliceTracker, service_of
+from controller_manager.endpoint_slice.traffic_distribution import distribute
+from controller_manager.endpoint_slice.trigger_time import CHANGE_TIME, TriggerTimes
+from controller_manager.endpoint_slice.writing import write_changes
 from controller_manager.pod_template import controller_reference
 
-SERVICE_NAME = "kubernetes.io/service-name"
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 _COALESCE = 0.02
 
 
 class EndpointSliceController(Controller):
     name = "endpointslice-controller"
-    max_endpoints = 100
+
+    def __init__(self, *common: Any, max_endpoints: int = 100, batch_period: float = 0.0) -> None:
+        """`batch_period`: seconds in which changes of pods are gathered."""
+        self.max_endpoints = max_endpoints
+        self._delay = max(_COALESCE, batch_period)
+        self.tracker, self.trigger_times, self.hinted = SliceTracker(MANAGER), TriggerTimes(), topology.Hinted()
+        super().__init__(*common)
 
     def setup(self, watch: Watches) -> None:
         self.services = watch(Service)
-        self.pods = watch(Pod, enqueue=self._pod_changed, delay=_COALESCE)
-        self.nodes = watch(Node, enqueue=nothing)
-        self.slices = watch(EndpointSlice, enqueue=self._slice_changed, indexers={SERVICE_NAME: _service_of})
-        self._written: dict[str, str] = {}
+        self.pods = watch(Pod, enqueue=self._pod_changed, delay=self._delay)
+        self.nodes = watch(Node, enqueue=self._node_changed, delay=1.0)
+        self.slices = watch(EndpointSlice, enqueue=self.tracker.changed, indexers={SERVICE_NAME: service_of})
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
         if old is not None and new is not None and not matters(old, new):
@@ -53,55 +59,92 @@ class EndpointSliceController(Controller):
         found = {key_of(s) for pod in (old, new) if pod is not None for s in services_of(pod, services)}
         yield from found
 
-    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> Iterable[Key]:
-        """Somebody else wrote or deleted a slice of ours."""
-        slice = new or old
-        assert slice is not None
-        ours = slice.metadata.labels.get(MANAGED_BY) == MANAGER
-        if ours and (new is None or self._written.get(new.metadata.uid) != new.metadata.resourceVersion):
-            yield from _service_of(slice)
+    def _node_changed(self, old: Node | None, new: Node | None) -> Iterable[Key]:
+        """Zones' shares may have changed, which only matters to those who want hints after them."""
+        before, after = (node and topology.node_state(node) for node in (old, new))
+        if before != after:
+            yield from [key_of(service) for service in self.services if topology.wants_hints(service)]
 
     async def reconcile(self, key: Key) -> None:
         service = self.services.get(key)
+        if service is None:
+            self.tracker.forget(key)
+            self.trigger_times.forget(key)
+            self.hinted.forget(key)
         if service is None or service.metadata.deletionTimestamp is not None or not has_endpoints(service):
             return
-        existing = [s for s in self.slices.by_index(SERVICE_NAME, key) if _is_ours(s)]
-        wanted = families(service)
-        for slice in existing:
-            if slice.addressType not in wanted:
-                await self._delete(slice)
+        all_ours = [s for s in self.slices.by_index(SERVICE_NAME, key) if self.tracker.owns(s)]
+        if self.tracker.is_behind(key, all_ours, self.queue.failures(key)):
+            raise NotYet(f"the cache has not seen all that was written for {key}")
+        existing = [slice for slice in all_ours if slice.metadata.deletionTimestamp is None]
         pods = selected_pods(service, self.pods)
+        annotations = self.trigger_times.annotations(service, pods)
+        placed = [pod for pod in pods if self._has_place(service, pod)]
+        wanted = families(service)
+        changes = [Changes(delete=[slice for slice in existing if slice.addressType not in wanted])]
         for family in wanted:
-            await self._reconcile_family(service, family, pods, [s for s in existing if s.addressType == family])
+            changes.append(self._changes(service, family, placed, [s for s in existing if s.addressType == family]))
+        for each in changes:
+            await write_changes(self.client, self.tracker, key, each, CHANGE_TIME, annotations)
+        if len(placed) < len(pods):
+            raise NotYet(f"{key} has pods on nodes that are not known")
 
-    async def _reconcile_family(
-        self, service: Service, family: str, pods: list[Pod], existing: list[EndpointSlice]
-    ) -> None:
-        desired = self._desired(service, family, pods)
-        labels, annotations = labels_of(service), annotations_of(service, pods)
+    def _has_place(self, service: Service, pod: Pod) -> bool:
+        """Pods whose node is gone are as good as gone, unless the service takes everything."""
+        node = pod.spec.nodeName
+        return not node or service.spec.publishNotReadyAddresses or self.nodes.get(node) is not None
+
+    def _changes(self, service: Service, family: str, pods: list[Pod], existing: list[EndpointSlice]) -> Changes:
+        def make(ports: Ports, endpoints: list[Endpoint]) -> EndpointSlice:
+            meta = ObjectMeta(
+                generateName=f"{service.metadata.name}-",
+                namespace=service.metadata.namespace,
+                labels=labels,
+                ownerReferences=[owner],
+            )
+            return EndpointSlice(metadata=meta, addressType=family, endpoints=endpoints, ports=[*ports])
+
+        labels, owner = labels_of(service), controller_reference(service)
+        changes = Changes()
         present: dict[bytes, list[EndpointSlice]] = {}
         for slice in existing:
-            present.setdefault(_port_key(tuple(slice.ports)), []).append(slice)
-        if not desired:  # one slice without endpoints or ports shows that there are none
-            placeholders = present.get(b"", [])
-            if placeholders:
-                await self._write(placeholders.pop(0), [], labels, annotations)
-            else:
-                await self._create(service, family, (), [], labels, annotations)
-        for port_key, (ports, endpoints) in desired.items():
-            slices = present.pop(port_key, [])
+            present.setdefault(port_key(slice.ports), []).append(slice)
+        for key, (ports, endpoints) in self._desired(service, family, pods).items():
+            slices = present.pop(key, [])
             plan = pack(slices, endpoints, self.max_endpoints)
-            planned = {slice.metadata.uid for slice, _ in plan.update} | {s.metadata.uid for s in plan.delete}
-            unchanged = [(slice, slice.endpoints) for slice in slices if slice.metadata.uid not in planned]
-            for slice, its in [*plan.update, *unchanged]:
-                await self._write(slice, its, labels, annotations)
-            for its in plan.create:
-                await self._create(service, family, ports, its, labels, annotations)
-            for slice in plan.delete:
-                await self._delete(slice)
-        for slices in present.values():
-            for slice in slices:
-                await self._delete(slice)
+            changes.create += [make(ports, its) for its in plan.create]
+            changes.update += [relabelled(slice, labels, endpoints=its) for slice, its in plan.update]
+            changes.delete += plan.delete
+            planned = {slice.metadata.uid for slice in (*plan.delete, *(slice for slice, _ in plan.update))}
+            changes.unchanged += [slice for slice in slices if slice.metadata.uid not in planned]
+        changes.delete += [slice for slices in present.values() for slice in slices]
+        if not (changes.create or changes.update or changes.unchanged):
+            self._keep_one(changes, make((), []))
+        changes.recycle(owner)
+        for slice in [slice for slice in changes.unchanged if slice.metadata.labels != labels]:
+            changes.unchanged.remove(slice)
+            changes.update.append(relabelled(slice.copy_deep(), labels))
+        self._hint(service, family, changes)
+        return changes
+
+    def _keep_one(self, changes: Changes, placeholder: EndpointSlice) -> None:
+        """One slice without endpoints or ports shows that there are none."""
+        empty = next((slice for slice in changes.delete if not slice.endpoints and not slice.ports), None)
+        if empty is None:
+            changes.create.append(placeholder)
+        else:
+            changes.delete.remove(empty)
+            changes.unchanged.append(empty)
+
+    def _hint(self, service: Service, family: str, changes: Changes) -> None:
+        key = key_of(service)
+        if topology.wants_hints(service):
+            event = self.hinted.allocate(key, family, changes, topology.shares_of(self.nodes))
+        else:
+            event = self.hinted.drop(key, family)
+            distribute(service, changes)
+        if event is not None:
+            self.events.event(service, *event)
 
     def _desired(self, service: Service, family: str, pods: list[Pod]) -> dict[bytes, tuple[Ports, list[Endpoint]]]:
         result: dict[bytes, tuple[Ports, list[Endpoint]]] = {}
@@ -110,72 +153,17 @@ class EndpointSliceController(Controller):
                 continue
             ports = slice_ports(service, pod)
             endpoint = endpoint_of(pod, service, family, self.nodes.get(pod.spec.nodeName))
-            result.setdefault(_port_key(ports), (ports, []))[1].append(endpoint)
+            result.setdefault(port_key(ports), (ports, []))[1].append(endpoint)
         return result
 
-    async def _write(
-        self, slice: EndpointSlice, endpoints: list[Endpoint], labels: dict[str, str], annotations: dict[str, str]
-    ) -> None:
-        if slice.endpoints == endpoints and slice.metadata.labels == labels:
-            return
-        meta = slice.metadata.model_copy(update={"labels": labels, "annotations": annotations})
-        updated = slice.model_copy(update={"metadata": meta, "endpoints": endpoints})
-        try:
-            self._note(await self.client.update(updated))
-        except NotFound:
-            return  # its deletion is on the way and will bring us back
 
-    async def _create(
-        self,
-        service: Service,
-        family: str,
-        ports: Ports,
-        endpoints: list[Endpoint],
-        labels: dict[str, str],
-        annotations: dict[str, str],
-    ) -> None:
-        made = EndpointSlice(
-            metadata=ObjectMeta(
-                generateName=f"{service.metadata.name}-",
-                namespace=service.metadata.namespace,
-                labels=labels,
-                annotations=annotations,
-                ownerReferences=[controller_reference(service)],
-            ),
-            addressType=family,
-            endpoints=endpoints,
-            ports=[*ports],
-        )
-        try:
-            self._note(await self.client.create(made))
-        except Exception as error:
-            if not namespace_is_ending(error):
-                raise
-
-    async def _delete(self, slice: EndpointSlice) -> None:
-        meta = slice.metadata
-        self._written.pop(meta.uid, None)
-        try:
-            await self.client.delete(EndpointSlice, meta.name, meta.namespace, uid=meta.uid)
-        except NotFound:
-            return
-
-    def _note(self, slice: EndpointSlice) -> None:
-        """Our own writes need not bring us back."""
-        self._written[slice.metadata.uid] = slice.metadata.resourceVersion
-
-
-def _service_of(slice: EndpointSlice) -> tuple[Key, ...]:
-    name = slice.metadata.labels.get(SERVICE_NAME)
-    return (f"{slice.metadata.namespace}/{name}",) if name else ()
-
-
-def _is_ours(slice: EndpointSlice) -> bool:
-    return slice.metadata.labels.get(MANAGED_BY) == MANAGER and slice.metadata.deletionTimestamp is None
-
-
-def _port_key(ports: tuple[EndpointPort, ...]) -> bytes:
+def port_key(ports: Iterable[EndpointPort]) -> bytes:
     return b"\0".join(sorted(port.encode() for port in ports))
+
+
+def relabelled(slice: EndpointSlice, labels: dict[str, str], **fields: Any) -> EndpointSlice:
+    meta = slice.metadata.model_copy(update={"labels": labels, "annotations": {**slice.metadata.annotations}})
+    return slice.model_copy(update={"metadata": meta, **fields})
 
 
 def labels_of(service: Service) -> dict[str, str]:
@@ -188,16 +176,3 @@ def labels_of(service: Service) -> dict[str, str]:
     if is_headless(service):
         labels[HEADLESS_LABEL] = ""
     return labels
-
-
-def annotations_of(service: Service, pods: list[Pod]) -> dict[str, str]:
-    """When the last change happened that a slice shows: lets others measure how late it is."""
-    last = last_change(service, pods)
-    return {CHANGE_TIME: last.strftime("%Y-%m-%dT%H:%M:%SZ")} if last else {}
-
-
-def last_change(service: Service, pods: list[Pod]) -> datetime | None:
-    times = [service.metadata.creationTimestamp]
-    for pod in pods:
-        times.append(next((c.lastTransitionTime for c in pod.status.conditions if c.type == "Ready"), None))
-    return max((time for time in times if time is not None), default=None)

@@ -15,7 +15,6 @@ from controller_manager.selectors import selects_all_of
 M = TypeVar("M", bound=Model)
 ZONE = "topology.kubernetes.io/zone"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
-CHANGE_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 def is_headless(service: Service) -> bool:
@@ -70,13 +69,12 @@ def target_port(pod: Pod, port: ServicePort) -> int | None:
 
 
 def slice_ports(service: Service, pod: Pod) -> tuple[EndpointPort, ...]:
-    """The ports of a slice that this pod can be in, in a fixed order."""
-    ports = [
+    """The ports of a slice that this pod can be in, in the service's order."""
+    return tuple(
         EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol)
         for port in service.spec.ports
         if (number := target_port(pod, port)) is not None
-    ]
-    return tuple(sorted(ports, key=lambda port: (port.name or "", port.port or 0, port.protocol or "")))
+    )
 
 
 def pod_reference(pod: Pod) -> ObjectReference:

@@ -24,6 +24,11 @@ def identity(endpoint: Endpoint) -> str:
     return endpoint.targetRef.uid if endpoint.targetRef is not None else ",".join(endpoint.addresses)
 
 
+def without_hints(endpoint: Endpoint) -> Endpoint:
+    """Hints are given to endpoints that have their place: they do not make them different."""
+    return endpoint if endpoint.hints is None else endpoint.model_copy(update={"hints": None})
+
+
 def pack(existing: Sequence[EndpointSlice], desired: Sequence[Endpoint], limit: int) -> Plan:
     """Plan how `existing` slices (all of one port set) come to hold exactly `desired`.
 
@@ -36,7 +41,8 @@ def pack(existing: Sequence[EndpointSlice], desired: Sequence[Endpoint], limit: 
     unchanged: list[tuple[EndpointSlice, list[Endpoint]]] = []
     for slice in existing:
         kept = [wanted for old in slice.endpoints if (wanted := missing.pop(identity(old), None)) is not None]
-        (unchanged if kept == slice.endpoints and kept else changed).append((slice, kept))
+        same = kept and kept == [without_hints(endpoint) for endpoint in slice.endpoints]
+        (unchanged if same else changed).append((slice, kept))
     new = [*missing.values()]
     for _, endpoints in sorted(changed, key=lambda entry: -len(entry[1])):
         room = limit - len(endpoints)

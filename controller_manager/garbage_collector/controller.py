@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from api.core_v1 import ObjectReference
 from api.errors import Conflict, NotFound, StatusError
 from api.meta_v1 import ObjectMeta, OwnerReference, PartialObjectMetadata
 from api.scheme import GroupVersion, Resource
@@ -23,6 +24,16 @@ from controller_manager.garbage_collector.graph import FOREGROUND, ORPHAN, Graph
 
 _SYNC_PATIENCE = 30.0
 _IGNORED = {("", "events"), ("events.k8s.io", "events")}
+_KINDS_COME_BY = {("apiextensions.k8s.io", "customresourcedefinitions"), ("apiregistration.k8s.io", "apiservices")}
+_SERVED_AFTER = (0.5, 5.0)
+"""Seconds after a change of a definition at which to look what is served: an aggregated server may take its time."""
+
+Absentee = tuple[str, str, str, str, str]
+"""apiVersion, kind, namespace, name and UID of an object that is known not to exist."""
+
+
+class NeverValid(Exception):
+    """A cluster-wide object refers to an owner in a namespace: nobody can say whether that one exists."""
 
 
 class GarbageCollector(Controller):
@@ -30,10 +41,12 @@ class GarbageCollector(Controller):
     workers = 20
 
     def __init__(self, *common: Any, discovery_period: float = 30.0) -> None:
-        """`discovery_period`: seconds between looks for new kinds."""
+        """`discovery_period`: seconds between looks for new kinds where they come unannounced: when a group could not
+        be asked, or the server does not say which definitions of kinds there are."""
         self.graph = Graph()
         self.discovery = Discovery()
-        self.absent: set[str] = set()
+        self.absent: dict[Absentee, None] = {}
+        self._kinds_changed = asyncio.Event()
         self._period = discovery_period
         self._watched: dict[tuple[str, str], Informer[Any]] = {}
         self._roots: dict[tuple[str, str], str] = {}
@@ -55,11 +68,22 @@ class GarbageCollector(Controller):
 
     async def _keep_discovering(self) -> None:
         while True:
-            await self.clock.sleep(self._period)
-            try:
-                await self._watch_new_kinds()
-            except (StatusError, Unreachable):
-                continue  # next time
+            announced = not self.discovery.failures and self._watched.keys() >= _KINDS_COME_BY
+            await self._wait_for_kinds(None if announced else self._period)
+            self._kinds_changed.clear()
+            for seconds in _SERVED_AFTER:
+                await self.clock.sleep(seconds)
+                with contextlib.suppress(StatusError, Unreachable):  # the next look will tell
+                    await self._watch_new_kinds()
+
+    async def _wait_for_kinds(self, longest: float | None) -> None:
+        changed = asyncio.ensure_future(self._kinds_changed.wait())
+        waits = [changed] if longest is None else [changed, asyncio.ensure_future(self.clock.sleep(longest))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
 
     async def _watch_new_kinds(self) -> None:
         while True:
@@ -99,14 +123,25 @@ class GarbageCollector(Controller):
     # --- events ----------------------------------------------------------------------------------
 
     def _changed(self, resource: Resource, old: Any, new: Any) -> None:
+        if (resource.group, resource.plural) in _KINDS_COME_BY:
+            self._kinds_changed.set()
         if new is None:
             self._gone(old.metadata.uid)
             return
         meta: ObjectMeta = new.metadata
         if old is not None and not _interesting(old.metadata, meta):
             return
-        self.absent.discard(meta.uid)
+        known = self.graph.get(meta.uid)
         node = self.graph.observe(resource, meta)
+        self.absent.pop(_identity(node), None)
+        if old is None or old.metadata.ownerReferences != meta.ownerReferences:
+            self._report_strangers(node)
+        if known is not None and old is None:  # so far it was known from references only: they may be wrong
+            for dependent in [d for d in node.dependents if not node.may_own(d)]:
+                self._report_strangers(dependent, node.uid)
+                self.queue.add(dependent.uid)
+        if old is not None:
+            self._enqueue(owner for r in old.metadata.ownerReferences if (owner := self._let_go(r, node)))
         if node.orphans_dependents:
             self.queue.add(node.uid)
         elif node.deletes_dependents:
@@ -114,18 +149,50 @@ class GarbageCollector(Controller):
         elif node.owners:
             self.queue.add(node.uid)
 
+    def _let_go(self, before: OwnerReference, node: GraphNode) -> GraphNode | None:
+        """The owner whose deletion the object held up and holds up no longer."""
+        owner = self.graph.get(before.uid)
+        if owner is None or not before.blockOwnerDeletion or node.blocks(owner):
+            return None
+        return owner if owner.deletes_dependents else None
+
+    def _report_strangers(self, node: GraphNode, uid: str = "") -> None:
+        """Owners (all, or that of the UID) must be in the object's own namespace or in none."""
+        for reference in node.owners:
+            owner = self.graph.get(reference.uid)
+            if owner is None or owner.is_virtual or owner.may_own(node) or uid not in ("", reference.uid):
+                continue
+            assert node.resource is not None
+            where = node.namespace
+            named = (
+                f"[{reference.apiVersion}/{reference.kind}, namespace: {where}, "
+                f"name: {reference.name}, uid: {reference.uid}]"
+            )
+            about = ObjectReference(
+                apiVersion=node.resource.api_version,
+                kind=node.resource.kind,
+                namespace=where,
+                name=node.name,
+                uid=node.uid,
+            )
+            message = f'ownerRef {named} does not exist in namespace "{where}"'
+            self.events.event(about, "Warning", "OwnerRefInvalidNamespace", message)
+
     def _gone(self, uid: str) -> None:
         node = self.graph.forget(uid)
         if node is None:
             return
-        self.absent.add(uid)
-        if len(self.absent) > 2000:
-            self.absent.pop()
+        self._note_absent(_identity(node))
         self._enqueue(node.dependents)
         for reference in node.owners:
             owner = self.graph.get(reference.uid)
             if owner is not None and owner.deletes_dependents:
                 self.queue.add(owner.uid)
+
+    def _note_absent(self, absentee: Absentee) -> None:
+        self.absent[absentee] = None
+        if len(self.absent) > 2000:
+            del self.absent[next(iter(self.absent))]
 
     def _enqueue(self, nodes: Iterable[GraphNode]) -> None:
         for node in nodes:
@@ -146,7 +213,10 @@ class GarbageCollector(Controller):
 
     async def _check_owners(self, node: GraphNode) -> None:
         """Delete the object if none of its owners is left, else drop references to those that are gone."""
-        solid, dangling, waiting = await self._sorted_owners(node, node.owners)
+        try:
+            solid, dangling, waiting = await self._sorted_owners(node, node.owners)
+        except NeverValid:
+            return
         if solid and not dangling and not waiting:
             return
         live = await self._live(node)
@@ -181,33 +251,31 @@ class GarbageCollector(Controller):
         waiting: list[OwnerReference] = []
         for reference in references:
             owner = self.graph.get(reference.uid)
-            if (
-                owner is not None
-                and not owner.is_virtual
-                and (not owner.namespace or owner.namespace == node.namespace)
-            ):
+            if owner is not None and owner.is_meant_by(reference) and owner.may_own(node):
                 (waiting if owner.deletes_dependents else solid).append(reference)
-            elif reference.uid in self.absent or not await self._exists(node, reference):
-                dangling.append(reference)
-            else:
+            elif await self._exists(node, reference):
                 solid.append(reference)
+            else:
+                dangling.append(reference)
         return solid, dangling, waiting
 
     async def _exists(self, node: GraphNode, reference: OwnerReference) -> bool:
-        """Ask the server: the graph may not have seen the owner yet, or not watch its kind."""
+        """Ask the server: the graph may not have seen the owner yet, or not watch its kind.  Raises NeverValid."""
         resource = self.discovery.kind(reference.apiVersion, reference.kind)
         if resource is None:
             raise NotYet(f"{node}: nobody serves its owner {reference.apiVersion} {reference.kind}")
         if resource.namespaced and not node.namespace:
-            return False  # a cluster-wide object cannot have an owner in a namespace
+            raise NeverValid
         namespace = node.namespace if resource.namespaced else ""
+        absentee = (reference.apiVersion, reference.kind, namespace, reference.name, reference.uid)
+        if absentee in self.absent:
+            return False
         try:
             found = await self.client.get(PartialObjectMetadata, reference.name, namespace, resource=resource)
         except NotFound:
-            self.absent.add(reference.uid)
-            return False
-        if found.metadata.uid != reference.uid:
-            self.absent.add(reference.uid)
+            found = None
+        if found is None or found.metadata.uid != reference.uid:
+            self._note_absent(absentee)
             return False
         return True
 
@@ -283,6 +351,11 @@ def _interesting(old: ObjectMeta, new: ObjectMeta) -> bool:
         or (old.deletionTimestamp is None) != (new.deletionTimestamp is None)
         or old.finalizers != new.finalizers
     )
+
+
+def _identity(node: GraphNode) -> Absentee:
+    version, kind = (node.resource.api_version, node.resource.kind) if node.resource is not None else ("", "")
+    return version, kind, node.namespace, node.name, node.uid
 
 
 def _same_owners(one: list[OwnerReference], other: list[OwnerReference]) -> bool:

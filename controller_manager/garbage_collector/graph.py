@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from api.meta_v1 import ObjectMeta, OwnerReference
-from api.scheme import Resource
+from api.scheme import GroupVersion, Resource
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
@@ -39,6 +39,19 @@ class GraphNode:
     def blocks(self, owner: GraphNode) -> bool:
         """Whether its reference holds up the foreground deletion of `owner`."""
         return any(r.uid == owner.uid and r.blockOwnerDeletion for r in self.owners)
+
+    def may_own(self, dependent: GraphNode) -> bool:
+        """Owners are in the same namespace or in none."""
+        return not self.namespace or self.namespace == dependent.namespace
+
+    def is_meant_by(self, reference: OwnerReference) -> bool:
+        """Whether a reference to its UID also names it rightly, in whatever version of its group."""
+        where = self.resource
+        return (
+            where is not None
+            and (where.kind, self.name) == (reference.kind, reference.name)
+            and GroupVersion.parse(reference.apiVersion).group == where.group
+        )
 
     def __str__(self) -> str:
         kind = self.resource.kind if self.resource else "?"

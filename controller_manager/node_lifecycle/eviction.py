@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from api.core_v1 import Node, Pod
-from api.errors import Conflict, NotFound
 from client.controller import Controller, Key, Watches
 from client.store import key_of
-from controller_manager.disruption import disrupted
+from controller_manager.disruption import evict
 from controller_manager.node_lifecycle.controller import NODE_INDEX, by_node
 from controller_manager.node_lifecycle.taints import execute_taints, tolerated_seconds
 
@@ -59,18 +58,4 @@ class TaintEvictionController(Controller):
     async def _evict(self, pod: Pod) -> None:
         self.events.event(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {key_of(pod)}")
         message = "Taint manager: deleting due to NoExecute taint"
-        marked = pod.copy_deep()
-        marked.status.conditions = disrupted(pod, "DeletionByTaintManager", message, self.clock.now())
-        meta = pod.metadata
-        try:
-            await self.client.update(marked, subresource="status")
-        except Conflict:
-            live = await self.client.get(Pod, meta.name, meta.namespace)
-            live.status.conditions = disrupted(live, "DeletionByTaintManager", message, self.clock.now())
-            await self.client.update(live, subresource="status")
-        except NotFound:
-            return
-        try:
-            await self.client.delete(Pod, meta.name, meta.namespace, uid=meta.uid)
-        except NotFound:
-            return
+        await evict(self.client, pod, "DeletionByTaintManager", message, self.clock.now())

@@ -5,7 +5,8 @@ objects that describe it.  What a container does can be asked for with annotatio
 
 - `sim.nanokube.io/run-seconds`: it ends by itself after so many seconds,
 - `sim.nanokube.io/exit-code`: with this exit code (0 when not given),
-- `sim.nanokube.io/start-error`: it cannot be started, with this message.
+- `sim.nanokube.io/start-error`: it cannot be started, with this message,
+- `sim.nanokube.io/cpu`, `sim.nanokube.io/memory`: it uses so much ("250m", "64Mi") all the time.
 
 Pretended containers live in the kubelet's memory; a restarted kubelet takes them over from the pods' status
 (`adopt`).
@@ -24,6 +25,7 @@ from datetime import datetime
 
 from api.clock import Clock
 from api.core_v1 import Pod
+from api.quantity import milli, whole
 from kubelet.annotations import IMAGE_ID
 from kubelet.runtime.protocol import (
     ContainerConfig,
@@ -50,6 +52,7 @@ from kubelet.timers import Timers
 
 PREFIX = "sim.nanokube.io/"
 RUN_SECONDS, EXIT_CODE, START_ERROR = PREFIX + "run-seconds", PREFIX + "exit-code", PREFIX + "start-error"
+CPU, MEMORY = PREFIX + "cpu", PREFIX + "memory"
 _NOTHING_RUNS = "the sim runtime only pretends to run containers: there is nothing to execute in"
 
 
@@ -260,7 +263,14 @@ class SimRuntime:
         return self._get(container_id)
 
     async def container_stats(self) -> list[ContainerStats]:
-        return [ContainerStats(run.id, 0, 0) for run in self._containers.values() if run.state == "running"]
+        now = self._clock.now()
+        return [self._stats(run, now) for run in self._containers.values() if run.state == ContainerState.RUNNING]
+
+    def _stats(self, run: ContainerStatus, now: datetime) -> ContainerStats:
+        annotations = self._sandboxes[run.sandbox_id].config.annotations
+        seconds = (now - (run.started_at or now)).total_seconds()
+        cpu = int(milli(annotations.get(CPU, "0")) * seconds * 1_000_000)
+        return ContainerStats(run.id, cpu, whole(annotations.get(MEMORY, "0")))
 
     def _get(self, container_id: str) -> ContainerStatus:
         run = self._containers.get(container_id)

@@ -19,6 +19,7 @@ from kubelet.runtime.protocol import ExecSession, Runtime, RuntimeFailure
 from kubelet.server import channels, port_forward
 from kubelet.server.backend import ContainerReference, ServerBackend, UnknownContainer
 from kubelet.server.container_log import LogOptions, read_log
+from kubelet.server.resource_metrics import resource_metrics
 from kubelet.server.summary import summary
 
 Scope = MutableMapping[str, Any]
@@ -97,9 +98,14 @@ class KubeletApp:
                 await _respond(send, 200, self._backend.pods_json(), "application/json")
             case ["metrics"]:
                 await _respond(send, 200, self._backend.metrics_text().encode(), "text/plain; version=0.0.4")
+            case ["metrics", "resource"]:
+                stats = await self._backend.pod_stats(query.text("nodeName"))
+                body = resource_metrics(stats, self._clock.now())
+                await _respond(send, 200, body, "text/plain; version=0.0.4")
             case ["stats", "summary"]:
-                stats = await self._backend.pod_stats()
-                await _respond(send, 200, summary(self._node_name, stats, self._clock.now()), "application/json")
+                node = query.text("nodeName") or self._node_name
+                stats = await self._backend.pod_stats(query.text("nodeName"))
+                await _respond(send, 200, summary(node, stats, self._clock.now()), "application/json")
             case ["containerLogs", namespace, pod, container]:
                 await self._logs(namespace, pod, container, query, receive, send)
             case _:

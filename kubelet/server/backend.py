@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from kubelet.runtime.protocol import ContainerStats
@@ -35,6 +36,7 @@ class PodStats:
     name: str
     uid: str
     containers: dict[str, ContainerStats]  # by container name
+    started: dict[str, datetime] = field(default_factory=dict)  # by container name
 
 
 class ServerBackend(Protocol):
@@ -59,7 +61,9 @@ class ServerBackend(Protocol):
         """A v1 PodList of the pods bound to this node, encoded."""
         ...
 
-    async def pod_stats(self) -> list[PodStats]: ...
+    async def pod_stats(self, node: str = "") -> list[PodStats]:
+        """Of the pods of one of the nodes of this process, or of all."""
+        ...
 
     def healthy(self) -> bool: ...
 

@@ -10,13 +10,15 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from api.core_v1 import Pod, Volume
+from api.core_v1 import PersistentVolume, Pod, Volume
 from api.errors import StatusError
 from kubelet.volumes import atomic_writer
 from kubelet.volumes.config_map import ConfigMapVolume
 from kubelet.volumes.downward_api import DownwardAPIVolume
 from kubelet.volumes.empty_dir import EmptyDirVolume
 from kubelet.volumes.host_path import HostPathVolume
+from kubelet.volumes.ownership import give_to_group, group_of
+from kubelet.volumes.persistent import ClaimedVolumes, claim_name
 from kubelet.volumes.plugin import DirectoryPlugin, Payload, PayloadPlugin, VolumeContext, VolumeError
 from kubelet.volumes.projected import ProjectedVolume
 from kubelet.volumes.secret import SecretVolume
@@ -42,9 +44,12 @@ def kind_of(volume: Volume) -> str:
 class VolumeManager:
     """Volumes by pod uid."""
 
-    def __init__(self, root: Path, context: VolumeContext) -> None:
+    def __init__(self, root: Path, context: VolumeContext, claimed: ClaimedVolumes) -> None:
         self._root = root
         self._context = context
+        self._claimed = claimed
+        self._places: dict[str, dict[str, Path]] = {}
+        """Where claimed volumes are: a claim that has been bound stays so, and a pod that runs keeps what it has."""
         self._renewals: dict[str, dict[str, datetime]] = {}
 
     def pod_directory(self, uid: str) -> Path:
@@ -68,6 +73,7 @@ class VolumeManager:
     def tear_down(self, uid: str) -> None:
         """Undo mounts; the folders go with the pod's."""
         self._renewals.pop(uid, None)
+        self._places.pop(uid, None)
         for kind, plugin in _DIRECTORIES.values():
             base = self.pod_directory(uid) / "volumes" / f"kubernetes.io~{kind}"
             for directory in base.iterdir() if base.is_dir() else ():
@@ -75,6 +81,8 @@ class VolumeManager:
 
     async def _one(self, pod: Pod, volume: Volume) -> Path:
         kind = kind_of(volume) or "emptyDir"
+        if claim_name(pod, volume):
+            return await self._persistent(pod, volume)
         try:
             if kind in _PAYLOADS:
                 return await self._payload(pod, volume, *_PAYLOADS[kind])
@@ -92,6 +100,17 @@ class VolumeManager:
         except StatusError as error:
             raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error.message}') from error
 
+    async def _persistent(self, pod: Pod, volume: Volume) -> Path:
+        places = self._places.setdefault(pod.metadata.uid, {})
+        if volume.name not in places:
+            found = await self._claimed.of(pod, volume)
+            try:
+                places[volume.name] = await asyncio.to_thread(_place, pod, found)  # large volumes take long
+            except (VolumeError, OSError) as error:
+                message = f'MountVolume.SetUp failed for volume "{found.metadata.name}" : {error}'
+                raise VolumeError(message) from error
+        return places[volume.name]
+
     def _directory(self, pod: Pod, volume: Volume, folder: str) -> Path:
         return self.pod_directory(pod.metadata.uid) / "volumes" / f"kubernetes.io~{folder}" / volume.name
 
@@ -99,7 +118,7 @@ class VolumeManager:
         payload: Payload = await plugin.payload(pod, volume, self._context)
         directory = self._directory(pod, volume, folder)
         directory.mkdir(parents=True, exist_ok=True)
-        atomic_writer.write(directory, payload.files, _group(pod))
+        atomic_writer.write(directory, payload.files, group_of(pod))
         uid = pod.metadata.uid
         if payload.renew_at is not None:
             self._renewals.setdefault(uid, {})[volume.name] = payload.renew_at
@@ -112,14 +131,22 @@ def _empty_dir() -> object:
     return EmptyDirVolumeSource()
 
 
-def _group(pod: Pod) -> int | None:
-    """The group that owns mounted files; only root can give files away."""
-    context = pod.spec.securityContext
-    return context.fsGroup if context is not None and os.geteuid() == 0 else None
+def _place(pod: Pod, volume: PersistentVolume) -> Path:
+    """Where a persistent volume of this node is.  Raises VolumeError, OSError."""
+    spec = volume.spec
+    if spec.hostPath is not None:
+        return HostPathVolume().set_up(pod, Volume(name=volume.metadata.name, hostPath=spec.hostPath), Path())
+    if spec.local is not None:
+        path = Path(spec.local.path)
+        if not path.exists():
+            raise VolumeError(f'path "{path}" does not exist')
+        give_to_group(path, pod)
+        return path
+    raise VolumeError("only hostPath and local volumes are supported by this kubelet")
 
 
 def _give_to_group(path: Path, pod: Pod) -> None:
-    group = _group(pod)
+    group = group_of(pod)
     if group is not None:
         os.chown(path, -1, group)
         path.chmod(0o2777)

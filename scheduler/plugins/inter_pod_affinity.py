@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from scheduler.cache import Cache
 from scheduler.cluster_event import NODE, Change, ClusterEvent
@@ -36,8 +37,14 @@ class Facts:
 class InterPodAffinity:
     name = "InterPodAffinity"
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(
+        self, cache: Cache, hard_weight: int = _HARD_AFFINITY_WEIGHT, ignore_preferred_of_existing: bool = False
+    ) -> None:
+        """`hard_weight` is what an existing pod's required affinity to the new pod adds to the score;
+        with `ignore_preferred_of_existing` only pods with preferences of their own are scored."""
         self._cache = cache
+        self._hard_weight = hard_weight
+        self._ignore_preferred = ignore_preferred_of_existing
 
     def pre_filter(self, state: CycleState, pod: PodInfo) -> Status | None:
         cache = self._cache
@@ -111,6 +118,8 @@ class InterPodAffinity:
     # --- preferences ----------------------------------------------------------------------------------
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
+        if self._ignore_preferred and not (pod.preferred_affinity or pod.preferred_anti_affinity):
+            return SKIP
         cache = self._cache
         wishes: list[tuple[int, Domains]] = []
 
@@ -125,8 +134,8 @@ class InterPodAffinity:
             wish(-own.weight, own.term, self._matching(own.term))
         labels = cache.namespaces.get(pod.namespace, {})
         for term, counts in cache.affinity.terms.items():
-            if term.selects(pod, labels):
-                wish(_HARD_AFFINITY_WEIGHT, term, counts)
+            if self._hard_weight and term.selects(pod, labels):
+                wish(self._hard_weight, term, counts)
         for theirs, counts in cache.preferred_affinity.terms.items():
             if theirs.term.selects(pod, labels):
                 wish(theirs.weight, theirs.term, counts)
@@ -141,16 +150,14 @@ class InterPodAffinity:
     def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
         """The summed weights of wishes, the pod's own and the others', stretched to 0 … 100."""
         wishes: list[tuple[int, Domains]] = state[f"{self.name}/score"]
-        by_key: dict[str, dict[str, int]] = {}
-        for weight, (key, counts) in wishes:
-            domains = by_key.setdefault(key, {})
-            for domain, count in counts.items():
-                domains[domain] = domains.get(domain, 0) + weight * count
         raw = [0] * len(nodes)
-        for key, domains in by_key.items():
-            for i, node in enumerate(nodes):
-                if (score := domains.get(node.labels.get(key, ""))) is not None:
-                    raw[i] += score
+        here: dict[str, list[str | None]] = {}
+        for weight, (key, counts) in wishes:
+            domains = here.get(key)
+            if domains is None:
+                domains = here[key] = [node.labels.get(key) for node in nodes]
+            found = map(counts.get, cast(list[str], domains))
+            raw = [score + weight * count if count else score for score, count in zip(raw, found, strict=True)]
         lowest, highest = min(raw), max(raw)
         if lowest == highest:
             return [0] * len(nodes)

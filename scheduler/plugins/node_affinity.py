@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from api.core_v1 import NodeAffinity as NodeAffinityOfPod
 from api.core_v1 import Pod
 from scheduler.cluster_event import NODE, ClusterEvent
 from scheduler.framework import SKIP, CycleState, OnlyNodes, Status, normalized, unresolvable
@@ -13,6 +14,7 @@ from scheduler.pod_info import PodInfo
 from scheduler.selectors import NodeTerm, compile_node_selector
 
 _NO_MATCH = unresolvable("node(s) didn't match Pod's node affinity/selector")
+_NOT_ENFORCED = unresolvable("node(s) didn't match scheduler-enforced node affinity")
 _CONFLICT = unresolvable("pod affinity terms conflict")
 
 Required = Callable[[str, dict[str, str]], bool]
@@ -23,10 +25,15 @@ class NodeAffinity:
     name = "NodeAffinity"
     local_filter = True
 
+    def __init__(self, added: NodeAffinityOfPod | None = None) -> None:
+        """`added` is an affinity that all pods of the profile have besides their own."""
+        self._enforced = compile_node_selector(added.requiredDuringSchedulingIgnoredDuringExecution) if added else None
+        self._preferred = weighed_terms(added)
+
     def pre_filter(self, state: CycleState, pod: PodInfo) -> OnlyNodes | Status | None:
         required = required_node_affinity(pod.pod)
         if required is None:
-            return SKIP
+            return SKIP if self._enforced is None else None
         state[self.name] = required
         names = _named_nodes(pod.pod)
         if names is None:
@@ -34,33 +41,38 @@ class NodeAffinity:
         return OnlyNodes(names) if names else _CONFLICT
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
+        if self._enforced is not None and not any(term.matches(node.name, node.labels) for term in self._enforced):
+            return _NOT_ENFORCED
         required: Required | None = state.get(self.name)
         return None if required is None or required(node.name, node.labels) else _NO_MATCH
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
         affinity = pod.pod.spec.affinity
-        if affinity is None or affinity.nodeAffinity is None:
-            return SKIP
-        preferred = affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution
-        return None if preferred else SKIP
+        terms = [*self._preferred, *weighed_terms(affinity.nodeAffinity if affinity is not None else None)]
+        state[f"{self.name}/score"] = terms
+        return None if terms else SKIP
 
     def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
         """The summed weights of the preferences a node fulfils."""
-        affinity = pod.pod.spec.affinity
-        assert affinity is not None
-        assert affinity.nodeAffinity is not None
-        terms = [
-            (NodeTerm(p.preference), p.weight)
-            for p in affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution
-            if p.weight
-        ]
+        terms: list[tuple[NodeTerm, int]] = state[f"{self.name}/score"]
         return normalized([sum(w for t, w in terms if t.matches(node.name, node.labels)) for node in nodes])
 
     def helps(self, event: ClusterEvent, pod: PodInfo) -> bool:
         if event.node is None or not event.change & NODE:
             return False
+        name, labels = event.node.metadata.name, event.node.metadata.labels
+        if self._enforced is not None and not any(term.matches(name, labels) for term in self._enforced):
+            return False
         required = required_node_affinity(pod.pod)
-        return required is None or required(event.node.metadata.name, event.node.metadata.labels)
+        return required is None or required(name, labels)
+
+
+def weighed_terms(affinity: NodeAffinityOfPod | None) -> list[tuple[NodeTerm, int]]:
+    """The preferences of a node affinity that count for something."""
+    if affinity is None:
+        return []
+    preferred = affinity.preferredDuringSchedulingIgnoredDuringExecution
+    return [(NodeTerm(p.preference), p.weight) for p in preferred if p.weight]
 
 
 def required_node_affinity(pod: Pod) -> Required | None:

@@ -1,11 +1,12 @@
-"""NodeResourcesFit: a node must have free what the pod requests; emptier nodes are better (LeastAllocated).
+"""NodeResourcesFit: a node must have free what the pod requests; by default emptier nodes are better.
 
 https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from api.quantity import milli, whole
 from scheduler.cluster_event import Change, ClusterEvent
@@ -14,11 +15,27 @@ from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
 from scheduler.resources import CPU
 
+if TYPE_CHECKING:
+    from scheduler.resource_scores import Strategy
+
 
 class NodeResourcesFit:
     name = "NodeResourcesFit"
     local_filter = True
     local_score = True
+
+    def __init__(
+        self,
+        ignored: frozenset[str] = frozenset(),
+        ignored_groups: frozenset[str] = frozenset(),
+        strategy: Strategy | None = None,
+    ) -> None:
+        """Extended resources that are named, or whose group is, need not be free.
+
+        `strategy` gives the score; None is the default one, LeastAllocated of CPU and memory, in a quicker way.
+        """
+        self._ignored, self._ignored_groups = ignored, ignored_groups
+        self._strategy = strategy
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
         if (
@@ -29,10 +46,16 @@ class NodeResourcesFit:
             and not pod.scalars
         ):
             return None
-        return shortage(pod, node)
+        return shortage(pod, node, self._is_ignored if self._ignored or self._ignored_groups else None)
+
+    def _is_ignored(self, resource: str) -> bool:
+        group = resource.partition("/")[0] if "/" in resource else ""
+        return resource in self._ignored or group in self._ignored_groups
 
     def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
         """The free share of CPU and memory after the pod, 0 to 100, both counting the same."""
+        if self._strategy is not None:
+            return [self._strategy.score(pod, node) for node in nodes]
         cpu, memory = pod.score_cpu, pod.score_memory
         scores = []
         for node in nodes:
@@ -60,7 +83,7 @@ class NodeResourcesFit:
         return False
 
 
-def shortage(pod: PodInfo, node: NodeInfo) -> Status | None:
+def shortage(pod: PodInfo, node: NodeInfo, ignored: Callable[[str], bool] | None = None) -> Status | None:
     """All that the node lacks for the pod; None if it has everything.
 
     What even the empty node could not give is unresolvable: preemption would not help.
@@ -78,6 +101,8 @@ def shortage(pod: PodInfo, node: NodeInfo) -> Status | None:
             reasons.append(f"Insufficient {name}")
             hopeless = hopeless or wants > offered
     for name, wants in pod.scalars.items():
+        if ignored is not None and ignored(name):
+            continue
         offered = node.alloc_scalars.get(name, 0)
         if wants > offered - node.scalars.get(name, 0):
             reasons.append(f"Insufficient {name}")

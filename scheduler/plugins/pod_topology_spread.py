@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.core_v1 import TopologySpreadConstraint
 from scheduler.cache import Cache
@@ -22,6 +22,9 @@ from scheduler.workloads import Workloads
 
 _NO_LABEL = unresolvable("node(s) didn't match pod topology spread constraints (missing required label)")
 _SKEWED = unschedulable("node(s) didn't match pod topology spread constraints")
+
+_BUILT_IN = ((HOSTNAME_LABEL, 3), (ZONE_LABEL, 5))
+"""Label and skew of the constraints that pods of services and workloads have by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,27 @@ class Rule:
     counts: dict[str, int]
     most: int
 
+    @property
+    def is_open(self) -> bool:
+        """Whether every domain takes one more."""
+        return self.most >= max(self.counts.values(), default=0)
+
 
 class PodTopologySpread:
     name = "PodTopologySpread"
 
-    def __init__(self, cache: Cache, workloads: Workloads) -> None:
+    def __init__(
+        self, cache: Cache, workloads: Workloads, defaults: Sequence[TopologySpreadConstraint] | None = None
+    ) -> None:
+        """`defaults` are for pods without constraints that a service or workload selects; None: the built-in ones."""
         self._cache = cache
         self._workloads = workloads
+        self._defaults = defaults
 
     # --- hard constraints -----------------------------------------------------------------------------
 
     def pre_filter(self, state: CycleState, pod: PodInfo) -> Status | None:
-        hard = constraints_of(pod, "DoNotSchedule")
+        hard = self._constraints(pod, "DoNotSchedule")
         if not hard:
             return SKIP
         keys = [c.key for c in hard]
@@ -65,6 +77,8 @@ class PodTopologySpread:
                 fewest = min(counts.values(), default=0)
             itself = constraint.selector.matches(pod.labels)
             rules.append(Rule(constraint.key, counts, constraint.max_skew + fewest - itself))
+        if all(self._cache.labelled(rule.key) and rule.is_open for rule in rules):
+            return SKIP  # no node is out of the question, so none needs looking at
         state[self.name] = rules
         return None
 
@@ -118,11 +132,11 @@ class PodTopologySpread:
     # --- soft constraints -----------------------------------------------------------------------------
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
-        own = bool(pod.pod.spec.topologySpreadConstraints)
-        soft = constraints_of(pod, "ScheduleAnyway") if own else self._default_constraints(pod)
+        soft = self._constraints(pod, "ScheduleAnyway")
         if not soft:
             return SKIP
-        state[f"{self.name}/score"] = soft, own
+        built_in = self._defaults is None and not pod.pod.spec.topologySpreadConstraints
+        state[f"{self.name}/score"] = soft, not built_in
         return None
 
     def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
@@ -151,12 +165,17 @@ class PodTopologySpread:
             total = [t + c * weight + base if c is not None else t for t, c in zip(total, here, strict=True)]
         return _inverted([math.floor(t + 0.5) for t in total], left_out)
 
-    def _default_constraints(self, pod: PodInfo) -> list[Constraint]:
-        """Kubernetes' built-in defaults for the pods of a service or workload."""
-        selector = self._workloads.selector_of(pod)
-        if selector is None:
-            return []
-        return [Constraint(HOSTNAME_LABEL, 3, selector), Constraint(ZONE_LABEL, 5, selector)]
+    def _constraints(self, pod: PodInfo, when: str) -> list[Constraint]:
+        """The pod's own constraints of one kind ("DoNotSchedule", "ScheduleAnyway"), else the default ones."""
+        own = pod.pod.spec.topologySpreadConstraints
+        if own:
+            return [_constraint(c, pod) for c in own if c.whenUnsatisfiable == when]
+        if self._defaults is None:
+            selector = self._workloads.selector_of(pod) if when == "ScheduleAnyway" else None
+            return [] if selector is None else [Constraint(key, skew, selector) for key, skew in _BUILT_IN]
+        defaults = [c for c in self._defaults if c.whenUnsatisfiable == when]
+        selector = self._workloads.selector_of(pod) if defaults else None
+        return [] if selector is None else [replace(_constraint(c, pod), selector=selector) for c in defaults]
 
     def helps(self, event: ClusterEvent, pod: PodInfo) -> bool:
         if event.change & NODE or event.change & Change.NODE_REMOVED:
@@ -166,14 +185,8 @@ class PodTopologySpread:
         other = event.pod.metadata
         return other.namespace == pod.namespace and (
             bool(event.change & Change.POD_LABELS)
-            or any(c.selector.matches(other.labels) for c in constraints_of(pod, "DoNotSchedule"))
+            or any(c.selector.matches(other.labels) for c in self._constraints(pod, "DoNotSchedule"))
         )
-
-
-def constraints_of(pod: PodInfo, when: str) -> list[Constraint]:
-    """The pod's own constraints of one kind ("DoNotSchedule", "ScheduleAnyway")."""
-    declared = pod.pod.spec.topologySpreadConstraints
-    return [_constraint(c, pod) for c in declared if c.whenUnsatisfiable == when] if declared else []
 
 
 def _constraint(declared: TopologySpreadConstraint, pod: PodInfo) -> Constraint:

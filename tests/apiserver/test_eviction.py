@@ -194,3 +194,14 @@ def test_a_pod_has_one_budget_at_most(admin: httpx.Client, pods: str) -> None:
     answer = admin.post(f"{pods}/p/eviction", json=eviction())
     assert answer.status_code == 500
     assert answer.json()["message"].startswith("This pod has more than one PodDisruptionBudget")
+
+
+def test_a_budget_with_an_empty_selector_is_every_pods(admin: httpx.Client, namespace: str, pods: str) -> None:
+    run(admin, pods)
+    url = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"
+    for name, selector in (("all", {"selector": {}}), ("none", {})):
+        body = {"metadata": {"name": name}, "spec": {"minAvailable": 1, **selector}}
+        assert admin.post(url, json=body).status_code == 201
+    answer = admin.post(f"{pods}/p/eviction", json=eviction())
+    assert answer.status_code == 429
+    assert "The disruption budget all is still being processed" in answer.json()["details"]["causes"][0]["message"]

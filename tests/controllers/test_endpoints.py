@@ -3,7 +3,10 @@
 from api.core_v1 import (
     Container,
     ContainerPort,
+    EndpointAddress,
     Endpoints,
+    EndpointSubset,
+    Node,
     ObjectReference,
     Pod,
     PodSpec,
@@ -38,11 +41,18 @@ def pod(name: str, port: int = 8080) -> Pod:
     )
 
 
+async def node(cluster: Cluster, name: str = "node-0", zone: str = "") -> None:
+    labels = {"topology.kubernetes.io/zone": zone} if zone else {}
+    await cluster.client.create(Node(metadata=ObjectMeta(name=name, labels=labels)))
+
+
 async def slices(cluster: Cluster) -> list[EndpointSlice]:
     return (await cluster.client.list(EndpointSlice, "default")).items
 
 
 async def test_ready_pods_become_endpoints(cluster: Cluster) -> None:
+    """Conformance: "EndpointsController should create Endpoints for Pods matching a Service"."""
+    await node(cluster)
     await cluster.nodes(broken=lambda pod: pod.metadata.name == "broken")
     await cluster.run(EndpointSliceController, EndpointsController)
     await cluster.client.create(service())
@@ -84,6 +94,7 @@ async def test_a_service_without_pods_has_an_empty_slice(cluster: Cluster) -> No
     found = await eventually(lambda: slices(cluster))
     assert (found[0].endpoints, found[0].ports) == ([], [])
     assert found[0].metadata.labels["service.kubernetes.io/headless"] == ""
+    await node(cluster)
     await cluster.nodes()
     await cluster.client.create(pod("one"))
 
@@ -96,6 +107,7 @@ async def test_a_service_without_pods_has_an_empty_slice(cluster: Cluster) -> No
 
 async def test_terminating_pods_serve_but_are_not_ready(cluster: Cluster) -> None:
     await cluster.run(EndpointSliceController)
+    await node(cluster, "n")
     running = pod("one")
     running.spec.nodeName = "n"
     made = await cluster.client.create(running)
@@ -113,6 +125,7 @@ async def test_terminating_pods_serve_but_are_not_ready(cluster: Cluster) -> Non
 
 
 async def test_pods_with_different_ports_are_in_different_slices(cluster: Cluster) -> None:
+    await node(cluster)
     await cluster.nodes()
     await cluster.run(EndpointSliceController)
     await cluster.client.create(service())
@@ -126,7 +139,43 @@ async def test_pods_with_different_ports_are_in_different_slices(cluster: Cluste
     await eventually(two)
 
 
+async def test_a_service_without_pods_has_endpoints_without_subsets(cluster: Cluster) -> None:
+    """Conformance: "EndpointsController should create and delete Endpoints for a Service with a selector that matches
+    no pods"."""
+    await cluster.run(EndpointsController)
+    await cluster.client.create(service())
+
+    async def there() -> list[Endpoints]:
+        return (await cluster.client.list(Endpoints, "default")).items
+
+    (found,) = await eventually(there)
+    assert found.subsets == []
+    await cluster.client.delete(Service, "web", "default")
+
+    async def gone() -> bool:
+        return not await there()
+
+    await eventually(gone)
+
+
+async def test_endpoints_that_users_write_are_left_alone(cluster: Cluster) -> None:
+    """Conformance: "Endpoints should test the lifecycle of an Endpoint"."""
+    (running,) = await cluster.run(EndpointsController)
+    await cluster.client.create(service(selector={}))
+    subset = EndpointSubset(addresses=[EndpointAddress(ip="192.0.2.1")])
+    await cluster.client.create(Endpoints(metadata=ObjectMeta(name="web", namespace="default"), subsets=[subset]))
+    await cluster.client.patch(Endpoints, "web", "default", {"metadata": {"labels": {"mine": "yes"}}})
+    await eventually(lambda: running.reconciles and running.queue.idle)
+    found = await cluster.client.get(Endpoints, "web", "default")
+    assert found.subsets == [subset]
+    assert found.metadata.labels == {"mine": "yes"}
+    await cluster.client.delete(Service, "web", "default")
+    await eventually(lambda: running.services.get("default/web") is None and running.queue.idle)
+    assert (await cluster.client.get(Endpoints, "web", "default")).subsets == [subset]
+
+
 async def test_repairs_what_others_change(cluster: Cluster) -> None:
+    await node(cluster)
     await cluster.nodes()
     await cluster.run(EndpointSliceController)
     await cluster.client.create(service())

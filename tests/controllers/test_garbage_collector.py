@@ -55,6 +55,7 @@ async def running(cluster: Cluster) -> GarbageCollector:
 
 
 async def test_dependents_go_after_their_owner(cluster: Cluster) -> None:
+    """Conformance: "Garbage collector should delete pods created by rc when not orphaning"."""
     await running(cluster)
     await family(cluster)
     await cluster.client.delete(ConfigMap, "parent", "default", propagation="Background")
@@ -62,6 +63,8 @@ async def test_dependents_go_after_their_owner(cluster: Cluster) -> None:
 
 
 async def test_dependents_go_before_their_owner(cluster: Cluster) -> None:
+    """Conformance: "Garbage collector should keep the rc around until all its pods are deleted if the deleteOptions
+    says so"."""
     await running(cluster)
     await family(cluster, blocking=True)
     await cluster.client.delete(ConfigMap, "parent", "default", propagation="Foreground")
@@ -72,6 +75,7 @@ async def test_dependents_go_before_their_owner(cluster: Cluster) -> None:
 
 
 async def test_orphans_stay_without_their_reference(cluster: Cluster) -> None:
+    """Conformance: "Garbage collector should orphan pods created by rc if delete options say so"."""
     await running(cluster)
     await family(cluster)
     await cluster.client.delete(ConfigMap, "parent", "default", propagation="Orphan")
@@ -153,3 +157,94 @@ def test_the_graph_forgets_what_nobody_refers_to() -> None:
     assert graph.get("o") is not None, "still referred to"
     graph.forget("d")
     assert len(graph) == 0
+
+
+async def test_an_owner_in_another_namespace_is_none_and_an_event_says_so(cluster: Cluster) -> None:
+    """Others whose owner it rightly is do not suffer from it."""
+    await running(cluster)
+    elsewhere = owned("owner")
+    elsewhere.metadata.namespace = "elsewhere"
+    owner = await cluster.client.create(elsewhere)
+    stray = await cluster.client.create(owned("stray", [owner]))
+    kept = owned("kept", [owner])
+    kept.metadata.namespace = "elsewhere"
+    await until_left(cluster)
+    await cluster.client.create(kept)
+    await cluster.client.create(owned("last", [owner]))
+    await until_left(cluster)
+    assert (await cluster.client.get(ConfigMap, "kept", "elsewhere")).metadata.name == "kept"
+    (message,) = await cluster.event_messages("stray")
+    assert message == (
+        f"ownerRef [v1/ConfigMap, namespace: default, name: owner, uid: {owner.metadata.uid}] "
+        'does not exist in namespace "default"'
+    )
+    about = next(d for k, d in cluster.server.objects.items() if k[0] == "events" and message in d["message"])
+    assert (about["reason"], about["type"]) == ("OwnerRefInvalidNamespace", "Warning")
+    assert about["involvedObject"]["uid"] == stray.metadata.uid
+
+
+async def test_cluster_wide_objects_are_not_deleted_for_an_owner_in_a_namespace(cluster: Cluster) -> None:
+    """Nobody can say in which namespace that would be."""
+    collector = await running(cluster)
+    owner = await cluster.client.create(owned("owner"))
+    reference = OwnerReference(apiVersion="v1", kind="ConfigMap", name="owner", uid=owner.metadata.uid)
+    made = Node(metadata=ObjectMeta(name="n", ownerReferences=[reference]))
+    node = await cluster.client.create(made)
+    await eventually(lambda: collector.graph.get(node.metadata.uid) and collector.queue.idle)
+    assert (await cluster.client.get(Node, "n")).metadata.deletionTimestamp is None
+
+
+async def test_a_reference_with_the_right_uid_and_a_wrong_name_is_to_nobody(cluster: Cluster) -> None:
+    await running(cluster)
+    owner = await cluster.client.create(owned("owner"))
+    child = owned("child", [owner])
+    child.metadata.ownerReferences[0].name = "another"
+    await cluster.client.create(child)
+    await until_left(cluster, "owner")
+
+
+async def test_a_circle_of_three_goes_with_any_of_them(cluster: Cluster) -> None:
+    """Conformance: "Garbage collector should not be blocked by dependency circle"."""
+    await running(cluster)
+    one = await cluster.client.create(owned("one"))
+    two = await cluster.client.create(owned("two", [one], blocking=True))
+    three = await cluster.client.create(owned("three", [two], blocking=True))
+    references = [r.to_dict() for r in owned("", [three], blocking=True).metadata.ownerReferences]
+    await cluster.client.patch(ConfigMap, "one", "default", {"metadata": {"ownerReferences": references}})
+    await cluster.client.delete(ConfigMap, "one", "default", propagation="Foreground")
+    await until_left(cluster)
+
+
+async def test_dependents_with_another_valid_owner_outlive_a_foreground_deletion(cluster: Cluster) -> None:
+    """Conformance: "Garbage collector should not delete dependents that have both valid owner and owner that's waiting
+    for dependents to be deleted"."""
+    await running(cluster)
+    leaving = await cluster.client.create(owned("leaving"))
+    staying = await cluster.client.create(owned("staying"))
+    for number in range(10):
+        owners = [leaving, staying] if number % 2 else [leaving]
+        await cluster.client.create(owned(f"c{number}", owners, blocking=True))
+    await cluster.client.delete(ConfigMap, "leaving", "default", propagation="Foreground")
+    shared = [f"c{number}" for number in range(10) if number % 2]
+    await until_left(cluster, "staying", *shared)
+    for name in shared:
+        meta = (await cluster.client.get(ConfigMap, name, "default")).metadata
+        assert ([r.name for r in meta.ownerReferences], meta.deletionTimestamp) == (["staying"], None)
+
+
+async def test_a_killed_collector_is_succeeded_by_one_that_finishes_its_work(cluster: Cluster) -> None:
+    await running(cluster)
+    parent = await cluster.client.create(owned("parent"))
+    for number in range(20):
+        await cluster.client.create(owned(f"c{number}", [parent], blocking=True))
+    await cluster.client.create(owned("unrelated"))
+    await cluster.client.delete(ConfigMap, "parent", "default", propagation="Foreground")
+    for left_then in (15, 8):
+
+        async def fewer(left_then: int = left_then) -> bool:
+            return len(await left(cluster)) <= left_then
+
+        await eventually(fewer)
+        cluster.tasks.pop().cancel()
+        await cluster.run(GarbageCollector)
+    await until_left(cluster, "unrelated")

@@ -64,3 +64,34 @@ async def test_a_namespace_goes_when_all_in_it_has_gone(cluster: Cluster) -> Non
 
     await eventually(gone)
     assert [o.metadata.name for o in (await cluster.client.list(ConfigMap)).items] == ["other"]
+
+
+async def test_pods_go_before_anything_else(cluster: Cluster) -> None:
+    """Conformance: "OrderedNamespaceDeletion namespace deletion should delete pod first"."""
+    await cluster.run(NamespaceController)
+    await cluster.client.create(Namespace(metadata=ObjectMeta(name="n")))
+    hold = ["example.com/hold"]
+    held = Pod(metadata=ObjectMeta(name="p", namespace="n", finalizers=hold), spec=PodSpec(containers=[]))
+    await cluster.client.create(held)
+    await cluster.client.create(ConfigMap(metadata=ObjectMeta(name="c", namespace="n")))
+    await cluster.client.delete(Namespace, "n")
+
+    async def waits() -> dict[str, str]:
+        conditions = (await cluster.client.get(Namespace, "n")).status.conditions
+        return {c.type: c.message for c in conditions if c.status == "True"}
+
+    assert await eventually(waits) == {
+        "NamespaceContentRemaining": "Some resources are remaining: pods. has 1 resource instances",
+        "NamespaceFinalizersRemaining": (
+            "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"
+        ),
+    }
+    assert (await cluster.client.get(ConfigMap, "c", "n")).metadata.deletionTimestamp is None
+    await cluster.client.patch(Pod, "p", "n", {"metadata": {"finalizers": None}})
+
+    async def gone() -> bool:
+        return not await exists(cluster, Namespace, "n")
+
+    await eventually(gone)
+    deleted = [key[0] for _, kind, key, _ in cluster.server.log if kind == "DELETED"]
+    assert deleted.index("pods") < deleted.index("configmaps") < deleted.index("namespaces")

@@ -1,14 +1,15 @@
 """The controllers on the real API server, with its admission, defaults and validation."""
 
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from api.apps_v1 import Deployment, ReplicaSet
-from api.core_v1 import ConfigMap, Namespace, Pod, Service, ServicePort, ServiceSpec
+from api.core_v1 import ConfigMap, Namespace, Node, Pod, Service, ServicePort, ServiceSpec
 from api.discovery_v1 import EndpointSlice
-from api.errors import NotFound
+from api.errors import AlreadyExists, NotFound
 from api.meta_v1 import ObjectMeta
 from client.rest import Unreachable
 from controller_manager.deployment import progress
@@ -47,6 +48,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
 @pytest.fixture
 async def cluster(server: RealServer) -> AsyncIterator[Cluster]:
     async with real_cluster(server.config) as running:
+        with contextlib.suppress(AlreadyExists):
+            await running.client.create(Node(metadata=ObjectMeta(name="node-0")))
         await running.run(*ALL)
         await running.nodes()
         yield running
@@ -91,13 +94,38 @@ async def test_rolls_out_updates_undoes_and_cleans_up(cluster: Cluster) -> None:
     await eventually(lambda: endpoints(0))
 
 
+@pytest.mark.parametrize("policy", ["Background", "Orphan"])
+async def test_the_replica_sets_of_a_deleted_deployment_go_or_stay(cluster: Cluster, policy: str) -> None:
+    """Conformance: "Garbage collector should delete RS created by deployment when not orphaning" and "Garbage collector
+    should orphan RS created by deployment when deleteOptions.PropagationPolicy is Orphan"."""
+    await cluster.client.create(deployment("web", 2))
+    await eventually(lambda: complete(cluster, "web"))
+    await cluster.client.delete(Deployment, "web", "default", propagation=policy)
+    await eventually(lambda: gone(cluster, Deployment, "web", "default"))
+    if policy == "Orphan":
+        (left,) = (await cluster.client.list(ReplicaSet, "default")).items
+        assert left.metadata.ownerReferences == []
+        owners = [reference.uid for pod in await cluster.pods() for reference in pod.metadata.ownerReferences]
+        assert owners == [left.metadata.uid] * 2
+        await cluster.client.delete(ReplicaSet, left.metadata.name, "default", propagation="Background")
+
+    async def nothing() -> bool:
+        return not await cluster.pods() and not await cluster.replica_sets()
+
+    await eventually(nothing)
+
+
 async def test_empties_and_ends_a_namespace(cluster: Cluster) -> None:
+    """Conformance: "Namespaces should ensure that all pods are removed when a namespace is deleted" and "Namespaces
+    should ensure that all services are removed when a namespace is deleted"."""
     await cluster.client.create(Namespace(metadata=ObjectMeta(name="work")))
     for name in ("default", "kube-root-ca.crt"):
         await eventually(lambda name=name: _present(cluster, name))
     made = deployment()
     made.metadata.namespace = "work"
     await cluster.client.create(made)
+    spec = ServiceSpec(selector={"app": "web"}, ports=[ServicePort(port=80, protocol="TCP")])
+    await cluster.client.create(Service(metadata=ObjectMeta(name="web", namespace="work"), spec=spec))
 
     async def pods() -> bool:
         return len((await cluster.client.list(Pod, "work")).items) == 3
@@ -106,6 +134,25 @@ async def test_empties_and_ends_a_namespace(cluster: Cluster) -> None:
     await cluster.client.delete(Namespace, "work")
     await eventually(lambda: gone(cluster, Namespace, "work"))
     assert (await cluster.client.list(Pod, "work")).items == []
+    assert (await cluster.client.list(Service, "work")).items == []
+
+
+async def test_a_namespace_waits_for_finalizers_of_others(cluster: Cluster) -> None:
+    """Conformance: "Namespaces should apply a finalizer to a Namespace"."""
+    made = await cluster.client.create(Namespace(metadata=ObjectMeta(name="held")))
+    made.spec.finalizers.append("example.com/hold")
+    held = await cluster.client.update(made, subresource="finalize")
+    assert held.spec.finalizers == ["kubernetes", "example.com/hold"]
+    await cluster.client.delete(Namespace, "held")
+
+    async def emptied() -> bool:
+        return (await cluster.client.get(Namespace, "held")).spec.finalizers == ["example.com/hold"]
+
+    await eventually(emptied)
+    left = await cluster.client.get(Namespace, "held")
+    left.spec.finalizers = []
+    await cluster.client.update(left, subresource="finalize")
+    await eventually(lambda: gone(cluster, Namespace, "held"))
 
 
 async def _present(cluster: Cluster, name: str) -> bool:

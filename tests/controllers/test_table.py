@@ -17,3 +17,8 @@ async def test_every_controller_is_made_under_its_name(cluster: Cluster) -> None
 def test_controllers_are_chosen_by_their_names_and_aliases() -> None:
     assert chosen("job,cronjob-controller") == ["job-controller", "cronjob-controller"]
     assert "job-controller" not in chosen("*,-job")
+
+
+def test_what_only_joining_machines_need_is_off_unless_asked_for() -> None:
+    assert not {"bootstrap-signer-controller", "token-cleaner-controller"} & {*chosen("*")}
+    assert {"bootstrap-signer-controller", "token-cleaner-controller"} <= {*chosen("*,bootstrapsigner,tokencleaner")}

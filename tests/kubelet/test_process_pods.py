@@ -20,6 +20,7 @@ from kubelet.network.loopback import LoopbackNetwork
 from kubelet.preparation import FilePreparation, PreparationOptions
 from kubelet.runtime.process.runtime import ProcessRuntime
 from kubelet.volumes.manager import VolumeManager
+from kubelet.volumes.persistent import ClaimedVolumes
 from kubelet.volumes.plugin import VolumeContext
 from kubelet.volumes.service_account_token import TokenCache
 from tests.kubelet.fake_api import FakeApi
@@ -46,7 +47,11 @@ class ProcessNode(TestNode):
         runtime = ProcessRuntime(root / "runtime", network=LoopbackNetwork())
         configuration = WatchedConfiguration(api, clock, lambda uid: self.kubelet.volumes_changed(uid))  # type: ignore[arg-type]
         tokens = TokenCache(api, clock)
-        volumes = VolumeManager(root, VolumeContext(configuration, tokens, {}, ("192.168.7.1",)))
+        volumes = VolumeManager(
+            root,
+            VolumeContext(configuration, tokens, {}, ("192.168.7.1",)),
+            ClaimedVolumes(api, clock),  # type: ignore[arg-type]
+        )
 
         async def services() -> list[Any]:
             return []

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.clock import ManualClock
-from api.core_v1 import ConfigMap, Pod, Secret
+from api.core_v1 import ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret
 from api.errors import NotFound
 from kubelet.volumes import atomic_writer
 from kubelet.volumes.manager import VolumeManager
+from kubelet.volumes.persistent import ClaimedVolumes, is_read_only
 from kubelet.volumes.plugin import PayloadFile, VolumeContext, VolumeError
 from kubelet.volumes.service_account_token import TokenCache
+from tests.client.waiting import eventually
 from tests.kubelet.fake_api import FakeApi
 from tests.kubelet.support import pod
 
@@ -38,10 +42,15 @@ def objects() -> Objects:
 
 
 @pytest.fixture
-def manager(tmp_path: Path, objects: Objects) -> VolumeManager:
-    clock = ManualClock()
-    tokens = TokenCache(FakeApi(clock), clock)
-    return VolumeManager(tmp_path, VolumeContext(objects, tokens, {"cpu": "4"}, ("192.168.0.1",)))
+def api() -> FakeApi:
+    return FakeApi(ManualClock())
+
+
+@pytest.fixture
+def manager(tmp_path: Path, objects: Objects, api: FakeApi) -> VolumeManager:
+    tokens = TokenCache(api, api.clock)
+    context = VolumeContext(objects, tokens, {"cpu": "4"}, ("192.168.0.1",))
+    return VolumeManager(tmp_path, context, ClaimedVolumes(api, api.clock, patience=0))  # type: ignore[arg-type]
 
 
 def with_volume(**source: Any) -> Pod:
@@ -156,3 +165,119 @@ async def test_host_paths_are_made_if_asked(manager: VolumeManager, tmp_path: Pa
 def test_paths_cannot_leave_the_volume(tmp_path: Path, path: str) -> None:
     with pytest.raises(ValueError, match="invalid path"):
         atomic_writer.write(tmp_path, {path: PayloadFile(b"", 0o644)})
+
+
+# --- claims ----------------------------------------------------------------------------------------
+
+
+def bind(api: FakeApi, source: dict[str, Any], *, phase: str = "Bound", claim_uid: str = "c", **spec: Any) -> None:
+    """A claim called "data" and its volume."""
+    metadata = {"name": "data", "namespace": "default", "uid": "c"}
+    api.add(
+        PersistentVolumeClaim.from_dict(
+            {"metadata": metadata, "spec": {"volumeName": "pv" * (phase == "Bound")}, "status": {"phase": phase}}
+        )
+    )
+    reference = {"namespace": "default", "name": "data", "uid": claim_uid}
+    volume = {"metadata": {"name": "pv"}, "spec": {"claimRef": reference, **source, **spec}}
+    api.add(PersistentVolume.from_dict(volume))
+
+
+CLAIMED = {"persistentVolumeClaim": {"claimName": "data"}}
+
+
+async def test_a_claim_is_mounted_from_the_volume_it_is_bound_to(
+    manager: VolumeManager, api: FakeApi, tmp_path: Path
+) -> None:
+    place = tmp_path / "volumes" / "pv"
+    bind(api, {"hostPath": {"path": str(place), "type": "DirectoryOrCreate"}})
+    assert (await manager.set_up(with_volume(**CLAIMED)))["v"] == place
+    (place / "kept").write_text("x")
+    manager.tear_down("uid-web")
+    assert (place / "kept").read_text() == "x"
+
+
+async def test_a_local_volume_has_to_be_there(manager: VolumeManager, api: FakeApi, tmp_path: Path) -> None:
+    place = tmp_path / "disk"
+    bind(api, {"local": {"path": str(place)}})
+    with pytest.raises(VolumeError, match=f'SetUp failed for volume "pv" : path "{place}" does not exist'):
+        await manager.set_up(with_volume(**CLAIMED))
+    place.mkdir()
+    assert (await manager.set_up(with_volume(**CLAIMED)))["v"] == place
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"phase": "Pending"}, "error processing PVC default/data: PVC is not bound"),
+        ({"claim_uid": "other"}, "its pv.Spec.ClaimRef.UID other does not point to claim.UID c"),
+        ({"volumeMode": "Block"}, "volumes of the mode Block are not supported"),
+    ],
+)
+async def test_a_pod_waits_for_its_claim(
+    manager: VolumeManager, api: FakeApi, change: dict[str, Any], words: str
+) -> None:
+    bind(api, {"hostPath": {"path": "/"}}, **change)
+    with pytest.raises(VolumeError, match=words):
+        await manager.set_up(with_volume(**CLAIMED))
+
+
+async def test_a_claim_that_is_bound_in_a_moment_is_waited_for(api: FakeApi) -> None:
+    clock = ManualClock()
+    bind(api, {"hostPath": {"path": "/"}}, phase="Pending")
+    subject = with_volume(**CLAIMED)
+    finding = asyncio.create_task(ClaimedVolumes(api, clock).of(subject, subject.spec.volumes[0]))  # type: ignore[arg-type]
+    await eventually(lambda: clock.sleepers)
+    bind(api, {"hostPath": {"path": "/"}})
+    await clock.advance(1)
+    assert (await finding).metadata.name == "pv"
+
+
+async def test_a_pod_that_runs_keeps_a_claim_that_is_being_deleted(manager: VolumeManager, api: FakeApi) -> None:
+    bind(api, {"hostPath": {"path": "/"}})
+    await manager.set_up(with_volume(**CLAIMED))
+    claim = await api.get(PersistentVolumeClaim, "data", "default")
+    claim.metadata.deletionTimestamp = api.clock.now()
+    api.add(claim)
+    assert (await manager.set_up(with_volume(**CLAIMED)))["v"] == Path("/")
+    manager.tear_down("uid-web")
+    with pytest.raises(VolumeError, match="PVC is being deleted"):
+        await manager.set_up(with_volume(**CLAIMED))
+
+
+async def test_an_ephemeral_claim_must_be_the_pods_own(manager: VolumeManager, api: FakeApi) -> None:
+    subject = pod("da", volumes=[{"name": "ta", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}])
+    with pytest.raises(VolumeError, match="failed to fetch PVC from API server"):
+        await manager.set_up(subject)
+    metadata = {"name": "da-ta", "namespace": "default", "uid": "c"}
+    api.add(PersistentVolumeClaim.from_dict({"metadata": metadata, "spec": {}, "status": {"phase": "Bound"}}))
+    with pytest.raises(VolumeError, match=r"PVC default/da-ta was not created for pod default/da \(pod is not owner\)"):
+        await manager.set_up(subject)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_claim_can_be_for_reading_only(read_only: bool) -> None:
+    source = {"persistentVolumeClaim": {"claimName": "data", "readOnly": read_only}}
+    assert is_read_only(with_volume(**source).spec.volumes[0]) is read_only
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("policy", ["Always", "OnRootMismatch"])
+async def test_what_a_local_volume_holds_is_given_to_the_pods_group(
+    manager: VolumeManager, api: FakeApi, tmp_path: Path, policy: str
+) -> None:
+    place = tmp_path / "disk"
+    (place / "folder").mkdir(parents=True)
+    (place / "folder" / "file").write_text("x")
+    (place / "folder" / "file").chmod(0o400)
+    (place / "link").symlink_to(tmp_path / "elsewhere")
+    bind(api, {"local": {"path": str(place)}})
+    context = {"fsGroup": 4711, "fsGroupChangePolicy": policy}
+    claimed = [{"name": "v", **CLAIMED}]
+    await manager.set_up(pod("one", volumes=claimed, securityContext=context))
+    assert {path.lstat().st_gid for path in (place, *place.rglob("*"))} == {4711}
+    assert (place / "folder" / "file").stat().st_mode & 0o777 == 0o660
+    assert place.stat().st_mode & 0o2070 == 0o2070
+    os.chown(place / "folder" / "file", -1, 0)
+    await manager.set_up(pod("two", volumes=claimed, securityContext=context))
+    assert (place / "folder" / "file").stat().st_gid == (4711 if policy == "Always" else 0)

@@ -89,7 +89,7 @@ class Backend:
     def pods_json(self) -> bytes:
         return b'{"kind":"PodList"}'
 
-    async def pod_stats(self) -> list[PodStats]:
+    async def pod_stats(self, node: str = "") -> list[PodStats]:
         return [PodStats("default", "web", "uid", {"main": s}) for s in await self.bench.runtime.container_stats()]
 
     def healthy(self) -> bool:
@@ -141,6 +141,9 @@ async def test_health_pods_metrics_and_stats(client: Client, bench: Bench) -> No
     assert "kubelet_running_pods" in (await client.http.get("/metrics")).text
     stats = (await client.http.get("/stats/summary")).json()
     assert stats["node"]["nodeName"] == "node-1"
+    text = (await client.http.get("/metrics/resource")).text
+    assert '\ncontainer_memory_working_set_bytes{container="main",namespace="default",pod="web"} ' in text
+    assert "\n# TYPE node_cpu_usage_seconds_total counter\nnode_cpu_usage_seconds_total " in text
     assert stats["pods"][0]["containers"][0]["memory"]["workingSetBytes"] > 0
     assert (await client.http.get("/nonsense")).status_code == 404
     assert (await client.http.get(f"/exec/default/web/{container}")).status_code == 400

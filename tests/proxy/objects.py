@@ -41,8 +41,9 @@ def slice_of(name: str, *endpoints: Any, port: int = 8080, protocol: str = "TCP"
     )
 
 
-def mapped(*objects: Service | EndpointSlice, nodes: tuple[str, ...] = ("node",)) -> ServiceMap:
+def mapped(
+    *objects: Service | EndpointSlice, nodes: tuple[str, ...] = ("node",), zones: tuple[str, ...] = ()
+) -> ServiceMap:
     """The service map of these objects."""
-    return service_map(
-        [o for o in objects if isinstance(o, Service)], [o for o in objects if isinstance(o, EndpointSlice)], nodes
-    )
+    services = [o for o in objects if isinstance(o, Service)]
+    return service_map(services, [o for o in objects if isinstance(o, EndpointSlice)], nodes, zones=zones)

@@ -86,3 +86,52 @@ def test_addresses_of_a_load_balancer_and_external_ones() -> None:
         ("192.0.2.9",),
         ("10.0.0.0/8",),
     )
+
+
+def hinted(ip: str, zone: str, node: str = "", **more: Any) -> Any:
+    hints = {"forZones": [{"name": zone}] if zone else [], "forNodes": [{"name": node}] if node else []}
+    return endpoint(ip, hints=hints, **more)
+
+
+def test_endpoints_that_are_meant_for_the_zone_are_preferred() -> None:
+    slices = slice_of("web", hinted("10.0.0.1", "east"), hinted("10.0.0.2", "west"))
+    for zones, wanted in (
+        (("east",), ["10.0.0.1"]),
+        (("east", "west"), ["10.0.0.1", "10.0.0.2"]),
+        (("north",), ["10.0.0.1", "10.0.0.2"]),
+        ((), ["10.0.0.1", "10.0.0.2"]),
+    ):
+        (rules,) = mapped(service(), slices, zones=zones).ports
+        assert ips(rules.cluster) == wanted, zones
+
+
+def test_one_ready_endpoint_without_a_hint_makes_all_hints_worthless() -> None:
+    listed = [hinted("10.0.0.1", "east"), hinted("10.0.0.2", "west")]
+    (rules,) = mapped(service(), slice_of("web", *listed, endpoint("10.0.0.3")), zones=("east",)).ports
+    assert len(rules.cluster) == 3
+    (rules,) = mapped(service(), slice_of("web", *listed, endpoint("10.0.0.3", ready=False)), zones=("east",)).ports
+    assert ips(rules.cluster) == ["10.0.0.1"]
+
+
+def test_the_node_comes_before_the_zone() -> None:
+    near, far = hinted("10.0.0.1", "east", "node"), hinted("10.0.0.2", "east", "other")
+    (rules,) = mapped(service(), slice_of("web", near, far), zones=("east",)).ports
+    assert ips(rules.cluster) == ["10.0.0.1"]
+    (rules,) = mapped(service(), slice_of("web", near, far), nodes=("third",), zones=("east",)).ports
+    assert ips(rules.cluster) == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_local_traffic_heeds_no_hints() -> None:
+    slices = slice_of("web", hinted("10.0.0.1", "west", nodeName="node"), hinted("10.0.0.2", "east"))
+    (rules,) = mapped(service(internalTrafficPolicy="Local"), slices, zones=("east",)).ports
+    assert ips(rules.internal) == ["10.0.0.1"]
+
+
+def test_slices_of_one_service_may_have_different_ports() -> None:
+    """Conformance: "EndpointSlice should support a Service with multiple endpoint IPs specified in multiple
+    EndpointSlices" and "... with multiple ports specified in multiple EndpointSlices"."""
+    first, second = slice_of("web", "10.0.0.1", port=8080), slice_of("web", "10.0.0.2", port=9090)
+    (rules,) = mapped(service(), first, second).ports
+    assert [e.address for e in rules.cluster] == ["10.0.0.1:8080", "10.0.0.2:9090"]
+    (rules,) = mapped(service(), first, slice_of("web", "10.0.0.1", port=9090)).ports
+    assert [e.address for e in rules.cluster] == ["10.0.0.1:8080", "10.0.0.1:9090"]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from api.core_v1 import Pod
+from api.resources import quality_of_service
 from apiserver.registry.pod_defaults import pull_policy
 from apiserver.registry.pods import Pods
 from apiserver.registry.replica_sets import ReplicaSets
-from apiserver.registry.resources import quality_of_service
 from tests.registry.builders import NOW, context, created, pod
 
 

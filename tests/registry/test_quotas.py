@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from api.core_v1 import LimitRange, PersistentVolumeClaim, ResourceQuota
+from api.quota_usage import applies, increase, is_tracked, unsaid, usage_of
 from apiserver.registry.limit_ranges import LimitRanges
-from apiserver.registry.quota_usage import applies, increase, is_tracked, unsaid, usage_of
 from apiserver.registry.resource_quotas import ResourceQuotas
 from tests.registry.builders import complaints, created, pod, service, update_complaints
 

@@ -33,6 +33,8 @@ def near(app: str = "web", key: str = HOST, **more: object) -> dict[str, object]
 
 
 async def test_a_pod_takes_what_it_requests() -> None:
+    """ "[sig-scheduling] SchedulerPredicates [Serial] validates resource limits of pods that are allowed to run
+    [Conformance]" """
     world = World(make_node("a", cpu="1"))
     assert await world.schedule(make_pod(cpu="600m")) == ["a"]
     assert await world.why(make_pod(cpu="600m")) == "0/1 nodes are available: 1 Insufficient cpu. " + NO_VICTIMS.format(
@@ -83,6 +85,8 @@ async def test_taints_and_tolerations() -> None:
 
 
 async def test_node_selector_and_affinity() -> None:
+    """ "[sig-scheduling] SchedulerPredicates [Serial] validates that NodeSelector is respected if matching
+    [Conformance]" and "… is respected if not matching [Conformance]" """
     world = World(make_node("a", labels={"disk": "ssd", "size": "10"}), make_node("b", labels={"size": "3"}))
     assert await world.schedule(make_pod(nodeSelector={"disk": "ssd"})) == ["a"]
 
@@ -104,6 +108,8 @@ async def test_node_selector_and_affinity() -> None:
 
 
 async def test_host_ports() -> None:
+    """ "[sig-scheduling] SchedulerPredicates [Serial] validates that there exists conflict between pods with same
+    hostPort and protocol but one using 0.0.0.0 hostIP [Conformance]" """
     world = World(make_node("a"))
 
     def taking(port: int, address: str = "", protocol: str = "TCP") -> list[dict[str, object]]:

@@ -10,9 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from api.core_v1 import Event, Node, Pod, ServiceAccount
-from api.errors import AlreadyExists, NotFound
+from api.core_v1 import (
+    Event,
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    PodCondition,
+    ServiceAccount,
+)
+from api.errors import AlreadyExists, Invalid, NotFound
 from api.meta_v1 import ObjectMeta
+from api.policy_v1 import PodDisruptionBudget
+from api.scheduling_v1 import PriorityClass
+from api.storage_v1 import StorageClass
 from client.rest import RestClient
 from tests.client.component_process import ComponentProcess
 from tests.client.real_server import RealServer, real_server
@@ -110,6 +121,8 @@ async def _is(value: Awaitable[str], wanted: str) -> bool:
 
 
 async def test_makes_room_for_what_matters_more(client: RestClient, scheduler: ComponentProcess) -> None:
+    """ "[sig-scheduling] SchedulerPreemption [Serial] validates lower priority pod preemption by critical pod
+    [Conformance]" """
     await add_nodes(client, make_node("a", cpu="1"))
     with scheduler:
         await add_pod(client, make_pod("cheap", cpu="800m"))
@@ -143,3 +156,108 @@ async def test_five_hundred_pods_on_ten_nodes(client: RestClient, scheduler: Com
     counts = [sum(p.spec.nodeName == f"n{i}" for p in pods) for i in range(10)]
     assert sum(counts) == 500
     assert max(counts) - min(counts) < 10
+
+
+async def test_a_victim_says_why_it_goes(client: RestClient, scheduler: ComponentProcess) -> None:
+    """ "[sig-scheduling] SchedulerPreemption [Serial] validates pod disruption condition is added to the preempted pod
+    [Conformance]" """
+    await add_nodes(client, make_node("a", cpu="1"))
+    await client.create(PriorityClass.from_dict({"metadata": {"name": "dear"}, "value": 1000}))
+    with scheduler:
+        victim = make_pod("victim", cpu="1")
+        victim.metadata.finalizers = ["example.com/test-finalizer"]
+        await add_pod(client, victim)
+        await eventually(lambda: _is(node_of(client, "victim"), "a"))
+        budget = {"metadata": {"name": "b", "namespace": "default"}, "spec": {"minAvailable": 1, "selector": {}}}
+        await client.create(PodDisruptionBudget.from_dict(budget))  # exceeded, as there is no other way
+        await add_pod(client, make_pod("urgent", cpu="1", priorityClassName="dear"))
+
+        async def told() -> PodCondition | None:
+            status = (await client.get(Pod, "victim", "default")).status
+            return next((c for c in status.conditions if c.type == "DisruptionTarget"), None)
+
+        condition = await eventually(told)
+        assert (condition.status, condition.reason) == ("True", "PreemptionByScheduler")
+        assert condition.message == "default-scheduler: preempting to accommodate a higher priority pod"
+
+        async def nominated() -> bool:
+            return (await client.get(Pod, "urgent", "default")).status.nominatedNodeName == "a"
+
+        await eventually(nominated)
+        uid = (await client.get(Pod, "urgent", "default")).metadata.uid
+
+        async def recorded() -> bool:
+            return ("Preempted", f"Preempted by pod {uid} on node a") in await messages(client, "victim")
+
+        await eventually(recorded)
+        await client.patch(Pod, "victim", "default", {"metadata": {"finalizers": None}})
+        with contextlib.suppress(NotFound):
+            await client.delete(Pod, "victim", "default", grace_period=0)
+        await eventually(lambda: _is(node_of(client, "urgent"), "a"))
+    await client.delete(PodDisruptionBudget, "b", "default")
+    await client.delete(PriorityClass, "dear")
+    assert "Traceback" not in scheduler.log.read_text()
+
+
+async def test_priority_classes_can_be_operated_on(client: RestClient) -> None:
+    """ "[sig-scheduling] SchedulerPreemption [Serial] PriorityClass endpoints verify PriorityClass endpoints can be
+    operated with different HTTP methods [Conformance]" """
+    made = await client.create(PriorityClass.from_dict({"metadata": {"name": "p1"}, "value": 7}))
+    assert "p1" in [c.metadata.name for c in (await client.list(PriorityClass)).items]
+    made.description = "changed"
+    assert (await client.update(made)).description == "changed"
+    patched = await client.patch(PriorityClass, "p1", "", {"description": "patched"})
+    assert patched.description == "patched"
+    patched.value = 8
+    with pytest.raises(Invalid):
+        await client.update(patched)
+    with pytest.raises(Invalid):
+        await client.patch(PriorityClass, "p1", "", {"value": 9})
+    await client.delete(PriorityClass, "p1")
+
+
+async def test_a_volume_is_bound_with_its_pod(server: RealServer, client: RestClient, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
+        "leaderElection: {leaderElect: false}\nprofiles: [{schedulerName: mine}]\n"
+    )
+    scheduler = ComponentProcess("scheduler", server.kubeconfig, tmp_path / "scheduler.log", "--config", str(config))
+    await add_nodes(client, make_node("a"), make_node("b"))
+    late = {"metadata": {"name": "late"}, "provisioner": "kubernetes.io/no-provisioner"}
+    await client.create(StorageClass.from_dict({**late, "volumeBindingMode": "WaitForFirstConsumer"}))
+    hosts = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["b"]}
+    spec = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "late",
+        "local": {"path": "/data"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [hosts]}]}},
+    }
+    volume = await client.create(PersistentVolume.from_dict({"metadata": {"name": "disk"}, "spec": spec}))
+    volume.status.phase = "Available"
+    await client.update(volume, subresource="status")
+    wants = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "storageClassName": "late",
+    }
+    claim = await client.create(
+        PersistentVolumeClaim.from_dict({"metadata": {"name": "data", "namespace": "default"}, "spec": wants})
+    )
+    with scheduler:
+        volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+        await add_pod(client, make_pod("reader", volumes=volumes, schedulerName="mine"))
+
+        async def kept() -> bool:
+            reference = (await client.get(PersistentVolume, "disk")).spec.claimRef
+            return reference is not None and reference.uid == claim.metadata.uid
+
+        await eventually(kept)
+        assert await node_of(client, "reader") == ""
+        claim = await client.get(PersistentVolumeClaim, "data", "default")  # what the binder does
+        claim.spec.volumeName = "disk"
+        claim.metadata.annotations = {"pv.kubernetes.io/bind-completed": "yes"}
+        await client.update(claim)
+        await eventually(lambda: _is(node_of(client, "reader"), "b"))
+    assert "Traceback" not in scheduler.log.read_text()

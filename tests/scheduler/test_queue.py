@@ -131,3 +131,41 @@ async def test_a_status_update_alone_does_not_bring_a_pod_back() -> None:
     world.watching.pod(pod, type(pod).from_dict(document))
     assert world.queue.counts()[UNSCHEDULABLE] == 1
     assert world.queue.counts()[ACTIVE] == 0
+
+
+async def test_what_happens_while_a_pod_is_tried_is_not_missed() -> None:
+    world = World(make_node("a", cpu="1"))
+    occupant = make_pod(cpu="1", nodeName="a")
+    waiting = make_pod(cpu="1")
+    world.add(occupant, waiting)
+    queued = world.queue.pop_now()
+    assert queued is not None
+    world.remove(occupant)  # as while an extender is asked
+    world.queue.turn_down(queued, {"NodeResourcesFit"})
+    assert world.queue.counts()[BACKOFF] == 1
+    await world.run()
+    assert world.bindings[f"default/{waiting.metadata.name}"] == "a"
+    assert not world.queue._events
+
+
+async def test_events_are_kept_no_longer_than_the_earliest_try() -> None:
+    world = World(make_node("a"))
+    world.add(make_pod(), make_pod())
+    first, second = world.queue.pop_now(), world.queue.pop_now()
+    assert first is not None
+    assert second is not None
+    world.watching.node(None, make_node("b"))
+    world.queue.turn_down(first, {"NodeName"})
+    assert len(world.queue._events) == 1
+    world.queue.delete(second.info.uid)
+    assert len(world.queue._events) == 0
+
+
+async def test_metrics_say_why_pods_come_to_the_queue_and_wait() -> None:
+    world = World(make_node("a", cpu="1"))
+    await world.schedule(make_pod(cpu="2"))
+    text = world.registry.render()
+    assert 'scheduler_queue_incoming_pods_total{queue="active",event="PodAdd"} 1' in text
+    assert 'scheduler_queue_incoming_pods_total{queue="unschedulable",event="ScheduleAttemptFailure"} 1' in text
+    assert 'scheduler_unschedulable_pods{plugin="NodeResourcesFit",profile="default-scheduler"} 1' in text
+    assert 'scheduler_cache_size{type="nodes"} 1' in text

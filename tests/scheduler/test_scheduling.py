@@ -183,4 +183,16 @@ async def test_metrics_carry_kubernetes_names() -> None:
     await world.schedule(make_pod(), make_pod(cpu="100"))
     text = world.registry.render()
     assert 'scheduler_schedule_attempts_total{result="scheduled",profile="default-scheduler"} 1' in text
+    for point, status, count in (
+        ("PreFilter", "Success", 2),
+        ("Filter", "Success", 1),
+        ("Reserve", "Success", 1),
+        ("Permit", "Success", 1),
+        ("PreBind", "Success", 1),
+        ("Bind", "Success", 1),
+        ("Filter", "UnschedulableAndUnresolvable", 1),
+        ("PostFilter", "Unschedulable", 1),
+    ):
+        labels = f'extension_point="{point}",status="{status}",profile="default-scheduler"'
+        assert f"scheduler_framework_extension_point_duration_seconds_count{{{labels}}} {count}" in text
     assert 'scheduler_pending_pods{queue="unschedulable"} 1' in text

@@ -21,11 +21,12 @@ async def test_pods_without_requests_spread_too() -> None:
     assert sorted(p or "" for p in await world.schedule(*(make_pod() for _ in range(4)))) == ["n0", "n1", "n2", "n3"]
 
 
-async def test_balance_between_cpu_and_memory_decides_between_equally_full_nodes() -> None:
-    world = World(make_node("cpu-heavy"), make_node("even"))
+async def test_a_pod_goes_where_it_makes_an_equally_full_node_more_even() -> None:
+    world = World(make_node("cpu-heavy"), make_node("memory-heavy"))
     world.add(make_pod(cpu="2", nodeName="cpu-heavy", memory="0"))
-    world.add(make_pod(cpu="1", nodeName="even", memory="2Gi"))
-    assert await world.schedule(make_pod(cpu="1", memory="1Gi")) == ["even"]
+    world.add(make_pod(cpu="0", nodeName="memory-heavy", memory="4Gi"))
+    assert await world.schedule(make_pod(cpu="0", memory="1Gi")) == ["cpu-heavy"]
+    assert await world.schedule(make_pod(cpu="1", memory="0")) == ["memory-heavy"]
 
 
 async def test_taints_that_ask_to_stay_away_are_obeyed_if_possible() -> None:

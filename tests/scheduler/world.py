@@ -6,24 +6,35 @@ import asyncio
 import itertools
 import random
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+import httpx
 
 from api.clock import ManualClock
-from api.core_v1 import Binding, Node, Pod
+from api.core_v1 import Binding, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from api.model import Model
 from client.metrics import Registry
-from scheduler.algorithm import Algorithm, Nominations
+from scheduler.algorithm import Algorithm
+from scheduler.budgets import Budgets
 from scheduler.cache import Cache
+from scheduler.configuration import KIND, parse
+from scheduler.extender import Extender
 from scheduler.framework import Framework, Plugin, Weighted
+from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
-from scheduler.plugins import default_plugins
-from scheduler.plugins.default_binder import DefaultBinder
-from scheduler.plugins.default_preemption import DefaultPreemption
+from scheduler.nominations import Nominations
+from scheduler.plugin_args import API_VERSION
+from scheduler.plugins import Factory, default_plugins
 from scheduler.pod_info import PodInfo
+from scheduler.profiles import build
 from scheduler.queue import SchedulingQueue
 from scheduler.scheduler import Scheduler
+from scheduler.storage import Storage
 from scheduler.watching import Watching
+from scheduler.watching_storage import callbacks
 from scheduler.workloads import KnownWorkloads
 
+M = TypeVar("M", PersistentVolume, PersistentVolumeClaim)
 _uids = itertools.count(1)
 
 
@@ -71,10 +82,24 @@ def make_pod(
     )
 
 
+async def at_once() -> None:
+    """Everything is known already."""
+
+
 class World:
     """Everything but the API server.  `bindings` maps pod keys to nodes; `events` and `patches` are in order."""
 
-    def __init__(self, *nodes: Node, extra: list[Plugin] | None = None, seed: int = 1) -> None:
+    def __init__(
+        self,
+        *nodes: Node,
+        extra: list[Plugin] | None = None,
+        seed: int = 1,
+        config: Mapping[str, Any] | None = None,
+        own: Mapping[str, Factory] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`config` is a KubeSchedulerConfiguration without its kind, `own` are plugins it may name, `transport` takes
+        the place of the network for its extenders."""
         self.clock = ManualClock()
         self.cache = Cache(self.clock)
         self.workloads = KnownWorkloads()
@@ -83,32 +108,62 @@ class World:
         self.events: list[tuple[str, str, str]] = []
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
         self.deleted: list[str] = []
+        self.written: list[PersistentVolume | PersistentVolumeClaim] = []
         self.refuse: Exception | None = None
         self.pods: dict[str, Pod] = {}
-        plugins = [
-            *default_plugins(self.cache, self.workloads),
-            *(Weighted(p) for p in extra or []),
-            Weighted(DefaultBinder(self.bind)),
-        ]
-        plugins.append(Weighted(DefaultPreemption(self.cache, self.nominations, lambda _: self.framework, self.evict)))
-        self.framework = Framework(plugins)
-        self.queue = SchedulingQueue(self.clock, lambda _: self.framework)
-        self.algorithm = Algorithm(self.cache, self.nominations, choose=random.Random(seed))
+        self.queue = SchedulingQueue(self.clock, lambda pod: self.handle.framework_of(pod))
         self.registry = Registry()
-        profiles = {"default-scheduler": self.framework}
-        self.scheduler = Scheduler(
-            self.cache,
-            self.queue,
-            self.algorithm,
-            self.nominations,
-            profiles,
-            self,
-            self.clock,
-            SchedulerMetrics(self.registry, self.queue.counts),
+        configuration = parse({"apiVersion": API_VERSION, "kind": KIND, **(config or {})})
+        metrics = SchedulerMetrics(self.registry, self.queue.counts, self.queue.turned_down, self.cache.counts)
+        self.queue.entered = metrics.entered
+        self.handle = Handle(
+            cache=self.cache,
+            workloads=self.workloads,
+            nominations=self.nominations,
+            storage=Storage(self.clock, at_once),
+            budgets=Budgets(at_once),
+            writer=self,
+            clock=self.clock,
+            metrics=metrics,
+            framework_of=lambda pod: self.profiles[pod.pod.spec.schedulerName or "default-scheduler"],
+            extenders=[Extender(config, transport) for config in configuration.extenders],
         )
-        self.watching = Watching(self.cache, self.queue, self.nominations, self.workloads, profiles)
+        self.profiles: Mapping[str, Framework]
+        if config is None:
+            plugins = [*default_plugins(self.handle), *(Weighted(p) for p in extra or [])]
+            self.profiles = {"default-scheduler": Framework(plugins)}
+        else:
+            self.profiles = build(configuration, self.handle, own or {})
+        for framework in self.profiles.values():
+            framework.timed, framework.now = metrics.extension_point, self.clock.monotonic
+        self.framework = next(iter(self.profiles.values()))
+        percentage = configuration.percentageOfNodesToScore or 0
+        self.algorithm = Algorithm(
+            self.cache, self.nominations, percentage_of_nodes=percentage, choose=random.Random(seed)
+        )
+        self.scheduler = Scheduler(self.handle, self.queue, self.algorithm)
+        self.watching = Watching(self.handle, self.queue, self.workloads, self.profiles)
+        self._storage_seen = callbacks(self.handle.storage, self.queue)
         for node in nodes:
             self.watching.node(None, node)
+
+    def store(self, *objects: Model) -> None:
+        """The watches show objects that have to do with volumes."""
+        for obj in objects:
+            obj.metadata.resourceVersion = str(next(_uids))  # type: ignore[attr-defined]
+            self._storage_seen[type(obj)](None, obj)
+
+    async def update_volume(self, volume: PersistentVolume) -> PersistentVolume:
+        return self._write(volume)
+
+    async def update_claim(self, claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+        return self._write(claim)
+
+    def _write(self, obj: M) -> M:
+        if self.refuse is not None:
+            raise self.refuse
+        self.written.append(obj)
+        return obj
 
     async def bind(self, binding: Binding) -> None:
         await asyncio.sleep(0)
@@ -124,7 +179,7 @@ class World:
             raise self.refuse
         self.deleted.append(victim.name)
 
-    def event(self, pod: Pod, type: str, reason: str, message: str) -> None:
+    def event(self, pod: Pod, type: str, reason: str, message: str, action: str) -> None:
         self.events.append((pod.metadata.name, reason, message))
 
     def add(self, *pods: Pod) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from api.core_v1 import Pod, PodAffinity, PodAntiAffinity, ResourceQuota, ScopedResourceSelectorRequirement, Service
 from api.quantity import add, format_as, parse, whole
-from apiserver.registry.claim_spec import storage_class
-from apiserver.registry.resources import HUGE_PAGES, add_amounts, is_extended, is_native, pod_total, quality_of_service
+from api.resources import HUGE_PAGES, add_amounts, is_extended, is_native, pod_total, quality_of_service
+from api.storage_class import storage_class
 
 Usage = dict[str, str]
 

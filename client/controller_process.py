@@ -1,0 +1,142 @@
+"""A process that runs controllers out of a table: what kube-controller-manager and cloud-controller-manager share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from client.account import AccountClients
+from client.component import USER_AGENT, Component
+from client.controller import Controller, SharedInformers
+from client.events import EventRecorder
+
+_MOMENT = 1.0
+"""Seconds that the controllers start later which nobody waits for."""
+
+
+class Start(Enum):
+    """When a controller starts.  A cluster that starts has two processors' worth of work to do at once: what nobody
+    waits for must not be in the way of a user's first Deployment."""
+
+    URGENT = auto()
+    """A user waits for its first work: its token is asked for before there is any."""
+    USUAL = auto()
+    LATER = auto()
+    """A moment after the others, what it watches included."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`make(options, *common)` makes the controller, or None where the flags lack what it needs; `common` is what every
+    one needs (see `Controller`).  `account` is the service account it acts as ("" for the process's own user), `source`
+    who its events are from, where that is not the controller's name."""
+
+    make: Callable[..., Controller | None]
+    account: str
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    start: Start = Start.USUAL
+    default: bool = True
+    """Whether "*" is meant to include it."""
+
+
+def chosen(table: Mapping[str, Entry], wanted: str) -> list[str]:
+    """Names selected by a `--controllers` list: "*" is all that are on by default, "-name" takes one away.
+
+    Raises ValueError for a name that does not exist.
+    """
+    canonical = {alias: name for name, entry in table.items() for alias in (name, *entry.aliases)}
+    on: set[str] = set()
+    off: set[str] = set()
+    for item in filter(None, (part.strip() for part in wanted.split(","))):
+        if item == "*":
+            on |= {name for name, entry in table.items() if entry.default}
+        elif item.removeprefix("-") not in canonical:
+            raise ValueError(f"{item.removeprefix('-')!r} is not in the list of known controllers")
+        elif item.startswith("-"):
+            off.add(canonical[item[1:]])
+        else:
+            on.add(canonical[item])
+    return [name for name in table if name in on - off]
+
+
+async def run_controllers(component: Component, process: str, table: Mapping[str, Entry]) -> None:
+    """Run the controllers that `--controllers` chooses, as long as this process leads, until cancelled.
+
+    With `--use-service-account-credentials` each acts as its own service account, else all as the process's user.
+    """
+    options = component.options
+
+    async def lead() -> None:
+        informers = SharedInformers(component.client, component.clock)
+        accounts = AccountClients(component.client, "kube-system", USER_AGENT.format(process), component.clock)
+        controllers: list[Controller] = []
+
+        def make(name: str) -> Controller | None:
+            entry = table[name]
+            client = component.client
+            if options.use_service_account_credentials and entry.account:
+                client = accounts.of(entry.account, at_once=entry.start is Start.URGENT)
+            recorder = EventRecorder(client, entry.source or name, component.clock)
+            controller = entry.make(options, client, component.clock, informers, recorder)
+            if controller is not None:
+                controllers.append(controller)
+            return controller
+
+        async def run_later(name: str) -> None:
+            await component.clock.sleep(_MOMENT)
+            controller = make(name)
+            if controller is not None:
+                informers.start()
+                await controller.run()
+
+        wanted = chosen(table, options.controllers)
+        later = [name for name in wanted if table[name].start is Start.LATER]
+        for name in wanted:
+            if name not in later:
+                make(name)
+        _measure(component, controllers)
+        component.readiness["informers"] = lambda: informers.have_synced
+        informers.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for controller in controllers:
+                    group.create_task(controller.run(), name=controller.name)
+                for name in later:
+                    group.create_task(run_later(name), name=name)
+                group.create_task(_announce(component, informers))
+        finally:
+            await informers.stop()
+            await asyncio.gather(*(controller.events.close() for controller in controllers))
+            await accounts.close()
+
+    await component.lead(lead)
+
+
+async def _announce(component: Component, informers: SharedInformers) -> None:
+    await informers.synced()
+    component.ready()
+
+
+def _measure(component: Component, controllers: list[Controller]) -> None:
+    metrics = component.metrics
+    metrics.gauge(
+        "workqueue_depth",
+        "Current depth of workqueue",
+        ("name",),
+        lambda: [((c.name,), float(len(c.queue))) for c in controllers],
+    )
+    metrics.gauge(
+        "workqueue_adds_total",
+        "Total number of adds handled by workqueue",
+        ("name",),
+        lambda: [((c.name,), float(c.queue.adds)) for c in controllers],
+    ).kind = "counter"
+    metrics.gauge(
+        "workqueue_retries_total",
+        "Total number of retries handled by workqueue",
+        ("name",),
+        lambda: [((c.name,), float(c.failures)) for c in controllers],
+    ).kind = "counter"

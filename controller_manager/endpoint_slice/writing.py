@@ -1,0 +1,46 @@
+"""Writing changes of slices down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from api.discovery_v1 import EndpointSlice
+from api.errors import NotFound
+from client.rest import RestClient
+from controller_manager.endpoint_slice.changes import Changes
+from controller_manager.endpoint_slice.tracker import SliceTracker
+from controller_manager.pod_control import namespace_is_ending
+
+
+async def write_changes(
+    client: RestClient,
+    tracker: SliceTracker,
+    key: str,
+    changes: Changes,
+    annotation: str = "",
+    annotations: Mapping[str, str] | None = None,
+) -> None:
+    """New slices first, so that no endpoint is missing in between.  `annotation` is left out of what is written
+    unless `annotations` has it.  Raises what the server says, Conflict among it."""
+    for slice in (*changes.create, *changes.update):
+        slice.metadata.annotations.pop(annotation, None)
+        slice.metadata.annotations.update(annotations or {})
+    for slice in changes.create:
+        try:
+            tracker.wrote(key, await client.create(slice))
+        except Exception as error:
+            if namespace_is_ending(error):
+                return
+            raise
+    for slice in changes.update:
+        try:
+            tracker.wrote(key, await client.update(slice))
+        except NotFound:
+            continue  # its deletion is on the way and will bring us back
+    for slice in changes.delete:
+        meta = slice.metadata
+        try:
+            await client.delete(EndpointSlice, meta.name, meta.namespace, uid=meta.uid)
+        except NotFound:
+            continue
+        tracker.deleted(key, slice)
