@@ -125,6 +125,8 @@ def _apiserver(data: DataDir, settings: Settings, nodes: list[str]) -> Component
 
 
 def _kubelets(data: DataDir, settings: Settings, nodes: list[str]) -> list[Component]:
+    if not nodes:
+        return []
     pods = Network(settings.pod_range)
     if settings.runtime == "sim":
         certificate = data.root / "pki" / f"node-{nodes[0]}"

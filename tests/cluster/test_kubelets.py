@@ -1,4 +1,4 @@
-"""Ports for the kubelets of clusters side by side."""
+"""Which kubelets a cluster has, and their ports beside those of other clusters."""
 
 from __future__ import annotations
 
@@ -56,3 +56,11 @@ def test_every_kubelet_needs_a_port(tmp_path_factory: pytest.TempPathFactory, ru
     found = components_of(DataDir(tmp_path_factory.mktemp("data")), settings, privileged=False)
     assert {component.module for component in found if component.needs_port} == {"kubelet"}
     assert all(component.needs_port for component in found if component.module == "kubelet")
+
+
+@pytest.mark.parametrize("runtime", ["sim", "process"])
+def test_a_cluster_without_nodes_has_no_kubelet(tmp_path_factory: pytest.TempPathFactory, runtime: str) -> None:
+    settings = Settings(nodes=0, runtime=runtime, pod_range="10.64.0.0/16", service_range="10.65.0.0/16")
+    found = components_of(DataDir(tmp_path_factory.mktemp("data")), settings, privileged=False)
+    assert "kubelet" not in {component.module for component in found}
+    assert {"apiserver", "controller-manager", "scheduler"} <= {component.name for component in found}
