@@ -14,10 +14,9 @@ from api.core_v1 import NodeAffinity, TopologySpreadConstraint
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
 from api.model import Int32, Int64, Model
 from scheduler.resource_scores import LeastAllocated, MostAllocated, RequestedToCapacityRatio, Strategy, Weighed
-from scheduler.resources import CPU, EPHEMERAL_STORAGE, MEMORY
+from scheduler.resources import CPU, MEMORY
 
 API_VERSION = "kubescheduler.config.k8s.io/v1"
-_NATIVE = (CPU, MEMORY, EPHEMERAL_STORAGE)
 _ACTIONS = frozenset(("DoNotSchedule", "ScheduleAnyway"))
 
 

@@ -21,7 +21,6 @@ Check = Callable[[User, RequestInfo], Awaitable[None]]
 """Raises Forbidden when a user may not do something."""
 _ACCOUNT, _NODE = "system:serviceaccount:", "system:node:"
 _NODE_NAME = "authentication.kubernetes.io/node-name"
-_NODE_KEYS = "authentication.kubernetes.io/associated-node-keys"
 _AUTHENTICATION = "authentication.k8s.io"
 _MANY = 4
 """From this many groups or extra values on, a permission for all of them is looked for first."""

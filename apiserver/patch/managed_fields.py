@@ -303,11 +303,3 @@ def cap(managers: Managers) -> Managers:
         managers[bucket] = Entry(entry.api_version, merged, entry.time)
         count -= 1
     return managers
-
-
-def only_times_differ(old: list[Object], new: list[Object]) -> bool:
-    """Whether two managedFields say the same apart from when it happened.  A write that changes nothing else
-    keeps the old ones, and so is none."""
-    return len(old) == len(new) and all(
-        {**one, "time": ""} == {**other, "time": ""} for one, other in zip(old, new, strict=True)
-    )

@@ -177,11 +177,6 @@ def _metric_to_v1(metric: Document, members: Mapping[str, tuple[tuple[str, str],
     return result
 
 
-def _condition_to_v1(condition: Document) -> Document:
-    result = {name: condition.get(name) for name in ("type", "status", "lastTransitionTime")}
-    return result | {name: condition[name] for name in ("reason", "message") if condition.get(name)}
-
-
 def _rules_to_v1(rules: Document | None) -> Document | None:
     if rules is None:
         return None

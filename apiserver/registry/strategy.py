@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from api.errors import FieldError
-from api.meta_v1 import DeleteOptions, ObjectMeta
+from api.meta_v1 import DeleteOptions
 from api.model import Model
 from api.scheme import Resource
 from apiserver.registry.names import dns_subdomain
@@ -29,12 +29,6 @@ from apiserver.registry.names import dns_subdomain
 if TYPE_CHECKING:
     from api.rbac_v1 import PolicyRule
     from apiserver.request import User
-
-
-class APIObject(Protocol):
-    """Any object with metadata: all that the generic code needs to know of a kind."""
-
-    metadata: ObjectMeta
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from api.core_v1 import Node, Pod, Taint, Toleration
+from api.core_v1 import Node, Taint, Toleration
 from controller_manager.node_lifecycle.health import ready_status
 
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -95,8 +95,3 @@ def tolerated_seconds(tolerations: Sequence[Toleration], taints: Iterable[Taint]
 
 def execute_taints(node: Node) -> list[Taint]:
     return [taint for taint in node.spec.taints if taint.effect == "NoExecute"]
-
-
-def pod_is_kept(pod: Pod, node: Node) -> bool:
-    """Whether a pod tolerates all NoExecute taints of its node for ever."""
-    return tolerated_seconds(pod.spec.tolerations, execute_taints(node)) is None
