@@ -56,14 +56,7 @@ def decode_request(
     duplicates: list[str] = []
     raw = body
     if media == YAML:
-        from apiserver import yaml_documents
-
-        try:
-            document = yaml_documents.parse(body)
-            raw = orjson.dumps(document.value, option=orjson.OPT_SORT_KEYS)
-        except (yaml_documents.YAMLError, orjson.JSONEncodeError, RecursionError) as error:
-            raise expected.unrecognized(str(error), body) from None
-        duplicates = document.duplicates
+        raw, duplicates = expected.json_of_yaml(body)
     strict = field_validation != "Ignore"
     try:
         obj = model.model_validate_json(raw, extra="forbid" if strict else "ignore")
@@ -123,6 +116,16 @@ class Expected:
     def __init__(self, model: type[Model], kind: str, version: str) -> None:
         self.model, self.kind, self.version = model, kind, version
         self.schema = schema_of(model)
+
+    def json_of_yaml(self, body: bytes) -> tuple[bytes, list[str]]:
+        """The same in JSON, and the keys that came twice.  Raises BadRequest."""
+        from apiserver import yaml_documents
+
+        try:
+            document = yaml_documents.parse(body)
+            return orjson.dumps(document.value, option=orjson.OPT_SORT_KEYS), document.duplicates
+        except (yaml_documents.YAMLError, orjson.JSONEncodeError, RecursionError) as error:
+            raise self.unrecognized(str(error), body) from None
 
     def check(self, api_version: str, kind: str, body: bytes) -> None:
         """Raises BadRequest for a body that says it is something else."""

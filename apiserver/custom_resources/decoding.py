@@ -60,14 +60,7 @@ def decode_request(
     if media == PROTOBUF:
         raise UnsupportedMediaType("the body of the request was in an unknown format: custom objects have no protobuf")
     if media == YAML:
-        from apiserver import yaml_documents
-
-        try:
-            document = yaml_documents.parse(body)
-            raw = orjson.dumps(document.value, option=orjson.OPT_SORT_KEYS)
-        except (yaml_documents.YAMLError, orjson.JSONEncodeError, RecursionError) as error:
-            raise expected.unrecognized(str(error), body) from None
-        yaml_duplicates = document.duplicates
+        raw, yaml_duplicates = expected.json_of_yaml(body)
     strict = field_validation != "Ignore"
     try:
         value = orjson.loads(raw)
