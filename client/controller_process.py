@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from api.meta_v1 import PartialObjectMetadata
+from api.scheme import RESOURCES
 from client.account import AccountClients
 from client.component import USER_AGENT, Component
 from client.controller import Controller, SharedInformers
@@ -40,6 +42,9 @@ class Entry:
     start: Start = Start.USUAL
     default: bool = True
     """Whether "*" is meant to include it."""
+    about: tuple[str, ...] = ()
+    """The resources that all its work is about, as in `Resource.group_resource`: one that starts later starts with the
+    first object of any of them, for before that there is nothing to do, and most clusters never have one."""
 
 
 def chosen(table: Mapping[str, Entry], wanted: str) -> list[str]:
@@ -87,6 +92,7 @@ async def run_controllers(component: Component, process: str, table: Mapping[str
 
         async def run_later(name: str) -> None:
             await component.clock.sleep(_MOMENT)
+            await first_object(informers, table[name].about)
             controller = make(name)
             if controller is not None:
                 informers.start()
@@ -113,6 +119,19 @@ async def run_controllers(component: Component, process: str, table: Mapping[str
             await accounts.close()
 
     await component.lead(lead)
+
+
+async def first_object(informers: SharedInformers, resources: Collection[str]) -> None:
+    """Return when there is an object of one of them; at once when none is named."""
+    there = asyncio.Event()
+    for resource in {each.group_resource: each for each in reversed(RESOURCES)}.values():
+        if resource.group_resource in resources:
+            # The garbage collector watches the metadata of everything: this is its watch.
+            informer = informers.whole(resource) or informers.of(PartialObjectMetadata, resource=resource)
+            informer.on_change(lambda old, new: there.set())
+    if resources:
+        informers.start()
+        await there.wait()
 
 
 async def _announce(component: Component, informers: SharedInformers) -> None:

@@ -202,12 +202,14 @@ CONTROLLERS: dict[str, Entry] = {
         "statefulset-controller",
         ("statefulset",),
         start=Start.LATER,
+        about=("statefulsets.apps",),
     ),
     "daemonset-controller": Entry(
         _late("daemon_set.controller", "DaemonSetController"),
         "daemon-set-controller",
         ("daemonset",),
         start=Start.LATER,
+        about=("daemonsets.apps",),
     ),
     "endpointslice-controller": Entry(_endpoint_slice, "endpointslice-controller", ("endpointslice",)),
     "endpoints-controller": Entry(_endpoints, "endpoint-controller", ("endpoint",), "endpoint-controller"),
@@ -234,16 +236,22 @@ CONTROLLERS: dict[str, Entry] = {
         ("replicationcontroller",),
         "replication-controller",
         Start.LATER,
+        about=("replicationcontrollers",),
     ),
     "job-controller": Entry(_late("job.controller", "JobController"), "job-controller", ("job",), start=Start.LATER),
     "cronjob-controller": Entry(
-        _late("cron_job.controller", "CronJobController"), "cronjob-controller", ("cronjob",), start=Start.LATER
+        _late("cron_job.controller", "CronJobController"),
+        "cronjob-controller",
+        ("cronjob",),
+        start=Start.LATER,
+        about=("cronjobs.batch",),
     ),
     "ttl-after-finished-controller": Entry(
         _late("ttl_after_finished", "TtlAfterFinishedController"),
         "ttl-after-finished-controller",
         ("ttl-after-finished",),
         start=Start.LATER,
+        about=("jobs.batch",),
     ),
     "node-lifecycle-controller": Entry(_node_lifecycle, "node-controller", ("nodelifecycle",), "node-controller"),
     "clusterrole-aggregation-controller": Entry(
@@ -257,12 +265,14 @@ CONTROLLERS: dict[str, Entry] = {
         "pvc-protection-controller",
         ("pvc-protection",),
         start=Start.LATER,
+        about=("persistentvolumeclaims",),
     ),
     "persistentvolume-protection-controller": Entry(
         _late("storage_protection", "VolumeProtectionController"),
         "pv-protection-controller",
         ("pv-protection",),
         start=Start.LATER,
+        about=("persistentvolumes",),
     ),
     "disruption-controller": Entry(
         _late("disruption_budgets", "DisruptionController"),
@@ -278,10 +288,11 @@ CONTROLLERS: dict[str, Entry] = {
         ("horizontalpodautoscaling",),
         "horizontal-pod-autoscaler",
         start=Start.LATER,
+        about=("horizontalpodautoscalers.autoscaling",),
     ),
-    "metrics-server": Entry(_metrics_server, "", start=Start.LATER),  # one of ours
+    "metrics-server": Entry(_metrics_server, "", start=Start.LATER, about=("pods",)),  # one of ours
     "resourcequota-controller": Entry(
-        _resource_quota, "resourcequota-controller", ("resourcequota",), start=Start.LATER
+        _resource_quota, "resourcequota-controller", ("resourcequota",), start=Start.LATER, about=("resourcequotas",)
     ),
     "service-cidr-controller": Entry(
         _late("service_cidr", "ServiceCIDRController"), "service-cidrs-controller", start=Start.LATER
@@ -316,16 +327,25 @@ CONTROLLERS: dict[str, Entry] = {
         default=False,
     ),
     "certificatesigningrequest-signing-controller": Entry(
-        _signing, "certificate-controller", ("csrsigning",), start=Start.LATER
+        _signing,
+        "certificate-controller",
+        ("csrsigning",),
+        start=Start.LATER,
+        about=("certificatesigningrequests.certificates.k8s.io",),
     ),
     "certificatesigningrequest-approving-controller": Entry(
         _late("certificates.approving", "ApprovingController"),
         "certificate-controller",
         ("csrapproving",),
         start=Start.LATER,
+        about=("certificatesigningrequests.certificates.k8s.io",),
     ),
     "certificatesigningrequest-cleaner-controller": Entry(
-        _late("certificates.cleaner", "CleanerController"), "certificate-controller", ("csrcleaner",), start=Start.LATER
+        _late("certificates.cleaner", "CleanerController"),
+        "certificate-controller",
+        ("csrcleaner",),
+        start=Start.LATER,
+        about=("certificatesigningrequests.certificates.k8s.io",),
     ),
     "persistentvolume-binder-controller": Entry(
         _persistent_volume_binder,
@@ -333,9 +353,21 @@ CONTROLLERS: dict[str, Entry] = {
         ("persistentvolume-binder",),
         "persistentvolume-controller",
         start=Start.LATER,
+        about=(
+            "persistentvolumes",
+            "persistentvolumeclaims",
+        ),
     ),
     "persistentvolume-attach-detach-controller": Entry(
-        _attach_detach, "attachdetach-controller", ("attachdetach",), "attachdetach-controller", start=Start.LATER
+        _attach_detach,
+        "attachdetach-controller",
+        ("attachdetach",),
+        "attachdetach-controller",
+        start=Start.LATER,
+        about=(
+            "volumeattachments.storage.k8s.io",
+            "persistentvolumeclaims",
+        ),
     ),
     "persistentvolume-expander-controller": Entry(
         _late("persistent_volume.expander", "ExpandController"),
@@ -343,6 +375,7 @@ CONTROLLERS: dict[str, Entry] = {
         ("persistentvolume-expander",),
         "volume_expand",
         start=Start.LATER,
+        about=("persistentvolumeclaims",),
     ),
     "ephemeral-volume-controller": Entry(
         _late("ephemeral_volume", "EphemeralVolumeController"),
@@ -355,6 +388,7 @@ CONTROLLERS: dict[str, Entry] = {
         _late("volume_attributes_class", "VolumeAttributesClassProtectionController"),
         "volumeattributesclass-protection-controller",
         start=Start.LATER,
+        about=("volumeattributesclasses.storage.k8s.io",),
     ),
     "resourceclaim-controller": Entry(
         _late("resource_claim", "ResourceClaimController"),
@@ -362,6 +396,10 @@ CONTROLLERS: dict[str, Entry] = {
         ("resource-claim-controller",),
         "resource_claim",
         start=Start.LATER,
+        about=(
+            "resourceclaims.resource.k8s.io",
+            "resourceclaimtemplates.resource.k8s.io",
+        ),
     ),
     "device-taint-eviction-controller": Entry(
         _late("device_taint_eviction", "DeviceTaintEvictionController"),
@@ -369,6 +407,7 @@ CONTROLLERS: dict[str, Entry] = {
         ("device-taint-eviction",),
         "device-taint-eviction",
         start=Start.LATER,
+        about=("resourceclaims.resource.k8s.io",),
     ),
 }
 
