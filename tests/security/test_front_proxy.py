@@ -223,7 +223,7 @@ async def _nothing() -> dict[str, Any]:
 def test_who_is_asked_for_survives_the_headers() -> None:
     """Whatever a name or an attribute contains, the other side reads the same user."""
     user = User("äöü", "7", ("a b", "system:authenticated"), {"k/é%": ["1", "2"], "plain": [""]})
-    scope = {"type": "http", "path": "/", "headers": identity_headers(user)}
+    scope = {"type": "http", "path": "/", "query_string": b"", "headers": identity_headers(user)}
     proxy = FrontProxy("p", None, RequestHeaders())
     found = proxy.user(Request(scope, _nothing))
     assert found is not None
