@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from api.apps_v1 import ControllerRevision, DaemonSet, StatefulSet, StatefulSetSpec, StatefulSetStatus
 from api.core_v1 import Event as CoreEvent
 from api.core_v1 import Node, PersistentVolumeClaim, Pod, ServiceAccount
-from api.errors import NotFound
+from api.errors import Conflict, NotFound
 from api.meta_v1 import LabelSelector, ObjectMeta
 from client.informer import Informer
 from client.rest import RestClient
@@ -83,14 +84,17 @@ async def images(cluster: Cluster, app: str) -> dict[str, str]:
 
 
 async def set_ready(cluster: Cluster, name: str, ready: bool, *, phase: str = "Running") -> None:
-    """Play the kubelet."""
-    pod = await cluster.client.get(Pod, name, "default")
-    pod.status.phase = phase
-    for condition in pod.status.conditions:
-        if condition.type == "Ready":
-            condition.status = str(ready)
-            condition.lastTransitionTime = cluster.clock.now().replace(microsecond=0)
-    await cluster.client.update(pod, subresource="status")
+    """Play the kubelet, beside a pretended one that may write at the same moment."""
+    while True:
+        pod = await cluster.client.get(Pod, name, "default")
+        pod.status.phase = phase
+        for condition in pod.status.conditions:
+            if condition.type == "Ready":
+                condition.status = str(ready)
+                condition.lastTransitionTime = cluster.clock.now().replace(microsecond=0)
+        with contextlib.suppress(Conflict):
+            await cluster.client.update(pod, subresource="status")
+            return
 
 
 async def revisions_of(cluster: Cluster, app: str) -> list[int]:
