@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.admission_webhooks.conftest import ROOT, Configurations
-from tests.apiserver.conftest import free_port
+from tests.ports import free_port
 from tests.webhook_server import WebhookServer, allow, deny, patch
 
 Object = dict[str, Any]

@@ -16,7 +16,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from apiserver.handlers.proxy import split_target
 from apiserver.handlers.proxy_rewrite import rewrite_html, rewrite_url
-from tests.apiserver.conftest import ApiServer, free_port
+from tests.apiserver.conftest import ApiServer
+from tests.ports import free_port
 
 PAGE = b'<html><a href="/next?a=b">n</a><img src=\'/i.png\'><a href="near">/text</a></html>'
 

@@ -14,7 +14,7 @@ from apiserver.filters.authentication import user_of_certificate
 from apiserver.pki import Authority, KeyPair
 from tests.apiserver.conftest import ApiServer
 
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 
 
 @pytest.fixture

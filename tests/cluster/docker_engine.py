@@ -118,7 +118,7 @@ def running_engine() -> Iterator[Engine]:
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while subprocess.run(["docker", "version"], env=engine.environment(), capture_output=True).returncode:
             assert process.poll() is None, (folder / "dockerd.log").read_text()[-2000:]
             assert time.monotonic() < deadline, "the engine did not start in time"
@@ -130,10 +130,10 @@ def running_engine() -> Iterator[Engine]:
             if engine.pid:
                 os.kill(engine.pid, signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -64,7 +64,7 @@ class MainJob:
         port = service.spec.ports[0]
         return [f"http://{service.spec.cluster_ip}:{port.port}/", f"http://127.0.0.1:{port.node_port}/"]
 
-    def answers(self, url: str, text: str = "", seconds: float = 20) -> str:
+    def answers(self, url: str, text: str = "", seconds: float = 60) -> str:
         """Wait until the URL answers with the text in it."""
 
         def asked() -> str:
@@ -112,7 +112,7 @@ class MainJob:
             yield failures
         finally:
             stop.set()
-            thread.join(10)
+            thread.join(60)
         assert count > 5
 
     @contextlib.contextmanager
@@ -134,7 +134,7 @@ class MainJob:
             yield
         finally:
             stop.set()
-            thread.join(10)
+            thread.join(60)
         assert min(least) >= count, f"only {min(least)} were available for a while"
 
     # --- the steps -------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class MainJob:
         assert self.kubectl("exec", "-i", pod, "--", "cat", input="through stdin") == "through stdin"
         failing = subprocess.run(
             ["kubectl", "--kubeconfig", str(self.cluster.kubeconfig), "exec", pod, "--", "sh", "-c", "exit 7"],
-            capture_output=True, text=True, timeout=30, check=False,
+            capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert failing.returncode == 7
 

@@ -8,7 +8,6 @@ import os
 import re
 import select
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples" / "web.yaml"
 T = TypeVar("T")
@@ -27,7 +28,7 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the launcher n
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed here")
 
 
-def until(condition: Callable[[], T], what: str = "the condition", seconds: float = 30.0) -> T:
+def until(condition: Callable[[], T], what: str = "the condition", seconds: float = 60.0) -> T:
     """What the condition returned when it first held; fails when it does not in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -36,12 +37,6 @@ def until(condition: Callable[[], T], what: str = "the condition", seconds: floa
             return found
         assert time.monotonic() < deadline, f"{what} did not come true within {seconds:g} s"
         select.select([], [], [], 0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def alive(pid: int) -> bool:

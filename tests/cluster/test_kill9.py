@@ -41,7 +41,7 @@ def random_kills(cluster: RunningCluster, seed: int, count: int) -> Iterator[lis
         until(lambda: len(killed) >= count, f"{count} kills", 60)
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
 
 
 def outcome(cluster: RunningCluster) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def test_an_acknowledged_write_survives_the_death_of_the_api_server(tmp_path: Pa
             count = len(acknowledged)
             until(lambda: len(acknowledged) >= count + 10, "writes go on")
             stop.set()
-            thread.join(10)
+            thread.join(60)
             cluster.patient = True
             there = {item["metadata"]["name"] for item in cluster.get("configmaps")["items"]}
             assert set(acknowledged) <= there

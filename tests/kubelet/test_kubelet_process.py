@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,18 +18,13 @@ from api.core_v1 import Node, Pod, ServiceAccount
 from api.errors import NotFound, StatusError
 from client.config import load_kubeconfig
 from client.rest import RestClient, Unreachable
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the process runtime needs Linux")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
     """The first true answer; refusals and missing answers count as not yet."""
     async with asyncio.timeout(seconds):
         while True:
@@ -61,7 +55,7 @@ class Machine:
         )
 
     def clean_up(self) -> int:
-        return run_module(self.folder / "cleanup.log", "kubelet", "--cleanup", *self.arguments).wait(20)
+        return run_module(self.folder / "cleanup.log", "kubelet", "--cleanup", *self.arguments).wait(60)
 
     async def pod(self, name: str) -> Pod | None:
         try:
@@ -115,10 +109,10 @@ async def machine(folder: Path) -> AsyncIterator[Machine]:
         if subject is not None:
             if subject.kubelet is not None:
                 subject.kubelet.terminate()
-                subject.kubelet.wait(10)
+                subject.kubelet.wait(60)
             subject.clean_up()
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def sleeper(name: str) -> Pod:
@@ -174,7 +168,7 @@ async def test_pods_outlive_a_killed_kubelet_and_end_with_the_clean_up(tmp_path:
         await until(lambda: subject.gone("one"))
         assert not pids & sleepers(tmp_path)
         subject.kubelet.terminate()
-        assert subject.kubelet.wait(10) == 0
+        assert subject.kubelet.wait(60) == 0
         subject.kubelet = None
         assert len(sleepers(tmp_path) - before) == 1
         assert subject.clean_up() == 0
@@ -192,5 +186,5 @@ async def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         log = tmp_path / "log"
         log.unlink(missing_ok=True)
         process = run_module(log, "kubelet", "--root-dir", str(tmp_path / "k"), *arguments)
-        assert process.wait(20) == 1
+        assert process.wait(60) == 1
         assert message in log.read_bytes()

@@ -66,7 +66,7 @@ async def serve(bench: Bench, sandbox: str, port: int = 80) -> str:
 
 
 async def connect(ip: str, port: int) -> bytes:
-    reader, writer = await asyncio.wait_for(asyncio.open_connection(ip, port), 5)
+    reader, writer = await asyncio.wait_for(asyncio.open_connection(ip, port), 60)
     writer.write(b"GET /passwd HTTP/1.0\r\n\r\n")
     answer = await reader.readline()
     writer.close()

@@ -17,8 +17,9 @@ from client.rest import RestClient
 from tests.client.component_process import ComponentProcess
 from tests.client.real_server import RealServer, real_server
 from tests.client.waiting import eventually
+from tests.ports import free_port
 from tests.proxy.objects import service, slice_of
-from tests.proxy.test_userspace import answering, free_port
+from tests.proxy.test_userspace import answering
 
 USERSPACE = ("--proxy-mode", "userspace", "--healthz-bind-address")
 

@@ -74,7 +74,7 @@ async def test_a_revision_is_never_given_out_twice(tmp_path: Path) -> None:
 
 async def swept(store: SqliteStore, upto: int) -> None:
     """Wait until the compacted rows are gone and their pages given back."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             rows = await store._read("SELECT value FROM meta WHERE name = 'swept'", ())
             free = await store._read("PRAGMA freelist_count", ())
