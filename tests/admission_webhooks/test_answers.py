@@ -300,7 +300,7 @@ def test_side_effects_and_dry_runs(
 def test_validating_ones_are_asked_side_by_side(
     admin: httpx.Client, namespace: str, webhook: WebhookServer, configurations: Configurations
 ) -> None:
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
 
     def answer(review: Object) -> Object:
         together.wait()

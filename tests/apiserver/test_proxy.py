@@ -168,9 +168,9 @@ def test_websockets(local: ApiServer, client: httpx.Client) -> None:
             address = f"{local.url}{url}/pods/p/proxy/talk?x=1".replace("https", "wss")
             token = {"Authorization": "Bearer admintoken"}
             with connect(address, ssl=local.trust(), additional_headers=token, proxy=None) as socket:
-                assert socket.recv(timeout=10) == "/talk?x=1"
+                assert socket.recv(timeout=60) == "/talk?x=1"
                 socket.send(b"bytes")
-                assert socket.recv(timeout=10) == b"bytes"
+                assert socket.recv(timeout=60) == b"bytes"
         finally:
             server.shutdown()
             thread.join()

@@ -41,7 +41,7 @@ def user_with(server: ApiServer, pair: KeyPair) -> str:
     context = server.trust()
     context.load_cert_chain(pair.certificate, pair.key)
     try:
-        with httpx.Client(base_url=server.url, verify=context) as client:
+        with httpx.Client(base_url=server.url, verify=context, timeout=60) as client:
             answer = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={})
     except (httpx.HTTPError, ssl.SSLError):
         return ""

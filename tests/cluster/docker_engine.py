@@ -85,7 +85,7 @@ class Engine:
         """Kill a process by the number it has for the engine.  (Docker takes its own `kill` for the wish that the
         container stay down.)"""
         entering = ["nsenter", f"--pid=/proc/{self.pid}/ns/pid", f"--mount=/proc/{self.pid}/ns/mnt"]
-        subprocess.run([*entering, "--", "kill", "-9", str(pid)], check=True, timeout=10)
+        subprocess.run([*entering, "--", "kill", "-9", str(pid)], check=True, timeout=60)
 
     def _run(self, command: list[str], timeout: float, environment: dict[str, str]) -> str:
         done = subprocess.run(

@@ -135,7 +135,8 @@ async def outcome(cluster: Cluster, namespace: str) -> dict[str, Any]:
 
 
 async def test_killed_at_random_points_while_deployments_roll(cluster: Cluster, managers: Managers) -> None:
-    flags = ("--leader-elect=false", "--use-service-account-credentials")
+    controllers = "--controllers=*,-node-lifecycle-controller"  # no kubelet is heard of
+    flags = ("--leader-elect=false", "--use-service-account-credentials", controllers)
     await cluster.client.create(Node(metadata=ObjectMeta(name="node-0")))
     chance = random.Random(SEED)
     changes = 0

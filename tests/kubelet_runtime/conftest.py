@@ -114,7 +114,7 @@ async def started(home: Path) -> AsyncIterator[Callable[[], Awaitable[Bench]]]:
 
     async def start(**options: object) -> Bench:
         values: dict[str, object] = {"network": LoopbackNetwork(), **options}
-        runtime = ProcessRuntime(home / "state", "127.200.0.0/24", **values)  # type: ignore[arg-type]
+        runtime = ProcessRuntime(home / "state", "127.1.20.0/24", **values)  # type: ignore[arg-type]
         benches.append(Bench(home, runtime))
         await runtime.start()
         return benches[-1]

@@ -105,7 +105,9 @@ class Client:
         self.context = ssl.create_default_context(cafile=str(directory / "ca.crt"))
         if certificate is not None:
             self.context.load_cert_chain(*certificate)
-        self.http = httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=self.context, trust_env=False)
+        self.http = httpx.AsyncClient(
+            base_url=f"https://127.0.0.1:{port}", verify=self.context, trust_env=False, timeout=60
+        )
 
     def websocket(self, path: str, *protocols: Any) -> connect:
         return connect(

@@ -17,7 +17,7 @@ from proxy.userspace import Userspace
 from tests.ports import free_port
 from tests.proxy.objects import mapped, service, slice_of
 
-CLUSTER_IP = "127.96.0.10"
+CLUSTER_IP = "127.1.10.10"
 
 
 @contextlib.asynccontextmanager
@@ -229,7 +229,7 @@ async def test_udp(proxy: Userspace) -> None:
 
 @pytest.mark.parametrize(
     ("ip", "words"),
-    [("192.0.2.1", "service range must be part of 127.0.0.0/8"), ("127.96.0.11", "another program uses the port")],
+    [("192.0.2.1", "service range must be part of 127.0.0.0/8"), ("127.1.10.11", "another program uses the port")],
 )
 async def test_what_cannot_be_listened_on_is_said_once(ip: str, words: str) -> None:
     said: list[str] = []
@@ -238,7 +238,7 @@ async def test_what_cannot_be_listened_on_is_said_once(ip: str, words: str) -> N
         said.append(f"{rules.label}: {message}")
 
     proxy = Userspace(SystemClock(), on_problem=problem)
-    async with answering("127.96.0.11") as port:
+    async with answering("127.1.10.11") as port:
         objects = service(ip=ip, port=port), slice_of("web", "127.1.0.1")
         await proxy.apply(mapped(*objects))
         await proxy.apply(mapped(*objects))
