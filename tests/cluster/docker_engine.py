@@ -68,7 +68,7 @@ class Engine:
         settings = self.environment(COMPOSE_FILE=str(ROOT / "docker-compose.yml"), **environment)
         entering = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", "bash", "-o", "pipefail", "-c", line]
         done = subprocess.run(
-            entering, capture_output=True, text=True, timeout=180, check=False, env=settings, cwd=folder
+            entering, capture_output=True, text=True, timeout=300, check=False, env=settings, cwd=folder
         )
         assert done.returncode == 0, f"{line}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout
@@ -143,7 +143,7 @@ def build_base(engine: Engine, python: str, folder: Path) -> None:
     fetch = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(wheels)]
     fetch += ["--python-version", debian_python(), "--only-binary=:all:"]
     names = [*requirements(ROOT / "pyproject.toml"), "hatchling"]
-    subprocess.run([*fetch, *names], check=True, capture_output=True, timeout=120)
+    subprocess.run([*fetch, *names], check=True, capture_output=True, timeout=600)
     archive = folder / "base.tar"
     with tarfile.open(archive, "w") as tar:
         for path in system_files():

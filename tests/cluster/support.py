@@ -79,7 +79,7 @@ class RunningCluster:
         self.patient = False
         """Whether commands that fail are tried again: for when the API server is being killed."""
 
-    def nanokube(self, *arguments: str, timeout: float = 90, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def nanokube(self, *arguments: str, timeout: float = 240, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [*self._prefix, sys.executable, "-m", "client.cli", arguments[0], "--data-dir", str(self.root)]
         done = subprocess.run(
             [*command, *arguments[1:]],
@@ -99,7 +99,7 @@ class RunningCluster:
     def down(self) -> None:
         self.nanokube("down")
 
-    def kubectl(self, *arguments: str, timeout: float = 90, input: str | None = None) -> str:
+    def kubectl(self, *arguments: str, timeout: float = 240, input: str | None = None) -> str:
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
 
         def attempt() -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ def random_kills(cluster: RunningCluster, seed: int, count: int) -> Iterator[lis
     thread.start()
     try:
         yield killed
-        until(lambda: len(killed) >= count, f"{count} kills", 60)
+        until(lambda: len(killed) >= count, f"{count} kills", 120)
     finally:
         stop.set()
         thread.join(60)
@@ -91,7 +91,7 @@ def test_ten_random_kills_during_the_main_job_change_nothing_of_its_outcome(tmp_
                 "old replica sets are empty": 1,
             }
             job.available(3)
-            until(lambda: outcome(cluster) == expected, "the same outcome as without kills", 30)
+            until(lambda: outcome(cluster) == expected, "the same outcome as without kills")
             for url in job.addresses():
                 job.answers(url, "Hello from nanokube 1 from web-")
             job.delete_everything()
