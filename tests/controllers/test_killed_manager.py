@@ -27,6 +27,8 @@ from tests.controllers.cluster import Cluster, deployment, eventually, real_clus
 
 SEED = 1
 NAMES = ("one", "two", "three")
+WITHOUT_KUBELETS = "--controllers=*,-node-lifecycle-controller"
+"""The tests' node is not heard of."""
 LEASE, RETRY = 8.0, 0.5
 
 
@@ -135,8 +137,7 @@ async def outcome(cluster: Cluster, namespace: str) -> dict[str, Any]:
 
 
 async def test_killed_at_random_points_while_deployments_roll(cluster: Cluster, managers: Managers) -> None:
-    controllers = "--controllers=*,-node-lifecycle-controller"  # no kubelet is heard of
-    flags = ("--leader-elect=false", "--use-service-account-credentials", controllers)
+    flags = ("--leader-elect=false", "--use-service-account-credentials", WITHOUT_KUBELETS)
     await cluster.client.create(Node(metadata=ObjectMeta(name="node-0")))
     chance = random.Random(SEED)
     changes = 0
@@ -180,6 +181,7 @@ async def test_the_standby_takes_over_within_the_lease_time(cluster: Cluster, ma
         f"--leader-elect-renew-deadline={LEASE / 2}s",
         f"--leader-elect-retry-period={RETRY}s",
         "--use-service-account-credentials",
+        WITHOUT_KUBELETS,
     )
 
     async def holder() -> str:
