@@ -201,6 +201,7 @@ class SchedulingQueue:
         """The pod may not be tried yet, as was found out only now."""
         if self._pods.get(queued.info.uid) is queued:
             self._missed(queued.info.uid)
+            queued.attempts -= 1
             self._enter(queued, "PodAdd")
 
     def failed(self, queued: QueuedPod) -> None:
