@@ -20,7 +20,7 @@ from scheduler.devices.capacity import NOTHING, taken
 from scheduler.devices.constraints import Constraint
 from scheduler.devices.errors import AllocationError, OnlyThisNode
 from scheduler.devices.pools import Counters, Offer, Pool
-from scheduler.devices.requests import Wish, alternatives, is_kept_off
+from scheduler.devices.requests import Asked, Wish, is_kept_off
 from scheduler.devices.selectors import selects_all
 from scheduler.node_info import NodeInfo
 
@@ -42,6 +42,7 @@ class Given:
 class Solution:
     """For each claim the devices, and the alternative that was taken of each request."""
 
+    claims: Sequence[ResourceClaim]
     given: list[list[Given]]
     wishes: list[list[Wish]]
 
@@ -59,23 +60,22 @@ class Search:
         pools: Sequence[Pool],
         allocated: Allocated,
         classes: Mapping[str, DeviceClass],
-        claims: Sequence[ResourceClaim],
+        asked: Asked,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._node, self._pools, self._allocated, self._classes = node, pools, allocated, classes
-        self._claims, self._is_over = claims, is_over
+        self._claims, self._wishes, self._is_over = asked.claims, asked.wishes, is_over
         self._offers = [(pool, offer) for pool in pools for offer in pool.offers]
-        self._wishes = [[alternatives(each) for each in claim.spec.devices.requests] for claim in claims]
-        self._constraints = [[Constraint(each) for each in claim.spec.devices.constraints] for claim in claims]
+        self._constraints = [[Constraint(each) for each in claim.spec.devices.constraints] for claim in asked.claims]
         self._usable: dict[tuple[int, Wish, DeviceId], bool] = {}
         self._all: dict[tuple[int, Wish], list[tuple[Pool, Offer]]] = {}
         self._in_use: Counter[DeviceId] = Counter()
-        self._in_claim: list[Counter[DeviceId]] = [Counter() for _ in claims]
+        self._in_claim: list[Counter[DeviceId]] = [Counter() for _ in asked.claims]
         self._consumed: dict[DeviceId, dict[str, Decimal]] = {}
         self._shares: Counter[DeviceId] = Counter()
         self._left: dict[tuple[str, str], Counters] = {}
-        self._given: list[list[Given]] = [[] for _ in claims]
-        self._taken: list[list[Wish]] = [[] for _ in claims]
+        self._given: list[list[Given]] = [[] for _ in asked.claims]
+        self._taken: list[list[Wish]] = [[] for _ in asked.claims]
 
     def run(self) -> Solution | None:
         """None when the node does not have the devices.
@@ -85,7 +85,7 @@ class Search:
         for i, claim in enumerate(self._claims):
             self._check(i, claim)
         if self._claim(0):
-            return Solution(self._given, self._taken)
+            return Solution(self._claims, self._given, self._taken)
         if any(pool.invalid for pool in self._pools):
             raise OnlyThisNode("invalid resource pools were encountered")
         return None

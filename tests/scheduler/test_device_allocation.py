@@ -15,6 +15,7 @@ from scheduler.devices.allocated import Allocated
 from scheduler.devices.allocator import Search
 from scheduler.devices.errors import AllocationError, OnlyThisNode
 from scheduler.devices.pools import Pools
+from scheduler.devices.requests import Asked
 from scheduler.devices.results import allocations
 from scheduler.node_info import NodeInfo
 from tests.scheduler.device_world import DRIVER, exactly, make_claim, make_class, make_slice, one_of
@@ -41,8 +42,8 @@ def allocate(
         allocated.add(claim)
     known = {each.metadata.name: each for each in classes or (make_class(),)}
     where = node or node_info()
-    solution = Search(where, pools.of(where), allocated, known, claims).run()
-    return None if solution is None else allocations(solution, claims, known, where.name)
+    solution = Search(where, pools.of(where), allocated, known, Asked(claims)).run()
+    return None if solution is None else allocations(solution, known, where.name)
 
 
 def found(result: list[AllocationResult] | None) -> list[list[str]] | None:
