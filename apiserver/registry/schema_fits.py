@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from api.apiextensions_v1 import JSONSchemaProps
+from api.go_patterns import searcher
 from apiserver.patch.json_value import equal
-from apiserver.registry.go_patterns import searcher
 from apiserver.registry.schema_formats import has_format, is_known
 from apiserver.registry.schema_pruning import META_FIELDS
 from apiserver.registry.schema_values import validate_value

@@ -8,9 +8,9 @@ from typing import Any
 
 from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, not_supported, required, too_long, too_many
+from api.go_patterns import searcher
 from api.schema import MISSING
 from apiserver.patch.json_value import equal
-from apiserver.registry.go_patterns import searcher
 from apiserver.registry.schema_formats import has_format
 
 _FLOAT = 3.4028234663852886e38  # the largest of 32 bits

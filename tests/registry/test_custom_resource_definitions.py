@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from api.apiextensions_v1 import CustomResourceDefinition
+from api.go_patterns import pattern_error
 from apiserver.registry.custom_resource_definitions import CustomResourceDefinitions, DefinitionStatusUpdate
-from apiserver.registry.go_patterns import pattern_error
 from tests.registry.builders import complaints, created, update_complaints
 
 OBJECT = {"type": "object"}
