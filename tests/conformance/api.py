@@ -106,7 +106,7 @@ class Collection:
     def change(self, name: str, edit: Any, part: str = "") -> Document:
         """Replace it with what `edit` makes of it, as often as others change it at the same time."""
         while True:
-            document = self.get(name, part)
+            document = self.get(name)
             edit(document)
             try:
                 return self.replace(document, part)

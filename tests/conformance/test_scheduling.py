@@ -52,7 +52,7 @@ def not_scheduled(space: Space, name: str, reason: str) -> None:
     def said() -> bool:
         why = condition(space("pods").get(name), "PodScheduled")
         told = {(what, reason in message) for what, message in events(space, name)}
-        return bool(why and why["reason"] == "Unschedulable" and reason in why["message"]) and (
+        return bool(why and why.get("reason") == "Unschedulable" and reason in why["message"]) and (
             ("FailedScheduling", True) in told
         )
 
@@ -185,10 +185,10 @@ def test_priority_classes(space: Space, classes: list[str]) -> None:
     for number, name in enumerate(classes, 1):
         live = collection.get(name)
         assert live["value"] == number
-        with pytest.raises(Refused, match="Value: Forbidden: may not be changed in an update"):
+        with pytest.raises(Refused, match="value: Forbidden: may not be changed in an update"):
             collection.patch(name, {"value": number * 10})
         assert collection.patch(name, {"description": "patched"})["description"] == "patched"
-        with pytest.raises(Refused, match="Value: Forbidden: may not be changed in an update"):
+        with pytest.raises(Refused, match="value: Forbidden: may not be changed in an update"):
             collection.change(name, lambda each: each.update(value=100))
         collection.change(name, lambda each: each.update(description="updated"))
         assert collection.get(name)["description"] == "updated"
