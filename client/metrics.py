@@ -108,6 +108,14 @@ class Histogram(Metric):
             yield "_count", self._rendered(labels), total
 
 
+def powers(first: float, factor: float, count: int) -> tuple[float, ...]:
+    """Bounds of buckets, each so many times the one before."""
+    bounds = [first]
+    while len(bounds) < count:
+        bounds.append(bounds[-1] * factor)
+    return tuple(bounds)
+
+
 class Registry:
     """All metrics of a process."""
 
