@@ -31,7 +31,7 @@ def test_the_first_word_about_a_controller_counts() -> None:
 
 
 def test_unknown_controllers_are_told_of() -> None:
-    with pytest.raises(ValueError, match='^"jobs" is not in the list of known controllers$'):
+    with pytest.raises(ValueError, match=r'^"jobs" is not in the list of known controllers$'):
         chosen("*,-jobs")
     with pytest.raises(ValueError, match=r'^\["a" is not .*, "b" is not in the list of known controllers\]$'):
         chosen("a,b")
