@@ -38,7 +38,7 @@ from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
 from apiserver.flags import Options
-from apiserver.gauges import object_counts, watch_events
+from apiserver.gauges import object_counts, of_process, watch_events
 from apiserver.handlers.connect import KubeletClient
 from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
@@ -283,6 +283,7 @@ class Server:
 
         self.metrics.gauges.append(lambda: object_counts(api))
         self.metrics.gauges.append(lambda: watch_events(api))
+        self.metrics.gauges.append(functools.partial(of_process, self.clock.now().timestamp()))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,
