@@ -16,7 +16,7 @@ _AT_ONCE = 16
 
 
 def sizes(pods: int) -> list[int]:
-    """So many pods as Deployments: one of a quarter of them, a quarter in hundreds, one in twenties, the rest in fives."""
+    """So many pods as Deployments: a quarter in one, one in hundreds, one in twenties, the rest in fives."""
     largest, quarter = pods // 4, pods // 4
     found = [largest, *[100] * (quarter // 100), *[20] * (quarter // 20)]
     left = pods - sum(found)
@@ -80,7 +80,7 @@ async def until(look: Callable[[RestClient], Awaitable[int]], wanted: int, clien
     """Return when `look` says `wanted`.  Raises RuntimeError after `patience` seconds."""
     try:
         async with asyncio.timeout(patience):
-            while (seen := await look(client)) != wanted:
+            while (seen := await look(client)) != wanted:  # noqa: ASYNC110 - the cluster tells us nothing
                 await asyncio.sleep(0.5)
     except TimeoutError as error:
         raise RuntimeError(f"{seen} instead of {wanted} {look.__name__} after {patience:g} s") from error

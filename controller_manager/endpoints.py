@@ -17,18 +17,18 @@ from client.store import key_of, split_key
 from controller_manager.endpoint_slice.endpoints import (
     HEADLESS_LABEL,
     addresses,
+    affected,
     families,
     has_endpoints,
     hostname,
     inherited_labels,
     is_headless,
-    matters,
     pod_reference,
     selected_pods,
-    services_of,
     target_port,
 )
 from controller_manager.endpoint_slice.trigger_time import CHANGE_TIME, TriggerTimes
+from controller_manager.label_index import LABELS, SELECTOR, by_labels, by_selector
 from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_state import is_ready
 
@@ -50,15 +50,12 @@ class EndpointsController(Controller):
         super().__init__(*common)
 
     def setup(self, watch: Watches) -> None:
-        self.services = watch(Service)
-        self.pods = watch(Pod, enqueue=self._pod_changed, delay=self._delay)
+        self.services = watch(Service, indexers={SELECTOR: by_selector})
+        self.pods = watch(Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay)
         self.endpoints = watch(Endpoints, enqueue=self._endpoints_changed)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
-        if old is not None and new is not None and not matters(old, new):
-            return
-        services = self.services.in_namespace((new or old).metadata.namespace)  # type: ignore[union-attr]
-        yield from {key_of(s) for pod in (old, new) if pod is not None for s in services_of(pod, services)}
+        return affected(self.services, old, new)
 
     def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> Iterable[Key]:
         if new is None or self._written.get(key_of(new)) != new.metadata.resourceVersion:
