@@ -214,7 +214,7 @@ def _scores(rows: list[tuple[int | None, ...]], terms: list[tuple[float, int]], 
         total = 0.0
         for count, (weight, base) in zip(row, terms, strict=True):
             if count is not None:
-                total += count * weight + base
+                total = total + count * weight + base
         return math.floor(total + 0.5)
 
     counted = {row for i, row in enumerate(rows) if i not in left_out} if left_out else set(rows)
@@ -223,6 +223,6 @@ def _scores(rows: list[tuple[int | None, ...]], terms: list[tuple[float, int]], 
     scores = {
         row: MAX_SCORE * (highest + lowest - score) // highest if highest else MAX_SCORE for row, score in found.items()
     }
-    return (
-        [0 if i in left_out else scores[row] for i, row in enumerate(rows)] if left_out else [scores[r] for r in rows]
-    )
+    if not left_out:
+        return [scores[row] for row in rows]
+    return [0 if i in left_out else scores[row] for i, row in enumerate(rows)]
