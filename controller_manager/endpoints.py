@@ -172,22 +172,33 @@ def truncate(subsets: list[EndpointSubset], capacity: int) -> bool:
 def subsets_of(service: Service, pods: list[Pod], family: str) -> list[EndpointSubset]:
     """Pods with the same ports share a subset; subsets and addresses are in a fixed order."""
     by_ports: dict[tuple[bytes, ...], EndpointSubset] = {}
+    templates: dict[int, EndpointSubset | None] = {}  # pods of one template share their containers: see _subset
     for pod in pods:
-        ports = [
-            EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol)
-            for port in service.spec.ports
-            if (number := target_port(pod, port)) is not None
-        ]
-        if service.spec.ports and not ports:
+        template = id(pod.spec.containers)
+        if template not in templates:
+            templates[template] = _subset(service, pod, by_ports)
+        subset = templates[template]
+        if subset is None:
             continue
-        ports.sort(key=lambda port: (port.name, port.port, port.protocol))
-        subset = by_ports.setdefault(tuple(port.encode() for port in ports), EndpointSubset(ports=ports))
         ready = is_ready(pod) or service.spec.publishNotReadyAddresses
         (subset.addresses if ready else subset.notReadyAddresses).append(_address(pod, service, family))
     for subset in by_ports.values():
         subset.addresses.sort(key=lambda address: address.ip)
         subset.notReadyAddresses.sort(key=lambda address: address.ip)
     return [by_ports[key] for key in sorted(by_ports)]
+
+
+def _subset(service: Service, pod: Pod, by_ports: dict[tuple[bytes, ...], EndpointSubset]) -> EndpointSubset | None:
+    """The subset a pod belongs to by its ports; None when it has none of those that the service leads to."""
+    ports = [
+        EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol)
+        for port in service.spec.ports
+        if (number := target_port(pod, port)) is not None
+    ]
+    if service.spec.ports and not ports:
+        return None
+    ports.sort(key=lambda port: (port.name, port.port, port.protocol))
+    return by_ports.setdefault(tuple(port.encode() for port in ports), EndpointSubset(ports=ports))
 
 
 def _address(pod: Pod, service: Service, family: str) -> EndpointAddress:

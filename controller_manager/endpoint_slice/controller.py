@@ -144,12 +144,16 @@ class EndpointSliceController(Controller):
 
     def _desired(self, service: Service, family: str, pods: list[Pod]) -> dict[bytes, tuple[Ports, list[Endpoint]]]:
         result: dict[bytes, tuple[Ports, list[Endpoint]]] = {}
+        templates: dict[int, bytes] = {}  # pods of one template share their containers, and so have the same ports
         for pod in pods:
             if not addresses(pod, family):
                 continue
-            ports = slice_ports(service, pod)
-            endpoint = endpoint_of(pod, service, family, self.nodes.get(pod.spec.nodeName))
-            result.setdefault(port_key(ports), (ports, []))[1].append(endpoint)
+            key = templates.get(id(pod.spec.containers))
+            if key is None:
+                ports = slice_ports(service, pod)
+                key = templates[id(pod.spec.containers)] = port_key(ports)
+                result.setdefault(key, (ports, []))
+            result[key][1].append(endpoint_of(pod, service, family, self.nodes.get(pod.spec.nodeName)))
         return result
 
 
