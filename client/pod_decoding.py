@@ -20,6 +20,7 @@ M = TypeVar("M", bound=Model)
 _KEPT = 512
 # Inside of strings quotes are escaped, so these are members; no member of metadata or of a pod's status is called so.
 _SPEC, _STATUS, _MANAGED = b',"spec":{', b',"status":{', b',"managedFields":['
+_NO_SPEC = b',"spec":{"containers":[]}'  # cheaper to decode than the default is to copy
 _NODE = re.compile(rb'"nodeName":"([^"\\]*)",|,"nodeName":"([^"\\]*)"(?=}$)')
 
 
@@ -43,7 +44,7 @@ class PodDecoder:
         else:
             managed = data.find(_MANAGED, 0, begin)
             head = data[:begin] if managed < 0 else data[:managed] + b"}"
-            pod = Pod.decode(head + data[end:])
+            pod = Pod.decode(head + _NO_SPEC + data[end:])
             spec, node = _without_node(data[begin + len(_SPEC) - 1 : end])
             shared = self._shared(spec)
         pod.spec = shared.model_copy(update={"nodeName": node}) if node else shared
