@@ -82,7 +82,7 @@ def found(value: Any, **schema: Any) -> list[str]:
             "a.p: Required value",
             "a.q: Required value",
         ]),
-        ({"p": 3}, {"oneOf": [NEEDS_Q, {"properties": {"p": {"enum": [1]}}, "required": ["q"]}]}, [  # more was looked at
+        ({"p": 3}, {"oneOf": [NEEDS_Q, {"properties": {"p": {"enum": [1]}}, "required": ["q"]}]}, [
             '<nil>: Invalid value: "": "a" must validate one and only one schema (oneOf). Found none valid',
             'a.p: Unsupported value: 3: supported values: "1"',
             "a.q: Required value",
