@@ -40,7 +40,7 @@ _REMEMBERED = 1000
 
 
 class CustomEndpoint(Endpoint):
-    """`fresh_since`: objects written at a later revision were stored under the present schema of the storage version."""
+    """`fresh_since`: objects written at a later revision were stored under the present schema of their version."""
 
     custom = True
 

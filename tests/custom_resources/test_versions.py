@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.custom_resources.conftest import DEFINITIONS, JSON_PATCH, MERGE, Custom, Watch, until, version
+from tests.apiserver.conftest import Watch
+from tests.custom_resources.conftest import DEFINITIONS, JSON_PATCH, MERGE, Custom, until, version
 
 
 def without_color() -> dict[str, Any]:
