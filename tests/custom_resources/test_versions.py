@@ -60,15 +60,18 @@ def test_what_is_stored_is_read_under_the_present_schema(custom: Custom) -> None
     assert written["spec"] == {"size": 2, "shape": "round"}
 
 
-def test_the_end_of_what_was_stored_under_an_older_schema_is_shown_under_the_present_one(custom: Custom) -> None:
+def test_who_no_longer_selects_what_was_stored_under_an_older_schema_sees_it_under_the_present_one(
+    custom: Custom,
+) -> None:
     custom.define()
-    custom.create("a", spec={"color": "red"})
+    custom.create("a", metadata={"name": "a", "labels": {"app": "x"}}, spec={"color": "red"})
     path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/color"
     change(custom, {"op": "remove", "path": path})
     found = until(lambda: custom.get("a") if "color" not in custom.get("a")["spec"] else None)
-    custom.client.delete(custom.path("a"))
-    watch = Watch(custom.client, custom.path(), resourceVersion=found["metadata"]["resourceVersion"])
+    since = found["metadata"]["resourceVersion"]
+    watch = Watch(custom.client, custom.path(), labelSelector="app=x", resourceVersion=since)
     try:
+        custom.client.patch(custom.path("a"), json={"metadata": {"labels": None}}, headers=MERGE)
         [event] = watch.take(1)
     finally:
         watch.close()
