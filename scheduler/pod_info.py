@@ -183,8 +183,14 @@ class PodInfo:
             and self.labels == meta.labels
             and self.terminating == (meta.deletionTimestamp is not None)
             and (0 < meta.generation == old.metadata.generation or old.spec is pod.spec or _same_but_for_node(old, pod))
-            and not _resized(old)
-            and not _resized(pod)
+            and ((not _resized(old) and not _resized(pod)) or self._asks_like(PodInfo(pod)))
+        )
+
+    def _asks_like(self, other: PodInfo) -> bool:
+        return (self.requests, self.score_cpu, self.score_memory) == (
+            other.requests,
+            other.score_cpu,
+            other.score_memory,
         )
 
     @property

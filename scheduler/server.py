@@ -16,6 +16,7 @@ from api.model import Model
 from api.scheme import resource_of
 from client.component import Component
 from client.informer import Informer
+from client.pod_decoding import PodDecoder
 from scheduler.algorithm import Algorithm
 from scheduler.api_writer import ApiWriter
 from scheduler.budgets import Budgets
@@ -163,7 +164,7 @@ class Server:
         watch(Namespace, watching.namespace)
         watch(Service, watching.service)
         watch(Owner, watching.owner, resource=resource_of(ReplicaSet))
-        watch(Pod, watching.pod, field_selector=_UNFINISHED, transform=SharedSpecs().share)
+        watch(Pod, watching.pod, field_selector=_UNFINISHED, decode=PodDecoder(SharedSpecs().share))
         self._component.readiness["informers-synced"] = self._watches.have_synced
         await self._watches.synced()
         self._component.ready()

@@ -96,7 +96,7 @@ def _boolean(schema: JSONSchemaProps) -> Fits:
 def _string(schema: JSONSchemaProps) -> Fits:
     least, most = schema.minLength, schema.maxLength
     search = searcher(schema.pattern) if schema.pattern else None
-    form = schema.format if is_known(schema.format) else ""
+    form = schema.format if is_known(schema.format, schema.type) else ""
     if least is None and most is None and search is None and not form:
         return lambda value: type(value) is str
 

@@ -91,7 +91,7 @@ class Params:
         if not name:
             return None
         entry = self._namespaces.find("", name)
-        return self._remembered(name, entry, lambda: _with_times(orjson.loads(entry.body)))
+        return self._remembered(name, entry, lambda: _with_times(entry.document))
 
 
 def _with_times(namespace: Object) -> Object:
