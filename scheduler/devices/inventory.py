@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from api.clock import Clock
+from api.resources import DEVICE_CLASS
 from scheduler.known import Assumable, Known
-from scheduler.resources import DEVICE_CLASS
 
 if TYPE_CHECKING:  # most clusters' schedulers never meet one
     from api.core_v1 import Pod

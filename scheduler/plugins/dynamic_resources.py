@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from api.resources import names_devices
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.devices.inventory import Inventory
 from scheduler.framework import (
@@ -27,7 +28,6 @@ from scheduler.framework import (
 from scheduler.handle import Handle
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
-from scheduler.resources import names_devices
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
