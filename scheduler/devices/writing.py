@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from api.errors import Conflict, NotFound, StatusError
 from api.resource_v1 import AllocationResult, ResourceClaim, ResourceClaimConsumerReference
-from scheduler.devices.binding_conditions import BindingFailed, has_timed_out, have_conditions, is_ready
+from scheduler.devices.binding_conditions import (
+    BindingFailed,
+    drivers_to_wait_for,
+    has_timed_out,
+    have_conditions,
+    is_ready,
+)
 from scheduler.framework import PluginError
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
@@ -21,7 +27,10 @@ log = logging.getLogger(__name__)
 FINALIZER = "resource.kubernetes.io/delete-protection"
 """On a claim that has devices."""
 _ATTEMPTS = 5
-_TIMED_OUT = "device binding timeout"
+
+
+class _TimedOut(PluginError):
+    """Devices did not get ready in time."""
 
 
 def allocated(claim: ResourceClaim, allocation: AllocationResult) -> ResourceClaim:
@@ -55,7 +64,7 @@ class Writing:
         if have_conditions(used):
             message = f"waiting for binding conditions for device on node {node_name}"
             self._writer.event(pod.pod, "Normal", "BindingConditionsPending", message, "Scheduling")
-            await self._until_ready(used)
+            await self._wait(used, pod)
 
     async def _reserved(self, claim: ResourceClaim, allocation: AllocationResult | None, pod: PodInfo) -> ResourceClaim:
         """Others may change the claim at the same time: it is tried again with a newer version of it."""
@@ -107,7 +116,9 @@ class Writing:
         try:
             devices.written = await self._writer.create_resource_claim(new)
         except StatusError as error:
+            self._handle.metrics.claim_made("failure")
             raise PluginError(f"create claim for extended resources {_shown(new)}: {error}") from None
+        self._handle.metrics.claim_made("success")
         devices.written = await self._reserved(devices.written, allocation, pod)
         mappings = [mapping.to_dict() for mapping in plan.mappings]
         status = {"requestMappings": mappings, "resourceClaimName": devices.written.metadata.name}
@@ -116,6 +127,22 @@ class Writing:
         except StatusError as error:
             raise PluginError(f"update pod {pod.key} ExtendedResourceClaimStatus: {error}") from None
         return devices.written
+
+    async def _wait(self, claims: Sequence[ResourceClaim], pod: PodInfo) -> None:
+        clock, metrics = self._handle.clock, self._handle.metrics
+        since, status = clock.monotonic(), "error"
+        try:
+            await self._until_ready(claims)
+            status = "success"
+        except _TimedOut:
+            status = "timeout"
+            raise
+        except PluginError:
+            status = "failure"
+            raise
+        finally:
+            profile = self._handle.framework_of(pod).scheduler_name
+            metrics.waited_for_devices(profile, drivers_to_wait_for(claims), status, clock.monotonic() - since)
 
     async def _until_ready(self, claims: Sequence[ResourceClaim]) -> None:
         keys = [_shown(claim) for claim in claims]
@@ -127,13 +154,13 @@ class Writing:
                     raise BindingFailed(f'could not find ResourceClaim "{key}"')
                 if not is_ready(claim):
                     if has_timed_out(claim, self._handle.clock.now(), self._binding_seconds):
-                        raise BindingFailed(f"{_TIMED_OUT}: claim={claim.metadata.name}")
+                        raise _TimedOut(f"device binding timeout: claim={claim.metadata.name}")
                     return False
             return True
 
         try:
             if not await self._inventory.until(ready, self._binding_seconds):
-                raise PluginError(f"{_TIMED_OUT}: context deadline exceeded")
+                raise _TimedOut("device binding timeout: context deadline exceeded")
         except BindingFailed as failed:
             raise PluginError(str(failed)) from None
 

@@ -381,6 +381,8 @@ async def test_a_pod_is_bound_when_its_device_is_ready() -> None:
     report(world, attached="True")
     await world.scheduler.settle()
     assert list(world.bindings.values()) == ["a"]
+    counted = f'profile="default-scheduler",driver="{DRIVER}",status="success"'
+    assert f"scheduler_dra_bindingconditions_allocations_total{{{counted}}} 1" in world.registry.render()
 
 
 async def test_a_device_that_cannot_be_prepared_is_given_up() -> None:
@@ -429,6 +431,8 @@ async def test_an_extended_resource_stands_for_devices() -> None:
     [request] = claim.spec.devices.requests
     assert (request.name, request.exactly and request.exactly.count) == ("container-0-request-1", 2)
     assert claim.status.reservedFor[0].uid == pod.metadata.uid
+    made = 'scheduler_resourceclaim_creates_total{status="success",admin_access="false"} 1'
+    assert made in world.registry.render()
     assert world.patches == [
         (
             "default/p",
