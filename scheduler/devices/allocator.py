@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from api.quantity import parse
 from api.resource_v1 import DeviceClass, ResourceClaim
+from client.store import key_of
 from scheduler.devices.allocated import Allocated, DeviceId
 from scheduler.devices.capacity import NOTHING, taken
 from scheduler.devices.constraints import Constraint
@@ -98,7 +99,7 @@ class Search:
             least += min((self._needs(i, wish) for wish in of_request), default=0)
         if least > MOST_DEVICES:
             raise AllocationError(
-                f"claim {_shown(claim)}: number of requested devices {least} exceeds the claim limit of {MOST_DEVICES}"
+                f"claim {key_of(claim)}: number of requested devices {least} exceeds the claim limit of {MOST_DEVICES}"
             )
 
     def _needs(self, i: int, wish: Wish) -> int:
@@ -130,7 +131,7 @@ class Search:
         return found
 
     def _whose(self, i: int, wish: Wish) -> str:
-        return f"claim {_shown(self._claims[i])}, request {wish.own_name}"
+        return f"claim {key_of(self._claims[i])}, request {wish.own_name}"
 
     # --- the search ---------------------------------------------------------------------------------
 
@@ -210,7 +211,7 @@ class Search:
             of_class = self._classes[wish.class_name]
             answer = self._usable[key] = (
                 selects_all(offer, of_class.spec.selectors, f"class {wish.class_name}")
-                and selects_all(offer, wish.selectors, f"claim {_shown(self._claims[i])}")
+                and selects_all(offer, wish.selectors, f"claim {key_of(self._claims[i])}")
                 and (offer.slice_place is not None or offer.place.has(self._node))
             )
         return answer
@@ -299,7 +300,3 @@ class Search:
         for name, used in offer.counters.items():
             for each, amount in used.items():
                 left[name][each] += sign * amount
-
-
-def _shown(claim: ResourceClaim) -> str:
-    return f"{claim.metadata.namespace}/{claim.metadata.name}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from api.errors import Conflict, NotFound, StatusError
 from api.resource_v1 import AllocationResult, ResourceClaim, ResourceClaimConsumerReference
+from client.store import key_of
 from scheduler.devices.binding_conditions import (
     BindingFailed,
     drivers_to_wait_for,
@@ -68,12 +69,14 @@ class Writing:
 
     async def _reserved(self, claim: ResourceClaim, allocation: AllocationResult | None, pod: PodInfo) -> ResourceClaim:
         """Others may change the claim at the same time: it is tried again with a newer version of it."""
-        current, shown = claim, _shown(claim)
-        for attempt in range(1, _ATTEMPTS + 1):
+        current, shown = claim, key_of(claim)
+        attempts = 0
+        while True:
+            attempts += 1
             try:
                 written = await self._reserve(current.copy_deep(), allocation, pod)
             except Conflict as conflict:
-                if attempt == _ATTEMPTS:
+                if attempts == _ATTEMPTS:
                     raise PluginError(f"add reservation to claim {shown}: {conflict}") from None
                 meta = claim.metadata
                 try:
@@ -86,10 +89,9 @@ class Writing:
             else:
                 self._inventory.assume(written)
                 return written
-        raise AssertionError("unreachable")
 
     async def _reserve(self, claim: ResourceClaim, allocation: AllocationResult | None, pod: PodInfo) -> ResourceClaim:
-        shown = _shown(claim)
+        shown = key_of(claim)
         if claim.metadata.deletionTimestamp is not None:
             raise PluginError(f"claim {shown} got deleted in the meantime")
         if allocation is not None:
@@ -117,7 +119,7 @@ class Writing:
             devices.written = await self._writer.create_resource_claim(new)
         except StatusError as error:
             self._handle.metrics.claim_made("failure")
-            raise PluginError(f"create claim for extended resources {_shown(new)}: {error}") from None
+            raise PluginError(f"create claim for extended resources {key_of(new)}: {error}") from None
         self._handle.metrics.claim_made("success")
         devices.written = await self._reserved(devices.written, allocation, pod)
         mappings = [mapping.to_dict() for mapping in plan.mappings]
@@ -145,7 +147,7 @@ class Writing:
             metrics.waited_for_devices(profile, drivers_to_wait_for(claims), status, clock.monotonic() - since)
 
     async def _until_ready(self, claims: Sequence[ResourceClaim]) -> None:
-        keys = [_shown(claim) for claim in claims]
+        keys = [key_of(claim) for claim in claims]
 
         def ready() -> bool:
             for key in keys:
@@ -168,9 +170,9 @@ class Writing:
         """The pod does not use the claims after all.  What fails is tried again with the pod."""
         for claim in claims:
             users = [{"$patch": "delete", "uid": pod.uid}]
-            await _tried(_shown(claim), lambda: self._writer.patch_resource_claim(claim, {"reservedFor": users}))  # noqa: B023
+            await _tried(key_of(claim), lambda: self._writer.patch_resource_claim(claim, {"reservedFor": users}))  # noqa: B023
         if made is not None:
-            await _tried(_shown(made), lambda: self.delete(made))
+            await _tried(key_of(made), lambda: self.delete(made))
 
     async def delete(self, claim: ResourceClaim) -> None:
         """Delete a claim that protects its devices.  Raises StatusError."""
@@ -195,7 +197,3 @@ async def _tried(what: str, act: Callable[[], Awaitable[object]]) -> None:
         return
     except (StatusError, OSError) as error:
         log.warning("giving back claim %s: %s", what, error)
-
-
-def _shown(claim: ResourceClaim) -> str:
-    return f"{claim.metadata.namespace}/{claim.metadata.name}"

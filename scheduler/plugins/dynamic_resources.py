@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from api.resources import names_devices
+from client.store import key_of
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.devices.inventory import Inventory
 from scheduler.framework import (
@@ -179,7 +180,7 @@ class DynamicResources:
             allocation = claim.status.allocation
             if allocation is None:
                 if self._inventory.is_pending(claim):
-                    return unresolvable(f"resource claim {_shown(claim)} is in the process of being allocated")
+                    return unresolvable(f"resource claim {key_of(claim)} is in the process of being allocated")
                 if problem := self._unknown_class(claim):
                     return unresolvable(problem)
             elif len(claim.status.reservedFor) >= MOST_CONSUMERS and not is_reserved(claim, pod):
@@ -202,7 +203,7 @@ class DynamicResources:
         for request in claim.spec.devices.requests:
             wishes = alternatives(request)
             if not wishes:
-                return f"resource claim {_shown(claim)}, request {request.name}: unknown request type"
+                return f"resource claim {key_of(claim)}, request {request.name}: unknown request type"
             for wish in wishes:
                 if wish.class_name not in self._inventory.classes:
                     return f"request {wish.name}: device class {wish.class_name} does not exist"
@@ -385,7 +386,3 @@ class _Missing(Exception):
 
 def is_reserved(claim: ResourceClaim, pod: PodInfo) -> bool:
     return any(user.uid == pod.uid for user in claim.status.reservedFor)
-
-
-def _shown(claim: ResourceClaim) -> str:
-    return f"{claim.metadata.namespace}/{claim.metadata.name}"
