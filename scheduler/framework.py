@@ -183,6 +183,13 @@ class PreBindPlugin(Protocol):
 
 
 @runtime_checkable
+class PreFlightPlugin(PreBindPlugin, Protocol):
+    def pre_bind_pre_flight(self, state: CycleState, pod: PodInfo, node_name: str) -> bool:
+        """Whether `pre_bind` will have something to do, so that the binding may take a while (KEP-5278)."""
+        ...
+
+
+@runtime_checkable
 class BindPlugin(Protocol):
     async def bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
         """Write the decision.  SKIP hands the pod on to the next bind plugin."""

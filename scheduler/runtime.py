@@ -23,6 +23,7 @@ from scheduler.framework import (
     PreBindPlugin,
     PreEnqueuePlugin,
     PreFilterPlugin,
+    PreFlightPlugin,
     PreScorePlugin,
     QueueSortPlugin,
     ReservePlugin,
@@ -240,6 +241,13 @@ class Framework:
             given_back = plugin.unreserve(state, pod, node_name)
             if given_back is not None:
                 await given_back
+
+    def binds_later(self, state: CycleState, pod: PodInfo, node_name: str) -> bool:
+        """Whether something has to be prepared before the pod can be bound."""
+        return any(
+            isinstance(plugin, PreFlightPlugin) and plugin.pre_bind_pre_flight(state, pod, node_name)
+            for _, plugin in self._pre_bind
+        )
 
     async def run_binding(
         self, state: CycleState, pod: PodInfo, node_name: str, bind: Binder | None = None

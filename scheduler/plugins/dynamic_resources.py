@@ -358,6 +358,9 @@ class DynamicResources:
             return None
         return self._writing().give_back(users, devices.written, pod)
 
+    def pre_bind_pre_flight(self, state: CycleState, pod: PodInfo, node_name: str) -> bool:
+        return self.name in state
+
     async def pre_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
         devices: PodDevices | None = state.get(self.name)
         if devices is None or devices.chosen is None:

@@ -14,6 +14,7 @@ import pytest
 from api.core_v1 import Pod
 from api.errors import Forbidden
 from api.resource_v1 import ResourceClaim
+from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.framework import CycleState, PluginError
 from tests.scheduler.device_world import (
     DRIVER,
@@ -242,6 +243,28 @@ def args(**more: str) -> dict[str, Any]:
     return {"name": "DynamicResources", "args": {**kind, **more}}
 
 
+async def test_hints_tell_which_events_may_help() -> None:
+    world = world_of("a")
+    await world.handle.devices.synced()
+    world.claim(make_claim("mine"), make_claim("other"))
+    plugin = world.framework.by_name["DynamicResources"]
+
+    def helps(change: Change, pod: Pod, claim: str = "", **more: Any) -> bool:
+        of = world.of(claim) if claim else None
+        return bool(plugin.helps(ClusterEvent(change, resource_claim=of, **more), world.info(pod)))  # type: ignore[attr-defined]
+
+    pod, incomplete = pod_with("mine"), pod_with("mine", "missing")
+    assert helps(Change.RESOURCE_CLAIM, pod, "mine")
+    assert not helps(Change.RESOURCE_CLAIM, pod, "other")
+    assert not helps(Change.RESOURCE_CLAIM, incomplete, "mine")
+    assert helps(Change.DEVICES_FREED, pod, "other")
+    assert not helps(Change.DEVICES_FREED, incomplete, "other")
+    for change in (Change.DEVICE_CLASS, Change.RESOURCE_SLICE, Change.NODE_ADDED, Change.NODE_LABELS):
+        assert helps(change, pod)
+    for change in (Change.POD_DELETED, Change.NODE_TAINTS, Change.VOLUME):
+        assert not helps(change, pod)
+
+
 # --- giving back ----------------------------------------------------------------------------------------
 
 
@@ -434,6 +457,7 @@ async def test_an_extended_resource_stands_for_devices() -> None:
     made = 'scheduler_resourceclaim_creates_total{status="success",admin_access="false"} 1'
     assert made in world.registry.render()
     assert world.patches == [
+        ("default/p", {"nominatedNodeName": "a"}),
         (
             "default/p",
             {
@@ -448,7 +472,7 @@ async def test_an_extended_resource_stands_for_devices() -> None:
                     "resourceClaimName": claim.metadata.name,
                 }
             },
-        )
+        ),
     ]
 
 

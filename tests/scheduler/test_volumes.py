@@ -143,6 +143,7 @@ async def test_the_provisioner_is_told_the_node() -> None:
     running = asyncio.create_task(world.run())
     await eventually(lambda: world.written)
     assert [written.metadata.annotations for written in world.written] == [{SELECTED_NODE: "b"}]
+    assert [patch for _, patch in world.patches] == [{"nominatedNodeName": "b"}]  # others see where it will go
     world.store(world.written[0])
     done = claim(volume="made")
     done.metadata.annotations[SELECTED_NODE] = "b"
