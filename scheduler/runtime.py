@@ -116,6 +116,7 @@ class Framework:
         self._reserve: list[tuple[str, ReservePlugin]] = named("reserve")
         self._permit: list[tuple[str, PermitPlugin]] = named("permit")
         self._pre_bind: list[tuple[str, PreBindPlugin]] = named("preBind")
+        self._pre_flight = [plugin for _, plugin in self._pre_bind if isinstance(plugin, PreFlightPlugin)]
         self._bind: list[tuple[str, BindPlugin]] = named("bind")
         self._post_bind: list[PostBindPlugin] = [plugin for _, plugin in named("postBind")]
 
@@ -244,10 +245,7 @@ class Framework:
 
     def binds_later(self, state: CycleState, pod: PodInfo, node_name: str) -> bool:
         """Whether something has to be prepared before the pod can be bound."""
-        return any(
-            isinstance(plugin, PreFlightPlugin) and plugin.pre_bind_pre_flight(state, pod, node_name)
-            for _, plugin in self._pre_bind
-        )
+        return any(plugin.pre_bind_pre_flight(state, pod, node_name) for plugin in self._pre_flight)
 
     async def run_binding(
         self, state: CycleState, pod: PodInfo, node_name: str, bind: Binder | None = None
