@@ -170,7 +170,7 @@ class DynamicResources:
         from scheduler.selectors import compile_node_selector
 
         try:
-            claims = list(self._claims_of(pod.pod))
+            claims = list({claim.metadata.uid: claim for claim in self._claims_of(pod.pod)}.values())
         except _Missing as missing:
             return unresolvable(str(missing))
         devices = PodDevices(claims, self._for_extended_resources(pod))

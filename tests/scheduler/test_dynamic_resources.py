@@ -115,6 +115,14 @@ async def test_a_claim_is_shared_by_the_pods_that_name_it() -> None:
     assert world.users_of("c") == [first.metadata.name, second.metadata.name]
 
 
+async def test_a_claim_that_a_pod_names_twice_is_one_claim() -> None:
+    world = world_of("a", devices=2)
+    world.claim(make_claim("c"))
+    pod = pod_with("c", "c")
+    assert await world.schedule(pod) == ["a"]
+    assert (world.devices_of("c"), world.users_of("c")) == (["a-0"], [pod.metadata.name])
+
+
 async def test_who_shares_a_claim_waits_until_its_devices_are_written() -> None:
     world = world_of("a")
     world.claim(make_claim("c"))
