@@ -194,6 +194,8 @@ class Framework:
                     return answer
                 said.extend(answer.status.reasons)
                 nominated = answer.nominated_node if answer.nominated_node is not None else nominated
+            elif answer.code is Code.ERROR:
+                return PostFilterResult(answer)
             else:
                 said.extend(answer.reasons)
         return PostFilterResult(unschedulable(*said), nominated)

@@ -165,6 +165,7 @@ class DynamicResources:
     # --- which nodes? -------------------------------------------------------------------------------
 
     def pre_filter(self, state: CycleState, pod: PodInfo) -> Status | None:
+        state[self.name] = None
         if not pod.pod.spec.resourceClaims and not pod.device_backed:
             return SKIP
         from scheduler.selectors import compile_node_selector
@@ -289,9 +290,11 @@ class DynamicResources:
 
     async def post_filter(self, state: CycleState, pod: PodInfo, statuses: Mapping[str, Status]) -> Status:
         """Take back the devices of a claim that nobody uses and that is of no use where it is.  Raises StatusError."""
-        devices: PodDevices | None = state.get(self.name)
+        if self.name not in state:  # another plugin's pre-filter turned the pod down
+            return Status(Code.ERROR, ("not found",))
+        devices: PodDevices | None = state[self.name]
         if devices is None:
-            return unschedulable()
+            return unschedulable("no new claims to deallocate")
         for index in devices.unavailable:
             claim = devices.claims[index]
             if all(user.uid == pod.uid for user in claim.status.reservedFor):
@@ -302,10 +305,10 @@ class DynamicResources:
         if devices.extended is not None and devices.extended.metadata.resourceVersion:
             await self._writing().delete(devices.extended)
             return unschedulable("deletion of ResourceClaim completed")
-        return unschedulable()
+        return unschedulable("still not schedulable")
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
-        return None if self.name in state else SKIP
+        return SKIP if state.get(self.name) is None else None
 
     def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
         """Better alternatives are better."""
@@ -359,7 +362,7 @@ class DynamicResources:
         return self._writing().give_back(users, devices.written, pod)
 
     def pre_bind_pre_flight(self, state: CycleState, pod: PodInfo, node_name: str) -> bool:
-        return self.name in state
+        return state.get(self.name) is not None
 
     async def pre_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
         devices: PodDevices | None = state.get(self.name)

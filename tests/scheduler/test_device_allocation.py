@@ -380,8 +380,6 @@ def test_devices_are_found_if_and_only_if_they_are_there(
     constraint: str,
     memory: int,
 ) -> None:
-    """And the earlier requests get the better of their alternatives."""
-
     def device(i: int) -> dict[str, Any]:
         of = devices[i]
         counters = [{"counterSet": "set", "counters": {"memory": {"value": str(of["part"])}}}] if of["part"] else []
@@ -409,15 +407,16 @@ def test_devices_are_found_if_and_only_if_they_are_there(
     claim = make_claim("c", *asked, constraints=[{constraint: f"{DRIVER}/numa"}] if constraint else [])
     held = [i for i in sorted(taken) if i < len(devices)]
     result = allocate(slices, claim, in_use=[holding(*({"device": f"d{i}"} for i in held))])
-    best = next(
-        (ways for ways in itertools.product(*requests) if possible(devices, ways, held, constraint, memory)), None
+    assert (result is not None) == any(
+        possible(devices, ways, held, constraint, memory) for ways in itertools.product(*requests)
     )
-    assert (result is not None) == (best is not None)
-    if result is None or best is None:
+    if result is None:
         return
-    chosen = [(each.request.partition("/")[0], int(each.device[1:])) for each in result[0].devices.results]
-    assert len({i for _, i in chosen} | set(held)) == len(chosen) + len(held)
-    for number, (count, kind) in enumerate(best):
-        mine = [i for request, i in chosen if request == f"r{number}"]
+    results = result[0].devices.results
+    assert len({each.device for each in results} | {f"d{i}" for i in held}) == len(results) + len(held)
+    for number, ways in enumerate(requests):
+        mine = [each for each in results if each.request.partition("/")[0] == f"r{number}"]
+        [name] = {each.request for each in mine}
+        count, kind = ways[int(name.partition("/w")[2] or 0)]
         assert len(mine) == count
-        assert kind is None or all(devices[i]["kind"] == kind for i in mine)
+        assert kind is None or all(devices[int(each.device[1:])]["kind"] == kind for each in mine)

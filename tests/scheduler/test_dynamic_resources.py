@@ -93,8 +93,8 @@ async def test_why_there_is_no_device_is_said_and_a_freed_one_helps() -> None:
     await world.schedule(pod_with("c1"), pod_with("c2"))
     pod = pod_with("c3")
     assert await world.why(pod) == (
-        "0/2 nodes are available: 2 cannot allocate all claims. preemption: 0/2 nodes are available: "
-        "2 Preemption is not helpful for scheduling."
+        "0/2 nodes are available: 2 cannot allocate all claims. still not schedulable, "
+        "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
     )
     world.show()
     freed = world.of("c1").copy_deep()
