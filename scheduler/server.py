@@ -16,6 +16,7 @@ from api.model import Model
 from api.scheme import resource_of
 from client.component import Component
 from client.informer import Informer
+from client.store import Store
 from scheduler.algorithm import Algorithm
 from scheduler.api_writer import ApiWriter
 from scheduler.budgets import Budgets
@@ -56,6 +57,12 @@ async def serve(component: Component) -> None:
             await server.close()
 
 
+def _resources(pods: Store[Pod]) -> str:
+    from scheduler.resource_metrics import render
+
+    return render(pods)
+
+
 class Watches:
     """Informers that run in a task group until `close`."""
 
@@ -64,11 +71,12 @@ class Watches:
         self._informers: list[Informer[Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def open(self, model: type[Model], callback: Callable[[Any, Any], None], **options: Any) -> None:
+    def open(self, model: type[Model], callback: Callable[[Any, Any], None], **options: Any) -> Store[Any]:
         informer: Informer[Any] = Informer(self._component.client, model, clock=self._component.clock, **options)
         informer.on_change(callback)
         self._informers.append(informer)
         self._tasks.append(self._group.create_task(informer.run()))
+        return informer.store
 
     def have_synced(self) -> bool:
         return all(informer.has_synced for informer in self._informers)
@@ -161,7 +169,8 @@ class Server:
         watch(Namespace, watching.namespace)
         watch(Service, watching.service)
         watch(Owner, watching.owner, resource=resource_of(ReplicaSet))
-        watch(Pod, watching.pod, field_selector=_UNFINISHED, transform=SharedSpecs().share)
+        pods = watch(Pod, watching.pod, field_selector=_UNFINISHED, transform=SharedSpecs().share)
+        self._component.pages["/metrics/resources"] = lambda: _resources(pods)
         self._component.readiness["informers-synced"] = self._watches.have_synced
         await self._watches.synced()
         self._component.ready()
