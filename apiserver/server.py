@@ -98,7 +98,8 @@ class Server:
         sock = _listen(options.bind_address, options.secure_port)
         try:
             erases = options.encryption_provider_config is not None  # what was plain is not to be found in free pages
-            store = self._store(SqliteStore(options.data_dir / "state.db", erases=erases))
+            sqlite = SqliteStore(options.data_dir / "state.db", erases=erases, is_alone=self.metrics.one_in_flight)
+            store = self._store(sqlite)
             await store.open()
             try:
                 await self._serve(sock, store)

@@ -88,13 +88,13 @@ class NodeLifecycleController(Controller):
         if key == _ROUND:
             self.queue.add_after(_ROUND, self.monitor_period)
             self.budget.refill(rates(self.nodes.list(), self.limits), self.clock.monotonic())
-            for known in self.nodes.list():
-                self.queue.add(known.metadata.name)
+            for known in self.nodes.list():  # changes of a node that is well bring its key themselves
+                if ready_status(known) != "True" or self._is_lost(known):
+                    self.queue.add(known.metadata.name)
             return
         node = self.nodes.get(key)
         if node is None:
             return
-        self._observe(node)
         if self._is_lost(node):
             node = await self._mark_lost(node)
         if ready_status(node) != "True":
@@ -106,6 +106,7 @@ class NodeLifecycleController(Controller):
             return False  # known already
         never = not any(c.type == "Ready" for c in node.status.conditions)
         patience = self.startup_grace_period if never else self.grace_period
+        self._observe(node)
         return self.clock.monotonic() - self.heartbeats[node.metadata.name].seen_at > patience
 
     async def _mark_lost(self, node: Node) -> Node:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_START_DEADLINE = 30.0
+_START_DEADLINE = 60.0
 
 
 class ComponentProcess:
@@ -46,7 +46,7 @@ class ComponentProcess:
         if self._process is None:
             return 0
         self._process.send_signal(number)
-        code = self._process.wait(20)
+        code = self._process.wait(60)
         self._process = None
         return code
 
