@@ -217,6 +217,7 @@ class Story:
             ("statefulsets db", self.status("statefulsets", "db", availableReplicas=2, updatedReplicas=2)),
             ("daemonsets agent", self.status("daemonsets", "agent", numberAvailable=2, updatedNumberScheduled=2)),
             ("poddisruptionbudgets web", self.status("poddisruptionbudgets", "web", currentHealthy=3)),
+            ("endpoints web", self._has_endpoints(3)),
         )
         for plural, name, namespace in GOING:
             if await self.get(plural, name, namespace):
@@ -224,6 +225,16 @@ class Story:
         return missing | {
             each["metadata"]["name"] for each in await self.list("pods") if each["spec"].get("nodeName") == NODES[2]
         }
+
+    async def _has_endpoints(self, count: int) -> bool:
+        """Whether the Service web has so many, and none of pods that go."""
+        (subset,) = (await self.get("endpoints", "web")).get("subsets") or [{}]
+        slices = [each for each in await self.list("endpointslices") if each["metadata"]["name"].startswith("web-")]
+        endpoints = [each for slice in slices for each in slice.get("endpoints", [])]
+        ready = [each["conditions"]["ready"] for each in endpoints]
+        return (
+            len(subset.get("addresses", [])) == count and "notReadyAddresses" not in subset and ready == [True] * count
+        )
 
     @staticmethod
     async def _missing(*wanted: tuple[str, Awaitable[bool]]) -> set[str]:
@@ -249,7 +260,10 @@ class Story:
         left_out = {"events", "leases", "apiservices", "flowschemas", "prioritylevelconfigurations", "ipaddresses"}
         for plural in sorted({each.plural for each in RESOURCES if each.is_stored} - left_out):
             for document in await self.list(plural):
-                if document["metadata"].get("namespace") != "default":  # where the API server's own port is
+                meta = document["metadata"]
+                of_server = meta.get("namespace") == "default"  # has the API server's own port
+                of_controllers = plural == "serviceaccounts" and meta["namespace"] == "kube-system"
+                if not of_server and not of_controllers:
                     found[plain(plural, document)] += 1
         return found
 
