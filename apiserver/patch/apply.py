@@ -86,6 +86,9 @@ def apply(
     return result
 
 
+_NAME: FieldSet = {"f:metadata": {"f:name": {}}}
+
+
 class _Conflicting(Exception):
     def __init__(self, conflicts: Conflicts) -> None:
         self.conflicts = conflicts
@@ -164,7 +167,7 @@ class _Apply:
         in_merged = typed.with_parents(schema, fields_of(schema, merged))
         pruned = typed.remove(schema, merged, in_last) or {}
 
-        owned: FieldSet = {}
+        owned: FieldSet = _NAME  # every configuration has one, though nobody is noted as its owner
         for entry in managers.values():
             if entry.api_version == self.api_version:
                 owned = union(owned, entry.fields)

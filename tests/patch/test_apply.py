@@ -75,6 +75,18 @@ def test_what_is_left_out_goes() -> None:
     assert owned(applied(result, config_map())) == {}
 
 
+def test_what_the_server_knows_stays_when_all_metadata_is_left_out() -> None:
+    with_label = {**config_map(k="v"), "metadata": {"name": "a", "labels": {"l": "m"}}}
+    live = applied(None, with_label)
+    live["metadata"] |= {"uid": "u", "resourceVersion": "7"}
+    result = applied(live, config_map(k="v"))
+    assert {name: value for name, value in result["metadata"].items() if name != "managedFields"} == {
+        "name": "a",
+        "uid": "u",
+        "resourceVersion": "7",
+    }
+
+
 def test_what_others_own_stays_when_left_out() -> None:
     live = applied(applied(None, config_map(k="1", l="1"), "one"), config_map(k="1"), "two")
     result = applied(live, config_map(l="1"), "one")
