@@ -169,8 +169,8 @@ class _Apply:
 
         owned: FieldSet = _NAME  # every configuration has one, though nobody is noted as its owner
         for entry in managers.values():
-            if entry.api_version == self.api_version:
-                owned = union(owned, entry.fields)
+            if entry.api_version == self.api_version or (self.versions and self.versions(entry.api_version, merged)):
+                owned = union(owned, entry.fields)  # most fields have the same name in all versions
         kept = union(typed.with_parents(schema, fields_of(schema, pruned)), typed.with_parents(schema, owned))
         pruned = typed.remove(schema, merged, difference(in_merged, kept)) or {}
 

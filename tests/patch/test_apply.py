@@ -94,6 +94,17 @@ def test_what_others_own_stays_when_left_out() -> None:
     assert applied(result, config_map(), "two")["data"] == {"l": "1"}
 
 
+def test_what_others_own_in_another_version_stays_when_left_out() -> None:
+    def served(api_version: str, document: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+        return (schema_of(ConfigMap), document) if api_version == "v2" else None
+
+    both = applied(applied(None, config_map(k="v", l="w")), config_map(k="v", l="w"), "other")
+    for api_version, kept in (("v2", {"k": "v", "l": "w"}), ("v3", {"k": "v"})):
+        for entry in both["metadata"]["managedFields"]:
+            entry["apiVersion"] = api_version if entry["manager"] == "other" else "v1"
+        assert applied(both, config_map(k="v"), versions=served)["data"] == kept
+
+
 def test_what_nobody_applied_stays() -> None:
     live = applied(None, config_map(k="1"))
     live = updated(live, {**config_map(k="1", own="x"), "metadata": live["metadata"]}, "editor")
