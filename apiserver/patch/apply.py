@@ -26,6 +26,7 @@ from apiserver.patch.managed_fields import (
     encode,
     manageable,
     managers_of,
+    settle,
     timestamp,
     yield_to,
 )
@@ -140,7 +141,7 @@ class _Apply:
         except (ValueError, AttributeError) as error:
             raise BadRequest(f"failed to decode managed fields: {error}") from None
         if managers or self.is_new:
-            return managers
+            return settle(managers, self.schema, self.api_version, self.live, self.versions)
         everything = typed.compare(self.schema, manageable(typed.empty(self.schema)), manageable(self.live)).written
         if not everything:
             return {}

@@ -231,6 +231,20 @@ def test_sets_of_scalars() -> None:
     assert owned(live)["one"] == {"f:metadata": {"f:finalizers": {'v:"b/2"': {}}}}
 
 
+def test_what_has_become_atomic_belongs_to_the_owners_of_its_parts() -> None:
+    def service(**selector: str) -> dict[str, Any]:
+        return {"metadata": {"name": "s"}, "spec": {"selector": selector}}
+
+    live = applied(None, service(a="1"), "one", model=Service)
+    live["metadata"]["managedFields"][0]["fieldsV1"] = {"f:spec": {"f:selector": {"f:a": {}}}}
+    with pytest.raises(Conflict, match=r"\.spec\.selector$"):
+        applied(live, service(a="1", b="2"), "two", model=Service)
+    forced = applied(live, service(a="1", b="2"), "two", model=Service, force=True)
+    assert owned(forced) == {"two": {"f:spec": {"f:selector": {}}}}
+    entries = update_managers(schema_of(Service), live, service(b="2"), "two", "v1", NOW, changeable=True)
+    assert [(entry["manager"], entry["fieldsV1"]) for entry in entries] == [("two", {"f:spec": {"f:selector": {}}})]
+
+
 def test_atomic_values_conflict_and_change_as_a_whole() -> None:
     def service(**selector: str) -> dict[str, Any]:
         return {"metadata": {"name": "s"}, "spec": {"selector": selector}}
