@@ -28,7 +28,7 @@ class Quantity(Opaque):
         return self.value == self.value.to_integral_value() and -(2**63) <= self.value < 2**63
 
 
-def _quantity(text: str) -> Quantity:
+def as_quantity(text: str) -> Quantity:
     try:
         return Quantity(quantity.parse(text))
     except ValueError as error:
@@ -59,7 +59,7 @@ def _compare(one: Quantity, other: Quantity) -> int:
 
 QUANTITY = Library()
 QUANTITY.add_type(_QUANTITY)
-QUANTITY.add("quantity", "(string) -> kubernetes.Quantity", call=_quantity)
+QUANTITY.add("quantity", "(string) -> kubernetes.Quantity", call=as_quantity)
 QUANTITY.add("isQuantity", "(string) -> bool", call=_is_quantity)
 QUANTITY.add(
     "sign",

@@ -91,7 +91,7 @@ def _normalized(text: str) -> str:
     return ".".join(parts)
 
 
-def _semver(text: str, normalize: bool = False) -> Semver:
+def as_semver(text: str, normalize: bool = False) -> Semver:
     try:
         return _parse(_normalized(text) if normalize else text)
     except ValueError as error:
@@ -100,7 +100,7 @@ def _semver(text: str, normalize: bool = False) -> Semver:
 
 def _is_semver(text: str, normalize: bool = False) -> bool:
     try:
-        _semver(text, normalize)
+        as_semver(text, normalize)
     except EvaluationError:
         return False
     return True
@@ -108,7 +108,7 @@ def _is_semver(text: str, normalize: bool = False) -> bool:
 
 SEMVER = Library()
 SEMVER.add_type(_SEMVER)
-SEMVER.add("semver", "(string) -> kubernetes.Semver", "(string, bool) -> kubernetes.Semver", call=_semver)
+SEMVER.add("semver", "(string) -> kubernetes.Semver", "(string, bool) -> kubernetes.Semver", call=as_semver)
 SEMVER.add("isSemver", "(string) -> bool", "(string, bool) -> bool", call=_is_semver)
 SEMVER.add("major", "kubernetes.Semver.() -> int", call=lambda version: version.numbers[0])
 SEMVER.add("minor", "kubernetes.Semver.() -> int", call=lambda version: version.numbers[1])
