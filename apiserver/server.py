@@ -38,7 +38,7 @@ from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
 from apiserver.flags import Options
-from apiserver.gauges import object_counts, watch_events
+from apiserver.gauges import object_counts, of_process, watch_events
 from apiserver.handlers.connect import KubeletClient
 from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
@@ -54,7 +54,7 @@ from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import IsStale, WatchCache
-from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
+from apiserver.tls import HTTPProtocol, ServerContext, server_context, web_socket_protocol
 
 if TYPE_CHECKING:
     from apiserver.audit.backend import Backend
@@ -139,7 +139,7 @@ class Server:
         config = uvicorn.Config(
             app,
             http=HTTPProtocol,
-            ws=WebSocketProtocol,
+            ws=web_socket_protocol,  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -283,6 +283,7 @@ class Server:
 
         self.metrics.gauges.append(lambda: object_counts(api))
         self.metrics.gauges.append(lambda: watch_events(api))
+        self.metrics.gauges.append(functools.partial(of_process, self.clock.now().timestamp()))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,

@@ -49,6 +49,10 @@ class Status:
         return self.code in (Code.UNSCHEDULABLE, Code.UNRESOLVABLE)
 
 
+class PluginError(Exception):
+    """A plugin cannot do its part, for a reason that its text tells users; the pod is tried again later."""
+
+
 SKIP = Status(Code.SKIP)
 
 
@@ -108,6 +112,13 @@ class FilterPlugin(Protocol):
 
 
 @runtime_checkable
+class FilterAllPlugin(FilterPlugin, Protocol):
+    def filter_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[Status | None]:
+        """The same for many nodes in one call: for plugins that save work that way."""
+        ...
+
+
+@runtime_checkable
 class PostFilterPlugin(Protocol):
     async def post_filter(
         self, state: CycleState, pod: PodInfo, statuses: Mapping[str, Status]
@@ -150,8 +161,11 @@ class ReservePlugin(Protocol):
         """The node is chosen: claim what the pod needs there."""
         ...
 
-    def unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
-        """Give it back.  Called for every plugin when any later step fails; must not fail."""
+    def unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Awaitable[None] | None:
+        """Give it back.  Called for every plugin when any later step fails; must not fail.
+
+        What has to be taken back in the API as well is awaited.
+        """
         ...
 
 
@@ -221,6 +235,8 @@ Scorer = Callable[[CycleState, PodInfo, Sequence[NodeInfo]], list[int]]
 
 Check = Callable[[CycleState, PodInfo, NodeInfo], Status | None]
 
+CheckAll = Callable[[CycleState, PodInfo, Sequence[NodeInfo]], list[Status | None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
@@ -278,7 +294,8 @@ class Framework:
         self._filter: list[tuple[str, FilterPlugin]] = named("filter")
         # Only the leading ones: a node's first objection must stay the first.
         leading = list(itertools.takewhile(lambda named: has_local_filter(named[1]), self._filter))
-        self._local_filter, self._other_filter = leading, self._filter[len(leading) :]
+        self._local_filter = leading
+        self._other_filter = [(name, _check_all(plugin)) for name, plugin in self._filter[len(leading) :]]
         self._post_filter: list[tuple[str, PostFilterPlugin]] = named("postFilter")
         self._pre_score: list[tuple[str, PreScorePlugin]] = named("preScore")
         self._score = [
@@ -330,11 +347,16 @@ class Framework:
         state[self._skip_filter] = skip
         return names, narrowed, None
 
-    def filters(self, state: CycleState, *, node_local: bool | None = None) -> list[tuple[str, Check]]:
-        """The filters that have something to say about this pod, in order: all, or (not) the node-local ones."""
+    def filters(self, state: CycleState, *, node_local: bool = False) -> list[tuple[str, Check]]:
+        """The filters that have something to say about this pod, in order: all, or the node-local ones."""
         skip = state.get(self._skip_filter, ())
-        chosen = self._filter if node_local is None else self._local_filter if node_local else self._other_filter
+        chosen = self._local_filter if node_local else self._filter
         return [(name, plugin.filter) for name, plugin in chosen if name not in skip]
+
+    def wider_filters(self, state: CycleState) -> list[tuple[str, CheckAll]]:
+        """Those of them that look at more than one node, to be asked about many."""
+        skip = state.get(self._skip_filter, ())
+        return [(name, check) for name, check in self._other_filter if name not in skip]
 
     def run_filters(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
         """The first objection to a node, if any."""
@@ -393,18 +415,20 @@ class Framework:
             total = [t + weight * s for t, s in zip(total, scores, strict=True)]
         return total
 
-    def run_reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
-        """The first refusal, if any; then everything reserved has been given back."""
+    async def run_reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        """The first refusal, if any; then everything reserved has been given back.  Waits for nothing else."""
         for name, plugin in self._reserve:
             status = plugin.reserve(state, pod, node_name)
             if status is not None:
-                self.run_unreserve(state, pod, node_name)
+                await self.run_unreserve(state, pod, node_name)
                 return _signed(status, name)
         return None
 
-    def run_unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
+    async def run_unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
         for _, plugin in reversed(self._reserve):
-            plugin.unreserve(state, pod, node_name)
+            given_back = plugin.unreserve(state, pod, node_name)
+            if given_back is not None:
+                await given_back
 
     async def run_binding(
         self, state: CycleState, pod: PodInfo, node_name: str, bind: Binder | None = None
@@ -464,6 +488,13 @@ def has_local_filter(plugin: object) -> bool:
 def has_local_score(plugin: object) -> bool:
     """The same promise for the score, by `local_score = True`: no looking at other nodes, no normalizing."""
     return bool(getattr(plugin, "local_score", False))
+
+
+def _check_all(plugin: FilterPlugin) -> CheckAll:
+    """A filter for many nodes at once, however the plugin gives it."""
+    if isinstance(plugin, FilterAllPlugin):
+        return plugin.filter_all
+    return lambda state, pod, nodes: [plugin.filter(state, pod, node) for node in nodes]
 
 
 def _scorer(plugin: ScorePlugin | ScoreAllPlugin) -> Scorer:

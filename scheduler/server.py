@@ -16,10 +16,12 @@ from api.model import Model
 from api.scheme import resource_of
 from client.component import Component
 from client.informer import Informer
+from client.pod_decoding import PodDecoder
 from scheduler.algorithm import Algorithm
 from scheduler.api_writer import ApiWriter
 from scheduler.budgets import Budgets
 from scheduler.cache import Cache
+from scheduler.devices.inventory import Inventory
 from scheduler.framework import Framework, Weighted
 from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
@@ -137,6 +139,7 @@ class Server:
             workloads=self._workloads,
             nominations=Nominations(),
             storage=Storage(clock, self._watches.on_demand(self._watch_storage)),
+            devices=Inventory(clock, self._watches.on_demand(self._watch_devices)),
             budgets=Budgets(self._watches.on_demand(self._watch_budgets)),
             writer=self._writer,
             clock=clock,
@@ -161,7 +164,7 @@ class Server:
         watch(Namespace, watching.namespace)
         watch(Service, watching.service)
         watch(Owner, watching.owner, resource=resource_of(ReplicaSet))
-        watch(Pod, watching.pod, field_selector=_UNFINISHED, transform=SharedSpecs().share)
+        watch(Pod, watching.pod, field_selector=_UNFINISHED, decode=PodDecoder(SharedSpecs().share))
         self._component.readiness["informers-synced"] = self._watches.have_synced
         await self._watches.synced()
         self._component.ready()
@@ -173,6 +176,12 @@ class Server:
         from scheduler.watching_storage import callbacks
 
         for model, callback in callbacks(self._handle.storage, self._queue).items():
+            self._watches.open(model, callback)
+
+    def _watch_devices(self) -> None:
+        from scheduler.watching_devices import callbacks
+
+        for model, callback in callbacks(self._handle.devices, self._queue).items():
             self._watches.open(model, callback)
 
     def _watch_budgets(self) -> None:

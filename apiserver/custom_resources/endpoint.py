@@ -40,7 +40,7 @@ _REMEMBERED = 1000
 
 
 class CustomEndpoint(Endpoint):
-    """`fresh_since`: objects with a later revision were stored under the present schema of the storage version."""
+    """`fresh_since`: objects written at a later revision were stored under the present schema of their version."""
 
     custom = True
 
@@ -121,7 +121,7 @@ class CustomEndpoint(Endpoint):
     # --- showing what is stored --------------------------------------------------------------------
 
     def members(self, entry: Entry) -> bytes:
-        fresh = entry.revision > self._fresh_since and entry.stored_as == self._stored_as
+        fresh = entry.written > self._fresh_since and entry.stored_as == self._stored_as
         return entry.members if fresh else self._converted(entry)
 
     def items(self, entries: Sequence[Entry]) -> bytes:
@@ -131,7 +131,7 @@ class CustomEndpoint(Endpoint):
     def _all_members(self, entries: Sequence[Entry]) -> list[bytes]:
         fresh_since, stored_as = self._fresh_since, self._stored_as
         return [
-            entry.members if entry.revision > fresh_since and entry.stored_as == stored_as else self._converted(entry)
+            entry.members if entry.written > fresh_since and entry.stored_as == stored_as else self._converted(entry)
             for entry in entries
         ]
 

@@ -36,10 +36,11 @@ class Entry:
 
     `members` is its JSON with resourceVersion, without kind and apiVersion, and without the opening brace: whoever
     shows the object puts only something before it.  `stored_as` is the apiVersion at the end of the stored value, which
-    custom objects have, else "".  `fields` are what field selectors can ask for.  Entries are shared and never change.
+    custom objects have, else "".  `written` is the revision that the value was stored with, which a deletion does not
+    change.  `fields` are what field selectors can ask for.  Entries are shared and never change.
     """
 
-    __slots__ = ("fields", "key", "labels", "members", "name", "namespace", "revision", "stored_as")
+    __slots__ = ("fields", "key", "labels", "members", "name", "namespace", "revision", "stored_as", "written")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Entry:
         labels: Mapping[str, str],
         fields: Mapping[str, str],
         stored_as: str = "",
+        written: Revision = 0,
     ) -> None:
         self.key = key
         self.namespace = namespace
@@ -60,6 +62,7 @@ class Entry:
         self.labels = labels
         self.fields = fields
         self.stored_as = stored_as
+        self.written = written or revision
 
     @classmethod
     def from_value(
@@ -117,7 +120,8 @@ class Entry:
         """The same object carrying another resourceVersion, as deletions show it."""
         start = self.members.index(b'"', len(_REVISION_HEAD))
         members = b"%b%d%b" % (_REVISION_HEAD, revision, self.members[start:])
-        return Entry(self.key, self.namespace, self.name, revision, members, self.labels, self.fields, self.stored_as)
+        known = (self.labels, self.fields, self.stored_as, self.written)
+        return Entry(self.key, self.namespace, self.name, revision, members, *known)
 
     def __repr__(self) -> str:
         return f"Entry({self.key!r}, revision={self.revision})"

@@ -13,10 +13,10 @@ import orjson
 from api.admissionregistration_v1 import ParamKind, ParamRef
 from api.core_v1 import Namespace
 from api.scheme import GroupVersion
-from apiserver.cel.values import parse_timestamp
 from apiserver.endpoint import API, Endpoint
 from apiserver.registry.labels import matches
 from apiserver.storage.entry import Entry
+from cel.values import parse_timestamp
 
 Object = dict[str, Any]
 _REMEMBERED = 1000
