@@ -185,7 +185,8 @@ def _in_utc(value: datetime) -> datetime:
 
 
 def _to_second(value: datetime) -> datetime:
-    return _in_utc(value).replace(microsecond=0)
+    value = _in_utc(value)
+    return value.replace(microsecond=0) if value.microsecond else value  # `replace` is slow, and hardly ever needed
 
 
 def _microseconds(value: datetime) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from api.clock import Clock
@@ -26,6 +26,7 @@ from api.model import Model
 from api.scheme import GroupVersion, Resource, resource_of
 from client.events import EventRecorder
 from client.informer import Informer
+from client.metrics import Metric
 from client.rest import RestClient, Unreachable
 from client.store import IndexFunction, Store, key_of
 from client.work_queue import QueueClosed, WorkQueue
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 Key = str
+_REST, _SHORTEST_REST, _LONGEST_REST = 10.0, 0.02, 1.0
 Enqueue = Callable[[Any, Any], Iterable[Key]]
 """From a change (old object or None, new object or None) to the keys to reconcile."""
 
@@ -144,11 +146,35 @@ def controller_of(meta: ObjectMeta) -> OwnerReference | None:
     return next((reference for reference in meta.ownerReferences if reference.controller), None)
 
 
+class Pace:
+    """How long changes are gathered before their key is reconciled.
+
+    A service of thousands of pods takes long to look at, and each of its pods changes: were it looked at as often as
+    a small one, the time would grow with the square of its size.  So a key rests for ten times as long as its last
+    reconcile took, at most a second.
+    """
+
+    def __init__(self) -> None:
+        self._rests: dict[Key, float] = {}
+
+    def took(self, key: Key, seconds: float) -> None:
+        """A reconcile has ended."""
+        rest = min(seconds * _REST, _LONGEST_REST)
+        if rest > _SHORTEST_REST:
+            self._rests[key] = rest
+        else:
+            self._rests.pop(key, None)
+
+    def delay(self, key: Key, least: float) -> float:
+        """Seconds from a change to the reconcile."""
+        return max(least, self._rests.get(key, 0.0))
+
+
 class Watches:
     """Given to `Controller.setup`: opens (or shares) a collection's informer, to be connected to the queue."""
 
-    def __init__(self, informers: SharedInformers, queue: WorkQueue) -> None:
-        self._informers, self._queue = informers, queue
+    def __init__(self, informers: SharedInformers, queue: WorkQueue, pace: Pace) -> None:
+        self._informers, self._queue, self._pace = informers, queue, pace
         self.opened: list[Informer[Any]] = []
         self._waiting: list[tuple[Informer[Any], Callable[[Any, Any], None]]] = []
 
@@ -176,7 +202,11 @@ class Watches:
         field_selector: str = "",
         resource: Resource | None = None,
     ) -> Store[M]:
-        """The collection's store.  `delay` (seconds) lets several changes become one reconcile."""
+        """The collection's store.
+
+        `delay` (seconds) lets several changes become one reconcile; a key that takes long to reconcile waits longer
+        (`Pace`).
+        """
         informer = self._informers.of(
             model, namespace=namespace, label_selector=label_selector, field_selector=field_selector, resource=resource
         )
@@ -184,12 +214,12 @@ class Watches:
         for name, function in (indexers or {}).items():
             informer.store.add_index(name, function)
         if enqueue is not nothing:
-            queue = self._queue
+            queue, pace = self._queue, self._pace
 
             def on_change(old: Any, new: Any) -> None:
                 for key in enqueue(old, new):
                     if delay:
-                        queue.add_after(key, delay)
+                        queue.add_after(key, pace.delay(key, delay))
                     else:
                         queue.add(key)
 
@@ -207,6 +237,8 @@ class Controller:
 
     name: ClassVar[str] = ""
     workers: ClassVar[int] = 5
+    measures: Sequence[Metric] = ()
+    """What is measured of its work besides its queue."""
 
     def __init__(self, client: RestClient, clock: Clock, informers: SharedInformers, events: EventRecorder) -> None:
         self.client, self.clock, self.events = client, clock, events
@@ -214,7 +246,8 @@ class Controller:
         self.informers = informers
         self.reconciles = 0
         self.failures = 0
-        self._watches = Watches(informers, self.queue)
+        self._pace = Pace()
+        self._watches = Watches(informers, self.queue, self._pace)
         self.setup(self._watches)
         self._watches.connect()
 
@@ -258,6 +291,7 @@ class Controller:
     async def work_on(self, key: Key) -> None:
         """Reconcile one key, and arrange for another try if it fails."""
         self.reconciles += 1
+        began = self.clock.monotonic()
         try:
             await self.reconcile(key)
         except Exception as error:
@@ -272,3 +306,4 @@ class Controller:
             self.queue.add_rate_limited(key)
         else:
             self.queue.forget(key)
+        self._pace.took(key, self.clock.monotonic() - began)

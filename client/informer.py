@@ -14,6 +14,7 @@ from api.errors import StatusError
 from api.model import Model
 from api.scheme import Resource, resource_of
 from client.backoff import Backoff
+from client.pod_decoding import decoder_of
 from client.rest import HasMetadata, RestClient, Unreachable, WatchEvent, is_gone
 from client.store import IndexFunction, Store, key_of
 
@@ -52,9 +53,10 @@ class Informer(Generic[M]):
         *,
         clock: Clock | None = None,
         resource: Resource | None = None,
-        transform: Callable[[M], None] | None = None,
+        decode: Callable[[bytes], M] | None = None,
     ) -> None:
-        """`transform` may change every object as it comes, before it is stored: to keep less of it, for example."""
+        """`decode` reads an object's JSON: to keep less of it, for example.  Without, pods share their specs
+        (`client.pod_decoding`)."""
         self.store: Store[M] = Store(indexers)
         self.model = model
         self._client = client
@@ -62,7 +64,7 @@ class Informer(Generic[M]):
         self._label_selector, self._field_selector = label_selector, field_selector
         self._clock = clock or SystemClock()
         self._resource = resource or resource_of(model)
-        self._transform = transform
+        self._decode = decode or decoder_of(model)
         self._callbacks: list[Callable[[M | None, M | None], None]] = []
         self._synced = asyncio.Event()
         self._revision = ""
@@ -133,6 +135,7 @@ class Informer(Generic[M]):
                 limit=_PAGE,
                 continue_=rest,
                 resource=self._resource,
+                decode=self._decode,
             )
             for obj in page.items:
                 gone.discard(key_of(obj))
@@ -157,6 +160,7 @@ class Informer(Generic[M]):
             timeout_seconds=random.randint(_LONGEST_WATCH // 2, _LONGEST_WATCH),
             opened=self._opened,
             resource=self._resource,
+            decode=self._decode,
         )
         try:
             async with aclosing(cast(Any, events)) as stream:
@@ -187,8 +191,6 @@ class Informer(Generic[M]):
                 return
             if old_meta.uid != meta.uid:  # deleted and made again while nobody watched
                 self._remove(key_of(obj))
-        if self._transform is not None:
-            self._transform(obj)
         self._tell(self.store.put(obj), obj)
 
     def _remove(self, key: str, last: M | None = None) -> None:

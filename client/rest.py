@@ -126,8 +126,12 @@ class RestClient:
         continue_: str = "",
         resource_version: str = "",
         resource: Resource | None = None,
+        decode: Callable[[bytes], M] | None = None,
     ) -> ObjectList[M]:
-        """All objects of the namespace, or of all namespaces when it is empty.  Expired: the `continue_` is too old."""
+        """All objects of the namespace, or of all namespaces when it is empty.  Expired: the `continue_` is too old.
+
+        `decode` reads an object's JSON, if not the model does.
+        """
         parameters = {
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
@@ -138,7 +142,8 @@ class RestClient:
         body = await self._read(_path(resource or resource_of(model), namespace), model, parameters, ACCEPT_LIST)
         document = orjson.loads(body)
         # Items go through JSON once more: strict decoding of times needs JSON input, and orjson is cheap beside it.
-        items = [model.decode(orjson.dumps(item)) for item in document.get("items") or []]
+        decode = decode or model.decode
+        items = [decode(orjson.dumps(item)) for item in document.get("items") or []]
         return ObjectList(items, ListMeta.from_dict(document.get("metadata") or {}))
 
     async def watch(
@@ -154,12 +159,13 @@ class RestClient:
         send_initial_events: bool = False,
         opened: Callable[[], None] | None = None,
         resource: Resource | None = None,
+        decode: Callable[[bytes], M] | None = None,
     ) -> AsyncIterator[WatchEvent[M]]:
         """Every change after `resource_version`, in order, until the server ends the stream.
 
         `opened` is called once the server has agreed to the watch, which may be long before the first event.
-        Raises Expired when the version (or the watch itself) is too old: list again.  Close the generator
-        (or leave its task by cancellation) to end the watch.
+        `decode` reads an object's JSON, if not the model does.  Raises Expired when the version (or the watch itself)
+        is too old: list again.  Close the generator (or leave its task by cancellation) to end the watch.
         """
         parameters = {
             "watch": "true",
@@ -180,7 +186,7 @@ class RestClient:
             if opened is not None:
                 opened()
             async for line in lines(response.aiter_raw()):
-                yield _event(model, line)
+                yield _event(decode or model.decode, line)
         finally:
             await response.aclose()
 
@@ -414,19 +420,19 @@ async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 _HEADS = {f'{{"type":"{kind}","object":'.encode(): kind for kind in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")}
 
 
-def _event(model: type[M], line: bytes) -> WatchEvent[M]:
+def _event(decode: Callable[[bytes], M], line: bytes) -> WatchEvent[M]:
     # The usual form lets the object's bytes be decoded in place, without parsing the line twice.
     head = line[: line.find(b'"object":') + 9]
     kind = _HEADS.get(head)
     if kind is not None:
         try:
-            return WatchEvent(kind, model.decode(line[len(head) : line.rindex(b"}")]))
+            return WatchEvent(kind, decode(line[len(head) : line.rindex(b"}")]))
         except ValueError:
             pass  # more fields after the object
     document = orjson.loads(line)
     if document["type"] == "ERROR":
         raise from_status(document["object"])
-    return WatchEvent(document["type"], model.from_dict(document["object"]))
+    return WatchEvent(document["type"], decode(orjson.dumps(document["object"])))
 
 
 def is_gone(error: BaseException) -> bool:

@@ -58,6 +58,10 @@ class Store(Generic[M]):
         """The objects the index function gave `value` for.  KeyError: there is no such index."""
         return [*self._indexes[name].get(value, {}).values()]
 
+    def count(self, name: str, value: str) -> int:
+        """How many objects `by_index` would return."""
+        return len(self._indexes[name].get(value, ()))
+
     def index_values(self, name: str) -> Objects[str]:
         return [*self._indexes[name]]
 
@@ -79,10 +83,10 @@ class Store(Generic[M]):
         old = self._objects.get(key)
         self._objects[key] = obj
         for name, function in self._indexers.items():
-            index = self._indexes[name]
-            if old is not None:
-                _remove(index, function(old), key)
-            _insert(index, function(obj), key, obj)
+            index, values = self._indexes[name], function(obj)
+            if old is not None and (before := function(old)) != values:
+                _remove(index, before, key)
+            _insert(index, values, key, obj)
         return old
 
     def remove(self, key: str) -> M | None:
@@ -96,7 +100,9 @@ class Store(Generic[M]):
 
 def _insert(index: dict[str, dict[str, M]], values: Iterable[str], key: str, obj: M) -> None:
     for value in values:
-        index.setdefault(value, {})[key] = obj
+        if (entries := index.get(value)) is None:
+            entries = index[value] = {}
+        entries[key] = obj
 
 
 def _remove(index: dict[str, dict[str, M]], values: Iterable[str], key: str) -> None:

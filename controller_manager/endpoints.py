@@ -17,18 +17,18 @@ from client.store import key_of, split_key
 from controller_manager.endpoint_slice.endpoints import (
     HEADLESS_LABEL,
     addresses,
+    affected,
     families,
     has_endpoints,
     hostname,
     inherited_labels,
     is_headless,
-    matters,
     pod_reference,
     selected_pods,
-    services_of,
     target_port,
 )
 from controller_manager.endpoint_slice.trigger_time import CHANGE_TIME, TriggerTimes
+from controller_manager.label_index import LABELS, SELECTOR, by_labels, by_selector
 from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_state import is_ready
 
@@ -50,15 +50,12 @@ class EndpointsController(Controller):
         super().__init__(*common)
 
     def setup(self, watch: Watches) -> None:
-        self.services = watch(Service)
-        self.pods = watch(Pod, enqueue=self._pod_changed, delay=self._delay)
+        self.services = watch(Service, indexers={SELECTOR: by_selector})
+        self.pods = watch(Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay)
         self.endpoints = watch(Endpoints, enqueue=self._endpoints_changed)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
-        if old is not None and new is not None and not matters(old, new):
-            return
-        services = self.services.in_namespace((new or old).metadata.namespace)  # type: ignore[union-attr]
-        yield from {key_of(s) for pod in (old, new) if pod is not None for s in services_of(pod, services)}
+        return affected(self.services, old, new)
 
     def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> Iterable[Key]:
         if new is None or self._written.get(key_of(new)) != new.metadata.resourceVersion:
@@ -175,22 +172,33 @@ def truncate(subsets: list[EndpointSubset], capacity: int) -> bool:
 def subsets_of(service: Service, pods: list[Pod], family: str) -> list[EndpointSubset]:
     """Pods with the same ports share a subset; subsets and addresses are in a fixed order."""
     by_ports: dict[tuple[bytes, ...], EndpointSubset] = {}
+    templates: dict[int, EndpointSubset | None] = {}  # pods of one template share their containers: see _subset
     for pod in pods:
-        ports = [
-            EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol)
-            for port in service.spec.ports
-            if (number := target_port(pod, port)) is not None
-        ]
-        if service.spec.ports and not ports:
+        template = id(pod.spec.containers)
+        if template not in templates:
+            templates[template] = _subset(service, pod, by_ports)
+        subset = templates[template]
+        if subset is None:
             continue
-        ports.sort(key=lambda port: (port.name, port.port, port.protocol))
-        subset = by_ports.setdefault(tuple(port.encode() for port in ports), EndpointSubset(ports=ports))
         ready = is_ready(pod) or service.spec.publishNotReadyAddresses
         (subset.addresses if ready else subset.notReadyAddresses).append(_address(pod, service, family))
     for subset in by_ports.values():
         subset.addresses.sort(key=lambda address: address.ip)
         subset.notReadyAddresses.sort(key=lambda address: address.ip)
     return [by_ports[key] for key in sorted(by_ports)]
+
+
+def _subset(service: Service, pod: Pod, by_ports: dict[tuple[bytes, ...], EndpointSubset]) -> EndpointSubset | None:
+    """The subset a pod belongs to by its ports; None when it has none of those that the service leads to."""
+    ports = [
+        EndpointPort(name=port.name, port=number, protocol=port.protocol or "TCP", appProtocol=port.appProtocol)
+        for port in service.spec.ports
+        if (number := target_port(pod, port)) is not None
+    ]
+    if service.spec.ports and not ports:
+        return None
+    ports.sort(key=lambda port: (port.name, port.port, port.protocol))
+    return by_ports.setdefault(tuple(port.encode() for port in ports), EndpointSubset(ports=ports))
 
 
 def _address(pod: Pod, service: Service, family: str) -> EndpointAddress:

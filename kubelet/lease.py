@@ -29,8 +29,8 @@ class NodeLease:
         if self._lease is None:
             self._lease = await self._create()
             return
-        lease = self._lease.copy_deep()
-        lease.spec.renewTime = self._clock.now()
+        spec = self._lease.spec.model_copy(update={"renewTime": self._clock.now()})
+        lease = self._lease.model_copy(update={"spec": spec})
         try:
             self._lease = await self._client.update(lease)
         except (Conflict, NotFound):

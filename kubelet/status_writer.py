@@ -133,6 +133,8 @@ class StatusWriter:
                 Pod, meta.name, meta.namespace, body, type="strategic", subresource="status"
             )
             answer.metadata.managedFields = []
+            if 0 < answer.metadata.generation == entry.pod.metadata.generation:
+                answer.spec = entry.pod.spec  # many pods share it
             self._metrics.status_writes.inc("success")
             entry.written(answer)
         if entry.delete:

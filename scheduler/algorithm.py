@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from scheduler.cache import Cache
 from scheduler.diagnosis import NoNodesAvailable, Unfit
-from scheduler.framework import CycleState, Framework, Status, unresolvable, unschedulable
+from scheduler.framework import CycleState, Status, unresolvable, unschedulable
 from scheduler.node_info import NodeInfo
 from scheduler.node_verdicts import NodeVerdicts
 from scheduler.nominations import Nominations
 from scheduler.pod_info import PodInfo
+from scheduler.runtime import Framework
 
 if TYPE_CHECKING:
     from scheduler.extender import Extender
@@ -143,43 +144,32 @@ class Algorithm:
     def _passing(
         self, framework: Framework, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], start: int, wanted: int
     ) -> tuple[list[NodeInfo], dict[str, Status]]:
-        verdict = self._verdicts.of(framework, state, pod).status
-        checks = framework.filters(state, node_local=False)
+        refused = self._verdicts.of(framework, state, pod).refused
+        checks = framework.wider_filters(state)
         feasible: list[NodeInfo] = []
         statuses: dict[str, Status] = {}
-        nominations = self._nominations
-        promised = bool(nominations)
         in_turn = [*nodes[start:], *nodes[:start]]
-        if not checks and not promised:
-            first = in_turn[:wanted]
-            if len(first) == wanted and not any(verdict[node.name] for node in first):
-                return first, {}  # what mostly happens, without looking at each
-        for node in in_turn:
-            status = verdict[node.name]
-            if status is not None:
-                statuses[node.name] = status
-                continue
+        seen = 0
+        while seen < len(in_turn) and len(feasible) < wanted:
+            left = in_turn[seen : seen + wanted - len(feasible)]  # were all of them to pass, they would be enough
+            seen += len(left)
+            if refused:
+                statuses.update((node.name, refused[node.name]) for node in left if node.name in refused)
+                left = [node for node in left if node.name not in refused]
             for plugin, check in checks:
-                status = check(state, pod, node)
-                if status is not None:
-                    statuses[node.name] = Status(status.code, status.reasons, plugin)
-                    break
-            else:
-                if promised and (ahead := nominations.ahead_of(pod, node.name)):
-                    status = self._with_others(framework, pod, node, ahead)
-                    if status is not None:
-                        statuses[node.name] = status
-                        continue
-                feasible.append(node)
-                if len(feasible) >= wanted:
-                    break
+                found = check(state, pod, left)
+                if any(found):
+                    left = _without_refused(left, found, plugin, statuses)
+            if self._nominations:
+                found = [self._with_others(framework, pod, node) for node in left]
+                left = _without_refused(left, found, "", statuses)
+            feasible += left
         return feasible, statuses
 
-    def _with_others(
-        self, framework: Framework, pod: PodInfo, node: NodeInfo, others: Sequence[PodInfo]
-    ) -> Status | None:
+    def _with_others(self, framework: Framework, pod: PodInfo, node: NodeInfo) -> Status | None:
         """Whether the node would still do when the pods it was promised to had come."""
-        return what_if(self._cache, node, add=others, ask=lambda: check_node(framework, pod, node))
+        others = self._nominations.ahead_of(pod, node.name)
+        return what_if(self._cache, node, add=others, ask=lambda: check_node(framework, pod, node)) if others else None
 
     def wanted(self, count: int, framework: Framework | None = None) -> int:
         """How many feasible nodes are enough to score, of so many nodes."""
@@ -189,6 +179,16 @@ class Algorithm:
             return count
         percentage = percentage or max(50 - count // 125, _LOWEST_PERCENTAGE)
         return max(count * percentage // 100, _FEWEST_NODES)
+
+
+def _without_refused(
+    nodes: Sequence[NodeInfo], found: Sequence[Status | None], plugin: str, statuses: dict[str, Status]
+) -> list[NodeInfo]:
+    """The nodes nothing was `found` against; `statuses` gets what was against the others, and which plugin said so."""
+    for node, status in zip(nodes, found, strict=True):
+        if status is not None:
+            statuses[node.name] = Status(status.code, status.reasons, plugin or status.plugin)
+    return [node for node, status in zip(nodes, found, strict=True) if status is None]
 
 
 def check_node(framework: Framework, pod: PodInfo, node: NodeInfo) -> Status | None:

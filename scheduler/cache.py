@@ -42,6 +42,8 @@ class Cache:
         self.image_nodes: dict[str, int] = {}
         """How many nodes have each image."""
         self._domains: dict[str, dict[str, int]] = {}
+        self._labelled: dict[str, bool] = {}
+        self._by_label: dict[tuple[str, str], dict[str, PodInfo]] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.claim_pods: dict[str, set[str]] = {}
         """Uids of the pods on nodes that use each PersistentVolumeClaim, by its key."""
@@ -133,12 +135,19 @@ class Cache:
         if node is None:
             node = self.nodes[pod.node_name] = NodeInfo(pod.node_name)
         self._pods[pod.uid] = pod
+        for label in pod.labels.items():
+            self._by_label.setdefault(label, {})[pod.uid] = pod
         node.add(pod)
         self._changed(node.name)
         self._count(node, pod, 1)
 
     def _lift(self, uid: str) -> PodInfo:
         pod = self._pods.pop(uid)
+        for label in pod.labels.items():
+            alike = self._by_label[label]
+            del alike[uid]
+            if not alike:
+                del self._by_label[label]
         node = self.nodes[pod.node_name]
         node.remove(pod)
         self._changed(node.name)
@@ -162,8 +171,10 @@ class Cache:
             self.preferred_affinity.count(node, pod.preferred_affinity, sign)
             self.preferred_anti_affinity.count(node, pod.preferred_anti_affinity, sign)
 
-    def _placed(self) -> Iterator[tuple[NodeInfo, PodInfo]]:
-        for pod in self._pods.values():
+    def _placed(self, labels: Iterable[tuple[str, str]]) -> Iterator[tuple[NodeInfo, PodInfo]]:
+        """Pods with their nodes: at least those that carry all these labels."""
+        alike = [self._by_label.get(label, {}) for label in labels]
+        for pod in min(alike, key=len, default=self._pods).values():
             yield self.nodes[pod.node_name], pod
 
     # --- nodes --------------------------------------------------------------------------------------
@@ -227,10 +238,14 @@ class Cache:
 
     def labelled(self, key: str) -> bool:
         """Whether every node carries the label."""
-        return sum(self.domains(key).values()) == len(self.ordered)
+        found = self._labelled.get(key)
+        if found is None:
+            found = self._labelled[key] = sum(self.domains(key).values()) == len(self.ordered)
+        return found
 
     def _forget_domains(self) -> None:
         self._domains.clear()
+        self._labelled.clear()
         self.matches.forget_domains()
         for terms in (self.affinity, self.anti_affinity):
             terms.forget_domains()

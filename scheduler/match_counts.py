@@ -89,7 +89,8 @@ class MatchCounts:
     cost a pod only as many look-ups as it has labels.
     """
 
-    def __init__(self, pods: Callable[[], Iterable[tuple[NodeInfo, PodInfo]]]) -> None:
+    def __init__(self, pods: Callable[[Iterable[tuple[str, str]]], Iterable[tuple[NodeInfo, PodInfo]]]) -> None:
+        """`pods` gives the existing pods with their nodes: at least those that carry all of some labels."""
         self._pods = pods
         self._answers: OrderedDict[Question, DomainCounts] = OrderedDict()
         self._anchored: dict[tuple[str, str], list[Question]] = {}
@@ -103,7 +104,7 @@ class MatchCounts:
             return answer
         answer = DomainCounts()
         if not question.selector.nothing:
-            for node, pod in self._pods():
+            for node, pod in self._pods(question.selector.equal):
                 if question.matches(pod):
                     answer.add(node, 1)
         self._answers[question] = answer

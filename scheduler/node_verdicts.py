@@ -12,19 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scheduler.cache import Cache
-from scheduler.framework import CycleState, Framework, Status
+from scheduler.framework import CycleState, Status
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
+from scheduler.runtime import Framework
 
 _KEPT = 64
 
 
 @dataclass(slots=True)
 class Verdicts:
-    """By node name: the first objection of the node-local filters (None: no objection), and the node-local
+    """By node name: the first objection of the node-local filters, where there is one, and the node-local
     plugins' weighted score of those nodes without objection that were scored since they changed."""
 
-    status: dict[str, Status | None] = field(default_factory=dict)
+    refused: dict[str, Status] = field(default_factory=dict)
     score: dict[str, int] = field(default_factory=dict)
     seen: int = -1
     """How much of the cache's log of changes is worked in; -1 for nothing."""
@@ -48,11 +49,14 @@ class NodeVerdicts:
         changed = self._cache.changed_since(verdicts.seen)
         verdicts.seen = self._cache.changes
         if changed is None:
-            verdicts.status.clear()
+            verdicts.refused.clear()
             verdicts.score.clear()
             self._judge(verdicts, framework, state, pod, self._cache.ordered)
         elif changed:
             nodes = self._cache.nodes
+            for name in changed:
+                verdicts.refused.pop(name, None)
+                verdicts.score.pop(name, None)
             self._judge(verdicts, framework, state, pod, [nodes[name] for name in changed if name in nodes])
         return verdicts
 
@@ -63,14 +67,11 @@ class NodeVerdicts:
         for node in nodes:
             if node.node is None:
                 continue
-            verdicts.score.pop(node.name, None)
             for plugin, check in checks:
                 status = check(state, pod, node)
                 if status is not None:
-                    verdicts.status[node.name] = Status(status.code, status.reasons, plugin)
+                    verdicts.refused[node.name] = Status(status.code, status.reasons, plugin)
                     break
-            else:
-                verdicts.status[node.name] = None
 
     def scores(self, framework: Framework, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
         """The node-local plugins' weighted scores of nodes without objection."""

@@ -13,10 +13,11 @@ from api.errors import Conflict, NotFound, StatusError
 from scheduler.algorithm import Algorithm
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.diagnosis import NoNodesAvailable, Unfit
-from scheduler.framework import Code, CycleState, Framework, PostFilterResult, Status
+from scheduler.framework import Code, CycleState, PluginError, PostFilterResult, Status
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
 from scheduler.queue import QueuedPod, SchedulingQueue
+from scheduler.runtime import Framework
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,11 @@ class Scheduler:
         try:
             if pod.claims:
                 await self._handle.storage.synced()
+            if pod.wants_devices:
+                await self._find_devices(pod)
+                if framework.gate(pod) is not None:
+                    self._queue.put_back(queued)
+                    return
             extenders = [e for e in self._handle.extenders if e.is_interested(pod)]
             if extenders:
                 choice = await self._algorithm.schedule_with(extenders, framework, state, pod)
@@ -87,7 +93,10 @@ class Scheduler:
             self._metrics.attempt("unschedulable", self._clock.monotonic() - started, profile)
             return
         except Exception as problem:
-            log.exception("scheduling %s", pod.key)
+            if isinstance(problem, PluginError):
+                log.warning("scheduling %s: %s", pod.key, problem)
+            else:
+                log.exception("scheduling %s", pod.key)
             self._metrics.attempt("error", self._clock.monotonic() - started, profile)
             self._failed(queued, str(problem) or type(problem).__name__)
             return
@@ -95,7 +104,7 @@ class Scheduler:
             return  # gone, or bound by someone else, while others were asked
         self._cache.assume(pod, choice.node_name)
         since = framework.now()
-        refusal = framework.run_reserve(state, pod, choice.node_name)
+        refusal = await framework.run_reserve(state, pod, choice.node_name)
         framework.took("Reserve", since, refusal)
         if refusal is not None:
             self._cache.forget(pod)
@@ -107,6 +116,12 @@ class Scheduler:
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
+    async def _find_devices(self, pod: PodInfo) -> None:
+        """Learn which devices there are, and which of the pod's extended resources stand for devices."""
+        devices = self._handle.devices
+        await devices.synced()
+        pod.stand_for_devices(name for name in pod.scalars if devices.class_of(name) is not None)
+
     # --- binding ------------------------------------------------------------------------------------
 
     async def _bind(
@@ -115,6 +130,8 @@ class Scheduler:
         pod = queued.info
         problem: Status | None
         try:
+            if framework.binds_later(state, pod, node_name):
+                await self._tell_where(pod, node_name)
             binder = next((extender.bind for extender in self._handle.extenders if extender.binds(pod)), None)
             problem = await framework.run_binding(state, pod, node_name, binder)
         except (StatusError, OSError) as error:
@@ -138,7 +155,7 @@ class Scheduler:
             message = f"Successfully assigned {pod.key} to {node_name}"
             self._writer.event(pod.pod, "Normal", "Scheduled", message, "Binding")
             return
-        framework.run_unreserve(state, pod, node_name)
+        await framework.run_unreserve(state, pod, node_name)
         was_assumed = self._cache.is_assumed(pod.uid)
         self._cache.forget(pod)
         if was_assumed:  # the room it took is free again
@@ -146,6 +163,14 @@ class Scheduler:
         result = "unschedulable" if problem.rejected else "error"
         self._metrics.attempt(result, self._clock.monotonic() - started, framework.scheduler_name)
         self._after_refusal(queued, problem)
+
+    async def _tell_where(self, pod: PodInfo, node_name: str) -> None:
+        """Let others know which node a pod is about to be bound to (KEP-5278); that they do is not necessary."""
+        if pod.pod.status.nominatedNodeName != node_name:
+            try:
+                await self._writer.patch_status(pod.pod, {"nominatedNodeName": node_name})
+            except (StatusError, OSError) as error:
+                log.warning("nominating a node for %s: %s", pod.key, error)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._slots.release()

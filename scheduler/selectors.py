@@ -20,14 +20,15 @@ Requirement = tuple[str, str, frozenset[str]]
 class Selector:
     """A conjunction of requirements on labels.  `nothing` selects no labels at all."""
 
-    __slots__ = ("_equal", "_hash", "_rest", "nothing", "requirements")
+    __slots__ = ("_hash", "_rest", "equal", "nothing", "requirements")
 
     def __init__(self, requirements: Iterable[Requirement] = (), *, nothing: bool = False) -> None:
         self.requirements = tuple(sorted(set(requirements), key=lambda r: (r[0], r[1], sorted(r[2]))))
         self.nothing = nothing
-        self._equal = [
+        self.equal = [
             (key, next(iter(values))) for key, operator, values in self.requirements if _single(operator, values)
         ]
+        """Labels that everything selected must carry."""
         self._rest = [r for r in self.requirements if not _single(r[1], r[2])]
         self._hash = hash((self.requirements, nothing))
 
@@ -42,14 +43,14 @@ class Selector:
 
     @property
     def anchor(self) -> tuple[str, str] | None:
-        """A label that everything selected must carry, if one is known: a cheap way to find candidates."""
-        return self._equal[0] if self._equal else None
+        """One of `equal`, if there is one: a cheap way to find candidates."""
+        return self.equal[0] if self.equal else None
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels is selected."""
         if self.nothing:
             return False
-        for key, value in self._equal:
+        for key, value in self.equal:
             if labels.get(key) != value:
                 return False
         return not self._rest or all(holds(requirement, labels) for requirement in self._rest)

@@ -1,13 +1,13 @@
-"""Pods of one template share one spec in memory: thousands of pods cost little more than their names.
+"""Pods of one template share one spec in memory also where its volume with the token has a random name.
 
-The volume with the service account's token is left out, since it is named at random and decides nothing.
+The volume is left out, since it decides nothing.  See `client.pod_decoding` for the rest.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from api.core_v1 import Pod, PodSpec
+from api.core_v1 import PodSpec
 
 _KEPT = 512
 _TOKEN = "kube-api-access-"
@@ -19,11 +19,8 @@ class SharedSpecs:
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, PodSpec] = OrderedDict()
 
-    def share(self, pod: Pod) -> None:
-        """Give the pod the spec of an earlier one that is the same except for the node; a shallow copy with its own
-        node if it has one."""
-        spec = pod.spec
-        node, spec.nodeName = spec.nodeName, ""
+    def share(self, spec: PodSpec) -> PodSpec:
+        """An earlier spec that is the same but for the token, or else this one without it."""
         leave_out_token(spec)
         key = spec.encode()
         shared = self._known.get(key)
@@ -33,7 +30,7 @@ class SharedSpecs:
                 self._known.popitem(last=False)
         else:
             self._known.move_to_end(key)
-        pod.spec = shared.model_copy(update={"nodeName": node}) if node else shared
+        return shared
 
 
 def leave_out_token(spec: PodSpec) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from api.core_v1 import Namespace, Node, Pod, Service
 from scheduler.cluster_event import Change, ClusterEvent, node_changes
-from scheduler.framework import Framework
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
 from scheduler.queue import SchedulingQueue
 from scheduler.resources import pod_requests
+from scheduler.runtime import Framework
 from scheduler.workloads import KnownWorkloads, Owner
 
 
@@ -120,12 +120,13 @@ class Watching:
 
 
 def _may_fit_now(old: Pod, new: Pod) -> bool:
-    """Whether a waiting pod changed in a way that matters here; its status does not."""
+    """Whether a waiting pod changed in a way that matters here; of its status only the claims made for it do."""
     return (
         old.metadata.labels != new.metadata.labels
         or old.spec.schedulingGates != new.spec.schedulingGates
         or old.spec.tolerations != new.spec.tolerations
         or old.spec.nodeSelector != new.spec.nodeSelector
         or old.spec.affinity != new.spec.affinity
+        or old.status.resourceClaimStatuses != new.status.resourceClaimStatuses
         or pod_requests(old) != pod_requests(new)
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -43,6 +43,7 @@ HEAD = {"kind": "Scale", "apiVersion": "autoscaling/v1"}
 class Scales(Strategy[ScaleObject]):
     """How a Scale is shown in a table."""
 
+    custom: ClassVar[bool] = False
     resource = Resource(GroupVersion("autoscaling", "v1"), "scales", "autoscaling_v1.Scale")
     columns = (
         NAME,
@@ -71,7 +72,7 @@ def scale_answer(
     endpoint: Endpoint, part: Scale, entry: Entry, media: MediaType, request: Request, now: datetime
 ) -> Answer:
     """An object's scale as a client reads it.  Raises InternalError for a custom object that has none."""
-    document = orjson.loads(endpoint.body(entry) if part.is_custom else entry.body)
+    document = orjson.loads(endpoint.body(entry)) if part.is_custom else entry.document
     if part.is_custom and _dig(document, part.replicas) is None:
         missing = f'the spec replicas field ".{part.replicas}" does not exist'
         details = StatusDetails(causes=[StatusCause(message=missing)])
@@ -79,7 +80,7 @@ def scale_answer(
     scale = scale_of(part, document)
     if not media.transform:
         return Answer(document={**HEAD, **scale.to_dict()})
-    shown = Entry(entry.key, entry.namespace, entry.name, entry.revision, scale.encode(), {}, {})
+    shown = Entry(entry.key, entry.namespace, entry.name, entry.revision, scale.encode()[1:], {}, {})
     return Answer(document=tables.transformed_object(Scales(part.is_custom), shown, media, request, now))
 
 

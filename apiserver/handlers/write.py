@@ -177,6 +177,7 @@ class Write:
                 ignored=dict(self.unowned or {}),
                 versions=self.endpoint.in_version,
                 apart=apart,
+                changeable=self.endpoint.custom,
             )
         except NotOfVersion:
             return []  # as in Kubernetes: where ownership cannot be told, nobody owns anything
@@ -232,7 +233,7 @@ class Write:
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
-            return Entry(key, namespace, name, 0, value, {}, {})
+            return Entry.detached(key, namespace, name, value, 0)
         try:
             return await self.api.cache.create(key, value, form)
         except KeyExists:

@@ -75,10 +75,13 @@ class Subresource:
         raise NotImplementedError
 
     def stamp(self, new: Any, old: Any, now: datetime) -> None:
-        """Note the time of what this write changes, where the object says since when something is so."""
+        """Note the time of what this write changes, where the object says since when something is so, in seconds."""
 
     def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
         return ()
+
+
+_METADATA_OF_USERS = ("labels", "annotations", "ownerReferences", "finalizers")
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,8 @@ class Status(Subresource):
     name: str = "status"
     depends_on_rest: ClassVar[bool] = False
     """Whether the defaults of status depend on what the client says of the rest, though that is not written."""
-    writes_references: ClassVar[bool] = False
-    """Whether owners and finalizers can be written here, too."""
+    writes_metadata: ClassVar[bool] = True
+    """Whether labels, annotations, owners and finalizers can be written here, too, as they can be of most kinds."""
 
     def unowned(self, model: type[Model]) -> Mapping[str, Any] | None:
         kept = ("apiVersion", "kind", "metadata", "status")
@@ -100,9 +103,9 @@ class Status(Subresource):
             if field not in ("apiVersion", "kind", "metadata", "status"):
                 setattr(new, field, getattr(old, field))
         new.metadata.deletionTimestamp = old.metadata.deletionTimestamp
-        if not self.writes_references:
-            new.metadata.ownerReferences = old.metadata.ownerReferences
-            new.metadata.finalizers = old.metadata.finalizers
+        if not self.writes_metadata:
+            for field in _METADATA_OF_USERS:
+                setattr(new.metadata, field, getattr(old.metadata, field))
 
 
 @dataclass(frozen=True)

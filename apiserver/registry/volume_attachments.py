@@ -24,19 +24,15 @@ _ONE_SOURCE = "must specify exactly one of inlineVolumeSpec and persistentVolume
 
 @dataclass(frozen=True)
 class AttachmentStatus(Status):
-    """`/status` of attachments: what the CSI driver's helper did.  Metadata stays as it is."""
+    """`/status` of attachments: what the CSI driver's helper did."""
+
+    writes_metadata = False
 
     def unowned(self, model: type[Model]) -> Mapping[str, Any]:
         return {**(super().unowned(model) or {}), "f:metadata": {}}
 
-    def prepare_for_update(self, new: VolumeAttachment, old: VolumeAttachment) -> None:
-        super().prepare_for_update(new, old)
-        new.metadata.labels = old.metadata.labels
-        new.metadata.annotations = old.metadata.annotations
-
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
         yield from _validate(new)
-        yield from _validate_change(new, old)
 
 
 class VolumeAttachments(Strategy[VolumeAttachment]):
@@ -65,7 +61,8 @@ class VolumeAttachments(Strategy[VolumeAttachment]):
             yield from _validate_names(new)
 
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-        return _validate_change(new, old)
+        if new.spec != old.spec:
+            yield invalid_value("spec", internal(new.spec), "field is immutable")
 
 
 def _validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
@@ -78,12 +75,6 @@ def _validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
         yield too_long("status.attachmentMetadata", _METADATA_SIZE)
     yield from _validate_error(status.attachError, "status.attachError")
     yield from _validate_error(status.detachError, "status.detachError")
-
-
-def _validate_change(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-    yield from _validate(new)  # as Kubernetes does, once more: clients see every cause twice
-    if new.spec != old.spec:
-        yield invalid_value("spec", internal(new.spec), "field is immutable")
 
 
 def _validate_names(attachment: VolumeAttachment) -> Iterator[FieldError]:

@@ -15,14 +15,13 @@ from controller_manager.endpoint_slice.changes import Changes
 from controller_manager.endpoint_slice.endpoints import (
     HEADLESS_LABEL,
     addresses,
+    affected,
     endpoint_of,
     families,
     has_endpoints,
     inherited_labels,
     is_headless,
-    matters,
     selected_pods,
-    services_of,
     slice_ports,
 )
 from controller_manager.endpoint_slice.packing import Ports, pack
@@ -30,6 +29,7 @@ from controller_manager.endpoint_slice.tracker import MANAGED_BY, SERVICE_NAME, 
 from controller_manager.endpoint_slice.traffic_distribution import distribute
 from controller_manager.endpoint_slice.trigger_time import CHANGE_TIME, TriggerTimes
 from controller_manager.endpoint_slice.writing import write_changes
+from controller_manager.label_index import LABELS, SELECTOR, by_labels, by_selector
 from controller_manager.pod_template import controller_reference
 
 MANAGER = "endpointslice-controller.k8s.io"
@@ -47,17 +47,13 @@ class EndpointSliceController(Controller):
         super().__init__(*common)
 
     def setup(self, watch: Watches) -> None:
-        self.services = watch(Service)
-        self.pods = watch(Pod, enqueue=self._pod_changed, delay=self._delay)
+        self.services = watch(Service, indexers={SELECTOR: by_selector})
+        self.pods = watch(Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay)
         self.nodes = watch(Node, enqueue=self._node_changed, delay=1.0)
         self.slices = watch(EndpointSlice, enqueue=self.tracker.changed, indexers={SERVICE_NAME: service_of})
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
-        if old is not None and new is not None and not matters(old, new):
-            return
-        services = self.services.in_namespace((new or old).metadata.namespace)  # type: ignore[union-attr]
-        found = {key_of(s) for pod in (old, new) if pod is not None for s in services_of(pod, services)}
-        yield from found
+        return affected(self.services, old, new)
 
     def _node_changed(self, old: Node | None, new: Node | None) -> Iterable[Key]:
         """Zones' shares may have changed, which only matters to those who want hints after them."""
@@ -148,12 +144,16 @@ class EndpointSliceController(Controller):
 
     def _desired(self, service: Service, family: str, pods: list[Pod]) -> dict[bytes, tuple[Ports, list[Endpoint]]]:
         result: dict[bytes, tuple[Ports, list[Endpoint]]] = {}
+        templates: dict[int, bytes] = {}  # pods of one template share their containers, and so have the same ports
         for pod in pods:
             if not addresses(pod, family):
                 continue
-            ports = slice_ports(service, pod)
-            endpoint = endpoint_of(pod, service, family, self.nodes.get(pod.spec.nodeName))
-            result.setdefault(port_key(ports), (ports, []))[1].append(endpoint)
+            key = templates.get(id(pod.spec.containers))
+            if key is None:
+                ports = slice_ports(service, pod)
+                key = templates[id(pod.spec.containers)] = port_key(ports)
+                result.setdefault(key, (ports, []))
+            result[key][1].append(endpoint_of(pod, service, family, self.nodes.get(pod.spec.nodeName)))
         return result
 
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 from api.core_v1 import Node, ObjectReference, Pod, Service, ServicePort
 from api.discovery_v1 import Endpoint, EndpointConditions, EndpointPort
 from api.model import Model
-from client.store import Store
+from client.store import Store, key_of
+from controller_manager.label_index import carrying, selecting
 from controller_manager.pod_state import is_finished, is_ready
-from controller_manager.selectors import selects_all_of
 
 M = TypeVar("M", bound=Model)
 ZONE = "topology.kubernetes.io/zone"
@@ -40,17 +40,20 @@ def addresses(pod: Pod, family: str) -> list[str]:
 
 def selected_pods(service: Service, pods: Store[Pod]) -> list[Pod]:
     """The pods behind a service that have an address and are not finished, by name."""
-    found = [
-        pod
-        for pod in pods.in_namespace(service.metadata.namespace)
-        if selects_all_of(service.spec.selector, pod.metadata.labels) and pod.status.podIP and not is_finished(pod)
-    ]
+    selected = carrying(pods, service.metadata.namespace, service.spec.selector)
+    found = [pod for pod in selected if pod.status.podIP and not is_finished(pod)]
     return sorted(found, key=lambda pod: pod.metadata.name)
 
 
-def services_of(pod: Pod, services: Iterable[Service]) -> list[Service]:
-    """The services, out of those of its namespace, that select a pod."""
-    return [s for s in services if has_endpoints(s) and selects_all_of(s.spec.selector, pod.metadata.labels)]
+def affected(services: Store[Service], old: Pod | None, new: Pod | None) -> set[str]:
+    """Keys of the services whose endpoints a change of a pod can change."""
+    if old is not None and new is not None and not matters(old, new):
+        return set()
+    metas = [pod.metadata for pod in (old, new) if pod is not None]
+    if len(metas) == 2 and metas[0].labels == metas[1].labels:
+        del metas[0]
+    found = (selecting(services, meta.namespace, meta.labels) for meta in metas)
+    return {key_of(service) for each in found for service in each if has_endpoints(service)}
 
 
 def target_port(pod: Pod, port: ServicePort) -> int | None:

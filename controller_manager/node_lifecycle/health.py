@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,21 +17,26 @@ class Heartbeat:
     """When a node was last seen to change anything, on the observer's own clock: nodes' clocks are not trusted."""
 
     seen_at: float
-    status: bytes = b""
+    conditions: Sequence[NodeCondition] = ()
     lease: str = ""
 
 
 def observe(known: Heartbeat | None, node: Node, lease: Lease | None, now: float) -> Heartbeat:
     """The heartbeat record after a look at the node and its Lease; `now` in seconds of a monotonic clock."""
-    status = b"".join(c.encode() for c in node.status.conditions if c.reason != "NodeStatusUnknown")
+    conditions = node.status.conditions
     renewed = lease.metadata.resourceVersion if lease is not None else ""
-    if known is None:
-        return Heartbeat(now, status, renewed)
-    if renewed != known.lease:
-        return Heartbeat(now, status, renewed)
-    if status != known.status:  # it may be we who wrote that nothing is known
-        return Heartbeat(known.seen_at if _is_unknown(node) else now, status, renewed)
+    if known is None or renewed != known.lease:
+        return Heartbeat(now, conditions, renewed)
+    if conditions is not known.conditions and _reported(conditions) != _reported(known.conditions):
+        # it may be we who wrote that nothing is known
+        return Heartbeat(known.seen_at if _is_unknown(node) else now, conditions, renewed)
+    known.conditions = conditions
     return known
+
+
+def _reported(conditions: Iterable[NodeCondition]) -> list[NodeCondition]:
+    """What the node itself says."""
+    return [condition for condition in conditions if condition.reason != "NodeStatusUnknown"]
 
 
 def _is_unknown(node: Node) -> bool:

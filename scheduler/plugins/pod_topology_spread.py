@@ -83,21 +83,25 @@ class PodTopologySpread:
         return None
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
+        return self.filter_all(state, pod, [node])[0]
+
+    def filter_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[Status | None]:
         rules: list[Rule] = state[self.name]
+        found: list[Status | None] = [None] * len(nodes)
         for rule in rules:
-            domain = node.labels.get(rule.key)
-            if domain is None:
-                return _NO_LABEL
-            if rule.counts.get(domain, 0) > rule.most:
-                return _SKEWED
-        return None
+            closed: dict[str | None, Status] = {domain: _SKEWED for domain, n in rule.counts.items() if n > rule.most}
+            closed[None] = _NO_LABEL
+            said = [closed.get(node.labels.get(rule.key)) for node in nodes]
+            if any(said):
+                found = [first or then for first, then in zip(found, said, strict=True)]
+        return found
 
     def _count(self, pod: PodInfo, constraint: Constraint, keys: Sequence[str]) -> tuple[dict[str, int], int]:
         """Matching pods by domain, domains without any left out, and the number of domains that count."""
         cache = self._cache
         answer = self._answer(pod, constraint)
         eligible = self._eligibility(pod, constraint)
-        if eligible is None and all(cache.labelled(key) for key in keys):
+        if eligible is None and all(key == constraint.key or cache.labelled(key) for key in keys):
             return answer.by_domain(constraint.key, cache.nodes), len(cache.domains(constraint.key))
         counts: dict[str, int] = {}
         domains = set()
@@ -143,27 +147,28 @@ class PodTopologySpread:
         """Fewer matching pods in the node's domains are better; rarer domains weigh less."""
         constraints, require_all = state[f"{self.name}/score"]
         keys = [c.key for c in constraints]
-        whole = all(self._cache.labelled(key) for key in keys)
         left_out: set[int] = set()
-        if require_all and not whole:
+        if require_all and not all(self._cache.labelled(key) for key in keys):
             left_out = {i for i, node in enumerate(nodes) if any(key not in node.labels for key in keys)}
-        total = [0.0] * len(nodes)
+        columns: list[list[int | None]] = []
+        terms: list[tuple[float, int]] = []
         for constraint in constraints:
             key = constraint.key
+            if not self._cache.domains(key):
+                continue  # nothing is told apart by it
+            domains = [node.labels.get(key) for node in nodes]
             if key == HOSTNAME_LABEL:
                 weight = math.log(len(nodes) - len(left_out) + 2)
                 by_node = self._answer(pod, constraint).by_node
-                here = [by_node.get(node.name, 0) if key in node.labels else None for node in nodes]
+                here = [None if d is None else by_node.get(n.name, 0) for d, n in zip(domains, nodes, strict=True)]
             else:
-                domains = {node.labels.get(key, "") for i, node in enumerate(nodes) if i not in left_out}
-                weight = math.log(len(domains) + 2)
+                different = {domain or "" for i, domain in enumerate(domains) if i not in left_out}
+                weight = math.log(len(different) + 2)
                 counts, _ = self._count(pod, constraint, keys if require_all else [key])
-                here = [
-                    counts.get(domain, 0) if (domain := node.labels.get(key)) is not None else None for node in nodes
-                ]
-            base = constraint.max_skew - 1
-            total = [t + c * weight + base if c is not None else t for t, c in zip(total, here, strict=True)]
-        return _inverted([math.floor(t + 0.5) for t in total], left_out)
+                here = [None if domain is None else counts.get(domain, 0) for domain in domains]
+            columns.append(here)
+            terms.append((weight, constraint.max_skew - 1))
+        return _scores([*zip(*columns, strict=True)] or [()] * len(nodes), terms, left_out)
 
     def _constraints(self, pod: PodInfo, when: str) -> list[Constraint]:
         """The pod's own constraints of one kind ("DoNotSchedule", "ScheduleAnyway"), else the default ones."""
@@ -201,14 +206,23 @@ def _constraint(declared: TopologySpreadConstraint, pod: PodInfo) -> Constraint:
     )
 
 
-def _inverted(raw: list[int], left_out: set[int]) -> list[int]:
-    """Turn "more pods" into "less good"; nodes outside every domain get 0."""
-    counted = [score for i, score in enumerate(raw) if i not in left_out] if left_out else raw
-    highest, lowest = max(counted, default=0), min(counted, default=0)
-    if highest == 0:
-        scores = [MAX_SCORE] * len(raw)
-    else:
-        scores = [MAX_SCORE * (highest + lowest - score) // highest for score in raw]
-    for i in left_out:
-        scores[i] = 0
-    return scores
+def _scores(rows: list[tuple[int | None, ...]], terms: list[tuple[float, int]], left_out: set[int]) -> list[int]:
+    """From the counts in the domains that each node is in, and each constraint's weight and base, to scores: the most
+    pods are least good, and nodes that are left out get 0.  Nodes with equal counts are worked out once."""
+
+    def raw(row: tuple[int | None, ...]) -> int:
+        total = 0.0
+        for count, (weight, base) in zip(row, terms, strict=True):
+            if count is not None:
+                total = total + count * weight + base
+        return math.floor(total + 0.5)
+
+    counted = {row for i, row in enumerate(rows) if i not in left_out} if left_out else set(rows)
+    found = {row: raw(row) for row in counted}
+    highest, lowest = max(found.values(), default=0), min(found.values(), default=0)
+    scores = {
+        row: MAX_SCORE * (highest + lowest - score) // highest if highest else MAX_SCORE for row, score in found.items()
+    }
+    if not left_out:
+        return [scores[row] for row in rows]
+    return [0 if i in left_out else scores[row] for i, row in enumerate(rows)]

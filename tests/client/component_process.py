@@ -22,14 +22,17 @@ class ComponentProcess:
         self._module, self.log = module, log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Return when it says that it works."""
+    def start(self, *, wait: bool = True) -> None:
+        """Return when it says that it works; at once with `wait` off, as it may have to stand by."""
         reader, writer = os.pipe()
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*self._command, "--ready-fd", str(writer)], pass_fds=[writer], stdout=output, stderr=output
             )
         os.close(writer)
+        if not wait:
+            os.close(reader)
+            return
         try:
             ready = bool(select.select([reader], [], [], _START_DEADLINE)[0]) and os.read(reader, 1)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api.core_v1 import Pod
+from client.pod_decoding import PodDecoder
 from scheduler.shared_specs import SharedSpecs
 from tests.scheduler.world import make_pod
 
@@ -17,15 +18,16 @@ def with_token(suffix: str, **more: object) -> Pod:
 
 
 def test_one_spec_for_all_of_a_template() -> None:
-    specs = SharedSpecs()
+    decode = PodDecoder(SharedSpecs().share)
     waiting, other, placed, different = (
-        with_token("aaaaa"),
-        with_token("bbbbb"),
-        with_token("ccccc", nodeName="n"),
-        with_token("ddddd", priority=1),
+        decode(pod.encode())
+        for pod in (
+            with_token("aaaaa"),
+            with_token("bbbbb"),
+            with_token("ccccc", nodeName="n"),
+            with_token("ddddd", priority=1),
+        )
     )
-    for pod in (waiting, other, placed, different):
-        specs.share(pod)
     assert waiting.spec is other.spec
     assert placed.spec.nodeName == "n"
     assert waiting.spec.nodeName == ""

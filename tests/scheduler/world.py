@@ -18,8 +18,9 @@ from scheduler.algorithm import Algorithm
 from scheduler.budgets import Budgets
 from scheduler.cache import Cache
 from scheduler.configuration import KIND, parse
+from scheduler.devices.inventory import Inventory
 from scheduler.extender import Extender
-from scheduler.framework import Framework, Plugin, Weighted
+from scheduler.framework import Plugin
 from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
 from scheduler.nominations import Nominations
@@ -28,6 +29,7 @@ from scheduler.plugins import Factory, default_plugins
 from scheduler.pod_info import PodInfo
 from scheduler.profiles import build
 from scheduler.queue import SchedulingQueue
+from scheduler.runtime import Framework, Weighted
 from scheduler.scheduler import Scheduler
 from scheduler.storage import Storage
 from scheduler.watching import Watching
@@ -121,6 +123,7 @@ class World:
             workloads=self.workloads,
             nominations=self.nominations,
             storage=Storage(self.clock, at_once),
+            devices=Inventory(self.clock, at_once),
             budgets=Budgets(at_once),
             writer=self,
             clock=self.clock,

@@ -1,0 +1,24 @@
+"""Controllers gather changes for longer the more work they make."""
+
+from __future__ import annotations
+
+import pytest
+
+from client.controller import Pace
+
+
+def test_what_is_quick_waits_no_longer_than_it_must() -> None:
+    pace = Pace()
+    pace.took("small", 0.0005)
+    assert pace.delay("small", 0.03) == 0.03
+    assert pace.delay("never seen", 0.03) == 0.03
+
+
+def test_what_takes_long_rests_in_proportion_up_to_a_second() -> None:
+    pace = Pace()
+    pace.took("large", 0.025)
+    assert pace.delay("large", 0.03) == pytest.approx(0.25)
+    pace.took("large", 5.0)
+    assert pace.delay("large", 0.03) == 1.0
+    pace.took("large", 0.001)
+    assert pace.delay("large", 0.03) == 0.03
