@@ -93,7 +93,8 @@ def old_sizes(deployment: Deployment, old: Sequence[ReplicaSet], new: ReplicaSet
         if less > 0:
             result[rs.metadata.name] = size(rs) - less
             may_go -= less
-    spare = available([*old, new]) - minimum
+    # A ReplicaSet that was just told to shrink goes on counting the pods that it has not deleted yet.
+    spare = sum(min(size(rs), rs.status.availableReplicas) for rs in [*old, new]) - minimum
     for rs in old:
         present = result.get(rs.metadata.name, size(rs))
         less = min(present, spare)

@@ -239,6 +239,11 @@ def test_broken_old_pods_go_before_working_ones() -> None:
     assert old_sizes(asked, [sized("a", 8, 8)], sized("new", 2, 0)) == {}
 
 
+def test_pods_that_are_about_to_be_deleted_are_not_counted_on() -> None:
+    asked = rolling(5, 0, 1)
+    assert old_sizes(asked, [sized("a", 4, 5)], sized("new", 2, 2)) == {"a": 2}
+
+
 def test_scaling_in_the_middle_of_an_update_is_shared_by_size() -> None:
     asked = rolling(15, 3, 2)
     result = proportional(asked, [sized("old", 8, 8, maximum=13), sized("new", 5, 0, maximum=13)])
