@@ -87,9 +87,11 @@ async def test_a_service_has_an_address_for_as_long_as_it_wants_one(real: Cluste
 async def test_addresses_outlive_the_controller_and_are_given_once(cluster: Cluster) -> None:
     await cluster.client.create(service("first"))
     await cluster.client.create(service("second"))
-    await cluster.run(controller)
+    (running,) = await cluster.run(controller)
     await eventually(lambda: addresses(cluster, "second"))
     await eventually(lambda: addresses(cluster, "first"))
+    # The next controller shares what this one has heard of.
+    await eventually(lambda: all(each.status.loadBalancer.ingress for each in running.services))
     before = [await addresses(cluster, name) for name in ("first", "second")]
     cluster.tasks.pop().cancel()
     await cluster.client.create(service("third"))

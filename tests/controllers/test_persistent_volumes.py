@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from functools import partial
 from pathlib import Path
@@ -322,8 +323,15 @@ async def test_binding_waits_for_the_first_consumer(cluster: Cluster, binder: An
     await told(cluster, "data", "waiting for first consumer to be created before binding")
     pod = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}], "containers": []}
     await cluster.client.create(Pod.from_dict({"metadata": {"name": "p", "namespace": "default"}, "spec": pod}))
-    await cluster.client.patch(PersistentVolumeClaim, "data", "default", {"metadata": {"labels": {"a": "b"}}})
-    await told(cluster, "data", "waiting for pod p to be scheduled")
+    looks = itertools.count()
+
+    async def looked_at_again() -> bool:
+        """The claim is, for whatever reason: the pod may be heard of later than the first change."""
+        body = {"metadata": {"labels": {"look": str(next(looks))}}}
+        await cluster.client.patch(PersistentVolumeClaim, "data", "default", body)
+        return "waiting for pod p to be scheduled" in await cluster.event_messages("data")
+
+    await eventually(looked_at_again)
     assert await phase(cluster) == "Pending"
     selected = {"metadata": {"annotations": {"volume.kubernetes.io/selected-node": "n"}}}
     await cluster.client.patch(PersistentVolumeClaim, "data", "default", selected)
