@@ -50,7 +50,7 @@ async def test_queues_jobs_and_the_process_are_measured(tmp_path: Path) -> None:
                     ended = {each.metadata.name for each in jobs if len(each.status.conditions) == 2}
                     return {"good", "never"} <= ended and any(name.startswith("often-") for name in ended)
 
-                await eventually(over, seconds=30)
+                await eventually(over)
             text = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
             for name in ("deployment-controller", "replicaset-controller", "job-controller", "cronjob-controller"):
                 assert sample(text, "workqueue_adds_total", name=name) >= 1
