@@ -54,7 +54,7 @@ from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import IsStale, WatchCache
-from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
+from apiserver.tls import HTTPProtocol, ServerContext, server_context, web_socket_protocol
 
 if TYPE_CHECKING:
     from apiserver.audit.backend import Backend
@@ -139,7 +139,7 @@ class Server:
         config = uvicorn.Config(
             app,
             http=HTTPProtocol,
-            ws=WebSocketProtocol,
+            ws=web_socket_protocol,  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,
