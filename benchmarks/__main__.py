@@ -13,6 +13,7 @@ from benchmarks.figures import Figure, table
 from benchmarks.first_pod import first_pod
 from benchmarks.idle import idle
 from benchmarks.object_counts import object_counts
+from benchmarks.scale import scale
 from benchmarks.sim_scale import sim_scale
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "custom_objects": custom_objects,
     "object_counts": object_counts,
     "fairness": fairness,
+    "scale": scale,
 }
 
 

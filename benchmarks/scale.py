@@ -19,7 +19,7 @@ from benchmarks.figures import Figure
 NODES = 1000
 COUNTS = (1_000, 2_000, 5_000, 10_000)
 _PATIENCE = 900.0
-_SETTLE, _IDLE = 30.0, 60.0
+_SETTLE, _IDLE = 20.0, 40.0
 
 
 @dataclass(frozen=True)
