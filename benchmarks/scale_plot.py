@@ -22,7 +22,7 @@ from benchmarks.usage import CONTROL_PLANE
 _COLOURS = {"apiserver": "#3d85c6", "controller-manager": "#d98324", "scheduler": "#4a9d6f", "kubelet": "#9a9a9a"}
 _INK = "#808080"
 _STYLE: Any = {
-    "figure.figsize": (6.4, 3.6),
+    "figure.figsize": (7.2, 3.8),
     "font.family": "sans-serif",
     "font.size": 10,
     "text.color": _INK,
@@ -51,7 +51,7 @@ def draw(measured: list[Measured], folder: Path) -> None:
             figure, axes = pyplot.subplots(layout="constrained")
             picture(axes, measured)
             axes.set_ylim(bottom=0)
-            axes.legend()
+            figure.legend(loc="outside upper center", ncols=4)
             figure.savefig(folder / f"{name}.svg", transparent=True, metadata={"Date": None})
             pyplot.close(figure)
 
