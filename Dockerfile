@@ -9,6 +9,7 @@ RUN command -v iptables-restore >/dev/null && command -v ip >/dev/null || \
 
 COPY pyproject.toml README.md LICENSE /src/
 COPY api /src/api
+COPY cel /src/cel
 COPY apiserver /src/apiserver
 COPY client /src/client
 COPY controller_manager /src/controller_manager

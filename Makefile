@@ -22,7 +22,7 @@ $(VENV)/.installed: pyproject.toml
 	  { echo "this Python has no venv: install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@$(BIN)/python -m compileall -q api apiserver client controller_manager scheduler kubelet proxy cloud_controller_manager || true
+	@$(BIN)/python -m compileall -q api cel apiserver client controller_manager scheduler kubelet proxy cloud_controller_manager || true
 	@touch $@
 
 install: $(VENV)/.installed ## make .venv with everything in it

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apiserver.cel import BudgetExceeded, CompileError, EvaluationError
-from apiserver.cel.environment import Environment
-from apiserver.cel.types import BOOL, DYN, STRING, Field, Type, list_of, map_of, object_type
 from apiserver.configuration_file import ConfigurationError
+from cel import BudgetExceeded, CompileError, EvaluationError
+from cel.environment import Environment
+from cel.types import BOOL, DYN, STRING, Field, Type, list_of, map_of, object_type
 
 _BUDGET = 1_000_000
 """What one evaluation may cost."""

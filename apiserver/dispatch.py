@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -158,7 +158,7 @@ class Dispatcher:
         resource = endpoint.resource
         kind = {"kind": resource.list_kind, "apiVersion": resource.api_version}
         head = orjson.dumps({**kind, "metadata": metadata})
-        return Answer(parts=list(_list_parts(head, endpoint.bodies(page.entries))))
+        return Answer(parts=_list_parts(head, endpoint, page.entries))
 
     async def _object(
         self, endpoint: Endpoint, entry: Entry, request: Request, media: MediaType, status: int = _OK
@@ -245,7 +245,7 @@ class Dispatcher:
         if not gone or endpoint.strategy.returns_deleted:
             return await self._object(endpoint, entry, request, media)
         resource = endpoint.resource
-        uid = orjson.loads(entry.body)["metadata"]["uid"]
+        uid = entry.document["metadata"]["uid"]
         details: dict[str, Any] = {
             "name": request.info.name,
             "group": resource.group,
@@ -389,19 +389,16 @@ _ACTIONS: dict[tuple[type[Any], str], Callable[[Dispatcher, Endpoint, Request], 
 }
 
 
-def _list_parts(head: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
+def _list_parts(head: bytes, endpoint: Endpoint, entries: Sequence[Entry]) -> list[bytes]:
     """A list in JSON, in pieces; `head` is all of it but the items."""
-    piece, size = [head[:-1], b',"items":['], 0
-    for index, body in enumerate(bodies):
-        if index:
-            piece.append(b",")
-        piece.append(body)
-        size += len(body)
-        if size >= _PIECE:
-            yield b"".join(piece)
-            piece, size = [], 0
-    piece.append(b"]}\n")
-    yield b"".join(piece)
+    opening = head[:-1] + b',"items":['
+    if not entries:
+        return [opening + b"]}\n"]
+    step = max(1, len(entries) * _PIECE // sum([len(entry.members) for entry in entries]))
+    parts = [b"," + endpoint.items(entries[start : start + step]) for start in range(0, len(entries), step)]
+    parts[0] = opening + parts[0][1:]
+    parts[-1] += b"]}\n"
+    return parts
 
 
 def _success(details: dict[str, Any] | None) -> dict[str, Any]:

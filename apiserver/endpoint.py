@@ -150,20 +150,29 @@ class Endpoint:
         """A typed, independent copy of a stored object; kind and apiVersion are left empty, as in the store."""
         return self.model.decode(self.body(entry))
 
-    def body(self, entry: Entry) -> bytes:
-        """A stored object as an item of a list: without kind and apiVersion."""
+    def members(self, entry: Entry) -> bytes:
+        """A stored object as `Entry.members`, in the form this resource shows."""
         if self.owns_storage:
-            return entry.body
+            return entry.members
         shown: bytes = self.model.from_dict(self.strategy.from_stored(entry.document)).encode()
-        return shown
+        return shown[1:]
 
-    def bodies(self, entries: Sequence[Entry]) -> list[bytes]:
-        """The `body` of each."""
-        return [entry.body for entry in entries] if self.owns_storage else [self.body(entry) for entry in entries]
+    def body(self, entry: Entry) -> bytes:
+        """A stored object without kind and apiVersion."""
+        return b"{" + self.members(entry)
 
     def wire(self, entry: Entry) -> bytes:
         """A stored object as a client reads it."""
-        return self.head + self.body(entry)[1:]
+        return self.head + self.members(entry)
+
+    def items(self, entries: Sequence[Entry]) -> bytes:
+        """Stored objects as items of a list, with commas between."""
+        return b"{" + b",{".join(self._all_members(entries))
+
+    def _all_members(self, entries: Sequence[Entry]) -> list[bytes]:
+        if self.owns_storage:
+            return [entry.members for entry in entries]
+        return [self.members(entry) for entry in entries]
 
     def in_version(self, api_version: str, document: dict[str, Any]) -> tuple[Schema, dict[str, Any]] | None:
         """An object of this resource as the resource of another version shows the same objects, and its schema there;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from api.process_usage import usage
 from apiserver.endpoint import API
 
 
@@ -11,6 +12,12 @@ def watch_events(api: API) -> Iterator[str]:
     yield "# TYPE apiserver_watch_events_total counter"
     for (group, version, resource), count in sorted(api.watch_events.items()):
         yield f'apiserver_watch_events_total{{group="{group}",resource="{resource}",version="{version}"}} {count}'
+
+
+def of_process(started: float) -> Iterator[str]:
+    for name, kind, value in usage(started):
+        yield f"# TYPE {name} {kind}"
+        yield f"{name} {value}"
 
 
 def object_counts(api: API) -> Iterator[str]:

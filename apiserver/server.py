@@ -38,7 +38,7 @@ from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
 from apiserver.filters.metrics import Metrics
 from apiserver.flags import Options
-from apiserver.gauges import object_counts, watch_events
+from apiserver.gauges import object_counts, of_process, watch_events
 from apiserver.handlers.connect import KubeletClient
 from apiserver.handlers.create import create_object
 from apiserver.handlers.options import WriteOptions
@@ -54,7 +54,7 @@ from apiserver.storage.compactor import compact_regularly
 from apiserver.storage.protocol import Store, StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import IsStale, WatchCache
-from apiserver.tls import HTTPProtocol, ServerContext, WebSocketProtocol, server_context
+from apiserver.tls import HTTPProtocol, ServerContext, server_context, web_socket_protocol
 
 if TYPE_CHECKING:
     from apiserver.audit.backend import Backend
@@ -98,7 +98,8 @@ class Server:
         sock = _listen(options.bind_address, options.secure_port)
         try:
             erases = options.encryption_provider_config is not None  # what was plain is not to be found in free pages
-            store = self._store(SqliteStore(options.data_dir / "state.db", erases=erases))
+            sqlite = SqliteStore(options.data_dir / "state.db", erases=erases, is_alone=self.metrics.one_in_flight)
+            store = self._store(sqlite)
             await store.open()
             try:
                 await self._serve(sock, store)
@@ -138,7 +139,7 @@ class Server:
         config = uvicorn.Config(
             app,
             http=HTTPProtocol,
-            ws=WebSocketProtocol,
+            ws=web_socket_protocol,  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -282,6 +283,7 @@ class Server:
 
         self.metrics.gauges.append(lambda: object_counts(api))
         self.metrics.gauges.append(lambda: watch_events(api))
+        self.metrics.gauges.append(functools.partial(of_process, self.clock.now().timestamp()))
         app = with_filters(
             Application(plain(), wanted, Dispatcher(api, kubelet)),
             self.metrics,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from apiserver.filters.authentication import user_of_certificate
 
@@ -61,7 +60,7 @@ def server_context(certificate: str, key: str, client_ca: str) -> ServerContext:
     return context
 
 
-def _peer(transport: Any) -> Any:
+def peer(transport: Any) -> Any:
     """The user, or the front proxy, of a connection's client certificate, worked out once per connection."""
     connection = transport.get_extra_info("ssl_object")
     encoded = connection.getpeercert(binary_form=True) if connection is not None else None
@@ -71,9 +70,6 @@ def _peer(transport: Any) -> Any:
     if encoded is not None and connection.context.front_proxies is not None:
         return connection.context.front_proxies.peer(connection, certificate, encoded)
     return user_of_certificate(certificate, encoded)
-
-
-_OFFER = "Sec-WebSocket-Protocol"
 
 
 _HEAD_LIMIT = 1024 * 1024
@@ -129,7 +125,7 @@ class HTTPProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._client_user = _peer(transport)
+        self._client_user = peer(transport)
         self._since = self.loop.time()
         self.loop.call_later(_HEAD_DEADLINE, self._check_progress)
 
@@ -172,31 +168,8 @@ class HTTPProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """The same for WebSockets: the scope is made in the base class, so the application is wrapped."""
+def web_socket_protocol(**arguments: Any) -> asyncio.Protocol:
+    """uvicorn's protocol for WebSockets, whose library is loaded with the first of them."""
+    from apiserver.web_sockets import WebSocketProtocol
 
-    _offered: list[str] | None = None
-
-    def handle_connect(self, event: Any) -> None:
-        """kubectl offers a subprotocol with a slash in its name (KEP-4006), which is no token of RFC 6455: the
-        library would refuse it, so it does not get to see it."""
-        offered = [name.strip() for value in event.headers.get_all(_OFFER) for name in value.split(",")]
-        if any("/" in name for name in offered):
-            self._offered = offered
-            del event.headers[_OFFER]
-        super().handle_connect(event)
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        # uvicorn reads the subprotocols itself; this stricter parser would refuse kubectl's "SPDY/3.1+portforward…".
-        self.conn.process_subprotocol = lambda headers: None  # type: ignore[method-assign]
-        user, app = _peer(transport), self.app
-
-        async def with_user(scope: Any, receive: Any, send: Any) -> None:
-            scope["client_user"] = user
-            scope["subprotocols"] = self._offered or scope["subprotocols"]
-            await app(scope, receive, send)
-            if self.initial_response is not None:
-                self.handshake_complete = True  # a refusal is an answer too: uvicorn would log an error
-
-        self.app = with_user
+    return WebSocketProtocol(**arguments)

@@ -22,10 +22,12 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from api.clock import Clock, SystemClock
 from api.duration import parse_duration
+from api.process_usage import usage
 from client.config import ClientConfig, ConfigError, load_kubeconfig
 from client.events import EventRecorder
 from client.health import HealthServer
@@ -188,7 +190,8 @@ async def _run(
     clock: Clock,
 ) -> int:
     client = RestClient(config, USER_AGENT.format(name), clock=clock)
-    component = Component(name, options, client, EventRecorder(client, name, clock), clock)
+    registry = Registry(partial(usage, clock.now().timestamp()))
+    component = Component(name, options, client, EventRecorder(client, name, clock), clock, registry)
     server = HealthServer(component.metrics, component.health, component.readiness)
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()

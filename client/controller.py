@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from api.clock import Clock
@@ -26,6 +26,7 @@ from api.model import Model
 from api.scheme import GroupVersion, Resource, resource_of
 from client.events import EventRecorder
 from client.informer import Informer
+from client.metrics import Metric
 from client.rest import RestClient, Unreachable
 from client.store import IndexFunction, Store, key_of
 from client.work_queue import QueueClosed, WorkQueue
@@ -236,6 +237,8 @@ class Controller:
 
     name: ClassVar[str] = ""
     workers: ClassVar[int] = 5
+    measures: Sequence[Metric] = ()
+    """What is measured of its work besides its queue."""
 
     def __init__(self, client: RestClient, clock: Clock, informers: SharedInformers, events: EventRecorder) -> None:
         self.client, self.clock, self.events = client, clock, events

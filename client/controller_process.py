@@ -12,6 +12,7 @@ from api.scheme import RESOURCES
 from client.account import AccountClients
 from client.component import USER_AGENT, Component
 from client.controller import Controller, SharedInformers
+from client.controller_metrics import ControllerMetrics
 from client.events import EventRecorder
 
 _MOMENT = 1.0
@@ -48,23 +49,21 @@ class Entry:
 
 
 def chosen(table: Mapping[str, Entry], wanted: str) -> list[str]:
-    """Names selected by a `--controllers` list: "*" is all that are on by default, "-name" takes one away.
+    """Names selected by a `--controllers` list: "*" is all that are on by default, "-name" takes one away; of several
+    words about the same controller the first counts.
 
-    Raises ValueError for a name that does not exist.
+    Raises ValueError for names that do not exist.
     """
     canonical = {alias: name for name, entry in table.items() for alias in (name, *entry.aliases)}
-    on: set[str] = set()
-    off: set[str] = set()
-    for item in filter(None, (part.strip() for part in wanted.split(","))):
-        if item == "*":
-            on |= {name for name, entry in table.items() if entry.default}
-        elif item.removeprefix("-") not in canonical:
-            raise ValueError(f"{item.removeprefix('-')!r} is not in the list of known controllers")
-        elif item.startswith("-"):
-            off.add(canonical[item[1:]])
-        else:
-            on.add(canonical[item])
-    return [name for name in table if name in on - off]
+    items = [part.strip() for part in wanted.split(",") if part.strip()]
+    named = [(item.removeprefix("-"), not item.startswith("-")) for item in items if item != "*"]
+    unknown = [f'"{name}" is not in the list of known controllers' for name, _ in named if name not in canonical]
+    if unknown:
+        raise ValueError(unknown[0] if len(unknown) == 1 else f"[{', '.join(unknown)}]")
+    switches: dict[str, bool] = {}
+    for name, on in named:
+        switches.setdefault(canonical[name], on)
+    return [name for name, entry in table.items() if switches.get(name, "*" in items and entry.default)]
 
 
 async def run_controllers(component: Component, process: str, table: Mapping[str, Entry]) -> None:
@@ -78,6 +77,7 @@ async def run_controllers(component: Component, process: str, table: Mapping[str
         informers = SharedInformers(component.client, component.clock)
         accounts = AccountClients(component.client, "kube-system", USER_AGENT.format(process), component.clock)
         controllers: list[Controller] = []
+        metrics = ControllerMetrics(component.metrics, process)
 
         def make(name: str) -> Controller | None:
             entry = table[name]
@@ -88,6 +88,7 @@ async def run_controllers(component: Component, process: str, table: Mapping[str
             controller = entry.make(options, client, component.clock, informers, recorder)
             if controller is not None:
                 controllers.append(controller)
+                metrics.measure(controller)
             return controller
 
         async def run_later(name: str) -> None:
@@ -103,7 +104,6 @@ async def run_controllers(component: Component, process: str, table: Mapping[str
         for name in wanted:
             if name not in later:
                 make(name)
-        _measure(component, controllers)
         component.readiness["informers"] = lambda: informers.have_synced
         informers.start()
         try:
@@ -137,25 +137,3 @@ async def first_object(informers: SharedInformers, resources: Collection[str]) -
 async def _announce(component: Component, informers: SharedInformers) -> None:
     await informers.synced()
     component.ready()
-
-
-def _measure(component: Component, controllers: list[Controller]) -> None:
-    metrics = component.metrics
-    metrics.gauge(
-        "workqueue_depth",
-        "Current depth of workqueue",
-        ("name",),
-        lambda: [((c.name,), float(len(c.queue))) for c in controllers],
-    )
-    metrics.gauge(
-        "workqueue_adds_total",
-        "Total number of adds handled by workqueue",
-        ("name",),
-        lambda: [((c.name,), float(c.queue.adds)) for c in controllers],
-    ).kind = "counter"
-    metrics.gauge(
-        "workqueue_retries_total",
-        "Total number of retries handled by workqueue",
-        ("name",),
-        lambda: [((c.name,), float(c.failures)) for c in controllers],
-    ).kind = "counter"

@@ -12,7 +12,7 @@ from math import ceil
 from api.clock import Clock
 from api.coordination_v1 import Lease, LeaseSpec
 from api.core_v1 import ObjectReference
-from api.errors import NotFound, StatusError
+from api.errors import Conflict, NotFound, StatusError
 from api.meta_v1 import ObjectMeta
 from client.events import EventRecorder
 from client.rest import RestClient, Unreachable
@@ -158,11 +158,23 @@ class LeaderElector:
     async def _release(self) -> None:
         if self._lease is None:
             return
-        lease = self._lease.copy_deep()
-        lease.spec.holderIdentity, lease.spec.leaseDurationSeconds = "", 1
-        lease.spec.renewTime = lease.spec.acquireTime = self._clock.now()
         self._lease = None
         try:
-            await asyncio.wait_for(self._client.update(lease), 2)
+            async with asyncio.timeout(2):
+                while not await self._released():
+                    pass
         except (StatusError, Unreachable, TimeoutError) as error:
             log.debug("lease %s/%s was not released: %s", self._namespace, self._name, error)
+
+    async def _released(self) -> bool:
+        """Whether the Lease is ours no more.  A renewal that was cancelled under way may come to the server late."""
+        lease = await self._client.get(Lease, self._name, self._namespace)
+        if lease.spec.holderIdentity != self.identity:
+            return True
+        lease.spec.holderIdentity, lease.spec.leaseDurationSeconds = "", 1
+        lease.spec.renewTime = lease.spec.acquireTime = self._clock.now()
+        try:
+            await self._client.update(lease)
+        except Conflict:
+            return False
+        return True

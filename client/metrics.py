@@ -110,11 +110,20 @@ class Histogram(Metric):
             yield "_count", self._rendered(labels), total
 
 
-class Registry:
-    """All metrics of a process."""
+def powers(first: float, factor: float, count: int) -> tuple[float, ...]:
+    """Bounds of buckets, each so many times the one before."""
+    bounds = [first]
+    while len(bounds) < count:
+        bounds.append(bounds[-1] * factor)
+    return tuple(bounds)
 
-    def __init__(self) -> None:
+
+class Registry:
+    """All metrics of a process.  `usage` gives name, kind and value of what needs no keeping."""
+
+    def __init__(self, usage: Callable[[], Iterable[tuple[str, str, float]]] = tuple) -> None:
         self._metrics: dict[str, Metric] = {}
+        self._usage = usage
 
     def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> Counter:
         return self.add(Counter(name, help, labels))
@@ -146,6 +155,7 @@ class Registry:
         for name, metric in sorted(self._metrics.items()):
             parts.append(f"# HELP {name} {_escaped(metric.help)}\n# TYPE {name} {metric.kind}\n")
             parts += [f"{name}{suffix}{labels} {_number(value)}\n" for suffix, labels, value in metric.samples()]
+        parts += [f"# TYPE {name} {kind}\n{name} {_number(value)}\n" for name, kind, value in self._usage()]
         return "".join(parts)
 
 

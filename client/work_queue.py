@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from api.clock import Clock
 
@@ -32,7 +33,13 @@ class WorkQueue:
         self._delayed: dict[str, tuple[float, asyncio.Task[None]]] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._closed = False
+        self._added: dict[str, float] = {}
+        self._began: dict[str, float] = {}
         self.adds = 0
+        self.waited: Callable[[float], None] = _ignore
+        """Told of every key that is handed out, with the seconds that it was ready for."""
+        self.worked: Callable[[float], None] = _ignore
+        """Told of every key that is done, with the seconds of work on it."""
 
     def __len__(self) -> int:
         """Keys ready to be worked on; delayed ones are not counted."""
@@ -43,11 +50,17 @@ class WorkQueue:
         """Nothing is ready or being worked on."""
         return not self._ready and not self._working
 
+    def under_way(self) -> list[float]:
+        """For how many seconds each key has been worked on that is not done."""
+        now = self._clock.monotonic()
+        return [now - began for began in self._began.values()]
+
     def add(self, key: str) -> None:
         if self._closed or key in self._dirty:
             return
         self.adds += 1
         self._dirty.add(key)
+        self._added[key] = self._clock.monotonic()
         if key not in self._working:
             self._push(key)
 
@@ -100,11 +113,14 @@ class WorkQueue:
         key = self._ready.popleft()
         self._dirty.discard(key)
         self._working.add(key)
+        now = self._began[key] = self._clock.monotonic()
+        self.waited(now - self._added.pop(key))
         return key
 
     def done(self, key: str) -> None:
         """Work on a key that `get` handed out has ended, well or not."""
         self._working.discard(key)
+        self.worked(self._clock.monotonic() - self._began.pop(key))
         if key in self._dirty:
             self._push(key)
 
@@ -127,6 +143,9 @@ class WorkQueue:
             if not waiter.done():
                 waiter.set_result(None)
                 return
+
+
+def _ignore(seconds: float) -> None: ...
 
 
 class QueueClosed(Exception):

@@ -17,8 +17,12 @@ NAME = "kube-controller-manager"
 
 def parser() -> argparse.ArgumentParser:
     flags = flag_parser(NAME, "runs the controllers that keep the cluster as it is asked to be", leader_election=True)
+    off = [name for name, entry in CONTROLLERS.items() if not entry.default]
     flags.add_argument(
-        "--controllers", default="*", help=f"which to run: '*', 'name', '-name'.  {', '.join(CONTROLLERS)}"
+        "--controllers",
+        default="*",
+        help="which to run: '*' is all that are on by default, 'name' one more, '-name' one less.  "
+        f"All: {', '.join(sorted(CONTROLLERS))}.  Off by default: {', '.join(sorted(off))}",
     )
     add_boolean(flags, "--use-service-account-credentials", False, "run each controller as its own service account")
     flags.add_argument("--root-ca-file", default="", help="CA to publish in every namespace; default: the kubeconfig's")

@@ -186,8 +186,8 @@ def _resource_quota(options: Options, *common: Any) -> Controller:
 
 def _nothing(options: Options, *common: Any) -> None:
     """What `--controllers` knows and this process has nothing to do for: the types of admission policies are checked by
-    the API server, the API of storage versions is off by default, and the cloud's controllers are in
-    cloud-controller-manager."""
+    the API server, the cloud's controllers are in cloud-controller-manager, no node has SELinux labels to warn of, and
+    the other APIs are off by default."""
 
 
 CONTROLLERS: dict[str, Entry] = {
@@ -312,6 +312,11 @@ CONTROLLERS: dict[str, Entry] = {
     "validatingadmissionpolicy-status-controller": Entry(_nothing, "", ("validatingadmissionpolicy-status",)),
     "storageversion-garbage-collector-controller": Entry(_nothing, "", ("storage-version-gc",)),
     "storage-version-migrator-controller": Entry(_nothing, "", ("storage-version-migrator",)),
+    "kube-apiserver-serving-clustertrustbundle-publisher-controller": Entry(_nothing, ""),
+    "podcertificaterequest-cleaner-controller": Entry(_nothing, ""),
+    "podgroup-protection-controller": Entry(_nothing, ""),
+    "resourcepoolstatusrequest-controller": Entry(_nothing, ""),
+    "selinux-warning-controller": Entry(_nothing, "", default=False),
     "bootstrap-signer-controller": Entry(
         _late("bootstrap.signer", "BootstrapSignerController"),
         "bootstrap-signer",

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from api.core_v1 import Pod
 from api.quantity import milli, parse, whole
+from api.resources import is_extended
 from kubelet.restart import is_sidecar
 
 
@@ -22,7 +23,10 @@ class Refusal:
 
 
 def admit(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str], labels: Mapping[str, str]) -> Refusal | None:
-    """None, or why the pod does not fit beside the others (those that are not over)."""
+    """None, or why the pod does not fit beside the others (those that are not over).
+
+    Extended resources that the node knows nothing of are somebody else's to count, a scheduler extender's for one.
+    """
     if any(labels.get(key) != value for key, value in pod.spec.nodeSelector.items()):
         return Refusal(
             "NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
@@ -38,6 +42,8 @@ def admit(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str], label
     if count + 1 > places:
         return Refusal("OutOfpods", _message("pods", 1, count, places))
     for name, amount in requested.items():
+        if is_extended(name) and name not in allocatable:
+            continue
         total = parse(allocatable.get(name, "0"))
         if amount and used.get(name, Decimal(0)) + amount > total:
             return Refusal(

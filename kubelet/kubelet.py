@@ -123,7 +123,7 @@ class Kubelet:
         worker = PodWorker(self.host, self._writer, pod, self._finished, sandboxes, runs)
         is_new = not sandboxes and not pod.status.startTime and pod.metadata.deletionTimestamp is None
         if is_new:
-            refusal = admit(pod, self._active(), self.host.allocatable, self._labels())
+            refusal = admit(pod, self._active(), self.node.allocatable(), self._labels())
             if refusal is not None:
                 worker.reject(refusal.reason, refusal.message)
         self.workers[uid] = worker

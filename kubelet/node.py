@@ -26,6 +26,7 @@ from api.core_v1 import (
 )
 from api.errors import AlreadyExists, StatusError
 from api.meta_v1 import ObjectMeta
+from api.resources import is_extended
 from client.rest import RestClient, Unreachable
 from kubelet.machine import Pressure, architecture
 
@@ -90,6 +91,11 @@ def node_status(facts: NodeFacts, conditions: list[NodeCondition]) -> NodeStatus
         daemonEndpoints=NodeDaemonEndpoints(kubeletEndpoint=DaemonEndpoint(Port=facts.port)),
         conditions=conditions,
     )
+
+
+def _extended(quantities: Mapping[str, str]) -> dict[str, str]:
+    """Resources that no kubelet measures: https://kubernetes.io/docs/tasks/administer-cluster/extended-resource-node/."""
+    return {name: quantity for name, quantity in quantities.items() if is_extended(name)}
 
 
 def node_conditions(
@@ -206,9 +212,12 @@ class NodeReporter:
         return self.is_wrong() or bool(node.spec.podCIDR) != had_range
 
     def is_wrong(self) -> bool:
-        """Whether the API's conditions are not those that were last reported."""
+        """Whether the API's conditions are not those that were last reported, or a resource that somebody gave the node
+        is not offered to pods yet."""
         if self.node is None or not self._conditions:
             return False
+        if _extended(self.node.status.capacity) != _extended(self.node.status.allocatable):
+            return True
         shown = {c.type: c.status for c in self.node.status.conditions}
         return any(shown.get(c.type) != c.status for c in self._conditions)
 
@@ -224,6 +233,11 @@ class NodeReporter:
         if force or due or before != after:
             await self._write()
 
+    def allocatable(self) -> dict[str, str]:
+        """What pods can have: what the machine has, and all of what others gave the node beside."""
+        given = _extended(self.node.status.capacity) if self.node is not None else {}
+        return {**self.facts.allocatable, **given}
+
     def _now_conditions(self, before: Sequence[NodeCondition]) -> list[NodeCondition]:
         return node_conditions(self._pressure(), self._healthy(), self.facts.limits(), before, self._clock.now())
 
@@ -231,6 +245,8 @@ class NodeReporter:
         self._reported = float("-inf")
         status = node_status(self.facts, self._conditions).to_dict()
         status["addresses"] = [{"$patch": "replace"}, *status["addresses"]]
+        shown = _extended(self.node.status.allocatable) if self.node is not None else {}
+        status["allocatable"] = {**dict.fromkeys(shown), **self.allocatable()}
         self.node = await self._client.patch(
             Node, self.facts.name, "", {"status": status}, type="strategic", subresource="status"
         )

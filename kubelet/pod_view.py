@@ -18,6 +18,10 @@ class Waiting:
     message: str = ""
 
 
+class Rejection(Waiting):
+    """Why the node does not take the pod: nothing of it will ever run."""
+
+
 @dataclass(frozen=True, slots=True)
 class PodView:
     """`history` has each container's runs by name, newest first.

@@ -18,7 +18,7 @@ from kubelet.containers import ContainerStarter
 from kubelet.host import Host
 from kubelet.killing import Killer
 from kubelet.pod_actions import next_actions
-from kubelet.pod_view import PodView, Waiting, by_name, has_ended, is_running
+from kubelet.pod_view import PodView, Rejection, Waiting, by_name, has_ended, is_running
 from kubelet.probes.pod_probes import PodProbes
 from kubelet.runtime.protocol import (
     ContainerEvent,
@@ -238,7 +238,7 @@ class PodWorker:
     def reject(self, reason: str, message: str) -> None:
         """The node will not run this pod."""
         self.host.tell(self.pod, "Warning", reason, message)
-        self.failure = Waiting(reason, f"Pod was rejected: {message}")
+        self.failure = Rejection(reason, f"Pod was rejected: {message}")
         self._begin_end()
 
     def _begin_end(self) -> None:

@@ -27,7 +27,7 @@ from api.core_v1 import (
 from kubelet.annotations import IMAGE_ID
 from kubelet.conditions import pod_conditions
 from kubelet.phase import pod_phase
-from kubelet.pod_view import PodView, Waiting, has_ended, is_initialized, is_running
+from kubelet.pod_view import PodView, Rejection, Waiting, has_ended, is_initialized, is_running
 from kubelet.restart import is_sidecar, should_restart
 from kubelet.runtime.protocol import ContainerState as RunState
 from kubelet.runtime.protocol import ContainerStatus as Run
@@ -38,6 +38,15 @@ _UNKNOWN_EXIT = 137
 def pod_status(view: PodView, now: datetime) -> PodStatus:
     """The whole status.  Times of unchanged conditions are taken over from the pod's present status."""
     pod, old = view.pod, view.pod.status
+    if isinstance(view.failure, Rejection):
+        return PodStatus(
+            phase="Failed",
+            reason=view.failure.reason,
+            message=view.failure.message,
+            startTime=old.startTime or now,
+            qosClass=old.qosClass or qos_class(pod),
+            observedGeneration=pod.metadata.generation,
+        )
     status = PodStatus(
         startTime=old.startTime or now,
         qosClass=old.qosClass or qos_class(pod),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from api.clock import Clock
@@ -14,6 +15,7 @@ from scheduler.pod_info import PodInfo
 
 if TYPE_CHECKING:
     from api.core_v1 import PersistentVolume, PersistentVolumeClaim
+    from api.resource_v1 import ResourceClaim
 
 
 class ApiWriter:
@@ -61,6 +63,27 @@ class ApiWriter:
 
     async def update_claim(self, claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
         return await self._client.update(claim)
+
+    async def read_resource_claim(self, namespace: str, name: str) -> ResourceClaim:
+        from api.resource_v1 import ResourceClaim
+
+        return await self._client.get(ResourceClaim, name, namespace)
+
+    async def create_resource_claim(self, claim: ResourceClaim) -> ResourceClaim:
+        return await self._client.create(claim)
+
+    async def update_resource_claim(self, claim: ResourceClaim, subresource: str = "") -> ResourceClaim:
+        return await self._client.update(claim, subresource=subresource)
+
+    async def patch_resource_claim(self, claim: ResourceClaim, status: Mapping[str, Any]) -> None:
+        meta = claim.metadata
+        body = {"metadata": {"uid": meta.uid}, "status": status}
+        await self._client.patch(type(claim), meta.name, meta.namespace, body, type="strategic", subresource="status")
+
+    async def delete_resource_claim(self, claim: ResourceClaim) -> None:
+        """It may already be gone."""
+        with suppress(NotFound):
+            await self._client.delete(type(claim), claim.metadata.name, claim.metadata.namespace)
 
     def event(self, pod: Pod, type: str, reason: str, message: str, action: str) -> None:
         self._recorder(pod.spec.schedulerName).event(pod, type, reason, message, action=action)

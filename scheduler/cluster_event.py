@@ -10,6 +10,7 @@ from api.core_v1 import Node, Pod
 
 if TYPE_CHECKING:
     from api.core_v1 import PersistentVolumeClaim
+    from api.resource_v1 import ResourceClaim
 
 
 class Change(Flag):
@@ -18,6 +19,8 @@ class Change(Flag):
     NODE_LABELS = auto()
     NODE_TAINTS = auto()
     """Taints or `spec.unschedulable`."""
+    NODE_FEATURES = auto()
+    """What the node declares that it can."""
     NODE_REMOVED = auto()
     POD_ASSIGNED = auto()
     """A pod got its node."""
@@ -38,6 +41,12 @@ class Change(Flag):
     CSI_CAPACITY = auto()
     ATTACHMENT_DELETED = auto()
     """A volume was detached from a node."""
+    RESOURCE_CLAIM = auto()
+    """A ResourceClaim appeared, or its status changed."""
+    DEVICES_FREED = auto()
+    """A ResourceClaim no longer has its devices."""
+    DEVICE_CLASS = auto()
+    RESOURCE_SLICE = auto()
     OTHER = auto()
     """Something no built-in plugin cares about."""
 
@@ -47,12 +56,13 @@ NODE = Change.NODE_ADDED | Change.NODE_ALLOCATABLE | Change.NODE_LABELS | Change
 
 @dataclass(frozen=True, slots=True)
 class ClusterEvent:
-    """One change; `node`, `pod` or `claim` is the object concerned as it is now (or last was)."""
+    """One change; `node`, `pod` or one of the claims is the object concerned as it is now (or last was)."""
 
     change: Change
     node: Node | None = None
     pod: Pod | None = None
     claim: PersistentVolumeClaim | None = None
+    resource_claim: ResourceClaim | None = None
 
     @property
     def name(self) -> str:
@@ -65,6 +75,7 @@ _NAMES = {
     Change.NODE_ALLOCATABLE: "NodeAllocatableChange",
     Change.NODE_LABELS: "NodeLabelChange",
     Change.NODE_TAINTS: "NodeTaintChange",
+    Change.NODE_FEATURES: "NodeDeclaredFeatureUpdate",
     Change.NODE_REMOVED: "NodeDelete",
     Change.POD_ASSIGNED: "AssignedPodAdd",
     Change.POD_LABELS: "AssignedPodUpdate",
@@ -78,6 +89,10 @@ _NAMES = {
     Change.CSI_DRIVER: "CSIDriverUpdate",
     Change.CSI_CAPACITY: "CSIStorageCapacityUpdate",
     Change.ATTACHMENT_DELETED: "VolumeAttachmentDelete",
+    Change.RESOURCE_CLAIM: "ResourceClaimUpdate",
+    Change.DEVICES_FREED: "ResourceClaimUpdate",
+    Change.DEVICE_CLASS: "DeviceClassUpdate",
+    Change.RESOURCE_SLICE: "ResourceSliceUpdate",
 }
 
 
@@ -90,4 +105,6 @@ def node_changes(old: Node, new: Node) -> Change:
         change |= Change.NODE_LABELS
     if old.spec.taints != new.spec.taints or old.spec.unschedulable != new.spec.unschedulable:
         change |= Change.NODE_TAINTS
+    if old.status.declaredFeatures != new.status.declaredFeatures:
+        change |= Change.NODE_FEATURES
     return change

@@ -49,6 +49,10 @@ class Status:
         return self.code in (Code.UNSCHEDULABLE, Code.UNRESOLVABLE)
 
 
+class PluginError(Exception):
+    """A plugin cannot do its part, for a reason that its text tells users; the pod is tried again later."""
+
+
 SKIP = Status(Code.SKIP)
 
 
@@ -157,8 +161,11 @@ class ReservePlugin(Protocol):
         """The node is chosen: claim what the pod needs there."""
         ...
 
-    def unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
-        """Give it back.  Called for every plugin when any later step fails; must not fail."""
+    def unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Awaitable[None] | None:
+        """Give it back.  Called for every plugin when any later step fails; must not fail.
+
+        What has to be taken back in the API as well is awaited.
+        """
         ...
 
 
@@ -408,18 +415,20 @@ class Framework:
             total = [t + weight * s for t, s in zip(total, scores, strict=True)]
         return total
 
-    def run_reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
-        """The first refusal, if any; then everything reserved has been given back."""
+    async def run_reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        """The first refusal, if any; then everything reserved has been given back.  Waits for nothing else."""
         for name, plugin in self._reserve:
             status = plugin.reserve(state, pod, node_name)
             if status is not None:
-                self.run_unreserve(state, pod, node_name)
+                await self.run_unreserve(state, pod, node_name)
                 return _signed(status, name)
         return None
 
-    def run_unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
+    async def run_unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
         for _, plugin in reversed(self._reserve):
-            plugin.unreserve(state, pod, node_name)
+            given_back = plugin.unreserve(state, pod, node_name)
+            if given_back is not None:
+                await given_back
 
     async def run_binding(
         self, state: CycleState, pod: PodInfo, node_name: str, bind: Binder | None = None

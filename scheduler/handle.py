@@ -12,7 +12,9 @@ from scheduler.nominations import Nominations
 
 if TYPE_CHECKING:
     from api.core_v1 import Binding, PersistentVolume, PersistentVolumeClaim, Pod
+    from api.resource_v1 import ResourceClaim
     from scheduler.budgets import Budgets
+    from scheduler.devices.inventory import Inventory
     from scheduler.extender import Extender
     from scheduler.framework import Framework
     from scheduler.metrics import SchedulerMetrics
@@ -38,6 +40,18 @@ class Writer(Protocol):
 
     async def update_claim(self, claim: PersistentVolumeClaim) -> PersistentVolumeClaim: ...
 
+    async def read_resource_claim(self, namespace: str, name: str) -> ResourceClaim: ...
+
+    async def create_resource_claim(self, claim: ResourceClaim) -> ResourceClaim: ...
+
+    async def update_resource_claim(self, claim: ResourceClaim, subresource: str = "") -> ResourceClaim: ...
+
+    async def patch_resource_claim(self, claim: ResourceClaim, status: Mapping[str, Any]) -> None:
+        """Strategic merge into the claim's status."""
+        ...
+
+    async def delete_resource_claim(self, claim: ResourceClaim) -> None: ...
+
     def event(self, pod: Pod, type: str, reason: str, message: str, action: str) -> None: ...
 
 
@@ -47,6 +61,7 @@ class Handle:
     workloads: Workloads
     nominations: Nominations
     storage: Storage
+    devices: Inventory
     budgets: Budgets
     writer: Writer
     clock: Clock

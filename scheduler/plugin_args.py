@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pydantic
 
 from api.core_v1 import NodeAffinity, TopologySpreadConstraint
+from api.duration import parse_duration
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
 from api.model import Int32, Int64, Model
 from scheduler.resource_scores import LeastAllocated, MostAllocated, RequestedToCapacityRatio, Strategy, Weighed
@@ -84,6 +85,11 @@ class DefaultPreemptionArgs(Args):
 class VolumeBindingArgs(Args):
     bindTimeoutSeconds: Int64 | None = None
     shape: list[UtilizationShapePoint] = []
+
+
+class DynamicResourcesArgs(Args):
+    filterTimeout: str | None = None
+    bindingTimeout: str | None = None
 
 
 A = TypeVar("A", bound=Args)
@@ -275,6 +281,25 @@ def _volumes(args: VolumeBindingArgs, errors: list[FieldError]) -> dict[str, Any
     return {"bind_seconds": float(seconds)}
 
 
+def _devices(args: DynamicResourcesArgs, errors: list[FieldError]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field, keyword, least, detail in (
+        ("filterTimeout", "filter_seconds", 0, "must be zero or positive"),
+        ("bindingTimeout", "binding_seconds", 1, "must be at least 1 second"),
+    ):
+        text = getattr(args, field)
+        if text is None:
+            continue
+        try:
+            found[keyword] = parse_duration(text)
+        except ValueError as error:
+            errors.append(invalid_value(field, text, str(error)))
+            continue
+        if found[keyword] < least:
+            errors.append(invalid_value(field, text, detail))
+    return found
+
+
 _READ: Mapping[str, tuple[type[Any], Callable[[Any, list[FieldError]], dict[str, Any]]]] = {
     "NodeResourcesFit": (NodeResourcesFitArgs, _fit),
     "NodeResourcesBalancedAllocation": (NodeResourcesBalancedAllocationArgs, _balance),
@@ -283,4 +308,5 @@ _READ: Mapping[str, tuple[type[Any], Callable[[Any, list[FieldError]], dict[str,
     "InterPodAffinity": (InterPodAffinityArgs, _near),
     "DefaultPreemption": (DefaultPreemptionArgs, _preemption),
     "VolumeBinding": (VolumeBindingArgs, _volumes),
+    "DynamicResources": (DynamicResourcesArgs, _devices),
 }

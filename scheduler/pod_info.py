@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from api.core_v1 import Pod, PodAffinityTerm, Volume
@@ -12,6 +12,7 @@ from scheduler.resources import (
     DEFAULT_MILLI_CPU,
     EPHEMERAL_STORAGE,
     MEMORY,
+    names_devices,
     pod_requests,
 )
 from scheduler.selectors import NOTHING, Requirement, Selector, compile_selector
@@ -60,6 +61,7 @@ class PodInfo:
         "anti_affinity",
         "claims",
         "cpu",
+        "device_backed",
         "disks",
         "ephemeral",
         "key",
@@ -81,6 +83,7 @@ class PodInfo:
         "score_memory",
         "terminating",
         "uid",
+        "wants_devices",
     )
 
     def __init__(self, pod: Pod, node_name: str | None = None) -> None:
@@ -110,6 +113,10 @@ class PodInfo:
             counted = pod_requests(pod, defaults=_SCORE_DEFAULTS)
             self.score_cpu, self.score_memory = counted[CPU], counted[MEMORY]
 
+        self.wants_devices = bool(spec.resourceClaims) or any(map(names_devices, self.scalars))
+        """Whether it names ResourceClaims, or extended resources that may stand for devices."""
+        self.device_backed: frozenset[str] = frozenset()
+        """The extended resources that do."""
         self._signature: Hashable = None
         self.ports: tuple[Port, ...] = host_ports(pod)
         self.claims: tuple[str, ...] = ()
@@ -144,6 +151,11 @@ class PodInfo:
                 for w in away.preferredDuringSchedulingIgnoredDuringExecution
             )
 
+    def stand_for_devices(self, resources: Iterable[str]) -> None:
+        """These of the extended resources stand for devices (KEP-5004)."""
+        self.device_backed = frozenset(resources)
+        self._signature = None
+
     @property
     def signature(self) -> Hashable:
         """All that the pod asks of a node by itself; pods with equal signatures get equal answers there."""
@@ -152,6 +164,7 @@ class PodInfo:
             affinity = spec.affinity.nodeAffinity if spec.affinity is not None else None
             self._signature = (
                 tuple(sorted(self.requests.items())),
+                self.device_backed,
                 self.score_cpu,
                 self.score_memory,
                 self.ports,

@@ -141,11 +141,12 @@ class SchedulingQueue:
         for uid, queued in list(self._unschedulable.items()):
             if self._helps(event, queued):
                 del self._unschedulable[uid]
-                self._back_off_or_activate(queued, event.name)
+                if queued.gated:
+                    self._enter(queued, event.name)
+                else:
+                    self._back_off_or_activate(queued, event.name)
 
     def _helps(self, event: ClusterEvent, queued: QueuedPod) -> bool:
-        if queued.gated:
-            return False
         plugins = self._framework_of(queued.info).by_name
         if not queued.turned_down_by:
             return True
@@ -195,6 +196,13 @@ class SchedulingQueue:
         self._unschedulable[queued.info.uid] = queued
         self.entered(UNSCHEDULABLE, "ScheduleAttemptFailure")
         self._wake.set()  # the time to rest may be shorter now
+
+    def put_back(self, queued: QueuedPod) -> None:
+        """The pod may not be tried yet, as was found out only now."""
+        if self._pods.get(queued.info.uid) is queued:
+            self._missed(queued.info.uid)
+            queued.attempts -= 1
+            self._enter(queued, "PodAdd")
 
     def failed(self, queued: QueuedPod) -> None:
         """The try ended in an error: again, after the back-off."""

@@ -13,7 +13,7 @@ from api.errors import Conflict, NotFound, StatusError
 from scheduler.algorithm import Algorithm
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.diagnosis import NoNodesAvailable, Unfit
-from scheduler.framework import Code, CycleState, Framework, PostFilterResult, Status
+from scheduler.framework import Code, CycleState, Framework, PluginError, PostFilterResult, Status
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
 from scheduler.queue import QueuedPod, SchedulingQueue
@@ -73,6 +73,11 @@ class Scheduler:
         try:
             if pod.claims:
                 await self._handle.storage.synced()
+            if pod.wants_devices:
+                await self._find_devices(pod)
+                if framework.gate(pod) is not None:
+                    self._queue.put_back(queued)
+                    return
             extenders = [e for e in self._handle.extenders if e.is_interested(pod)]
             if extenders:
                 choice = await self._algorithm.schedule_with(extenders, framework, state, pod)
@@ -87,7 +92,10 @@ class Scheduler:
             self._metrics.attempt("unschedulable", self._clock.monotonic() - started, profile)
             return
         except Exception as problem:
-            log.exception("scheduling %s", pod.key)
+            if isinstance(problem, PluginError):
+                log.warning("scheduling %s: %s", pod.key, problem)
+            else:
+                log.exception("scheduling %s", pod.key)
             self._metrics.attempt("error", self._clock.monotonic() - started, profile)
             self._failed(queued, str(problem) or type(problem).__name__)
             return
@@ -95,7 +103,7 @@ class Scheduler:
             return  # gone, or bound by someone else, while others were asked
         self._cache.assume(pod, choice.node_name)
         since = framework.now()
-        refusal = framework.run_reserve(state, pod, choice.node_name)
+        refusal = await framework.run_reserve(state, pod, choice.node_name)
         framework.took("Reserve", since, refusal)
         if refusal is not None:
             self._cache.forget(pod)
@@ -106,6 +114,12 @@ class Scheduler:
         task = asyncio.create_task(self._bind(framework, state, queued, choice.node_name, started))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+
+    async def _find_devices(self, pod: PodInfo) -> None:
+        """Learn which devices there are, and which of the pod's extended resources stand for devices."""
+        devices = self._handle.devices
+        await devices.synced()
+        pod.stand_for_devices(name for name in pod.scalars if devices.class_of(name) is not None)
 
     # --- binding ------------------------------------------------------------------------------------
 
@@ -138,7 +152,7 @@ class Scheduler:
             message = f"Successfully assigned {pod.key} to {node_name}"
             self._writer.event(pod.pod, "Normal", "Scheduled", message, "Binding")
             return
-        framework.run_unreserve(state, pod, node_name)
+        await framework.run_unreserve(state, pod, node_name)
         was_assumed = self._cache.is_assumed(pod.uid)
         self._cache.forget(pod)
         if was_assumed:  # the room it took is free again

@@ -21,6 +21,7 @@ from scheduler.algorithm import Algorithm
 from scheduler.api_writer import ApiWriter
 from scheduler.budgets import Budgets
 from scheduler.cache import Cache
+from scheduler.devices.inventory import Inventory
 from scheduler.framework import Framework, Weighted
 from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
@@ -138,6 +139,7 @@ class Server:
             workloads=self._workloads,
             nominations=Nominations(),
             storage=Storage(clock, self._watches.on_demand(self._watch_storage)),
+            devices=Inventory(clock, self._watches.on_demand(self._watch_devices)),
             budgets=Budgets(self._watches.on_demand(self._watch_budgets)),
             writer=self._writer,
             clock=clock,
@@ -174,6 +176,12 @@ class Server:
         from scheduler.watching_storage import callbacks
 
         for model, callback in callbacks(self._handle.storage, self._queue).items():
+            self._watches.open(model, callback)
+
+    def _watch_devices(self) -> None:
+        from scheduler.watching_devices import callbacks
+
+        for model, callback in callbacks(self._handle.devices, self._queue).items():
             self._watches.open(model, callback)
 
     def _watch_budgets(self) -> None:

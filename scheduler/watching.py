@@ -120,12 +120,13 @@ class Watching:
 
 
 def _may_fit_now(old: Pod, new: Pod) -> bool:
-    """Whether a waiting pod changed in a way that matters here; its status does not."""
+    """Whether a waiting pod changed in a way that matters here; of its status only the claims made for it do."""
     return (
         old.metadata.labels != new.metadata.labels
         or old.spec.schedulingGates != new.spec.schedulingGates
         or old.spec.tolerations != new.spec.tolerations
         or old.spec.nodeSelector != new.spec.nodeSelector
         or old.spec.affinity != new.spec.affinity
+        or old.status.resourceClaimStatuses != new.status.resourceClaimStatuses
         or pod_requests(old) != pod_requests(new)
     )

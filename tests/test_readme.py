@@ -50,7 +50,7 @@ def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         assert "Hello from nanokube 1" in done.stdout
         assert "VERSION=2" in done.stdout
-        assert up.wait(30) == 0, "nanokube down ended it"
+        assert up.wait(60) == 0, "nanokube down ended it"
         assert not (tmp_path / "nanokube").exists(), "nanokube reset erased it"
     finally:
         if up.poll() is None:

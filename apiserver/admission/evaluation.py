@@ -7,10 +7,10 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from apiserver.authorization.authorizer import Undecided
-from apiserver.cel import BudgetExceeded, EvaluationError, Expression
-from apiserver.cel.admission import BUDGET_PER_CALL
-from apiserver.cel.values import LazyMap
+from apiserver.expressions.admission import BUDGET_PER_CALL
 from apiserver.patience import TakesLong, done, may_take_long
+from cel import BudgetExceeded, EvaluationError, Expression
+from cel.values import LazyMap
 
 T = TypeVar("T")
 _MOST_SECONDS = 30.0

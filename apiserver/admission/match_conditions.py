@@ -14,9 +14,11 @@ from apiserver.admission.attributes import Attributes, Object
 from apiserver.admission.description import describe
 from apiserver.admission.evaluation import Compiled, Evaluation, OutOfBudget, Patience, Unevaluable, evaluate
 from apiserver.admission.matching import Match
-from apiserver.cel.admission import BUDGET_OF_MATCH_CONDITIONS
-from apiserver.cel.libraries.authorizer import Requester, ResourceCheck
-from apiserver.cel.policies import Refused, match_condition
+from apiserver.expressions.admission import BUDGET_OF_MATCH_CONDITIONS
+from apiserver.expressions.authorizer import UserJudge
+from apiserver.expressions.policies import match_condition
+from cel.libraries.authorizer import Requester, ResourceCheck
+from cel.refusals import Refused
 
 
 class MatchConditions:
@@ -70,7 +72,7 @@ def variables_of(attributes: Attributes, shown: Match) -> Object:
         "namespaceObject": None,
     }
     if request.context.requester is not None:
-        authorizer = Requester(request.context.requester.user, attributes.api.authorizer)
+        authorizer = Requester(UserJudge(request.context.requester.user, attributes.api.authorizer))
         variables["authorizer"] = authorizer
         variables["authorizer.requestResource"] = ResourceCheck(
             authorizer, resource.group, resource.plural, request.subresource, attributes.namespace, attributes.name

@@ -22,9 +22,9 @@ from apiserver.authentication.oidc import (
     Rule,
     required_claim,
 )
-from apiserver.cel.types import Type
 from apiserver.configuration_file import ConfigurationError
 from apiserver.configured_expressions import CLAIMS, TEXT, TEXTS, TRUTH, USER, ConfiguredExpression
+from cel.types import Type
 
 _WELL_KNOWN = "/.well-known/openid-configuration"
 

@@ -99,7 +99,7 @@ class NodeGraph:
     def _take_in_pod(self, event: CacheEvent) -> None:
         entry, known = event.entry, self._pods.get(event.entry.key)
         same = event.type == "MODIFIED" and known is not None and known.node == entry.fields.get("spec.nodeName")
-        if same and not any(word in entry.body for word in _CLAIM_STATUSES):
+        if same and not any(word in entry.members for word in _CLAIM_STATUSES):
             return  # what a bound pod names does not change, but for the claims that are made for it
         self._drop_pod(entry.key)
         if event.type != "DELETED":

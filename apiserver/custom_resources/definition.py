@@ -24,7 +24,7 @@ from apiserver.registry.schema_rules import has_rules
 from apiserver.registry.structural_schemas import subschemas
 
 if TYPE_CHECKING:
-    from apiserver.cel.rule_evaluation import Validator
+    from apiserver.expressions.rule_evaluation import Validator
 
 _VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 
@@ -87,7 +87,7 @@ class Version:
 
     @cached_property
     def rules(self) -> Validator | None:
-        from apiserver.cel.rule_evaluation import validator
+        from apiserver.expressions.rule_evaluation import validator
 
         return validator(self.schema)
 

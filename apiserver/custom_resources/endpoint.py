@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -39,7 +40,7 @@ _REMEMBERED = 1000
 
 
 class CustomEndpoint(Endpoint):
-    """`fresh_since`: objects with a later revision were stored under the present schema of the storage version."""
+    """`fresh_since`: objects written at a later revision were stored under the present schema of their version."""
 
     custom = True
 
@@ -52,7 +53,7 @@ class CustomEndpoint(Endpoint):
         self.retired = False
         """Whether another has taken its place: what is still written through it may not be fresh."""
         self.head = b'{"apiVersion":"%s","kind":"%s",' % (version.api_version.encode(), version.kind.encode())
-        self._tail = b',"apiVersion":"%s"}' % version.api_version.encode()
+        self._stored_as = intern(version.api_version)
         self._fresh_since = fresh_since
         self._shown: dict[str, tuple[Entry, bytes]] = {}
         self._room = _REMEMBERED
@@ -119,21 +120,20 @@ class CustomEndpoint(Endpoint):
 
     # --- showing what is stored --------------------------------------------------------------------
 
-    def body(self, entry: Entry) -> bytes:
-        body = entry.body
-        if entry.revision > self._fresh_since and body.endswith(self._tail):
-            return body[: -len(self._tail)] + b"}"
-        return self._converted(entry)
+    def members(self, entry: Entry) -> bytes:
+        fresh = entry.written > self._fresh_since and entry.stored_as == self._stored_as
+        return entry.members if fresh else self._converted(entry)
 
-    def wire(self, entry: Entry) -> bytes:
-        body = entry.body
-        if entry.revision > self._fresh_since and body.endswith(self._tail):
-            return b"".join((self.head, memoryview(body)[1 : -len(self._tail)], b"}"))
-        return self.head + self._converted(entry)[1:]
-
-    def bodies(self, entries: Sequence[Entry]) -> list[bytes]:
+    def items(self, entries: Sequence[Entry]) -> bytes:
         """Lists of custom objects say of each what it is."""
-        return [self.wire(entry) for entry in entries]
+        return self.head + (b"," + self.head).join(self._all_members(entries))
+
+    def _all_members(self, entries: Sequence[Entry]) -> list[bytes]:
+        fresh_since, stored_as = self._fresh_since, self._stored_as
+        return [
+            entry.members if entry.written > fresh_since and entry.stored_as == stored_as else self._converted(entry)
+            for entry in entries
+        ]
 
     def _converted(self, entry: Entry) -> bytes:
         shown = self._shown.get(entry.key)
@@ -149,8 +149,8 @@ class CustomEndpoint(Endpoint):
 
     def _read_stored(self, entry: Entry) -> tuple[Version, Any, dict[str, Any]]:
         """The version a stored object is in, its metadata and its other members.  Raises StatusError."""
-        members = orjson.loads(entry.body)
-        metadata, api_version = members.pop("metadata"), members.pop("apiVersion")
+        members = entry.document
+        metadata, api_version = members.pop("metadata"), entry.stored_as or members.pop("apiVersion")
         source = self.definition.versions.get(api_version.rpartition("/")[2])
         if source is None:
             raise StatusError(f"request to convert CR from an invalid group/version: {api_version}")
@@ -160,9 +160,9 @@ class CustomEndpoint(Endpoint):
         return source, metadata, members
 
     def _remember(self, entry: Entry, metadata: Any, members: dict[str, Any]) -> bytes:
-        body = orjson.dumps({"metadata": metadata, **members})
-        self._shown[entry.key] = (entry, body)
-        return body
+        shown = orjson.dumps({"metadata": metadata, **members})[1:]
+        self._shown[entry.key] = (entry, shown)
+        return shown
 
     def _forget(self, coming: int) -> None:
         """Make room for what will be remembered: objects that have changed or gone are not shown again."""

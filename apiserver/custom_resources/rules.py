@@ -17,7 +17,7 @@ COST_BUDGET = 10_000_000
 def rule_errors(version: Version, new: Any, old: Any) -> tuple[list[FieldError], list[str]]:
     """The rules that an object breaks, and warnings about those that its old state, MISSING when there is none, broke
     in the same way.  Raises TakesLong."""
-    from apiserver.cel.rule_evaluation import Evaluation
+    from apiserver.expressions.rule_evaluation import Evaluation
 
     if not version.rules_compiled:
         begin_to_compile(version.schema)

@@ -104,7 +104,7 @@ def _transformers(configuration: EncryptionConfiguration) -> Transformers:
     """Raises ValueError."""
     if not configuration.resources:
         raise ValueError("resources: at least one is required")
-    rules: dict[tuple[str, str], Transformer] = {}
+    rules: dict[tuple[str, str], list[Cipher]] = {}
     for index, part in enumerate(configuration.resources):
         path = f"resources[{index}]"
         if not part.resources:
@@ -117,15 +117,23 @@ def _transformers(configuration: EncryptionConfiguration) -> Transformers:
                 made += _ciphers(provider)
             except ValueError as error:
                 raise ValueError(f"{path}.providers[{number}]: {error}") from None
-        transformer = Transformer(made)
-        for name in part.resources:
-            rule = _rule(name, f"{path}.resources")
-            for mask in (rule, (_ANY, rule[1]), (_ANY, _ANY)):
+        ours = [_rule(name, f"{path}.resources") for name in part.resources]
+        _refuse_overlap(ours, f"{path}.resources")
+        for name, rule in zip(part.resources, ours, strict=True):
+            for mask in {(_ANY, rule[1]), (_ANY, _ANY)} - {rule}:
                 if mask in rules:
-                    earlier = ".".join(mask) if mask[1] or mask[0] == _ANY else mask[0]
-                    raise ValueError(f"{path}.resources: {name!r} is masked by the earlier rule {earlier!r}")
-            rules[rule] = transformer
-    return Transformers(rules)
+                    raise ValueError(f"{path}.resources: {name!r} is masked by the earlier rule {'.'.join(mask)!r}")
+            rules[rule] = [*rules.get(rule, ()), *made]
+    return Transformers({rule: Transformer(made) for rule, made in rules.items()})
+
+
+def _refuse_overlap(rules: list[tuple[str, str]], path: str) -> None:
+    """Raises ValueError: a list that names a resource and all of its group could not mean both."""
+    if len(set(rules)) < len(rules):
+        raise ValueError(f"{path}: the same resource is named more than once")
+    groups = {group for resource, group in rules if resource == _ANY}
+    if (_ANY in groups and len(rules) > 1) or any(group in groups and resource != _ANY for resource, group in rules):
+        raise ValueError(f"{path}: a resource and the '*' that includes it are in the same list")
 
 
 def _rule(name: str, path: str) -> tuple[str, str]:
@@ -136,6 +144,8 @@ def _rule(name: str, path: str) -> tuple[str, str]:
     resource, _, group = name.partition(".")
     if not resource or (_ANY in resource and resource != _ANY) or (_ANY in group and (resource, group) != (_ANY, _ANY)):
         raise ValueError(f"{path}: {name!r} is no resource; a group's resources are '*.GROUP', and all are '*.*'")
+    if group == "events.k8s.io":
+        raise ValueError(f"{path}: {name!r} is stored as 'events': write that")
     return resource, group
 
 

@@ -38,8 +38,13 @@ class Metrics:
         self.durations: dict[Labels, list[int]] = {}
         self.duration_sums: Counter[Labels] = Counter()
         self.inflight: Counter[str] = Counter()
+        """Requests being answered, by "readOnly" or "mutating"."""
         self.long_running: Counter[Labels] = Counter()
         self.gauges: list[Callable[[], Iterator[str]]] = []
+
+    def one_in_flight(self) -> bool:
+        """Whether a single request is being answered, watches aside."""
+        return sum(self.inflight.values()) == 1
 
     def observe(self, labels: Labels, code: int, seconds: float | None) -> None:
         """Count a request; `seconds` is None for one that lasts as long as its client likes."""

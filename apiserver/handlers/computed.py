@@ -28,5 +28,5 @@ async def _entries(endpoint: Endpoint) -> list[Entry]:
         metadata = obj.metadata
         fields = {"metadata.name": metadata.name, "metadata.namespace": metadata.namespace}
         key = endpoint.key(metadata.namespace, metadata.name)
-        entries.append(Entry(key, metadata.namespace, metadata.name, 0, obj.encode(), metadata.labels, fields))
+        entries.append(Entry(key, metadata.namespace, metadata.name, 0, obj.encode()[1:], metadata.labels, fields))
     return entries

@@ -71,7 +71,7 @@ def scale_answer(
     endpoint: Endpoint, part: Scale, entry: Entry, media: MediaType, request: Request, now: datetime
 ) -> Answer:
     """An object's scale as a client reads it.  Raises InternalError for a custom object that has none."""
-    document = orjson.loads(endpoint.body(entry) if part.is_custom else entry.body)
+    document = orjson.loads(endpoint.body(entry)) if part.is_custom else entry.document
     if part.is_custom and _dig(document, part.replicas) is None:
         missing = f'the spec replicas field ".{part.replicas}" does not exist'
         details = StatusDetails(causes=[StatusCause(message=missing)])
@@ -79,7 +79,7 @@ def scale_answer(
     scale = scale_of(part, document)
     if not media.transform:
         return Answer(document={**HEAD, **scale.to_dict()})
-    shown = Entry(entry.key, entry.namespace, entry.name, entry.revision, scale.encode(), {}, {})
+    shown = Entry(entry.key, entry.namespace, entry.name, entry.revision, scale.encode()[1:], {}, {})
     return Answer(document=tables.transformed_object(Scales(part.is_custom), shown, media, request, now))
 
 

@@ -105,9 +105,10 @@ class _Frames:
         if self._media.type == PROTOBUF:
             return protobuf_event(item.type, self._document(item))
         if not self._media.transform or item.error is not None:
-            if item.entry is not None and not self._endpoint.owns_storage:
-                return b'{"type":"%s","object":%s}\n' % (item.type.encode(), self._endpoint.wire(item.entry))
-            return item.frame(self._endpoint.head)
+            head, entry = self._endpoint.head, item.entry
+            if entry is None or (members := self._endpoint.members(entry)) is entry.members:
+                return item.frame(head)  # as it is stored: encoded once for all
+            return b'{"type":"%s","object":%s%s}\n' % (item.type.encode(), head, members)
         return orjson.dumps({"type": item.type, "object": self._transformed(item)}) + b"\n"
 
     def _document(self, item: WatchItem) -> Mapping[str, Any]:

@@ -232,7 +232,7 @@ class Write:
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, name)
-            return Entry(key, namespace, name, 0, value, {}, {})
+            return Entry.detached(key, namespace, name, value, 0)
         try:
             return await self.api.cache.create(key, value, form)
         except KeyExists:

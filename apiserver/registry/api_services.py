@@ -27,6 +27,8 @@ _MOST_VERSION_PRIORITY = 1000
 class APIServiceStatusUpdate(Status):
     """`/status` of APIServices: whether the server can be reached."""
 
+    writes_metadata = False
+
     def validate_update(self, new: APIService, old: APIService) -> Iterable[FieldError]:
         for index, condition in enumerate(new.status.conditions):
             if condition.status not in _STATUSES:

@@ -95,8 +95,7 @@ class CronJobs(Strategy[CronJob]):
         if old is None:
             yield from warn_of_name(new.metadata.name)
         if old is None or new.metadata.generation != old.metadata.generation:
-            before = None if old is None else old.spec.jobTemplate.spec.template
-            yield from job_warnings(new.spec.jobTemplate.spec, before, "spec.jobTemplate.spec")
+            yield from job_warnings(new.spec.jobTemplate.spec, "spec.jobTemplate.spec")
 
 
 def _validate_schedule(spec: CronJobSpec) -> Iterator[FieldError]:

@@ -6,8 +6,9 @@ https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/custom-resou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from api.apiextensions_v1 import (
     CustomResourceConversion,
@@ -19,7 +20,7 @@ from api.apiextensions_v1 import (
     CustomResourceDefinitionVersion,
 )
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
-from api.model import NotGiven
+from api.model import Model, NotGiven
 from api.scheme import resource_of
 from apiserver.registry.custom_resource_versions import (
     has_status,
@@ -46,7 +47,10 @@ _IMMUTABLE = "field is immutable"
 
 @dataclass(frozen=True)
 class DefinitionStatusUpdate(Status):
-    """`/status` of CustomResourceDefinitions: what of it is served."""
+    """`/status` of CustomResourceDefinitions: what of it is served.  Metadata is written, but nobody owns it."""
+
+    def unowned(self, model: type[Model]) -> Mapping[str, Any]:
+        return {**(super().unowned(model) or {}), "f:metadata": {}}
 
     def validate_update(self, new: CustomResourceDefinition, old: CustomResourceDefinition) -> Iterable[FieldError]:
         yield from _validate_names(new.status.acceptedNames, "status.acceptedNames")

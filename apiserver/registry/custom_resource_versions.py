@@ -239,4 +239,4 @@ def _validate_selectable(fields: list[SelectableField], schema: JSONSchemaProps,
 def unknown_formats(schema: JSONSchemaProps) -> set[str]:
     """Formats that the server does not check."""
     found = set().union(*(unknown_formats(below) for below in subschemas(schema)))
-    return found | ({schema.format} if schema.format and not is_known(schema.format) else set())
+    return found | ({schema.format} if schema.format and not is_known(schema.format, schema.type) else set())

@@ -149,7 +149,7 @@ class DaemonSets(Strategy[DaemonSet]):
 
     def warnings(self, new: DaemonSet, old: DaemonSet | None) -> Iterable[str]:
         if old is None or new.metadata.generation != old.metadata.generation:
-            yield from template_warnings(new.spec.template, None if old is None else old.spec.template)
+            yield from template_warnings(new.spec.template)
 
 
 def _empty_status() -> DaemonSetStatus:

@@ -136,7 +136,7 @@ class Deployments(Strategy[Deployment]):
         if old is None:
             yield from warn_of_name(new.metadata.name)
         if old is None or new.metadata.generation != old.metadata.generation:
-            yield from template_warnings(new.spec.template, None if old is None else old.spec.template)
+            yield from template_warnings(new.spec.template)
 
 
 def _validate_strategy(spec: DeploymentSpec) -> Iterator[FieldError]:

@@ -74,6 +74,8 @@ class EndpointSlices(Strategy[EndpointSlice]):
             yield invalid_value("addressType", new.addressType, "field is immutable")
 
     def warnings(self, new: EndpointSlice, old: EndpointSlice | None) -> Iterable[str]:
+        if new.addressType == "FQDN":
+            yield "spec.addressType: FQDN endpoints are deprecated"
         for index, endpoint in enumerate(new.endpoints):
             for position, text in enumerate(endpoint.addresses if new.addressType == "IPv6" else ()):
                 yield from warn_of_spelling(text, f"endpoints[{index}].addresses[{position}]")

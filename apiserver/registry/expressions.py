@@ -10,7 +10,7 @@ from api.errors import FieldError, forbidden, invalid_value, required
 
 def _refusals(expression: str, path: str, compile: Callable[[str], object]) -> Iterator[FieldError]:
     """What is wrong with an expression; `compile` raises Refused."""
-    from apiserver.cel.policies import Refused, TooCostly
+    from cel.refusals import Refused, TooCostly
 
     try:
         compile(expression)
@@ -21,7 +21,7 @@ def _refusals(expression: str, path: str, compile: Callable[[str], object]) -> I
 
 
 def validate_device_selector(expression: str, path: str) -> Iterator[FieldError]:
-    from apiserver.cel.policies import device_selector
+    from cel.devices import device_selector
 
     yield from _refusals(expression, path, device_selector)
 
@@ -31,7 +31,7 @@ def validate_match_condition(expression: str, path: str, params: bool) -> Iterat
     if not expression.strip():
         yield required(path)
         return
-    from apiserver.cel.policies import match_condition
+    from apiserver.expressions.policies import match_condition
 
     expression = expression.strip()
     yield from _refusals(expression, path, lambda source: match_condition(source, params))
@@ -41,7 +41,7 @@ class PolicyValidation:
     """Checks the expressions of one policy, its variables first.  `patches`: of one that changes objects."""
 
     def __init__(self, params: bool, patches: bool = False) -> None:
-        from apiserver.cel.policies import PolicyExpressions
+        from apiserver.expressions.policies import PolicyExpressions
 
         self._expressions = PolicyExpressions(params)
         self._patches = patches

@@ -27,9 +27,7 @@ _NAME_NOT_ADDRESS = "must be a DNS name, not an IP address"
 
 @dataclass(frozen=True)
 class IngressStatusUpdate(Status):
-    """`/status` of Ingresses: where the controller serves it.  Owners and finalizers can be written here, too."""
-
-    writes_references = True
+    """`/status` of Ingresses: where the controller serves it."""
 
     def validate_update(self, new: Ingress, old: Ingress) -> Iterable[FieldError]:
         known = {entry.ip for entry in old.status.loadBalancer.ingress}

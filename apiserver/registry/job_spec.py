@@ -13,7 +13,6 @@ from api.batch_v1 import (
     SuccessPolicy,
     SuccessPolicyRule,
 )
-from api.core_v1 import PodTemplateSpec
 from api.errors import FieldError, duplicate, invalid_value, not_supported, required, too_long, too_many, without_value
 from apiserver.registry.domain_prefixed_path import validate_domain_prefixed_path
 from apiserver.registry.internal_form import internal
@@ -51,8 +50,8 @@ def default_failure_policy(spec: JobSpec) -> None:
             pattern.status = pattern.status or "True"
 
 
-def job_warnings(spec: JobSpec, old: PodTemplateSpec | None, path: str) -> Iterator[str]:
-    """`old` is the template before an update."""
+def job_warnings(spec: JobSpec, path: str) -> Iterator[str]:
+    """What a user should know about a spec that is valid all the same."""
     completions, parallelism = spec.completions or 0, spec.parallelism or 0
     is_indexed = spec.completionMode == INDEXED
     if is_indexed and completions > _MANY_COMPLETIONS and parallelism > _MOST_FOR_MANY_COMPLETIONS:
@@ -60,7 +59,7 @@ def job_warnings(spec: JobSpec, old: PodTemplateSpec | None, path: str) -> Itera
             f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than "
             "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
         )
-    yield from template_warnings(spec.template, old, f"{path}.template")
+    yield from template_warnings(spec.template, f"{path}.template")
 
 
 def validate_job_spec(spec: JobSpec, path: str) -> Iterator[FieldError]:

@@ -138,7 +138,7 @@ class Jobs(Strategy[Job]):
         if old is None:
             yield from warn_of_name(new.metadata.name)
         if old is None or new.metadata.generation != old.metadata.generation:
-            yield from job_warnings(new.spec, None if old is None else old.spec.template, "spec")
+            yield from job_warnings(new.spec, "spec")
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         return {"status.successful": str((document.get("status") or {}).get("succeeded", 0))}

@@ -1,4 +1,4 @@
-"""What names may look like: DNS labels and subdomains, qualified names, keys of maps, ports.
+"""What names may look like: those of `api.names`, and keys of maps, ports, headers, paths.
 
 Every check returns its complaints, none when the text is fine, and remembers its answers: the same
 names come again and again.  The rules are those of
@@ -10,31 +10,33 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-Complaints = tuple[str, ...]
-FINE: Complaints = ()
+from api.names import FINE as FINE
+from api.names import LABEL_MESSAGE as LABEL_MESSAGE
+from api.names import SUBDOMAIN, expected
+from api.names import SUBDOMAIN_MESSAGE as SUBDOMAIN_MESSAGE
+from api.names import Complaints as Complaints
+from api.names import at_most as at_most
+from api.names import dns1035 as dns1035
+from api.names import dns1035_label as dns1035_label
+from api.names import dns_label as dns_label
+from api.names import dns_subdomain as dns_subdomain
+from api.names import label as label
+from api.names import label_value as label_value
+from api.names import qualified as qualified
+from api.names import subdomain as subdomain
 
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
-_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_LABEL_VALUE = f"({_QUALIFIED})?"
 _KEY = "[-._a-zA-Z0-9]+"
 _HEADER = "[-A-Za-z0-9]+"
-_WILDCARD = rf"\*\.{_SUBDOMAIN}"
+_WILDCARD = rf"\*\.{SUBDOMAIN}"
 _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 _UNDERSCORED = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*"
 _PERCENT = "%"
 _REASON = "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"
 
-_is_label = re.compile(_LABEL).fullmatch
-_is_subdomain = re.compile(_SUBDOMAIN).fullmatch
 _is_wildcard = re.compile(_WILDCARD).fullmatch
 _is_http_path = re.compile(_HTTP_PATH).fullmatch
 _is_c_identifier = re.compile(_C_IDENTIFIER).fullmatch
-_is_dns1035 = re.compile(_DNS1035).fullmatch
-_is_qualified = re.compile(_QUALIFIED).fullmatch
-_is_label_value = re.compile(_LABEL_VALUE).fullmatch
 _is_key = re.compile(_KEY).fullmatch
 _is_header = re.compile(_HEADER).fullmatch
 _is_underscored = re.compile(_UNDERSCORED).fullmatch
@@ -43,42 +45,19 @@ _is_port_name = re.compile("[-a-z0-9]+").fullmatch
 _is_reason = re.compile(_REASON).fullmatch
 _has_letter = re.compile("[a-z]").search
 
-
-def _expected(message: str, regex: str, *examples: str) -> str:
-    shown = " or ".join(f"'{example}', " for example in examples).rstrip(", ")
-    return f"{message} (e.g. {shown}, regex used for validation is '{regex}')"
-
-
-def at_most(limit: int, unit: str = "characters") -> str:
-    return f"must be no more than {limit} {unit}"
-
-
-LABEL_MESSAGE = _expected(
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-    "and must start and end with an alphanumeric character",
-    _LABEL,
-    "my-name",
-    "123-abc",
-)
-SUBDOMAIN_MESSAGE = _expected(
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-    "and must start and end with an alphanumeric character",
-    _SUBDOMAIN,
-    "example.com",
-)
-_UNDERSCORED_MESSAGE = _expected(
+_UNDERSCORED_MESSAGE = expected(
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', "
     "and must start and end with an alphanumeric character",
     _UNDERSCORED,
     "example.com",
 )
-_WILDCARD_MESSAGE = _expected(
+_WILDCARD_MESSAGE = expected(
     "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
     "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
     _WILDCARD,
     "*.example.com",
 )
-_C_IDENTIFIER_MESSAGE = _expected(
+_C_IDENTIFIER_MESSAGE = expected(
     "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric "
     "characters or '_'",
     _C_IDENTIFIER,
@@ -86,40 +65,18 @@ _C_IDENTIFIER_MESSAGE = _expected(
     "MY_NAME",
     "MyName",
 )
-_DNS1035_MESSAGE = _expected(
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
-    "start with an alphabetic character, and end with an alphanumeric character",
-    _DNS1035,
-    "my-name",
-    "abc-123",
-)
-_NAME_PART = _expected(
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-    _QUALIFIED,
-    "MyName",
-    "my.name",
-    "123-abc",
-)
-_KEY_MESSAGE = _expected(
+_KEY_MESSAGE = expected(
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
     _KEY,
     "key.name",
     "KEY_NAME",
     "key-name",
 )
-_VALUE_MESSAGE = _expected(
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
-    "and must start and end with an alphanumeric character",
-    _LABEL_VALUE,
-    "MyValue",
-    "my_value",
-    "12345",
-)
-_HEADER_MESSAGE = _expected(
+_HEADER_MESSAGE = expected(
     "a valid HTTP header must consist of alphanumeric characters or '-'", _HEADER, "X-Header-Name"
 )
 
-_REASON_MESSAGE = _expected(
+_REASON_MESSAGE = expected(
     "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric "
     "characters or '_,:', and must end with an alphanumeric character or '_'",
     _REASON,
@@ -129,39 +86,6 @@ _REASON_MESSAGE = _expected(
     "ReasonA,ReasonB",
     "ReasonA:ReasonB",
 )
-
-
-@lru_cache(maxsize=8192)
-def label(value: str) -> Complaints:
-    """An RFC 1123 label: at most 63 characters, no dots."""
-    complaints = []
-    if len(value) > 63:
-        complaints.append(at_most(63))
-    if not _is_label(value):
-        complaints.append("must not contain dots" if _is_subdomain(value) else LABEL_MESSAGE)
-    return tuple(complaints)
-
-
-@lru_cache(maxsize=8192)
-def subdomain(value: str) -> Complaints:
-    """RFC 1123 labels joined by dots: at most 253 characters."""
-    complaints = []
-    if len(value) > 253:
-        complaints.append(at_most(253))
-    if not _is_subdomain(value):
-        complaints.append(SUBDOMAIN_MESSAGE)
-    return tuple(complaints)
-
-
-@lru_cache(maxsize=1024)
-def dns1035(value: str) -> Complaints:
-    """A label that starts with a letter."""
-    complaints = []
-    if len(value) > 63:
-        complaints.append(at_most(63))
-    if not _is_dns1035(value):
-        complaints.append(_DNS1035_MESSAGE)
-    return tuple(complaints)
 
 
 @lru_cache(maxsize=1024)
@@ -197,63 +121,11 @@ def subdomain_with_underscores(value: str) -> Complaints:
     return tuple(complaints)
 
 
-def _masked(value: str, prefix: bool) -> str:
-    # A generateName prefix may end in a dash: what follows will complete it.
-    return value[:-1] + "a" if prefix and len(value) > 1 and value.endswith("-") else value
-
-
-def dns_label(value: str, prefix: bool = False) -> Complaints:
-    """metadata.name of kinds whose names become DNS labels (namespaces, services)."""
-    return label(_masked(value, prefix))
-
-
-def dns_subdomain(value: str, prefix: bool = False) -> Complaints:
-    """metadata.name of most kinds."""
-    return subdomain(_masked(value, prefix))
-
-
-def dns1035_label(value: str, prefix: bool = False) -> Complaints:
-    return dns1035(_masked(value, prefix))
-
-
 def path_segment(value: str, prefix: bool = False) -> Complaints:
     """metadata.name of kinds that only need it to be one segment of a URL (RBAC)."""
     if not prefix and value in (".", ".."):
         return (f"may not be '{value}'",)
     return tuple(f"may not contain '{character}'" for character in ("/", _PERCENT) if character in value)
-
-
-@lru_cache(maxsize=8192)
-def qualified(value: str) -> Complaints:
-    """A label key, a finalizer, a resource: a name with an optional DNS subdomain and a slash before it."""
-    parts = value.split("/")
-    complaints: list[str] = []
-    if len(parts) > 2:
-        message = "a valid label key " + _NAME_PART
-        return (message + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",)
-    if len(parts) == 2:
-        if not parts[0]:
-            complaints.append("prefix part must be non-empty")
-        else:
-            complaints += [f"prefix part {complaint}" for complaint in subdomain(parts[0])]
-    name = parts[-1]
-    if not name:
-        complaints.append("name part must be non-empty")
-    elif len(name) > 63:
-        complaints.append("name part " + at_most(63, "bytes"))
-    if not _is_qualified(name):
-        complaints.append("name part " + _NAME_PART)
-    return tuple(complaints)
-
-
-@lru_cache(maxsize=8192)
-def label_value(value: str) -> Complaints:
-    complaints = []
-    if len(value) > 63:
-        complaints.append(at_most(63, "bytes"))
-    if not _is_label_value(value):
-        complaints.append(_VALUE_MESSAGE)
-    return tuple(complaints)
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Set
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
 from api.networking_v1 import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
 from api.scheme import resource_of
-from apiserver.registry.addresses import network, parse_network
+from apiserver.registry.addresses import network, parse_network, warn_of_spelling
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.labels import format_selector, validate_selector
 from apiserver.registry.names import port_name, port_number
@@ -56,6 +56,20 @@ class NetworkPolicies(Strategy[NetworkPolicy]):
         lenient = any(validate_selector(old.spec.podSelector, ""))
         yield from _validate_spec(new, frozenset(), lenient)
         yield from _validate_spec(new, frozenset(_networks(old)), lenient)
+
+    def warnings(self, new: NetworkPolicy, old: NetworkPolicy | None) -> Iterator[str]:
+        for index, ingress in enumerate(new.spec.ingress):
+            yield from _peer_warnings(ingress.from_, f"spec.ingress[{index}].from")
+        for index, egress in enumerate(new.spec.egress):
+            yield from _peer_warnings(egress.to, f"spec.egress[{index}].to")
+
+
+def _peer_warnings(peers: list[NetworkPolicyPeer], path: str) -> Iterator[str]:
+    for index, peer in enumerate(peers):
+        if (block := peer.ipBlock) is not None:
+            yield from warn_of_spelling(block.cidr, f"{path}[{index}].ipBlock.cidr")
+            for position, text in enumerate(block.except_):
+                yield from warn_of_spelling(text, f"{path}[{index}].ipBlock.except[{position}]")
 
 
 def _networks(policy: NetworkPolicy) -> Iterator[str]:

@@ -43,4 +43,4 @@ class PodTemplates(Strategy[PodTemplate]):
 
     def warnings(self, new: PodTemplate, old: PodTemplate | None) -> Iterable[str]:
         if old is None or new.metadata.generation != old.metadata.generation:
-            yield from template_warnings(new.template, None if old is None else old.template, "template")
+            yield from template_warnings(new.template, "template")

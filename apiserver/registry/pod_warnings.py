@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from api.core_v1 import (
     Affinity,
@@ -18,6 +18,8 @@ from api.core_v1 import (
 )
 from api.meta_v1 import ObjectMeta
 from apiserver.registry.addresses import warn_of_spelling
+from apiserver.registry.names import label_value
+from apiserver.registry.overlapping_paths import overlapping_paths
 from apiserver.registry.pod_annotations import APP_ARMOR, SECCOMP_CONTAINER, SECCOMP_POD, all_containers
 
 _RENAMED_LABELS = {
@@ -49,12 +51,8 @@ _USE_SECCOMP = 'non-functional in v1.27+; use the "seccompProfile" field instead
 _IN_BYTES = ("memory", "ephemeral-storage")
 
 
-def template_warnings(
-    template: PodTemplateSpec, old: PodTemplateSpec | None, path: str = "spec.template"
-) -> Iterable[str]:
-    """Warnings about the template of a workload; none when it did not change."""
-    if old is not None and old.spec == template.spec:
-        return ()
+def template_warnings(template: PodTemplateSpec, path: str = "spec.template") -> Iterator[str]:
+    """Warnings about the template of a workload."""
     return pod_warnings(template.spec, template.metadata, f"{path}.")
 
 
@@ -73,6 +71,7 @@ def pod_warnings(spec: PodSpec, meta: ObjectMeta, prefix: str = "") -> Iterator[
     if meta.annotations:
         yield from _annotations(spec, meta.annotations, prefix)
     yield from _volumes(spec.volumes, f"{path}.volumes")
+    yield from overlapping_paths(spec)
     addresses: set[str] = set()
     for index, alias in enumerate(spec.hostAliases):
         where = f"{path}.hostAliases[{index}].ip"
@@ -120,15 +119,9 @@ def _annotations(spec: PodSpec, annotations: Mapping[str, str], prefix: str) -> 
 
 
 def _volumes(volumes: list[Volume], path: str) -> Iterator[str]:
-    tokens: set[str] = set()
     for index, volume in enumerate(volumes):
         # Nearly all volumes of pods are of three kinds.
-        if volume.emptyDir is not None or volume.configMap is not None:
-            continue
-        if volume.projected is not None:
-            tokens |= {
-                s.serviceAccountToken.path for s in volume.projected.sources if s.serviceAccountToken is not None
-            }
+        if volume.emptyDir is not None or volume.configMap is not None or volume.projected is not None:
             continue
         if volume.ephemeral is not None and volume.ephemeral.volumeClaimTemplate is not None:
             from apiserver.registry.claim_spec import claim_spec_warnings  # few pods have one
@@ -138,16 +131,6 @@ def _volumes(volumes: list[Volume], path: str) -> Iterator[str]:
         for kind, message in RETIRED_VOLUMES.items():
             if getattr(volume, kind) is not None:
                 yield f"{path}[{index}].{'storageOS' if kind == 'storageos' else kind}: {message}"
-    for index, volume in enumerate(volumes) if tokens else ():
-        for source in volume.projected.sources if volume.projected is not None else ():
-            for kind, shown in (("configMap", "configMap"), ("secret", "secrets"), ("downwardAPI", "downwardAPI")):
-                projection = getattr(source, kind)
-                for position, item in enumerate(projection.items if projection is not None else ()):
-                    if item.path in tokens:
-                        yield (
-                            f"{path}[{index}].projected.sources.{shown}[{position}]: "
-                            f'has duplicated path with ServiceAccountToken "{item.path}"'
-                        )
 
 
 def renamed_label(label: str) -> str:
@@ -171,6 +154,10 @@ def _affinity(affinity: Affinity, path: str) -> Iterator[str]:
         for index, choice in enumerate(of_node.preferredDuringSchedulingIgnoredDuringExecution):
             place = f"{where}.preferredDuringSchedulingIgnoredDuringExecution[{index}].preference"
             yield from _node_term(choice.preference, place)
+            for i, requirement in enumerate(choice.preference.matchExpressions):
+                for j, value in enumerate(requirement.values):
+                    for complaint in label_value(value):
+                        yield f"{place}.matchExpressions[{i}].values[{j}]: {value} is invalid, {complaint}"
     for kind in ("podAffinity", "podAntiAffinity"):
         part = getattr(affinity, kind)
         if part is None:
@@ -221,13 +208,14 @@ def _amounts(amounts: Mapping[str, str], path: str) -> Iterator[str]:
     """Bytes are whole: "100m" is a mistyped "100M"."""
     for name in _IN_BYTES if amounts else ():
         amount = amounts.get(name)
-        if amount is not None and amount[-1] == "m":
+        if amount is not None and amount[-1] in "mun":
             yield f'{path}[{name}]: fractional byte value "{amount}" is invalid, must be an integer'
 
 
 def _ports(spec: PodSpec, path: str) -> Iterator[str]:
     """Ports that get into each other's way, in whatever containers they are."""
     seen: dict[tuple[int, str], list[tuple[str, ContainerPort]]] = {}
+    named: dict[str, str] = {}
     for place, container in all_containers(spec, path):
         for index, port in enumerate(container.ports):
             where = f"{place}.ports[{index}]"
@@ -243,6 +231,12 @@ def _ports(spec: PodSpec, path: str) -> Iterator[str]:
                 if clash:
                     yield f"{where}: {clash} port definition with {other}"
             others.append((where, port))
+            first = named.setdefault(port.name, where)
+            if port.name and first != where:
+                yield (
+                    f'{where}: duplicate port name "{port.name}" with {first}, '
+                    f"services and probes that select ports by name will use {first}"
+                )
 
 
 def _clash(port: ContainerPort, other: ContainerPort) -> str:

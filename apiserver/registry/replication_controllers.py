@@ -79,7 +79,7 @@ class ReplicationControllers(Strategy[ReplicationController]):
         if old is None:
             yield from warn_of_name(new.metadata.name)
         if new.spec.template is not None and (old is None or new.metadata.generation != old.metadata.generation):
-            yield from template_warnings(new.spec.template, None if old is None else old.spec.template)
+            yield from template_warnings(new.spec.template)
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         return {"status.replicas": str((document.get("status") or {}).get("replicas", 0))}

@@ -66,6 +66,8 @@ DeviceID = tuple[str, str, str, str]
 class ClaimStatusUpdate(Status):
     """`/status` of ResourceClaims: what a scheduler gave and what drivers report of it."""
 
+    writes_metadata = False
+
     def prepare_for_update(self, new: ResourceClaim, old: ResourceClaim) -> None:
         super().prepare_for_update(new, old)
         gone = {device[:3] for device in _allocated(old.status)} - {device[:3] for device in _allocated(new.status)}

@@ -18,7 +18,7 @@ def _rule_errors(schema: JSONSchemaProps, where: str, embedded: bool) -> list[Fi
     """The schema's rules that its own default breaks."""
     if not has_rules(schema):
         return []
-    from apiserver.cel.rule_evaluation import Evaluation, validator
+    from apiserver.expressions.rule_evaluation import Evaluation, validator
 
     rules = validator(schema, embedded)
     evaluation = Evaluation.begun(_BUDGET)

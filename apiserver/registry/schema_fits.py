@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from api.apiextensions_v1 import JSONSchemaProps
+from api.go_patterns import searcher
 from apiserver.patch.json_value import equal
-from apiserver.registry.go_patterns import searcher
 from apiserver.registry.schema_formats import has_format, is_known
 from apiserver.registry.schema_pruning import META_FIELDS
 from apiserver.registry.schema_values import validate_value
@@ -96,7 +96,7 @@ def _boolean(schema: JSONSchemaProps) -> Fits:
 def _string(schema: JSONSchemaProps) -> Fits:
     least, most = schema.minLength, schema.maxLength
     search = searcher(schema.pattern) if schema.pattern else None
-    form = schema.format if is_known(schema.format) else ""
+    form = schema.format if is_known(schema.format, schema.type) else ""
     if least is None and most is None and search is None and not form:
         return lambda value: type(value) is str
 

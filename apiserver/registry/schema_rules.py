@@ -15,7 +15,7 @@ from apiserver.patience import TakesLong, may_take_long
 from apiserver.registry.structural_schemas import subschemas
 
 if TYPE_CHECKING:
-    from apiserver.cel.schema_types import Declared
+    from cel.declared import Declared
 
 _MOST_FOR_RULE = 10_000_000
 _MOST_FOR_SCHEMA = 100_000_000
@@ -77,7 +77,7 @@ def validate_rules(schema: JSONSchemaProps, path: str, broken: Sequence[str]) ->
     if not has_rules(schema):
         return
     begin_to_compile(schema)
-    from apiserver.cel.rules import declare_self
+    from apiserver.expressions.rules import declare_self
 
     total = _Total()
     declared = declare_self(schema, whole=True)
@@ -122,8 +122,8 @@ def _is_within(path: str, around: str) -> bool:
 
 
 def _validate_here(schema: JSONSchemaProps, path: str, place: _Place, total: _Total) -> Iterator[FieldError]:
-    from apiserver.cel.rules import compile_rules
-    from apiserver.cel.schema_types import cardinality
+    from apiserver.expressions.rules import compile_rules
+    from apiserver.expressions.schema_types import cardinality
 
     repeated = cardinality(place.declared) if place.repeated is None else place.repeated
     for index, compiled in enumerate(compile_rules(schema, place.declared)):

@@ -8,17 +8,15 @@ from typing import Any
 
 from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, not_supported, required, too_long, too_many
+from api.go_patterns import searcher
 from api.schema import MISSING
 from apiserver.patch.json_value import equal
-from apiserver.registry.go_patterns import searcher
-from apiserver.registry.schema_formats import has_format
+from apiserver.registry.schema_formats import has_format, is_known
 
 _FLOAT = 3.4028234663852886e38  # the largest of 32 bits
 _LIMITS: dict[tuple[str, str], tuple[float, float]] = {
     ("integer", "int32"): (-(2**31), 2**31 - 1),
     ("integer", "int64"): (-(2**63), 2**63 - 1),
-    ("integer", "uint32"): (0, 2**32 - 1),
-    ("integer", "uint64"): (0, 2**64 - 1),
     ("number", "float"): (-_FLOAT, _FLOAT),
 }
 
@@ -85,7 +83,7 @@ def _validate_type(value: Any, schema: JSONSchemaProps, where: str, name: str) -
     whole = found == "number" and value == int(value) and "integer" in wanted
     if whole or (found == "integer" and "number" in wanted):
         return
-    if schema.format and value is not None:
+    if value is not None and is_known(schema.format, schema.type):
         if found not in ("string", "array"):  # these are told by their format, which is Go's
             found, wanted = _GO_FORMATS.get(found, ""), [schema.format]
         elif schema.type not in ("integer", "number"):
@@ -102,7 +100,7 @@ def _validate_string(value: str, schema: JSONSchemaProps, where: str, name: str)
         yield invalid_value(where, value, f"{name} in body should be at least {schema.minLength} chars long")
     elif schema.pattern and searcher(schema.pattern)(value) is None:
         yield invalid_value(where, value, f"{name} in body should match '{schema.pattern}'")
-    if schema.format and not has_format(value, schema.format):
+    if is_known(schema.format, schema.type) and not has_format(value, schema.format):
         message = f'{name} in body must be of type {schema.format}: "{value}"'
         yield FieldError("FieldValueTypeInvalid", where, value, message)
 
@@ -110,8 +108,8 @@ def _validate_string(value: str, schema: JSONSchemaProps, where: str, name: str)
 def _validate_number(value: float, schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
     where, factor = _joined(path, name), schema.multipleOf
     limits = _LIMITS.get((schema.type, schema.format))
-    broken = schema.type == "integer" and isinstance(value, float) and value != int(value) and bool(schema.format)
-    if broken or (limits is not None and not limits[0] <= value <= limits[1]):
+    broken = schema.type == "integer" and isinstance(value, float) and value != int(value)
+    if limits is not None and (broken or not limits[0] <= value <= limits[1]):
         kind = f"{schema.type} with format {schema.format}"
         yield _whole(path, f"Checked value must be of type {kind} in {name}")
     if factor is not None:
@@ -166,22 +164,30 @@ def _keys(item: Any, schema: JSONSchemaProps) -> str:
 def _validate_object(
     value: dict[str, Any], schema: JSONSchemaProps, path: str, name: str, old: Any
 ) -> Iterator[FieldError]:
+    """The number of members comes first and alone; then what they are, then which are missing."""
     where = _joined(path, name)
     if schema.minProperties is not None and len(value) < schema.minProperties:
         complaint = f"{name} in body should have at least {schema.minProperties} properties"
         yield invalid_value(where, len(value), complaint)
+        return
     if schema.maxProperties is not None and len(value) > schema.maxProperties:
         yield too_many(where, len(value), schema.maxProperties)
+        return
+    before = old if isinstance(old, dict) else {}
+    for field, part in value.items():
+        below = _below(schema, field)
+        if below is not None:
+            inner = f"{name}.{field}" if name else field
+            yield from validate_value(part, below, path, inner, before.get(field, MISSING))
     for field in schema.required:
         if field not in value:
             yield required(_joined(where, field))
-    before = old if isinstance(old, dict) else {}
-    properties, additional = schema.properties, schema.additionalProperties
-    for field, part in value.items():
-        below = properties.get(field, additional)
-        if isinstance(below, JSONSchemaProps):
-            inner = f"{name}.{field}" if name else field
-            yield from validate_value(part, below, path, inner, before.get(field, MISSING))
+
+
+def _below(schema: JSONSchemaProps, field: str) -> JSONSchemaProps | None:
+    """The schema of a member of an object."""
+    below = schema.properties.get(field, schema.additionalProperties)
+    return below if isinstance(below, JSONSchemaProps) else None
 
 
 def _validate_junctors(value: Any, schema: JSONSchemaProps, path: str, name: str, old: Any) -> Iterator[FieldError]:
@@ -192,7 +198,7 @@ def _validate_junctors(value: Any, schema: JSONSchemaProps, path: str, name: str
         found = [complaints(part) for part in schema.anyOf]
         if all(found):
             yield _whole(path, f'"{name}" must validate at least one schema (anyOf)')
-            yield from min(found, key=len)
+            yield from _closest(value, schema.anyOf, found)
     if schema.oneOf:
         found = [complaints(part) for part in schema.oneOf]
         valid = sum(not errors for errors in found)
@@ -200,12 +206,43 @@ def _validate_junctors(value: Any, schema: JSONSchemaProps, path: str, name: str
             count = f"Found {valid} valid alternatives" if valid else "Found none valid"
             yield _whole(path, f'"{name}" must validate one and only one schema (oneOf). {count}')
             if not valid:
-                yield from min(found, key=len)
+                yield from _closest(value, schema.oneOf, found)
     if schema.allOf:
         found = [complaints(part) for part in schema.allOf]
         for errors in found:
             yield from errors
         if any(found):
-            yield _whole(path, f'"{name}" must validate all the schemas (allOf)')
+            none = ". None validated" if all(found) else ""
+            yield _whole(path, f'"{name}" must validate all the schemas (allOf){none}')
     if schema.not_ is not None and not complaints(schema.not_):
         yield _whole(path, f'"{name}" must not validate the schema (not)')
+
+
+def _closest(value: Any, parts: list[JSONSchemaProps], found: list[list[FieldError]]) -> list[FieldError]:
+    """What is wrong under that of the schemas which the value meets in the most points, the first of them."""
+    return max(zip(parts, found, strict=True), key=lambda pair: _points(value, pair[0]))[1]
+
+
+def _points(value: Any, schema: JSONSchemaProps) -> int:
+    """In how many points a value is held against a schema and does not fail, as the validator counts them."""
+    typed = not any(_validate_type(value, schema, "", ""))
+    if value is None:
+        return int(typed)
+    points = 4 + (1 + typed if schema.type or schema.format else 0)
+    if isinstance(value, str):
+        points += 1 + is_known(schema.format, schema.type)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        points += 2
+    elif isinstance(value, list):
+        points += 2 + sum(_points(item, schema.items) for item in value if isinstance(schema.items, JSONSchemaProps))
+    elif isinstance(value, dict):
+        least, most = schema.minProperties or 0, schema.maxProperties
+        known = value.items() if len(value) >= least and (most is None or len(value) <= most) else ()
+        points += 1 + sum(_points(part, below) for name, part in known if (below := _below(schema, name)))
+    points += sum(_points(value, part) for part in schema.allOf)
+    return points + _points_of_choice(value, schema.anyOf) + _points_of_choice(value, schema.oneOf)
+
+
+def _points_of_choice(value: Any, parts: list[JSONSchemaProps]) -> int:
+    met = [part for part in parts if not any(validate_value(value, part, ""))]
+    return max((_points(value, part) for part in met[:1] or parts), default=0)

@@ -43,7 +43,6 @@ class ServiceStatusUpdate(Status):
     through here."""
 
     depends_on_rest = True
-    writes_references = True
 
     def validate_update(self, new: Service, old: Service) -> Iterable[FieldError]:
         return validate_load_balancer_status(new)

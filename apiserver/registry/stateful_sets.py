@@ -152,7 +152,7 @@ class StatefulSets(Strategy[StatefulSet]):
 
     def warnings(self, new: StatefulSet, old: StatefulSet | None) -> Iterable[str]:
         if old is None or new.metadata.generation != old.metadata.generation:
-            yield from template_warnings(new.spec.template, None if old is None else old.spec.template)
+            yield from template_warnings(new.spec.template)
         for i, claim in enumerate(new.spec.volumeClaimTemplates):
             # Kubernetes names the place as nobody else would, and differently in updates.
             where = f"spec.volumeClaimTemplates[{i}]"

@@ -81,6 +81,9 @@ class Subresource:
         return ()
 
 
+_METADATA_OF_USERS = ("labels", "annotations", "ownerReferences", "finalizers")
+
+
 @dataclass(frozen=True)
 class Status(Subresource):
     """`/status`: writes status and leaves spec alone; the main resource does the reverse."""
@@ -88,8 +91,8 @@ class Status(Subresource):
     name: str = "status"
     depends_on_rest: ClassVar[bool] = False
     """Whether the defaults of status depend on what the client says of the rest, though that is not written."""
-    writes_references: ClassVar[bool] = False
-    """Whether owners and finalizers can be written here, too."""
+    writes_metadata: ClassVar[bool] = True
+    """Whether labels, annotations, owners and finalizers can be written here, too, as they can be of most kinds."""
 
     def unowned(self, model: type[Model]) -> Mapping[str, Any] | None:
         kept = ("apiVersion", "kind", "metadata", "status")
@@ -100,9 +103,9 @@ class Status(Subresource):
             if field not in ("apiVersion", "kind", "metadata", "status"):
                 setattr(new, field, getattr(old, field))
         new.metadata.deletionTimestamp = old.metadata.deletionTimestamp
-        if not self.writes_references:
-            new.metadata.ownerReferences = old.metadata.ownerReferences
-            new.metadata.finalizers = old.metadata.finalizers
+        if not self.writes_metadata:
+            for field in _METADATA_OF_USERS:
+                setattr(new.metadata, field, getattr(old.metadata, field))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, forbidden, invalid_value, required
-from apiserver.registry.go_patterns import pattern_error
+from api.go_patterns import pattern_error
 
 _UNTYPED = {
     "root": "must not be empty at the root",

@@ -48,6 +48,8 @@ _DENY_AND_WARN = (
 class PolicyStatusUpdate(Status):
     """`/status` of ValidatingAdmissionPolicies: what a check of the types in its expressions found."""
 
+    writes_metadata = False
+
     def validate_update(self, new: ValidatingAdmissionPolicy, old: ValidatingAdmissionPolicy) -> Iterable[FieldError]:
         if new.status.typeChecking is not None:
             for index, warning in enumerate(new.status.typeChecking.expressionWarnings):

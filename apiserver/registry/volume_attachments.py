@@ -24,15 +24,12 @@ _ONE_SOURCE = "must specify exactly one of inlineVolumeSpec and persistentVolume
 
 @dataclass(frozen=True)
 class AttachmentStatus(Status):
-    """`/status` of attachments: what the CSI driver's helper did.  Metadata stays as it is."""
+    """`/status` of attachments: what the CSI driver's helper did."""
+
+    writes_metadata = False
 
     def unowned(self, model: type[Model]) -> Mapping[str, Any]:
         return {**(super().unowned(model) or {}), "f:metadata": {}}
-
-    def prepare_for_update(self, new: VolumeAttachment, old: VolumeAttachment) -> None:
-        super().prepare_for_update(new, old)
-        new.metadata.labels = old.metadata.labels
-        new.metadata.annotations = old.metadata.annotations
 
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
         yield from _validate(new)

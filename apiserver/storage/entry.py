@@ -14,12 +14,13 @@ EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 FieldsFunction = Callable[[Mapping[str, Any]], dict[str, str]]
 
 _HEAD = b'{"metadata":{'
-_REVISION_HEAD = b'{"metadata":{"resourceVersion":"'
+_REVISION_HEAD = b'"metadata":{"resourceVersion":"'
+_VERSION = b',"apiVersion":"'
 _NONE: Mapping[str, str] = {}
 
 
 def with_revision(value: bytes, revision: Revision) -> bytes:
-    """Stored JSON with its resourceVersion in place.
+    """The members of stored JSON, closing brace included, with its resourceVersion in place.
 
     Values are stored without resourceVersion, kind and apiVersion and begin with `{"metadata":{`, so this is a
     splice and not a re-encoding.  Raises ValueError for a value of another shape.
@@ -33,11 +34,13 @@ def with_revision(value: bytes, revision: Revision) -> bytes:
 class Entry:
     """One object at one revision.
 
-    `body` is its JSON with resourceVersion and without kind and apiVersion.  `fields` are what field selectors can
-    ask for.  Entries are shared and never change.
+    `members` is its JSON with resourceVersion, without kind and apiVersion, and without the opening brace: whoever
+    shows the object puts only something before it.  `stored_as` is the apiVersion at the end of the stored value, which
+    custom objects have, else "".  `written` is the revision that the value was stored with, which a deletion does not
+    change.  `fields` are what field selectors can ask for.  Entries are shared and never change.
     """
 
-    __slots__ = ("body", "fields", "key", "labels", "name", "namespace", "revision")
+    __slots__ = ("fields", "key", "labels", "members", "name", "namespace", "revision", "stored_as", "written")
 
     def __init__(
         self,
@@ -45,17 +48,21 @@ class Entry:
         namespace: str,
         name: str,
         revision: Revision,
-        body: bytes,
+        members: bytes,
         labels: Mapping[str, str],
         fields: Mapping[str, str],
+        stored_as: str = "",
+        written: Revision = 0,
     ) -> None:
         self.key = key
         self.namespace = namespace
         self.name = name
         self.revision = revision
-        self.body = body
+        self.members = members
         self.labels = labels
         self.fields = fields
+        self.stored_as = stored_as
+        self.written = written or revision
 
     @classmethod
     def from_value(
@@ -79,13 +86,21 @@ class Entry:
         fields["metadata.name"] = name
         fields["metadata.namespace"] = namespace
         labels = document["metadata"].get("labels") or _NONE
-        return cls(key, intern(namespace), name, revision, with_revision(value, revision), labels, fields)
+        shown, stored_as = _without_version(value) if value.endswith(b'"}') else (value, "")
+        members = with_revision(shown, revision)
+        return cls(key, intern(namespace), name, revision, members, labels, fields, stored_as)
 
     @classmethod
     def detached(cls, key: str, namespace: str, name: str, value: bytes, revision: Revision) -> Entry:
         """An object that is not stored, as a dry run answers with; with revision 0 it has no resourceVersion."""
-        body = with_revision(value, revision) if revision else value
-        return cls(key, namespace, name, revision, body, _NONE, _NONE)
+        shown, stored_as = _without_version(value)
+        members = with_revision(shown, revision) if revision else shown[1:]
+        return cls(key, namespace, name, revision, members, _NONE, _NONE, stored_as)
+
+    @property
+    def body(self) -> bytes:
+        """Its JSON with resourceVersion, without kind and apiVersion."""
+        return b"{" + self.members
 
     @property
     def document(self) -> dict[str, Any]:
@@ -95,21 +110,33 @@ class Entry:
 
     @property
     def value(self) -> bytes:
-        """The body as it is stored: without resourceVersion."""
-        rest = self.body[self.body.index(b'"', len(_REVISION_HEAD)) + 1 :]
-        return _HEAD + (rest[1:] if rest.startswith(b",") else rest)
+        """What is stored: without resourceVersion."""
+        rest = self.members[self.members.index(b'"', len(_REVISION_HEAD)) + 1 :].removeprefix(b",")
+        if self.stored_as:
+            return b'%b%b%b%b"}' % (_HEAD, rest[:-1], _VERSION, self.stored_as.encode())
+        return _HEAD + rest
 
     def at(self, revision: Revision) -> Entry:
         """The same object carrying another resourceVersion, as deletions show it."""
-        body = with_revision(self.value, revision)
-        return Entry(self.key, self.namespace, self.name, revision, body, self.labels, self.fields)
-
-    def encoded(self, head: bytes) -> bytes:
-        """The object in full; `head` is `{"kind":"Pod","apiVersion":"v1",`."""
-        return head + self.body[1:]
+        start = self.members.index(b'"', len(_REVISION_HEAD))
+        members = b"%b%d%b" % (_REVISION_HEAD, revision, self.members[start:])
+        known = (self.labels, self.fields, self.stored_as, self.written)
+        return Entry(self.key, self.namespace, self.name, revision, members, *known)
 
     def __repr__(self) -> str:
         return f"Entry({self.key!r}, revision={self.revision})"
+
+
+def _without_version(value: bytes) -> tuple[bytes, str]:
+    """A stored object without the apiVersion at its end, and that; "" where there is none.
+
+    Quotes within strings are escaped and objects within end with more braces: what is found is a member of its own.
+    """
+    start = value.rfind(_VERSION)
+    end = len(value) - len(b'"}')
+    if start < 0 or value.find(b'"', start + len(_VERSION)) != end:
+        return value, ""
+    return value[:start] + b"}", intern(value[start + len(_VERSION) : end].decode())
 
 
 def object_head(kind: str, api_version: str) -> bytes:
@@ -119,7 +146,7 @@ def object_head(kind: str, api_version: str) -> bytes:
 
 def watch_frame(type: EventType, head: bytes, entry: Entry) -> bytes:
     """One line of a JSON watch stream."""
-    return b"".join((b'{"type":"', type.encode(), b'","object":', head, entry.body[1:], b"}\n"))
+    return b"".join((b'{"type":"', type.encode(), b'","object":', head, entry.members, b"}\n"))
 
 
 class CacheEvent:

@@ -8,7 +8,7 @@ also one from before a restart.  The table's shape is that of kine (https://gith
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,11 +47,13 @@ _CHANGES = (
 class SqliteStore:
     """The Store protocol on the file at `path`, which is made when it does not exist.
 
-    With `erases` what compaction forgets is overwritten, and not only given up for others to overwrite.
+    With `erases` what compaction forgets is overwritten, and not only given up for others to overwrite.  `is_alone`
+    says whether nothing else is going on: a write then needs no thread but the event loop's.
     """
 
-    def __init__(self, path: Path, *, erases: bool = False) -> None:
+    def __init__(self, path: Path, *, erases: bool = False, is_alone: Callable[[], bool] = lambda: False) -> None:
         self.path = path
+        self._is_alone = is_alone
         self._erases = erases
         self.stats = StoreStats()
         self._lock = sqlite_file.Lock(path.with_name(path.name + ".lock"))
@@ -119,7 +121,9 @@ class SqliteStore:
 
     async def _write(self, key: str, value: bytes | None, *, deleted: bool, if_revision: Revision) -> Revision:
         writer, done = self._begin()
-        writer.submit(Write(key, value, deleted, if_revision, done))
+        write = Write(key, value, deleted, if_revision, done)
+        if not (self._is_alone() and writer.commit_alone(write, self._settle)):
+            writer.submit(write)
         return await done
 
     def _begin(self) -> tuple[Writer, asyncio.Future[Revision]]:

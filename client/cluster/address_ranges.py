@@ -16,6 +16,7 @@ from pathlib import Path
 
 from client.cluster.errors import ClusterError
 from client.cluster.machine_claims import claim
+from client.cluster.stale_rules import remove_stale_rules
 
 Network = ipaddress.IPv4Network
 
@@ -37,13 +38,16 @@ class Claim:
 
 def claim_free(privileged: bool, seed: str) -> Claim:
     """Find and claim two free ranges.  `seed` (the cluster's folder) decides where the search begins, so that
-    different clusters rarely meet.  Raises ClusterError when nothing is free."""
+    different clusters rarely meet.  What a killed cluster left of rules for the pods' range is removed.
+    Raises ClusterError when nothing is free."""
     taken = list(local_networks())
     for pods, services in candidates(privileged, seed):
         if any(pods.overlaps(other) or services.overlaps(other) for other in taken):
             continue
         handle = claim(f"pods/{pods}")
         if handle is not None:
+            if privileged:
+                remove_stale_rules(pods)
             return Claim(pods, services, handle)
     raise ClusterError("no free range of addresses is left for pods and services on this machine")
 

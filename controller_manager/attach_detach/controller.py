@@ -7,7 +7,7 @@ by force starts anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from api.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod
@@ -60,7 +60,7 @@ class AttachDetachController(Controller):
         self.nodes = watch(Node, enqueue=self._node_changed)
         self.pods = watch(Pod, enqueue=_nodes_of, indexers={NODE_INDEX: by_node, CLAIM_INDEX: claims_of})
         self.claims = watch(PersistentVolumeClaim, enqueue=self._claim_changed)
-        self.volumes = watch(PersistentVolume, enqueue=nothing)
+        self.volumes = watch(PersistentVolume, enqueue=self._volume_changed)
         watch(PartialObjectMetadata, resource=_ATTACHMENTS, enqueue=self._attachments_came_up)
 
     def _node_changed(self, old: Node | None, new: Node | None) -> Iterable[Key]:
@@ -73,6 +73,11 @@ class AttachDetachController(Controller):
         """A pod may be on its node before its claim is bound."""
         if new is not None and (old is None or old.spec.volumeName != new.spec.volumeName):
             yield from {pod.spec.nodeName for pod in self.pods.by_index(CLAIM_INDEX, key_of(new))} - {""}
+
+    def _volume_changed(self, old: PersistentVolume | None, new: PersistentVolume | None) -> Iterable[Key]:
+        """A pod and its claim may be seen before the volume is, or before it says whose it is."""
+        if new is not None and (old is None or old.spec.claimRef != new.spec.claimRef):
+            yield from {pod.spec.nodeName for pod in self._users(new.metadata.name)}
 
     def _attachments_came_up(self, old: Any, new: Any) -> Iterable[Key]:
         if self._opened is None:
@@ -115,6 +120,7 @@ class AttachDetachController(Controller):
         leaving = {name for name in here if name not in wanted and self._may_leave(node, name, here[name])}
         if node is not None:
             await self._report(node, wanted, here, leaving)
+            leaving -= await self._used_meanwhile(node, [name for name in leaving if not _is_going(here[name])])
         for name in leaving:
             await self._detach(here[name])
         for name, each in wanted.items():
@@ -203,7 +209,7 @@ class AttachDetachController(Controller):
             for name, attachment in here.items()
             if attachment.status.attached
             and name not in leaving
-            and attachment.metadata.deletionTimestamp is None
+            and not _is_going(attachment)
             and (volume := self.volumes.get(name)) is not None
             and volume.spec.csi is not None
         }
@@ -242,15 +248,32 @@ class AttachDetachController(Controller):
             return False
         return self._force and not is_healthy(node)
 
+    async def _used_meanwhile(self, node: Node, names: Sequence[str]) -> set[str]:
+        """Those that the node has mounted since it was last heard of.  It mounts none that is not reported as attached,
+        so that the answer holds."""
+        volumes = [volume for name in names if (volume := self.volumes.get(name)) and volume.spec.csi is not None]
+        if not volumes:
+            return set()
+        try:
+            live = await self.client.get(Node, node.metadata.name)
+        except NotFound:
+            return set()
+        begun = set(live.status.volumesInUse) - set(node.status.volumesInUse)
+        return {volume.metadata.name for volume in volumes if unique_name(volume) in begun}
+
     async def _detach(self, attachment: VolumeAttachment) -> None:
         """Ask for the end of an attachment; its driver detaches and lets it go."""
         self._unwanted_since.pop(attachment.metadata.name, None)
-        if attachment.metadata.deletionTimestamp is None:
+        if not _is_going(attachment):
             meta = attachment.metadata
             try:
                 await self.client.delete(type(attachment), meta.name, uid=meta.uid)
             except NotFound:
                 return
+
+
+def _is_going(attachment: VolumeAttachment) -> bool:
+    return attachment.metadata.deletionTimestamp is not None
 
 
 def _must_be_attached(volume: PersistentVolume, drivers: Store[CSIDriver]) -> bool:

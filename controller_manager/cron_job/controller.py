@@ -14,6 +14,7 @@ from api.errors import AlreadyExists, NotFound, StatusError
 from api.meta_v1 import ObjectMeta
 from client.controller import Controller, Key, Watches, controller_of, owner
 from client.events import reference
+from client.metrics import Histogram, powers
 from client.store import key_of
 from controller_manager.claim import OWNER, by_controller
 from controller_manager.cron_job.times import NoTimes, Times
@@ -31,6 +32,12 @@ class CronJobController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.written = Written()
+        self._skew = Histogram(
+            "cronjob_controller_job_creation_skew_duration_seconds",
+            "Seconds from the time a job was due to its creation.",
+            buckets=powers(1, 2, 10),
+        )
+        self.measures = (self._skew,)
         self.cron_jobs = watch(CronJob)
         self.jobs = watch(Job, enqueue=owner(CronJob), indexers={OWNER: by_controller})
 
@@ -174,6 +181,7 @@ class CronJobController(Controller):
         try:
             job = await self.client.create(new_job(cron_job, due, shown))
             self.events.event(cron_job, "Normal", "SuccessfulCreate", f"Created job {job.metadata.name}")
+            self._skew.observe((self.clock.now() - due).total_seconds())
         except AlreadyExists:
             # Made before a crash, which left no time to note it; or somebody else's, who will.
             job = await self.client.get(Job, job_name(cron_job, due), cron_job.metadata.namespace)

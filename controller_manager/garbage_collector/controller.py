@@ -213,8 +213,9 @@ class GarbageCollector(Controller):
 
     async def _check_owners(self, node: GraphNode) -> None:
         """Delete the object if none of its owners is left, else drop references to those that are gone."""
+        references = [*node.owners]  # those of the graph may become others while the server is asked
         try:
-            solid, dangling, waiting = await self._sorted_owners(node, node.owners)
+            solid, dangling, waiting = await self._sorted_owners(node, references)
         except NeverValid:
             return
         if solid and not dangling and not waiting:
@@ -223,7 +224,7 @@ class GarbageCollector(Controller):
         if live is None:
             self._gone(node.uid)
             return
-        if not _same_owners(live.ownerReferences, node.owners):
+        if not _same_owners(live.ownerReferences, references):
             raise NotYet(f"{node}: its owners changed")
         if solid:
             gone = {r.uid for r in (*dangling, *waiting)}

@@ -35,6 +35,7 @@ from controller_manager.job.conditions import (
     replaces_only_failed,
     set_condition,
 )
+from controller_manager.job.metrics import JobMetrics
 from controller_manager.job.pods import TRACKING, is_tracked, new_pod, surplus, times_failed
 from controller_manager.job.progress import (
     Progress,
@@ -65,6 +66,8 @@ class JobController(Controller):
     def setup(self, watch: Watches) -> None:
         self.expectations = Expectations(self.clock)
         self.written = Written()
+        self.metrics = JobMetrics()
+        self.measures = self.metrics.all
         self._coming_off: dict[Key, set[str]] = defaultdict(set)
         self._failures: dict[Key, Failures] = {}
         self.jobs = watch(Job, enqueue=self._job_changed)
@@ -134,7 +137,13 @@ class JobController(Controller):
         acting = self.expectations.met(key)  # asked before the pods are read: later is safe, earlier is not
         pods = await claim(self.client, job, job.spec.selector, self.pods, finalizer=TRACKING)
         progress = look(job, pods, self._coming_off[key], self._failures.get(key, Failures()))
-        await self._advance(key, job, progress, acting)
+        began, failed = self.clock.monotonic(), True
+        try:
+            await self._advance(key, job, progress, acting)
+            failed = False
+        finally:
+            action = progress.action if acting else "reconciling"
+            self.metrics.synced(job, action, self.clock.monotonic() - began, failed=failed)
 
     async def _advance(self, key: Key, before: Job, progress: Progress, acting: bool) -> None:
         """Do what is due, and write down how far the job has come."""
@@ -201,6 +210,7 @@ class JobController(Controller):
 
     async def _create(self, key: Key, progress: Progress, indexes: Sequence[int | None]) -> Exception | None:
         job = progress.job
+        progress.action = "pods_created"
         self.expectations.expect(key, creations=len(indexes))
 
         async def create(number: int) -> None:
@@ -224,6 +234,7 @@ class JobController(Controller):
         if not pods:
             return None
         job = progress.job
+        progress.action = "pods_deleted"
         self.expectations.expect(key, deletions=[pod.metadata.uid for pod in pods])
 
         async def delete(pod: Pod) -> None:
@@ -272,7 +283,7 @@ class JobController(Controller):
             last = FAILED if end.type == FAILURE_TARGET else COMPLETE
             end = new_condition(last, end.reason, end.message, self.clock.now())
         if job.status != before.status:
-            job = progress.job = await self._write(job)
+            job = progress.job = await self._write(job, before)
             self._failures[key] = progress.failures
         before = job.copy_deep()
         error = await self._free_all(key, free, with_finalizer)
@@ -282,16 +293,17 @@ class JobController(Controller):
             if end.type == COMPLETE:
                 job.status.completionTime = end.lastTransitionTime
         if job.status != before.status:
-            job = await self._write(job)
+            job = await self._write(job, before)
             if finished(job):
                 self._announce(job, end)
         if error is not None:
             raise error
 
-    async def _write(self, job: Job) -> Job:
+    async def _write(self, job: Job, before: Job) -> Job:
         """Raises Conflict when the job has changed: the numbers are then counted from the new one."""
         written = await self.client.update(job, subresource="status")
         self.written.note(written)
+        self.metrics.counted(written, before.status)
         return written
 
     async def _free_all(self, key: Key, pods: Sequence[Pod], with_finalizer: set[str]) -> Exception | None:
@@ -311,6 +323,7 @@ class JobController(Controller):
 
     def _announce(self, job: Job, end: JobCondition | None) -> None:
         assert end is not None
+        self.metrics.finished(job, end)
         if end.type == FAILED:
             self.events.event(job, "Warning", end.reason, end.message)
             return

@@ -37,6 +37,7 @@ class Progress:
     succeeded, failed: Pods, those that ended but are not counted yet among them; of an indexed job the indexes.
     completed_before: Indexes that the status says have succeeded; `completed` has those that did since.
     failed_indexes: Indexes that have failed for good; None unless there is a limit per index.
+    action: What was done to the pods, as metrics tell it.
     kept: Failed pods, by index, that stay until there is a replacement, which takes their number of failures over.
     """
 
@@ -54,6 +55,7 @@ class Progress:
     completed: Indexes = NONE
     failed_indexes: Indexes | None = None
     kept: dict[int, Pod] = field(default_factory=dict)
+    action: str = "tracking"
 
     @property
     def uncounted(self) -> UncountedTerminatedPods:

@@ -11,6 +11,7 @@ from api.coordination_v1 import Lease
 from api.core_v1 import Node, Pod
 from api.errors import Conflict, NotFound
 from client.controller import Controller, Key, Watches, nothing
+from client.metrics import Counter
 from controller_manager.node_lifecycle.health import Heartbeat, lost_conditions, observe, ready_status
 from controller_manager.node_lifecycle.taints import no_execute_key, wanted_taints
 from controller_manager.node_lifecycle.zones import EvictionBudget, Limits, rates, zone_of
@@ -45,6 +46,10 @@ class NodeLifecycleController(Controller):
         self.limits = limits or Limits()
         self.heartbeats: dict[str, Heartbeat] = {}
         self.budget = EvictionBudget()
+        self._evictions = Counter(
+            "node_collector_evictions_total", "Nodes that were given up, since this process started.", ("zone",)
+        )
+        self.measures = (self._evictions,)
         super().__init__(*common)
 
     def setup(self, watch: Watches) -> None:
@@ -57,10 +62,16 @@ class NodeLifecycleController(Controller):
         if new is None:
             if old is not None:
                 self.heartbeats.pop(old.metadata.name, None)
+                self._tell(old, "RemovingNode", f"Removing Node {old.metadata.name} from Controller")
             return
+        if old is None:
+            self._tell(new, "RegisteredNode", f"Registered Node {new.metadata.name} in Controller")
         self._observe(new)
         if old is None or old.status.conditions != new.status.conditions or old.spec != new.spec:
             yield new.metadata.name
+
+    def _tell(self, node: Node, reason: str, message: str) -> None:
+        self.events.event(node, "Normal", reason, f"Node {node.metadata.name} event: {message}")
 
     def _lease_changed(self, old: Lease | None, new: Lease | None) -> Iterable[Key]:
         node = self.nodes.get(new.metadata.name) if new is not None else None
@@ -127,6 +138,8 @@ class NodeLifecycleController(Controller):
             await self.client.patch(Node, node.metadata.name, "", body)
         except NotFound:
             return
+        if may_evict:
+            self._evictions.inc(zone_of(node))
 
     async def _mark_pods_not_ready(self, node: Node) -> None:
         """Nobody else can say that the pods of a lost node are not ready, so that services leave them out."""

@@ -10,9 +10,11 @@ from scheduler.handle import Handle
 from scheduler.plugins.balanced_allocation import BalancedAllocation
 from scheduler.plugins.default_binder import DefaultBinder
 from scheduler.plugins.default_preemption import DefaultPreemption
+from scheduler.plugins.dynamic_resources import DynamicResources
 from scheduler.plugins.image_locality import ImageLocality
 from scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from scheduler.plugins.node_affinity import NodeAffinity
+from scheduler.plugins.node_declared_features import NodeDeclaredFeatures
 from scheduler.plugins.node_name import NodeName
 from scheduler.plugins.node_ports import NodePorts
 from scheduler.plugins.node_resources_fit import NodeResourcesFit
@@ -44,15 +46,23 @@ BUILT_IN: Mapping[str, Callable[..., Plugin]] = {
     "VolumeZone": lambda handle: VolumeZone(handle.storage),
     "PodTopologySpread": lambda handle, **more: PodTopologySpread(handle.cache, handle.workloads, **more),
     "InterPodAffinity": lambda handle, **more: InterPodAffinity(handle.cache, **more),
+    "DynamicResources": lambda handle, **more: DynamicResources(handle, **more),
     "DefaultPreemption": lambda handle, **more: DefaultPreemption(handle, **more),
     "NodeResourcesBalancedAllocation": lambda handle, **more: BalancedAllocation(**more),
     "ImageLocality": lambda handle: ImageLocality(handle.cache),
     "DefaultBinder": lambda handle: DefaultBinder(handle.writer.bind),
+    "NodeDeclaredFeatures": lambda handle: NodeDeclaredFeatures(),
 }
 """In the order they run in: the first filter that objects gives the reason.  Each is called with the handle and
 with what `scheduler.plugin_args` makes of the plugin's arguments."""
 
-WEIGHTS: Mapping[str, int] = {"TaintToleration": 3, "NodeAffinity": 2, "PodTopologySpread": 2, "InterPodAffinity": 2}
+WEIGHTS: Mapping[str, int] = {
+    "TaintToleration": 3,
+    "NodeAffinity": 2,
+    "PodTopologySpread": 2,
+    "InterPodAffinity": 2,
+    "DynamicResources": 2,
+}
 """Weights of scores other than 1."""
 
 

@@ -79,6 +79,7 @@ class NodeResourcesFit:
             return all(
                 amount <= (milli if name == CPU else whole)(offers.get(name, "0"))
                 for name, amount in pod.requests.items()
+                if name not in pod.device_backed
             )
         return False
 
@@ -103,6 +104,8 @@ def shortage(pod: PodInfo, node: NodeInfo, ignored: Callable[[str], bool] | None
     for name, wants in pod.scalars.items():
         if ignored is not None and ignored(name):
             continue
+        if name in pod.device_backed and not node.alloc_scalars.get(name):
+            continue  # DynamicResources looks for devices instead
         offered = node.alloc_scalars.get(name, 0)
         if wants > offered - node.scalars.get(name, 0):
             reasons.append(f"Insufficient {name}")

@@ -9,10 +9,10 @@ import pytest
 
 from apiserver.admission.evaluation import Evaluation, OutOfBudget, Patience, Unevaluable, evaluate
 from apiserver.authorization.authorizer import Undecided
-from apiserver.cel.admission import BUDGET_OF_POLICY, admission_environment
-from apiserver.cel.policies import PolicyExpressions
-from apiserver.cel.program import Program
+from apiserver.expressions.admission import BUDGET_OF_POLICY, admission_environment
+from apiserver.expressions.policies import PolicyExpressions
 from apiserver.patience import done
+from cel.program import Program
 
 SLOW = "object.all(a, object.all(b, a + b >= 0))"
 """With a thousand numbers, more than one expression may cost; with a hundred, more than may be spent at once."""

@@ -90,7 +90,7 @@ def test_warnings(policies: Policies, config_maps: ConfigMaps) -> None:
 
 def annotations(server: ApiServer, namespace: str) -> dict[str, str]:
     """Those of the write of ConfigMap a that the audit log has."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         for line in (server.folder / "audit.log").read_text().splitlines():
             event = json.loads(line)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.admission_webhooks.conftest import ROOT, Configurations
-from tests.apiserver.conftest import free_port
+from tests.ports import free_port
 from tests.webhook_server import WebhookServer, allow, deny, patch
 
 Object = dict[str, Any]
@@ -300,7 +300,7 @@ def test_side_effects_and_dry_runs(
 def test_validating_ones_are_asked_side_by_side(
     admin: httpx.Client, namespace: str, webhook: WebhookServer, configurations: Configurations
 ) -> None:
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
 
     def answer(review: Object) -> Object:
         together.wait()

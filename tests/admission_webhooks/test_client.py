@@ -14,7 +14,7 @@ from api.admissionregistration_v1 import ServiceReference, WebhookClientConfig
 from api.errors import NotFound
 from apiserver.pki import Authority
 from apiserver.webhook_client import BadTarget, CallError, Target, WebhookClient, target_of
-from tests.apiserver.conftest import free_port
+from tests.ports import free_port
 from tests.webhook_server import WebhookServer, serving
 
 

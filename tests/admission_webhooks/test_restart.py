@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.admission_webhooks.conftest import EVERYTHING, ROOT
-from tests.apiserver.conftest import ApiServer, free_port, own_server
+from tests.apiserver.conftest import ApiServer, own_server
+from tests.ports import free_port
 
 __all__ = ["own_server"]
 

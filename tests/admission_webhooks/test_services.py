@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.admission_webhooks.conftest import ROOT
-from tests.apiserver.conftest import ApiServer, free_port
+from tests.apiserver.conftest import ApiServer
+from tests.ports import free_port
 from tests.webhook_server import WebhookServer, serving
 
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"

@@ -9,8 +9,8 @@ import httpx
 
 from tests.aggregation.conftest import SERVICES, api_service, available, condition, local_server, place_service
 from tests.aggregation.extension_server import ExtensionServer, extension_server
-from tests.apiserver.conftest import free_port
 from tests.cluster.support import until
+from tests.ports import free_port
 
 PATCH = {"Content-Type": "application/merge-patch+json"}
 

@@ -63,7 +63,7 @@ def test_a_namespace_waits_for_a_server_that_is_away(
 
     assert admin.delete(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/notes-1").status_code == 200
     place_service(admin, namespace, extension.port)
-    until(lambda: admin.get(url).status_code == 404, seconds=60)
+    until(lambda: admin.get(url).status_code == 404)
     assert (leaving, "n") not in extension.objects
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import socket
 import threading
@@ -80,7 +81,7 @@ def test_a_large_body_arrives_whole(admin: httpx.Client, extension: ExtensionSer
 
 def test_a_watch_is_flushed_at_once(admin: httpx.Client, extension: ExtensionServer, namespace: str) -> None:
     notes = f"{extension.root}/namespaces/{namespace}/notes"
-    with admin.stream("GET", f"{notes}?watch=1", timeout=10) as watch:
+    with admin.stream("GET", f"{notes}?watch=1", timeout=60) as watch:
         assert watch.status_code == 200  # before there is any event
         lines = watch.iter_lines()
         for name in ("a", "b"):
@@ -128,9 +129,9 @@ def test_websockets(server: ApiServer, admin: httpx.Client, extension: Extension
             address = f"{server.url}{extension.root}/talks?x=1".replace("https", "wss")
             token = {"Authorization": "Bearer admintoken", "X-Remote-User": "eve"}
             with connect(address, ssl=server.trust(), additional_headers=token, proxy=None) as talking:
-                assert talking.recv(timeout=10) == f"{extension.root}/talks?x=1 admin"
+                assert talking.recv(timeout=60) == f"{extension.root}/talks?x=1 admin"
                 talking.send(b"bytes")
-                assert talking.recv(timeout=10) == b"bytes"
+                assert talking.recv(timeout=60) == b"bytes"
         finally:
             upstream.shutdown()
             thread.join()
@@ -211,20 +212,21 @@ def test_a_server_that_breaks_off(admin: httpx.Client, extension: ExtensionServe
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_a_client_that_leaves_is_not_waited_for(admin: httpx.Client, extension: ExtensionServer) -> None:
+def test_a_client_that_leaves_is_not_waited_for(server: ApiServer, extension: ExtensionServer) -> None:
     asked, ended = threading.Event(), threading.Event()
 
     def hang(handler: Any) -> None:
         asked.set()
-        handler.connection.settimeout(20)
+        handler.connection.settimeout(60)
         handler.connection.recv(1)  # returns when the other side closes
         ended.set()
 
     extension.special[f"{extension.root}/hangs"] = hang
-    with pytest.raises(httpx.ReadTimeout):
-        admin.get(f"{extension.root}/hangs?watch=1", timeout=0.5)
-    assert asked.is_set()
-    assert ended.wait(10)
+    client = http.client.HTTPSConnection("127.0.0.1", server.port, context=server.trust())
+    client.request("GET", f"{extension.root}/hangs?watch=1", headers={"Authorization": "Bearer admintoken"})
+    assert asked.wait(60)
+    client.close()
+    assert ended.wait(60)
 
 
 def test_nonsense_spoils_nothing(admin: httpx.Client, tmp_path: Path, group: str, namespace: str) -> None:
@@ -293,7 +295,7 @@ def test_watches_that_hang_take_nobodys_place(tmp_path: Path) -> None:
         sockets = []
         try:
             for _ in range(30):
-                raw = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+                raw = socket.create_connection(("127.0.0.1", server.port), timeout=60)
                 sockets.append(server.trust().wrap_socket(raw, server_hostname="127.0.0.1"))
                 head = (
                     f"GET {running.root}/hangs?watch=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer alicetoken\r\n\r\n"
@@ -301,7 +303,7 @@ def test_watches_that_hang_take_nobodys_place(tmp_path: Path) -> None:
                 sockets[-1].sendall(head.encode())
             until(lambda: len([1 for _, path, *_ in running.asked if "hangs" in path]) == 30)
             with server.client("alicetoken") as client:
-                assert client.get("/api/v1/configmaps", timeout=5).status_code == 200
+                assert client.get("/api/v1/configmaps", timeout=30).status_code == 200
         finally:
             for each in sockets:
                 each.close()

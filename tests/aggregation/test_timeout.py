@@ -82,7 +82,7 @@ async def test_no_answer(remote: Fixed, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_half_an_answer(remote: Fixed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(forwarding, "_REQUEST_TIMEOUT", 0.3)
+    monkeypatch.setattr(forwarding, "_REQUEST_TIMEOUT", 1.0)
     with caplog.at_level(logging.WARNING):
         sent = await ask(remote, PATH)
     assert sent[0]["status"] == 200

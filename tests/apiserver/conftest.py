@@ -6,7 +6,6 @@ import json
 import os
 import select
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -18,15 +17,10 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from tests.ports import free_port
+
 TOKENS = 'admintoken,admin,admin-uid,system:masters\nalicetoken,alice,alice-uid\nbobtoken,bob,bob-uid,"devs,testers"\n'
-START_DEADLINE = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+START_DEADLINE = 60.0
 
 
 class ApiServer:
@@ -70,7 +64,7 @@ class ApiServer:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def client(self, token: str = "admintoken") -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -138,7 +132,7 @@ class Watch:
     """An open watch; `until` reads events up to one that satisfies a condition."""
 
     def __init__(self, client: httpx.Client, path: str, **parameters: Any) -> None:
-        self._context = client.stream("GET", path, params={"watch": "1", **parameters}, timeout=httpx.Timeout(10))
+        self._context = client.stream("GET", path, params={"watch": "1", **parameters}, timeout=httpx.Timeout(60))
         self.response = self._context.__enter__()
         self._lines = self.response.iter_lines()
 

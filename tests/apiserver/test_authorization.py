@@ -159,7 +159,7 @@ def test_token_reviews(admin: httpx.Client) -> None:
     assert (status["authenticated"], status["audiences"]) == (True, ["other"])
 
 
-def until(check: Any, seconds: float = 10.0) -> Any:
+def until(check: Any, seconds: float = 60.0) -> Any:
     """What `check` returns as soon as it is true."""
     deadline = time.monotonic() + seconds
     while not (found := check()):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.apiserver.conftest import ApiServer, Watch, free_port
+from tests.apiserver.conftest import ApiServer, Watch
+from tests.ports import free_port
 
 
 def test_acknowledged_writes_survive_kill(own_server: ApiServer) -> None:
@@ -32,7 +33,7 @@ def test_acknowledged_writes_survive_kill(own_server: ApiServer) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    assert enough.wait(timeout=30)
+    assert enough.wait(timeout=60)
     own_server.kill()
     writer.join()
     own_server.start()
@@ -64,7 +65,7 @@ def test_stopping_ends_open_watches_at_once(own_server: ApiServer) -> None:
 
 
 def _refusal(*flags: str) -> tuple[int, str]:
-    finished = subprocess.run([sys.executable, "-m", "apiserver", *flags], capture_output=True, text=True, timeout=60)
+    finished = subprocess.run([sys.executable, "-m", "apiserver", *flags], capture_output=True, text=True, timeout=120)
     return finished.returncode, finished.stderr
 
 

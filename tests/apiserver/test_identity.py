@@ -47,7 +47,7 @@ def test_admin_certificate_of_the_kubeconfig_may_do_everything(server: ApiServer
         cadata=base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
     )
     context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
-    with httpx.Client(verify=context) as client:
+    with httpx.Client(verify=context, timeout=60) as client:
         review = client.post(
             f"{config['clusters'][0]['cluster']['server']}/apis/authentication.k8s.io/v1/selfsubjectreviews", json={}
         )

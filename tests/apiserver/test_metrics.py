@@ -33,6 +33,13 @@ def test_requests_are_counted_by_their_verbs(admin: httpx.Client, namespace: str
     assert sample(admin, "apiserver_request_duration_seconds_count", **listed) >= 1
 
 
+def test_what_the_process_uses(admin: httpx.Client) -> None:
+    lines = dict(line.split() for line in admin.get("/metrics").text.splitlines() if line.startswith("process_"))
+    assert float(lines["process_cpu_seconds_total"]) > 0
+    assert 10 << 20 < float(lines["process_resident_memory_bytes"]) < 4 << 30
+    assert float(lines["process_start_time_seconds"]) > 1_600_000_000
+
+
 def test_a_watch_is_a_long_running_request_and_its_events_count(admin: httpx.Client, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/secrets"
     running = {"verb": "WATCH", "resource": "secrets", "scope": "namespace"}

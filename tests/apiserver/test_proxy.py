@@ -16,7 +16,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from apiserver.handlers.proxy import split_target
 from apiserver.handlers.proxy_rewrite import rewrite_html, rewrite_url
-from tests.apiserver.conftest import ApiServer, free_port
+from tests.apiserver.conftest import ApiServer
+from tests.ports import free_port
 
 PAGE = b'<html><a href="/next?a=b">n</a><img src=\'/i.png\'><a href="near">/text</a></html>'
 
@@ -167,9 +168,9 @@ def test_websockets(local: ApiServer, client: httpx.Client) -> None:
             address = f"{local.url}{url}/pods/p/proxy/talk?x=1".replace("https", "wss")
             token = {"Authorization": "Bearer admintoken"}
             with connect(address, ssl=local.trust(), additional_headers=token, proxy=None) as socket:
-                assert socket.recv(timeout=10) == "/talk?x=1"
+                assert socket.recv(timeout=60) == "/talk?x=1"
                 socket.send(b"bytes")
-                assert socket.recv(timeout=10) == b"bytes"
+                assert socket.recv(timeout=60) == b"bytes"
         finally:
             server.shutdown()
             thread.join()

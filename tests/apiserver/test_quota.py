@@ -99,7 +99,7 @@ def test_kubectl_makes_and_describes_them(server: ApiServer, namespace: str, tmp
     def run(*arguments: str) -> str:
         command = [kubectl, "--server", server.url, "--token", "admintoken", "--insecure-skip-tls-verify", *arguments]
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={"HOME": str(tmp_path), "PATH": ""}, timeout=60
+            command, capture_output=True, text=True, check=False, env={"HOME": str(tmp_path), "PATH": ""}, timeout=120
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

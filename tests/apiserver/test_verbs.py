@@ -151,6 +151,29 @@ def test_status_and_spec_are_written_apart(admin: httpx.Client, namespace: str) 
     assert admin.put(f"{url}/p/status", json=pod).json()["status"]["phase"] == "Running"
 
 
+def test_a_status_is_written_with_the_metadata_of_most_kinds(admin: httpx.Client, namespace: str) -> None:
+    merge = {"Content-Type": "application/merge-patch+json"}
+    written = {
+        "labels": {"a": "b"},
+        "annotations": {"a": "b"},
+        "finalizers": ["example.com/held"],
+        "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"}],
+    }
+    group = "/apis/policy/v1/namespaces"
+    url = f"{group}/{namespace}/poddisruptionbudgets"
+    admin.post(url, json={"metadata": {"name": "b"}, "spec": {"maxUnavailable": 1}})
+    found = admin.patch(f"{url}/b/status", json={"metadata": written}, headers=merge).json()["metadata"]
+    assert {field: found.get(field) for field in written} == written
+    removed = admin.patch(f"{url}/b/status", json={"metadata": {"finalizers": None}}, headers=merge).json()
+    assert "finalizers" not in removed["metadata"]
+    url = "/apis/apiregistration.k8s.io/v1/apiservices"
+    found = admin.patch(f"{url}/v1.apps/status?dryRun=All", json={"metadata": written}, headers=merge).json()[
+        "metadata"
+    ]
+    assert not written.keys() & found.keys() - {"labels"}
+    assert "a" not in found["labels"]
+
+
 def test_defaults_of_a_status_follow_the_spec_that_came_with_it(admin: httpx.Client, namespace: str) -> None:
     """Only an address of a load balancer is taken to be a virtual one."""
     url = f"/api/v1/namespaces/{namespace}/services"

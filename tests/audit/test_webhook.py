@@ -25,11 +25,11 @@ async def delivered(server: WebhookServer, clock: ManualClock, *, pauses: int = 
     delivering = asyncio.create_task(webhook.deliver(EVENTS))
     try:
         for _ in range(pauses):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not clock.sleepers and not delivering.done():  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
             await clock.advance(60)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await delivering
     finally:
         await client.aclose()

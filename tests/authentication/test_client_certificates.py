@@ -14,7 +14,7 @@ from apiserver.filters.authentication import user_of_certificate
 from apiserver.pki import Authority, KeyPair
 from tests.apiserver.conftest import ApiServer
 
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def user_with(server: ApiServer, pair: KeyPair) -> str:
     context = server.trust()
     context.load_cert_chain(pair.certificate, pair.key)
     try:
-        with httpx.Client(base_url=server.url, verify=context) as client:
+        with httpx.Client(base_url=server.url, verify=context, timeout=60) as client:
             answer = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={})
     except (httpx.HTTPError, ssl.SSLError):
         return ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from apiserver.flags import parse
-from tests.apiserver.conftest import free_port
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_files_that_are_not_there(tmp_path: Path, flag: str) -> None:
     missing = tmp_path / "missing"
     command = [sys.executable, "-m", "apiserver", "--data-dir", str(tmp_path / "data"), "--secure-port"]
     flags = [str(free_port()), flag.replace("FILE", str(missing))]
-    done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert str(missing) in done.stderr
     assert "No such file or directory" in done.stderr

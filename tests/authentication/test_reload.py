@@ -11,7 +11,7 @@ import yaml
 from tests.apiserver.conftest import ApiServer
 from tests.authentication.issuer import CLIENT, OIDCIssuer, issuing
 
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 
 
 def write(path: Path, kind: str, **members: Any) -> Path:

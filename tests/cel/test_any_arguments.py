@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apiserver.cel.environment import Environment
-from apiserver.cel.errors import BudgetExceeded, CompileError, EvaluationError
-from apiserver.cel.libraries import KUBERNETES
-from apiserver.cel.libraries.mutation import MUTATION
-from apiserver.cel.types import DYN
+from cel.environment import Environment
+from cel.errors import BudgetExceeded, CompileError, EvaluationError
+from cel.libraries import KUBERNETES
+from cel.libraries.mutation import MUTATION
+from cel.types import DYN
 
 _NAMES = "abc"
 ENVIRONMENT = Environment(dict.fromkeys(_NAMES, DYN), (*KUBERNETES, MUTATION))

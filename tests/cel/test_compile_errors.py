@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from apiserver.cel.environment import Environment
-from apiserver.cel.errors import CompileError
-from apiserver.cel.types import DYN, INT, STRING, Field, list_of, object_type
+from cel.environment import Environment
+from cel.errors import CompileError
+from cel.types import DYN, INT, STRING, Field, list_of, object_type
 
 _INNER = object_type("self.inner", {"b": Field(STRING, "b")})
 _SELF = object_type("self", {"n": Field(INT, "n"), "inner": Field(_INNER, "inner"), "l": Field(list_of(INT), "l")})

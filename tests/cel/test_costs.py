@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from api.apiextensions_v1 import JSONSchemaProps
-from apiserver.cel.admission import admission_environment
-from apiserver.cel.cost_estimate import estimate_cost
-from apiserver.cel.environment import Environment
-from apiserver.cel.errors import BudgetExceeded, CompileError, EvaluationError, Interrupted
-from apiserver.cel.rules import compile_rules, declare_self
-from apiserver.cel.schema_types import declare, to_value
-from apiserver.cel.types import DYN, INT, STRING, list_of
-from apiserver.cel.values import LazyMap
+from apiserver.expressions.admission import admission_environment
+from apiserver.expressions.rules import compile_rules, declare_self
+from apiserver.expressions.schema_types import declare, to_value
+from cel.cost_estimate import estimate_cost
+from cel.environment import Environment
+from cel.errors import BudgetExceeded, CompileError, EvaluationError, Interrupted
+from cel.types import DYN, INT, STRING, list_of
+from cel.values import LazyMap
 
 NUMBER, STR, BOOLEAN = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
 INT_OR_STRING = {"x-kubernetes-int-or-string": True}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from apiserver.cel.environment import Environment
-from apiserver.cel.errors import CompileError, EvaluationError
-from apiserver.cel.types import DYN
+from cel.environment import Environment
+from cel.errors import CompileError, EvaluationError
+from cel.types import DYN
 
 ANY = Environment({"x": DYN}, bindings=True)
 

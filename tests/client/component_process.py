@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_START_DEADLINE = 30.0
+_START_DEADLINE = 60.0
 
 
 class ComponentProcess:
@@ -22,14 +22,17 @@ class ComponentProcess:
         self._module, self.log = module, log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Return when it says that it works."""
+    def start(self, *, wait: bool = True) -> None:
+        """Return when it says that it works; at once with `wait` off, as it may have to stand by."""
         reader, writer = os.pipe()
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*self._command, "--ready-fd", str(writer)], pass_fds=[writer], stdout=output, stderr=output
             )
         os.close(writer)
+        if not wait:
+            os.close(reader)
+            return
         try:
             ready = bool(select.select([reader], [], [], _START_DEADLINE)[0]) and os.read(reader, 1)
         finally:
@@ -43,7 +46,7 @@ class ComponentProcess:
         if self._process is None:
             return 0
         self._process.send_signal(number)
-        code = self._process.wait(20)
+        code = self._process.wait(60)
         self._process = None
         return code
 

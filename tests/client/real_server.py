@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,15 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from client.config import ClientConfig, load_kubeconfig
+from tests.ports import free_port
 
 
 class RealServer:
     """`python -m apiserver`; what it stores outlives `kill`."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self._folder = folder
         self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,7 +52,7 @@ class RealServer:
     def end(self, number: int = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(20)
+            self._process.wait(60)
             self._process = None
 
 

@@ -34,7 +34,7 @@ async def test_what_is_about_jobs_waits_for_the_first_job(server: RealServer) ->
         informers = SharedInformers(client, SystemClock())
         waiting = asyncio.create_task(first_object(informers, ("jobs.batch", "cronjobs.batch")))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 jobs = informers.of(PartialObjectMetadata, resource=resource_of(Job))
                 await asyncio.sleep(0)  # it asks for the same informer
                 await jobs.synced()
@@ -50,5 +50,5 @@ async def test_what_is_about_jobs_waits_for_the_first_job(server: RealServer) ->
 async def test_what_is_about_nothing_in_particular_does_not_wait(server: RealServer) -> None:
     async with RestClient(server.config) as client:
         informers = SharedInformers(client, SystemClock())
-        await asyncio.wait_for(first_object(informers, ()), 1)
+        await asyncio.wait_for(first_object(informers, ()), 60)
         assert informers.have_synced, "no watch was opened"

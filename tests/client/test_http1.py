@@ -33,7 +33,7 @@ async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer
     port = server.sockets[0].getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     try:
-        async with asyncio.timeout(10), httpx.AsyncClient(transport=Transport(ClientConfig(url), "test")) as http:
+        async with asyncio.timeout(60), httpx.AsyncClient(transport=Transport(ClientConfig(url), "test")) as http:
             for _ in range(2):
                 assert (await http.get(f"{url}/large")).content == large
                 assert (await http.get(f"{url}/small")).content == b"small"

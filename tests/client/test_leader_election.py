@@ -58,6 +58,17 @@ async def test_only_one_leads_and_the_next_takes_over_at_once_when_it_leaves(cli
     await second.end()
 
 
+async def test_a_renewal_that_comes_late_does_not_keep_the_next_one_waiting(client: RestClient) -> None:
+    clock = ManualClock()
+    first = Candidate(client, "first", clock)
+    await until(clock, lambda: first.working)
+    lease = await client.get(Lease, "test", "kube-system")
+    lease.spec.renewTime = clock.now()
+    await client.update(lease)  # as a renewal does that was sent before the end and nobody waited for
+    await first.end()
+    assert (await client.get(Lease, "test", "kube-system")).spec.holderIdentity == ""
+
+
 async def test_a_leader_that_died_is_succeeded_when_its_lease_runs_out(client: RestClient, server: ApiDouble) -> None:
     clock = ManualClock()
     first = Candidate(client, "first", clock)

@@ -180,7 +180,7 @@ async def test_bodies_of_every_kind_of_answer_end() -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nWarning: a\r\nWarning: b\r\n\r\n")
             writer.write(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
 
-    async with answering(answer) as address, RestClient(ClientConfig(address)) as client, asyncio.timeout(5):
+    async with answering(answer) as address, RestClient(ClientConfig(address)) as client, asyncio.timeout(60):
         assert (await client.http.head("/x")).content == b""
         assert (await client.http.get("/until-close")).content == b"all of it"
         assert (await client.http.get("/none")).content == b""

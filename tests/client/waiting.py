@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def eventually(condition: Callable[[], Any], what: str = "", seconds: float = 10.0) -> Any:
+async def eventually(condition: Callable[[], Any], what: str = "", seconds: float = 60.0) -> Any:
     """Return the condition's first true value.  Coroutine functions are awaited."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds

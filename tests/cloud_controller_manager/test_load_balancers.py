@@ -14,7 +14,7 @@ from cloud_controller_manager.service import EXCLUDED, FINALIZER, ServiceControl
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import Cluster, eventually, real_cluster
 
-RANGE = "127.1.77.0/29"
+RANGE = "127.1.14.0/29"
 
 
 def controller(*common: Any) -> ServiceController:
@@ -52,7 +52,7 @@ async def test_a_service_has_an_address_for_as_long_as_it_wants_one(real: Cluste
     """On the real API server: the finalizer is written through the status."""
     await real.run(controller)
     await real.client.create(service())
-    assert await eventually(lambda: addresses(real)) == ["127.1.77.1"]
+    assert await eventually(lambda: addresses(real)) == ["127.1.14.1"]
     made = await real.client.get(Service, "web", "default")
     assert made.metadata.finalizers == [FINALIZER]
     await real.client.patch(Service, "web", "default", {"spec": {"type": "ClusterIP"}})
@@ -123,18 +123,18 @@ async def test_an_address_that_cannot_be_had_is_an_event(cluster: Cluster) -> No
 
     await eventually(told)
     assert await addresses(cluster) == []
-    await cluster.client.patch(Service, "web", "default", {"spec": {"loadBalancerIP": "127.1.77.5"}})
-    assert await eventually(lambda: addresses(cluster)) == ["127.1.77.5"]
+    await cluster.client.patch(Service, "web", "default", {"spec": {"loadBalancerIP": "127.1.14.5"}})
+    assert await eventually(lambda: addresses(cluster)) == ["127.1.14.5"]
 
 
 async def test_the_last_address_is_given_and_then_no_more() -> None:
     balancers = local_provider(RANGE).load_balancers
     assert balancers is not None
     adopted = service("0")
-    adopted.status.loadBalancer.ingress = [LoadBalancerIngress(ip="127.1.77.2")]
+    adopted.status.loadBalancer.ingress = [LoadBalancerIngress(ip="127.1.14.2")]
     balancers.adopt([adopted])
     given = [(await balancers.ensure(service(str(number)), [])).ingress[0].ip for number in range(6)]
-    assert given[:3] == ["127.1.77.2", "127.1.77.1", "127.1.77.3"]
+    assert given[:3] == ["127.1.14.2", "127.1.14.1", "127.1.14.3"]
     assert len(set(given)) == 6
     with pytest.raises(Unavailable, match="is left"):
         await balancers.ensure(service("7"), [])

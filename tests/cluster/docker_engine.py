@@ -68,7 +68,7 @@ class Engine:
         settings = self.environment(COMPOSE_FILE=str(ROOT / "docker-compose.yml"), **environment)
         entering = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", "bash", "-o", "pipefail", "-c", line]
         done = subprocess.run(
-            entering, capture_output=True, text=True, timeout=180, check=False, env=settings, cwd=folder
+            entering, capture_output=True, text=True, timeout=300, check=False, env=settings, cwd=folder
         )
         assert done.returncode == 0, f"{line}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout
@@ -85,7 +85,7 @@ class Engine:
         """Kill a process by the number it has for the engine.  (Docker takes its own `kill` for the wish that the
         container stay down.)"""
         entering = ["nsenter", f"--pid=/proc/{self.pid}/ns/pid", f"--mount=/proc/{self.pid}/ns/mnt"]
-        subprocess.run([*entering, "--", "kill", "-9", str(pid)], check=True, timeout=10)
+        subprocess.run([*entering, "--", "kill", "-9", str(pid)], check=True, timeout=60)
 
     def _run(self, command: list[str], timeout: float, environment: dict[str, str]) -> str:
         done = subprocess.run(
@@ -118,7 +118,7 @@ def running_engine() -> Iterator[Engine]:
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while subprocess.run(["docker", "version"], env=engine.environment(), capture_output=True).returncode:
             assert process.poll() is None, (folder / "dockerd.log").read_text()[-2000:]
             assert time.monotonic() < deadline, "the engine did not start in time"
@@ -130,10 +130,10 @@ def running_engine() -> Iterator[Engine]:
             if engine.pid:
                 os.kill(engine.pid, signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -143,7 +143,7 @@ def build_base(engine: Engine, python: str, folder: Path) -> None:
     fetch = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(wheels)]
     fetch += ["--python-version", debian_python(), "--only-binary=:all:"]
     names = [*requirements(ROOT / "pyproject.toml"), "hatchling"]
-    subprocess.run([*fetch, *names], check=True, capture_output=True, timeout=120)
+    subprocess.run([*fetch, *names], check=True, capture_output=True, timeout=600)
     archive = folder / "base.tar"
     with tarfile.open(archive, "w") as tar:
         for path in system_files():

@@ -8,7 +8,6 @@ import os
 import re
 import select
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples" / "web.yaml"
 T = TypeVar("T")
@@ -27,7 +28,7 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the launcher n
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed here")
 
 
-def until(condition: Callable[[], T], what: str = "the condition", seconds: float = 30.0) -> T:
+def until(condition: Callable[[], T], what: str = "the condition", seconds: float = 60.0) -> T:
     """What the condition returned when it first held; fails when it does not in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -36,12 +37,6 @@ def until(condition: Callable[[], T], what: str = "the condition", seconds: floa
             return found
         assert time.monotonic() < deadline, f"{what} did not come true within {seconds:g} s"
         select.select([], [], [], 0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def alive(pid: int) -> bool:
@@ -84,7 +79,7 @@ class RunningCluster:
         self.patient = False
         """Whether commands that fail are tried again: for when the API server is being killed."""
 
-    def nanokube(self, *arguments: str, timeout: float = 90, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def nanokube(self, *arguments: str, timeout: float = 240, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [*self._prefix, sys.executable, "-m", "client.cli", arguments[0], "--data-dir", str(self.root)]
         done = subprocess.run(
             [*command, *arguments[1:]],
@@ -104,7 +99,7 @@ class RunningCluster:
     def down(self) -> None:
         self.nanokube("down")
 
-    def kubectl(self, *arguments: str, timeout: float = 90, input: str | None = None) -> str:
+    def kubectl(self, *arguments: str, timeout: float = 240, input: str | None = None) -> str:
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
 
         def attempt() -> subprocess.CompletedProcess[str]:

@@ -28,21 +28,21 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def test_the_cluster_as_services(engine: Engine, tmp_path: Path) -> None:
     *start, down = docker_block()
     settings = {"NANOKUBE_BASE": BASE}
-    engine.compose("build", timeout=180, **settings)
+    engine.compose("build", timeout=600, **settings)
     try:
         for line in start:
             engine.shell(line, tmp_path, **settings)
         kubeconfig = tmp_path / "kubeconfig"
 
         def kubectl(*arguments: str) -> str:
-            done = engine.inside(["kubectl", "--kubeconfig", str(kubeconfig), *arguments], timeout=90)
+            done = engine.inside(["kubectl", "--kubeconfig", str(kubeconfig), *arguments], timeout=240)
             assert done.returncode == 0, f"kubectl {arguments}: {done.stdout}{done.stderr}"
             return done.stdout
 
         until(lambda: len(json.loads(kubectl("get", "nodes", "-o", "json"))["items"]) == 2, "two nodes", 60)
-        kubectl("wait", "--for=condition=Ready", "--timeout=60s", "node/node-1", "node/node-2")
+        kubectl("wait", "--for=condition=Ready", "--timeout=180s", "node/node-1", "node/node-2")
         kubectl("apply", "-f", str(EXAMPLE))
-        kubectl("wait", "--for=condition=Available", "--timeout=60s", "deployment/web")
+        kubectl("wait", "--for=condition=Available", "--timeout=180s", "deployment/web")
         pods = json.loads(kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]
         assert {pod["spec"]["nodeName"] for pod in pods} == {"node-1", "node-2"}
 

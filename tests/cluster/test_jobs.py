@@ -37,7 +37,7 @@ def apply(cluster: RunningCluster, document: dict[str, Any]) -> None:
 
 
 def wait_for(cluster: RunningCluster, condition: str, what: str) -> None:
-    cluster.kubectl("wait", f"--for=condition={condition}", what, "--timeout=60s")
+    cluster.kubectl("wait", f"--for=condition={condition}", what, "--timeout=180s")
 
 
 def test_kubectl_makes_a_job_and_waits_for_it(cluster: RunningCluster) -> None:
@@ -114,7 +114,7 @@ def test_a_replication_controller_is_scaled_exposed_and_stopped(cluster: Running
     document = {"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "old"}}
     apply(cluster, {**document, "spec": {"replicas": 2, "template": template}})
     for replicas in (2, 1, 2):
-        cluster.kubectl("scale", "rc/old", f"--replicas={replicas}", "--timeout=60s")
+        cluster.kubectl("scale", "rc/old", f"--replicas={replicas}", "--timeout=180s")
         until(lambda: cluster.get("rc", "old")["status"].get("readyReplicas") == replicas, f"{replicas} are ready")  # noqa: B023
     cluster.kubectl("expose", "rc", "old", "--name=old", "--port=1234", "--target-port=6379")
     (port,) = cluster.get("service", "old")["spec"]["ports"]

@@ -12,7 +12,8 @@ from client.cluster.components import Component, components_of
 from client.cluster.data_dir import DataDir, Settings
 from client.cluster.ports import KubeletPorts, port_is_free
 from client.cluster.up import with_ports
-from tests.cluster.support import free_port, needs_linux
+from tests.cluster.support import needs_linux
+from tests.ports import free_port
 
 pytestmark = needs_linux
 

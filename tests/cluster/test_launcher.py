@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.support import alive, environment, free_port, needs_linux, until
+from tests.cluster.support import alive, environment, needs_linux, until
+from tests.ports import free_port
 
 SCRIPT = Path(__file__).parent / "fake_cluster.py"
 pytestmark = needs_linux
@@ -29,7 +30,7 @@ class Cluster:
 
     def run(self, verb: str, *flags: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(verb, *flags), capture_output=True, text=True, timeout=60, env=environment(), check=False
+            self.command(verb, *flags), capture_output=True, text=True, timeout=120, env=environment(), check=False
         )
 
     def components(self) -> dict[str, int]:
@@ -83,7 +84,7 @@ def test_interrupt_in_the_foreground_leaves_nothing_behind(cluster: Cluster) -> 
         assert line, lines
     pids = list(cluster.components().values())
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
     assert not any(alive(pid) for pid in pids)
     assert cluster.journal()[-1] == "ended apiserver"
@@ -160,7 +161,7 @@ def test_a_component_that_cannot_start_ends_the_start(cluster: Cluster) -> None:
     )
     until(lambda: "cannot go on" in log_of(cluster, "scheduler"))
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert cluster.journal()[-1] == "ended apiserver"
 
 

@@ -11,7 +11,7 @@ from tests.cluster.support import needs_kubectl, needs_linux, running_cluster
 
 pytestmark = [needs_linux, needs_kubectl]
 
-GRACE = "controller-manager=--node-monitor-grace-period=16s"
+GRACE = "controller-manager=--node-monitor-grace-period=20s"
 
 
 def test_a_deployment_lives_through_everything_that_happens_to_it(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def is_served(cluster: RunningCluster) -> bool:
 def test_top_shows_what_pods_and_nodes_use_and_autoscalers_follow(tmp_path: Path) -> None:
     with running_cluster(tmp_path, "--runtime", "sim", "--nodes", "2") as cluster:
         cluster.kubectl("apply", "-f", "-", input=json.dumps(deployment()))
-        cluster.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+        cluster.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
         until(lambda: is_served(cluster), "the APIService")
         pods = until(lambda: table(cluster.kubectl("top", "pods", "--selector", "app=web")), "figures of pods")
         assert len(pods) == 2

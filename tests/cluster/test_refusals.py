@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.support import RunningCluster, free_port, needs_linux
+from tests.cluster.support import RunningCluster, needs_linux
+from tests.ports import free_port
 
 pytestmark = needs_linux
 

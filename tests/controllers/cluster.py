@@ -85,18 +85,20 @@ class Cluster:
 
     async def _start(self, pod: Pod, node: str, address: str, broken: Callable[[Pod], bool]) -> None:
         meta = pod.metadata
-        binding = Binding(metadata=ObjectMeta(name=meta.name), target=ObjectReference(kind="Node", name=node))
+        binding = Binding(
+            metadata=ObjectMeta(name=meta.name, uid=meta.uid), target=ObjectReference(kind="Node", name=node)
+        )
         await self._persist(lambda: self.client.create_subresource(Pod, meta.name, meta.namespace, "binding", binding))
-        pod = await self._persist(lambda: self.client.get(Pod, meta.name, meta.namespace)) or pod
-        pod.status.phase, pod.status.podIP = "Running", address
-        ready = "False" if broken(pod) else "True"
         now = self.clock.now().replace(microsecond=0)
-        pod.status.conditions = [PodCondition(type="Ready", status=ready, lastTransitionTime=now)]
-        await self._persist(lambda: self.client.update(pod, subresource="status"))
+        ready = PodCondition(type="Ready", status=str(not broken(pod)), lastTransitionTime=now)
+        # A patch: a controller may change the pod at the same moment.
+        status = {"phase": "Running", "podIP": address, "conditions": [ready.to_dict()]}
+        body = {"metadata": {"uid": meta.uid}, "status": status}
+        await self._persist(lambda: self.client.patch(Pod, meta.name, meta.namespace, body, subresource="status"))
 
     async def _end(self, pod: Pod) -> None:
         meta = pod.metadata
-        await self._persist(lambda: self.client.delete(Pod, meta.name, meta.namespace, grace_period=0))
+        await self._persist(lambda: self.client.delete(Pod, meta.name, meta.namespace, grace_period=0, uid=meta.uid))
 
     async def _persist(self, act: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         while True:

@@ -44,7 +44,7 @@ def pod(name: str, node: str, claim: str = "v") -> Pod:
     return Pod.from_dict({"metadata": {"name": name, "namespace": "default"}, "spec": spec})
 
 
-async def bound(cluster: Cluster, *names: str, modes: tuple[str, ...] = ()) -> None:
+async def bound(cluster: Cluster, *names: str, modes: tuple[str, ...] = (), driver: str = "disk.example.com") -> None:
     for name in names or ("v",):
         metadata = {"name": name, "namespace": "default"}
         made = await cluster.client.create(
@@ -52,6 +52,8 @@ async def bound(cluster: Cluster, *names: str, modes: tuple[str, ...] = ()) -> N
         )
         its = volume(name, *modes)
         assert its.spec.claimRef is not None
+        assert its.spec.csi is not None
+        its.spec.csi.driver = driver
         its.spec.claimRef.uid = made.metadata.uid
         await cluster.client.create(its)
 
@@ -115,6 +117,32 @@ async def test_a_volume_follows_its_pod(cluster: Cluster) -> None:
     await node_reports(cluster, "a")
 
 
+async def test_a_volume_is_attached_also_if_it_is_seen_after_its_pod(cluster: Cluster) -> None:
+    (controller,) = await cluster.run(AttachDetachController)
+    await node(cluster, "a")
+    await cluster.client.create(pod("web", "a"))
+    await eventually(lambda: controller.reconciles and controller.queue.idle)
+    await bound(cluster)
+    await attached_to(cluster, "a")
+
+
+async def test_a_node_that_has_just_mounted_a_volume_keeps_it(cluster: Cluster) -> None:
+    """The controller may not have heard of that when the pod goes."""
+    await cluster.run(AttachDetachController)
+    await node(cluster, "a")
+    await bound(cluster)
+    await cluster.client.create(pod("web", "a"))
+    await attached_to(cluster, "a")
+    cluster.server.objects["nodes", "", "a"]["status"]["volumesInUse"] = [UNIQUE]  # and nobody is told
+    await cluster.client.delete(Pod, "web", "default", grace_period=0)
+    await eventually(lambda: "GET /api/v1/nodes/a" in cluster.server.requests)
+    await cluster.client.patch(Node, "a", "", {"metadata": {"labels": {"told": "now"}}})
+    await driver_attaches(cluster, "a")
+    await node_reports(cluster, "a", UNIQUE)
+    await in_use(cluster, "a")
+    await attached_to(cluster)
+
+
 async def test_a_pod_waits_until_another_node_lets_its_volume_go(cluster: Cluster) -> None:
     await cluster.run(AttachDetachController)
     for name in ("a", "b"):
@@ -151,11 +179,7 @@ async def test_a_driver_can_do_without_attaching(cluster: Cluster) -> None:
     await node(cluster, "a")
     await bound(cluster)
     await cluster.client.create(pod("web", "a"))
-    other = volume("w")
-    assert other.spec.csi is not None
-    await bound(cluster, "w")
-    driver = {"spec": {"csi": {"driver": "other.example.com"}}}
-    await cluster.client.patch(PersistentVolume, "w", "", driver)
+    await bound(cluster, "w", driver="other.example.com")
     await cluster.client.create(pod("other", "a", "w"))
     await attached_to(cluster, "a")
     assert (await attachments(cluster))["a"].spec.attacher == "other.example.com"

@@ -159,7 +159,7 @@ async def test_a_kubelet_gets_its_certificate_and_is_believed(cluster: Cluster, 
     pair.write_bytes(base64.b64decode(csr.status.certificate) + key)
     context = ssl.create_default_context(cafile=str(folder / "data/pki/ca.crt"))
     context.load_cert_chain(pair)
-    async with httpx.AsyncClient(base_url=cluster.client.config.server, verify=context) as client:
+    async with httpx.AsyncClient(base_url=cluster.client.config.server, verify=context, timeout=60) as client:
         review = (await client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={})).json()
     user = review["status"]["userInfo"]
     assert (user["username"], user["uid"]) == ("system:node:n1", "some-uid")

@@ -189,9 +189,10 @@ async def test_blocks_an_eviction_until_the_budget_allows_it(real: Cluster) -> N
 
 
 async def test_the_status_is_the_controllers_whatever_others_write(real: Cluster) -> None:
-    """ "[sig-apps] DisruptionController should create a PodDisruptionBudget [Conformance]", "... should update/patch
-    PodDisruptionBudget status [Conformance]", "... Listing PodDisruptionBudgets for all namespaces should list and
-    delete a collection of PodDisruptionBudgets [Conformance]" """
+    """ "[sig-apps] DisruptionController should create a PodDisruptionBudget [Conformance]",
+    "[sig-apps] DisruptionController should update/patch PodDisruptionBudget status [Conformance]",
+    "[sig-apps] DisruptionController Listing PodDisruptionBudgets for all namespaces should list and delete a collection
+    of PodDisruptionBudgets [Conformance]" """
     client = real.client
     await real.run(DisruptionController)
     for name in ("b", "c"):

@@ -8,7 +8,7 @@ from api.core_v1 import ConfigMap, Node
 from api.meta_v1 import ObjectMeta, OwnerReference
 from api.scheme import resource_of
 from controller_manager.garbage_collector.controller import GarbageCollector
-from controller_manager.garbage_collector.graph import Graph
+from controller_manager.garbage_collector.graph import Graph, GraphNode
 from tests.controllers.cluster import Cluster, eventually
 
 
@@ -98,6 +98,32 @@ async def test_one_of_two_owners_is_enough(cluster: Cluster) -> None:
     await eventually(released)
     await cluster.client.delete(ConfigMap, "second", "default")
     await until_left(cluster)
+
+
+async def test_an_owner_that_comes_at_the_last_moment_is_enough(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the collector hears of it after it has judged the owners, and before it looks at the object."""
+    collector = await running(cluster)
+    first = await cluster.client.create(owned("first"))
+    second = await cluster.client.create(owned("second"))
+    await cluster.client.create(owned("shared", [first]))
+    look = collector._live
+
+    async def adopted_before(node: GraphNode) -> ObjectMeta | None:
+        if node.name == "shared" and len(node.owners) == 1:
+            await cluster.client.patch(ConfigMap, "shared", "default", owned("shared", [first, second]).to_dict())
+            await eventually(lambda: len(node.owners) == 2)
+        return await look(node)
+
+    monkeypatch.setattr(collector, "_live", adopted_before)
+    await cluster.client.delete(ConfigMap, "first", "default")
+
+    async def released() -> bool:
+        references = (await cluster.client.get(ConfigMap, "shared", "default")).metadata.ownerReferences
+        return [r.name for r in references] == ["second"]
+
+    await eventually(released)
 
 
 @pytest.mark.parametrize("uid", ["", "somebody-else"])

@@ -81,13 +81,13 @@ async def story(cluster: Cluster) -> dict[str, Any]:
     claim = PersistentVolumeClaim(metadata=ObjectMeta(name="data"), spec=spec)
     await cluster.client.create(stateful_set(replicas=3, volumeClaimTemplates=[claim]))
     await cluster.client.create(daemon_set())
-    await eventually(lambda: complete(cluster, 3), seconds=40)
+    await eventually(lambda: complete(cluster, 3))
     for image in ("two", "one", "three"):
         await cluster.client.patch(StatefulSet, "db", "default", image_patch(image), type="strategic")
         await cluster.client.patch(DaemonSet, "agent", "default", image_patch(image), type="strategic")
-        await eventually(lambda: complete(cluster, 3), seconds=40)
+        await eventually(lambda: complete(cluster, 3))
     await cluster.client.patch(StatefulSet, "db", "default", {"spec": {"replicas": 2}})
-    await eventually(lambda: complete(cluster, 2), seconds=40)
+    await eventually(lambda: complete(cluster, 2))
     return await state(cluster)
 
 

@@ -47,7 +47,7 @@ class Kubectl:
         """What it prints; it must succeed.  The controllers of the test go on meanwhile."""
         done = await asyncio.to_thread(
             subprocess.run, [*self._command, *arguments], env=self._environment, capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=180, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -72,10 +72,10 @@ async def test_rolls_out_shows_its_history_and_goes_back(
     app = made.metadata.name
     name = f"{type(made).__name__.lower()}/{app}"
     await cluster.client.create(made.copy_deep())
-    assert (await kubectl("rollout", "status", name, "--timeout=30s")).splitlines()[-1] == rolled_out
+    assert (await kubectl("rollout", "status", name, "--timeout=120s")).splitlines()[-1] == rolled_out
 
     async def rolls_to(image: str) -> None:
-        assert (await kubectl("rollout", "status", name, "--timeout=30s")).splitlines()[-1] == rolled_out
+        assert (await kubectl("rollout", "status", name, "--timeout=120s")).splitlines()[-1] == rolled_out
         await eventually(lambda: all_have(image))
 
     async def all_have(image: str) -> bool:

@@ -163,7 +163,7 @@ async def test_only_front_proxies_are_served(tmp_path: Path) -> None:
     def client(pair: KeyPair) -> httpx.AsyncClient:
         context = ssl.create_default_context(cadata=other.ca_pem.decode())
         context.load_cert_chain(pair.certificate, pair.key)
-        return httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=context, trust_env=False)
+        return httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=context, trust_env=False, timeout=60)
 
     context = tls_context(shown.certificate, shown.key, proxies)
     async with serving(answer, proxies, context, "127.0.0.1", 0) as port:

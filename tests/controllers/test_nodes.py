@@ -112,6 +112,9 @@ async def test_a_silent_node_is_given_up_and_its_pods_are_evicted(timed: Cluster
     await pass_time(timed, 40, "alive")
     await eventually(lambda: names("daemon", "far"))
     assert "Marking for deletion Pod default/plain" in await timed.event_messages("plain")
+    told = await timed.event_messages("silent")
+    assert "Node silent event: Registered Node silent in Controller" in told
+    assert "Node silent status is now: NodeNotReady" in told
     body = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     await timed.client.patch(Node, "silent", "", body, subresource="status")
 

@@ -173,7 +173,7 @@ async def test_nothing_is_lost_when_the_server_is_killed(cluster: Cluster, serve
         except Unreachable:
             return False
 
-    await eventually(settled, seconds=20)
+    await eventually(settled)
     assert len([p for p in await cluster.pods() if p.metadata.deletionTimestamp is None]) == 20
     await cluster.client.delete(Deployment, "killed", "default", propagation="Background")
 

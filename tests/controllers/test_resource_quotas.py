@@ -180,8 +180,14 @@ async def test_a_pod_that_ends_gives_back(space: Namespaced) -> None:
 async def test_objects_use_and_give_back(
     space: Namespaced, kind: type[Model], document: dict[str, Any], used: dict[str, str]
 ) -> None:
-    """ "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a configMap.", "... of
-    a secret.", "... of a service.", "... of a replication controller.", "... of a replica set. [Conformance]" """
+    """ "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a configMap.
+    [Conformance]",
+    "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a secret. [Conformance]",
+    "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a service. [Conformance]",
+    "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a replication controller.
+    [Conformance]",
+    "[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a replica set.
+    [Conformance]" """
     hard = {name: "10Gi" if "storage" in name and "claims" not in name else "2" for name in used}
     await space.limit(hard)
     before = await space.used()

@@ -54,7 +54,7 @@ async def test_endpoints_are_mirrored_with_the_rights_to_do_so(cluster: Cluster)
         slices = (await cluster.client.list(EndpointSlice, "default", label_selector=selector)).items
         return [address for slice in slices for endpoint in slice.endpoints for address in endpoint.addresses]
 
-    assert await eventually(addresses, seconds=20) == ["192.0.2.1"]
+    assert await eventually(addresses) == ["192.0.2.1"]
     await cluster.client.delete(Service, "custom", "default")
 
     async def gone() -> bool:
@@ -75,7 +75,7 @@ async def test_cluster_info_is_signed_and_tokens_end_with_the_rights_to_do_so(cl
         found = await cluster.client.get(ConfigMap, "cluster-info", "kube-public")
         return set(found.data) == {"kubeconfig", "jws-kubeconfig-abcdef"}
 
-    await eventually(signed, seconds=20)
+    await eventually(signed)
 
     async def ended() -> bool:
         try:
@@ -84,7 +84,7 @@ async def test_cluster_info_is_signed_and_tokens_end_with_the_rights_to_do_so(cl
             return True
         return False
 
-    await eventually(ended, seconds=20)
+    await eventually(ended)
 
 
 async def test_the_api_servers_own_endpoints_are_left_alone(cluster: Cluster) -> None:
@@ -97,7 +97,7 @@ async def test_the_api_servers_own_endpoints_are_left_alone(cluster: Cluster) ->
         selector = f"kubernetes.io/service-name={name}"
         return (await cluster.client.list(EndpointSlice, "default", label_selector=selector)).items
 
-    await eventually(lambda: slices_of("other"), seconds=20)  # by now whoever mirrors has seen the others too
+    await eventually(lambda: slices_of("other"))  # by now whoever mirrors has seen the others too
     (slice,) = await slices_of("kubernetes")
     endpoints = await cluster.client.get(Endpoints, "kubernetes", "default")
     (address,) = endpoints.subsets[0].addresses

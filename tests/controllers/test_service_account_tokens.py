@@ -65,7 +65,7 @@ async def account_with_secret(cluster: Cluster, namespace: str, **annotations: s
 
 async def status_with(cluster: Cluster, folder: Path, token: str) -> int:
     verify = ssl.create_default_context(cafile=str(folder / "data/pki/ca.crt"))
-    async with httpx.AsyncClient(base_url=cluster.client.config.server, verify=verify) as client:
+    async with httpx.AsyncClient(base_url=cluster.client.config.server, verify=verify, timeout=60) as client:
         return (await client.get("/api", headers={"Authorization": f"Bearer {token}"})).status_code
 
 

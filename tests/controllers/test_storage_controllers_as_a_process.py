@@ -66,14 +66,14 @@ async def test_claims_are_served_by_a_controller_manager_that_is_killed(
         async def enough_are_bound(enough: int = enough) -> bool:
             return len(await bound()) >= enough
 
-        await eventually(enough_are_bound, seconds=20)
+        await eventually(enough_are_bound)
         manager.end(signal.SIGKILL)
         manager.start()
 
     async def all_are_bound() -> bool:
         return len(await bound()) == COUNT
 
-    await eventually(all_are_bound, seconds=20)
+    await eventually(all_are_bound)
     names = sorted(each.metadata.name for each in (await client.list(PersistentVolume)).items)
     assert names == sorted(await bound())
     assert sorted(each.name for each in (tmp_path / "volumes").iterdir()) == names
@@ -82,7 +82,7 @@ async def test_claims_are_served_by_a_controller_manager_that_is_killed(
     async def no_volumes() -> bool:
         return not (await client.list(PersistentVolume)).items
 
-    await eventually(no_volumes, seconds=20)
+    await eventually(no_volumes)
     assert [*(tmp_path / "volumes").iterdir()] == []
 
 
@@ -114,7 +114,7 @@ async def test_each_controller_may_do_what_it_has_to(
         attached = (await client.list(VolumeAttachment)).items
         return "web-scratch" in claims and bool(noted) and len(attached) == 1
 
-    await eventually(done, seconds=20)
+    await eventually(done)
     assert len((await client.list(ResourceClaim, "default")).items) == 1
     (attachment,) = (await client.list(VolumeAttachment)).items
     await client.patch(

@@ -20,7 +20,7 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds in which anything that the server does by itself is done."""
 
 SPEC: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from tests.apiserver.conftest import Watch
 from tests.custom_resources.conftest import DEFINITIONS, JSON_PATCH, MERGE, Custom, until, version
 
 
@@ -57,6 +58,24 @@ def test_what_is_stored_is_read_under_the_present_schema(custom: Custom) -> None
     assert listed == found
     written = custom.client.patch(custom.path("a"), json={"spec": {"size": 2}}, headers=MERGE).json()
     assert written["spec"] == {"size": 2, "shape": "round"}
+
+
+def test_who_no_longer_selects_what_was_stored_under_an_older_schema_sees_it_under_the_present_one(
+    custom: Custom,
+) -> None:
+    custom.define()
+    custom.create("a", metadata={"name": "a", "labels": {"app": "x"}}, spec={"color": "red"})
+    path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/color"
+    change(custom, {"op": "remove", "path": path})
+    found = until(lambda: custom.get("a") if "color" not in custom.get("a")["spec"] else None)
+    since = found["metadata"]["resourceVersion"]
+    watch = Watch(custom.client, custom.path(), labelSelector="app=x", resourceVersion=since)
+    try:
+        custom.client.patch(custom.path("a"), json={"metadata": {"labels": None}}, headers=MERGE)
+        [event] = watch.take(1)
+    finally:
+        watch.close()
+    assert (event["type"], event["object"]["spec"]) == ("DELETED", {})
 
 
 def test_a_new_storage_version_is_noted_and_the_old_one_must_stay(custom: Custom) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.apiserver.conftest import ApiServer
 
-DEADLINE = 60.0  # seconds; every command ends long before
+DEADLINE = 180.0  # seconds; every command ends long before
 
 
 class Kubectl:

@@ -19,7 +19,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.cluster.support import RunningCluster, free_port, needs_linux, until
+from tests.cluster.support import RunningCluster, needs_linux, until
+from tests.ports import free_port
 
 FOUND = importlib.util.find_spec("dask_kubernetes")
 pytestmark = [
@@ -29,7 +30,7 @@ pytestmark = [
 OPERATOR = "dask_kubernetes.operator.controller"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GROUP = "/apis/kubernetes.dask.org/v1"
-SECONDS = 90.0
+SECONDS = 120.0
 """In which whatever the operator and the controllers have to do is done."""
 
 
@@ -80,7 +81,7 @@ def operator(cluster: RunningCluster, definitions: None, tmp_path_factory: pytes
     try:
         yield
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

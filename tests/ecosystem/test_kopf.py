@@ -22,7 +22,7 @@ from tests.ecosystem import custom_operators, operators, webhook_operators
 from tests.ecosystem.objects import config_map, deployment
 
 HANDLED = "kopf.zalando.org/last-handled-configuration"
-SECONDS = 40.0
+SECONDS = 120.0
 
 
 @pytest.fixture(params=["annotations", "both"])
@@ -43,7 +43,7 @@ def running(module: ModuleType, kubeconfig: Path, namespace: str, log: Path, **e
     try:
         yield
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, log.read_text()
+        assert process.wait(60) == 0, log.read_text()
     finally:
         process.kill()
         process.wait()

@@ -55,7 +55,7 @@ async def test_lists_and_selectors(api: Api, namespace: str) -> None:
 async def test_watch(api: Api, namespace: str) -> None:
     made = await ConfigMap(config_map("a"), api=api)
     await made.create()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for event, _ in api.watch("configmaps", namespace=namespace):
             if event == "DELETED":
                 break
@@ -79,7 +79,7 @@ async def test_wait_for_conditions(api: Api, namespace: str) -> None:
 async def test_scale_and_services(api: Api, namespace: str) -> None:
     web = await Deployment(deployment("web"), api=api)
     await web.create()
-    await asyncio.wait_for(web.scale(3), 20)
+    await asyncio.wait_for(web.scale(3), 60)
     assert (await Deployment.get("web", api=api)).spec.replicas == 3
     made = await Service(service("web"), api=api)
     await made.create()

@@ -156,7 +156,7 @@ def test_rollout(kubectl: Kubectl) -> None:
     assert "kubectl.kubernetes.io/restartedAt" in template["metadata"]["annotations"]
     status = {"observedGeneration": 4, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
     kubectl("patch", "deployment", "web", "--subresource", "status", "-p", json.dumps({"status": status}))
-    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout", "10s")
+    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout", "60s")
 
 
 def test_rollout_history_and_undo(kubectl: Kubectl) -> None:

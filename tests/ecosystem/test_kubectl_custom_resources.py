@@ -65,9 +65,9 @@ def defined(kubectl: Kubectl, definition: dict[str, Any]) -> Iterator[str]:
     """The resource as kubectl is told it; its definition is gone afterwards."""
     name = definition["metadata"]["name"]
     kubectl.apply(definition)
-    kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
+    kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=50s")
     yield name
-    kubectl("delete", "crd", name, "--timeout=30s")
+    kubectl("delete", "crd", name, "--timeout=50s")
 
 
 def crontab(group: str, name: str, **spec: Any) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def test_from_create_to_delete(kubectl: Kubectl, group: str, defined: str) -> No
     assert wide[0].split() == ["NAME", "SCHEDULE", "PHASE"]
     assert f"crontab.{group}/a" in kubectl("get", "all", "-o", "name")
     kubectl("patch", defined, "a", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Up"}}')
-    kubectl("wait", "--for=jsonpath={.status.phase}=Up", f"{defined}/a", "--timeout=30s")
+    kubectl("wait", "--for=jsonpath={.status.phase}=Up", f"{defined}/a", "--timeout=50s")
     kubectl("scale", "--replicas=4", f"{defined}/a")
     assert kubectl.get(defined, "a")["spec"]["replicas"] == 4
     kubectl("label", defined, "a", "x=y")

@@ -97,7 +97,7 @@ def test_resources_without_models(client: Client) -> None:
 async def test_watch_and_wait(asynchronous: AsyncClient) -> None:
     await asynchronous.create(Pod.from_dict(pod("one")))
     waiting = asyncio.ensure_future(asynchronous.wait(Pod, "one", for_conditions=["Ready"]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for event, seen in asynchronous.watch(Pod):
             assert seen.metadata is not None
             if event == "DELETED":

@@ -33,6 +33,27 @@ def test_an_exact_name_comes_before_its_group_and_that_before_everything(tmp_pat
     assert stored_prefix(path, "/deployments.apps/ns/a") == b"k8s:enc:aesgcm"
 
 
+def test_a_list_may_not_follow_one_that_includes_it(tmp_path: Path) -> None:
+    path = write_rules(
+        tmp_path / "c.yaml",
+        {"resources": ["*."], "providers": [IDENTITY]},
+        {"resources": ["secrets"], "providers": [provider("aesgcm", KEY_1)]},
+    )
+    with pytest.raises(ConfigurationError, match=r"'secrets' is masked by the earlier rule '\*\.'"):
+        read_encryption(path)
+
+
+def test_a_second_list_with_the_same_resource_adds_providers(tmp_path: Path) -> None:
+    path = write_rules(
+        tmp_path / "c.yaml",
+        {"resources": ["secrets"], "providers": [provider("secretbox", KEY_1)]},
+        {"resources": ["secrets"], "providers": [IDENTITY]},
+    )
+    assert stored_prefix(path, "/secrets/ns/a") == b"k8s:enc:secretbox"
+    plain = read_encryption(path)[1].of("/secrets/ns/a").decrypt(b"{}", "/secrets/ns/a")
+    assert plain == b"{}"
+
+
 def test_what_no_rule_names_is_stored_plain(tmp_path: Path) -> None:
     path = write_configuration(tmp_path / "c.yaml", provider("aesgcm", KEY_1))
     assert stored_prefix(path, "/configmaps/ns/a") == b"{}"
@@ -49,7 +70,11 @@ def test_what_no_rule_names_is_stored_plain(tmp_path: Path) -> None:
         ({"resources": ["secrets"], "providers": [{"kms": {"name": "vault"}}]}, "kms is not supported"),
         ({"resources": ["*"], "providers": [IDENTITY]}, "write '*.' for all resources of the core group"),
         ({"resources": ["Secrets"], "providers": [IDENTITY]}, "capital letters"),
-        ({"resources": ["*.", "secrets"], "providers": [IDENTITY]}, "masked by the earlier rule '*.'"),
+        ({"resources": ["*.", "secrets"], "providers": [IDENTITY]}, "in the same list"),
+        ({"resources": ["secrets", "*."], "providers": [IDENTITY]}, "in the same list"),
+        ({"resources": ["secrets", "*.*"], "providers": [IDENTITY]}, "in the same list"),
+        ({"resources": ["secrets", "secrets"], "providers": [IDENTITY]}, "named more than once"),
+        ({"resources": ["events.events.k8s.io"], "providers": [IDENTITY]}, "is stored as 'events'"),
         ({"resources": ["secrets"], "provider": []}, 'unknown field "resources.0.provider"'),
         (
             {"resources": ["secrets"], "providers": [provider("aesgcm", KEY_1, KEY_1)]},

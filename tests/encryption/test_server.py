@@ -12,13 +12,14 @@ from typing import Any
 
 import httpx
 
-from tests.apiserver.conftest import ApiServer, free_port
+from tests.apiserver.conftest import ApiServer
 from tests.encryption.configurations import IDENTITY, KEY_1, KEY_2, provider, write_configuration
+from tests.ports import free_port
 
 PASSWORD = base64.b64encode(b"correct horse battery staple").decode()
 SECRETS = "/api/v1/namespaces/default/secrets"
 Keep = Callable[[ApiServer], ApiServer]
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def encrypting_server(tmp_path: Path, *providers: dict[str, Any], flags: tuple[str, ...] = ()) -> ApiServer:
@@ -48,7 +49,10 @@ def refusal(server: ApiServer) -> str:
     before = database.read_bytes()
     command = [sys.executable, "-m", "apiserver", "--secure-port", str(free_port())]
     ended = subprocess.run(
-        [*command, "--data-dir", str(server.folder / "data"), *server.flags], capture_output=True, text=True, timeout=30
+        [*command, "--data-dir", str(server.folder / "data"), *server.flags],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert ended.returncode == 1
     assert database.read_bytes() == before

@@ -186,7 +186,7 @@ async def test_what_was_plain_is_erased_when_its_history_is(tmp_path: Path) -> N
     )
     await store.open()
     await store.compact(await store.update(SECRET, plain_text, if_revision=first))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not store.stats.compaction_chunks:
             await store.create(f"/secrets/ns/{store.revision}", b"{}")
     assert await plain(store) == plain_text

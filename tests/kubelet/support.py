@@ -57,7 +57,7 @@ async def settle(rounds: int = 60) -> None:
 
 async def until(condition: Callable[[], Any], what: str = "", clock: ManualClock | None = None) -> Any:
     """Wait for a condition (moving a manual clock on), at most some seconds of real time."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             found = condition()
             if found:

@@ -202,6 +202,26 @@ async def test_a_pod_that_does_not_fit_is_refused(node: TestNode) -> None:
     assert status.message == (
         "Pod was rejected: Node didn't have enough resource: cpu, requested: 5000, used: 0, capacity: 4000"
     )
+    assert status.containerStatuses == [], "nothing of it is being started"
+
+
+async def test_resources_that_somebody_gave_the_node_are_for_pods(node: TestNode) -> None:
+    dongle = "example.com/dongle"
+    wants = {"resources": {"requests": {dongle: "2"}, "limits": {dongle: "2"}}}
+    node.api.add(pod("early", containers=[wants]))
+    await until(lambda: node.phase("early") == "Running")  # nobody here counts what the node knows nothing of
+    given = node.node().copy_deep()
+    given.status.capacity[dongle] = "5"
+    node.api.change(given)
+    await until(lambda: node.node().status.allocatable.get(dongle) == "5")
+    node.api.add(pod("fits", containers=[wants]))
+    node.api.add(pod("more", containers=[wants]))
+    await until(lambda: (node.phase("fits"), node.phase("more")) == ("Running", "Failed"))
+    assert node.api.pod("more").status.reason == f"OutOf{dongle}"
+    taken = node.node().copy_deep()
+    del taken.status.capacity[dongle]
+    node.api.change(taken)
+    await until(lambda: dongle not in node.node().status.allocatable)
 
 
 async def test_a_changed_image_restarts_the_container(node: TestNode, clock: ManualClock) -> None:

@@ -33,7 +33,7 @@ def processes_of(directory: Path) -> list[str]:
     return found
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 10) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
     """Wait for a condition that no event announces."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
@@ -89,7 +89,7 @@ class Bench:
         """Its status once it has exited."""
         events = self.runtime.events()
         status = await self.status(container)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while status.state is ContainerState.RUNNING:
                 await anext(events)
                 status = await self.status(container)
@@ -114,7 +114,7 @@ async def started(home: Path) -> AsyncIterator[Callable[[], Awaitable[Bench]]]:
 
     async def start(**options: object) -> Bench:
         values: dict[str, object] = {"network": LoopbackNetwork(), **options}
-        runtime = ProcessRuntime(home / "state", "127.200.0.0/24", **values)  # type: ignore[arg-type]
+        runtime = ProcessRuntime(home / "state", "127.1.20.0/24", **values)  # type: ignore[arg-type]
         benches.append(Bench(home, runtime))
         await runtime.start()
         return benches[-1]

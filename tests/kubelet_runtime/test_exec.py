@@ -12,7 +12,7 @@ from tests.kubelet_runtime.conftest import Bench
 
 async def read_until(session: ExecSession, text: bytes) -> bytes:
     seen = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while text not in seen:
             data = await session.read_stdout()
             assert data, seen

@@ -29,12 +29,12 @@ def test_other_nodes_ranges_go_to_their_addresses() -> None:
 
 @pytest.fixture
 def link() -> Iterator[None]:
-    """An interface in 10.203.99.0/24."""
+    """An interface in 198.18.99.0/24."""
     if os.geteuid():
         pytest.skip("routes need root")
     commands = (
         "link add nkt-gateway type veth peer name nkt-gateway-2",
-        "addr add 10.203.99.1/24 dev nkt-gateway",
+        "addr add 198.18.99.1/24 dev nkt-gateway",
         "link set nkt-gateway up",
     )
     for command in commands:
@@ -56,21 +56,21 @@ def ours() -> dict[str, str]:
 
 
 async def test_routes_follow_the_nodes(gateway: HostGateway) -> None:
-    await gateway.sync({"10.203.1.0/24": "10.203.99.2", "10.203.2.0/24": "10.203.99.3", "10.203.3.0/24": "10.203.99.1"})
-    assert ours() == {"10.203.1.0/24": "10.203.99.2", "10.203.2.0/24": "10.203.99.3"}
-    await HostGateway("test").sync({"10.203.1.0/24": "10.203.99.4"})
-    assert ours() == {"10.203.1.0/24": "10.203.99.4"}
+    await gateway.sync({"198.18.1.0/24": "198.18.99.2", "198.18.2.0/24": "198.18.99.3", "198.18.3.0/24": "198.18.99.1"})
+    assert ours() == {"198.18.1.0/24": "198.18.99.2", "198.18.2.0/24": "198.18.99.3"}
+    await HostGateway("test").sync({"198.18.1.0/24": "198.18.99.4"})
+    assert ours() == {"198.18.1.0/24": "198.18.99.4"}
     await HostGateway("another").sync({})
-    assert ours() == {"10.203.1.0/24": "10.203.99.4"}
+    assert ours() == {"198.18.1.0/24": "198.18.99.4"}
     await gateway.cleanup()
     assert ours() == {}
 
 
 async def test_an_unreachable_gateway_is_tried_again(gateway: HostGateway, caplog: pytest.LogCaptureFixture) -> None:
-    await gateway.sync({"10.203.1.0/24": "203.0.113.99"})
+    await gateway.sync({"198.18.1.0/24": "203.0.113.99"})
     with Netlink() as host:
         default = any(route.destination == "0.0.0.0/0" for route in host.routes())
     if not default:
         assert "no route to the pods" in caplog.text
-    await gateway.sync({"10.203.1.0/24": "10.203.99.2"})
-    assert ours() == {"10.203.1.0/24": "10.203.99.2"}
+    await gateway.sync({"198.18.1.0/24": "198.18.99.2"})
+    assert ours() == {"198.18.1.0/24": "198.18.99.2"}

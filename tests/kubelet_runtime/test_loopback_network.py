@@ -33,5 +33,5 @@ async def test_known_addresses_are_not_given_again() -> None:
     network = LoopbackNetwork()
     with pytest.raises(NetworkFailure):
         await network.add("early")
-    await network.start("127.200.1.0/24", {"old": PodAddress("127.200.1.3")})
-    assert [(await network.add(name)).ip for name in ("a", "b")] == ["127.200.1.4", "127.200.1.5"]
+    await network.start("127.1.22.0/24", {"old": PodAddress("127.1.22.3")})
+    assert [(await network.add(name)).ip for name in ("a", "b")] == ["127.1.22.4", "127.1.22.5"]

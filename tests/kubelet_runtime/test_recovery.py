@@ -72,7 +72,7 @@ from kubelet.runtime.process.runtime import ProcessRuntime
 from tests.kubelet_runtime.conftest import Bench
 async def main():
     home = Path(sys.argv[1])
-    bench = Bench(home, ProcessRuntime(home / "state", "127.200.0.0/24", network=LoopbackNetwork()))
+    bench = Bench(home, ProcessRuntime(home / "state", "127.1.20.0/24", network=LoopbackNetwork()))
     await bench.runtime.start()
     container = await bench.run("sh", "-c", "while :; do echo tick; sleep 0.01; done")
     print(container, (await bench.status(container)).pid, flush=True)

@@ -21,7 +21,7 @@ from tests.kubelet_runtime.conftest import Bench, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
-RANGE, OTHER_RANGE = "10.201.77.0/24", "10.201.78.0/24"
+RANGE, OTHER_RANGE = "198.19.78.0/24", "198.19.79.0/24"
 
 
 def links() -> set[str]:
@@ -66,7 +66,7 @@ async def serve(bench: Bench, sandbox: str, port: int = 80) -> str:
 
 
 async def connect(ip: str, port: int) -> bytes:
-    reader, writer = await asyncio.wait_for(asyncio.open_connection(ip, port), 5)
+    reader, writer = await asyncio.wait_for(asyncio.open_connection(ip, port), 60)
     writer.write(b"GET /passwd HTTP/1.0\r\n\r\n")
     answer = await reader.readline()
     writer.close()
@@ -188,7 +188,7 @@ async def test_removal_is_idempotent(home: Path) -> None:
     address = await network.add("b" * 64)
     await network.remove("b" * 64, address)
     await network.remove("b" * 64, address)
-    await network.remove("c" * 64, PodAddress("10.201.77.9", "/run/netns/nothing"))
+    await network.remove("c" * 64, PodAddress("198.19.78.9", "/run/netns/nothing"))
     assert (await network.add("d" * 64)).ip != address.ip
     await network.cleanup()
 

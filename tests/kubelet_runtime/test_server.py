@@ -105,7 +105,9 @@ class Client:
         self.context = ssl.create_default_context(cafile=str(directory / "ca.crt"))
         if certificate is not None:
             self.context.load_cert_chain(*certificate)
-        self.http = httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=self.context, trust_env=False)
+        self.http = httpx.AsyncClient(
+            base_url=f"https://127.0.0.1:{port}", verify=self.context, trust_env=False, timeout=60
+        )
 
     def websocket(self, path: str, *protocols: Any) -> connect:
         return connect(
@@ -188,7 +190,7 @@ async def test_logs_are_followed_to_the_containers_end(client: Client, bench: Be
 
 
 async def messages(socket: ClientConnection) -> list[tuple[int, bytes]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [(data[0], data[1:]) async for data in socket if isinstance(data, bytes)]
 
 
@@ -305,7 +307,7 @@ async def test_port_forward_as_kubectl_does_it(client: Client, echo: tuple[str, 
         await socket.send(frames[:20])
         await socket.send(frames[20:])
         received = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while data_frame(3, b"ping") not in received:
                 received += await socket.recv()  # type: ignore[operator]
             assert received.count(struct.pack(">HH", 0x8003, 2)) == 2  # SYN_REPLY

@@ -17,15 +17,16 @@ from client.rest import RestClient
 from tests.client.component_process import ComponentProcess
 from tests.client.real_server import RealServer, real_server
 from tests.client.waiting import eventually
+from tests.ports import free_port
 from tests.proxy.objects import service, slice_of
-from tests.proxy.test_userspace import answering, free_port
+from tests.proxy.test_userspace import answering
 
 USERSPACE = ("--proxy-mode", "userspace", "--healthz-bind-address")
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RealServer]:
-    with real_server(tmp_path, "--service-cluster-ip-range", "127.97.0.0/16") as running:
+    with real_server(tmp_path, "--service-cluster-ip-range", "127.1.12.0/24") as running:
         yield running
 
 
@@ -73,20 +74,20 @@ async def test_services_come_and_go(client: RestClient, server: RealServer, tmp_
     )
     async with answering("127.1.0.1") as port, answering("127.1.0.2", port):
         with ComponentProcess("proxy", server.kubeconfig, tmp_path / "proxy.log", *flags) as proxy:
-            wanted = service(ip="127.97.0.10", port=8080, node_port=node_port)
+            wanted = service(ip="127.1.12.10", port=8080, node_port=node_port)
             wanted.spec.selector = {}
             await client.create(wanted)
             slices = await client.create(slice_of("web", "127.1.0.1", "127.1.0.2", port=port))
-            await eventually(lambda: _answers("127.97.0.10", 8080, {"127.1.0.1", "127.1.0.2"}))
+            await eventually(lambda: _answers("127.1.12.10", 8080, {"127.1.0.1", "127.1.0.2"}))
             await eventually(lambda: _answers("127.0.0.1", node_port, {"127.1.0.1", "127.1.0.2"}))
             slices.endpoints = slices.endpoints[:1]
             slices = await client.update(slices)
-            await eventually(lambda: _answers("127.97.0.10", 8080, {"127.1.0.1"}))
-            async with httpx.AsyncClient() as http:
+            await eventually(lambda: _answers("127.1.12.10", 8080, {"127.1.0.1"}))
+            async with httpx.AsyncClient(timeout=60) as http:
                 answer = await http.get(f"http://127.0.0.1:{health}/healthz")
             assert (answer.status_code, answer.json()["nodeEligible"]) == (200, True)
             await client.delete(EndpointSlice, slices.metadata.name, "default")
-            await eventually(lambda: _answers("127.97.0.10", 8080, {"refused"}))
+            await eventually(lambda: _answers("127.1.12.10", 8080, {"refused"}))
             await client.delete(Service, "web", "default")
             assert proxy.end() == 0
     assert "Traceback" not in proxy.log.read_text()
@@ -99,20 +100,20 @@ async def _answers(ip: str, port: int, wanted: set[str]) -> bool:
 async def test_a_port_that_cannot_be_had_is_told_as_an_event(
     client: RestClient, server: RealServer, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.97.0.11", 0)) as taken:
+    with socket.create_server(("127.1.12.11", 0)) as taken:
         port = taken.getsockname()[1]
         log = tmp_path / "proxy.log"
         with ComponentProcess(
             "proxy", server.kubeconfig, log, "--proxy-mode", "userspace", "--healthz-bind-address", ""
         ):
-            await client.create(service("busy", ip="127.97.0.11", port=port))
+            await client.create(service("busy", ip="127.1.12.11", port=port))
             await client.create(slice_of("busy", "127.1.0.1"))
 
             async def told() -> bool:
                 events = (await client.list(Event, "default", field_selector="involvedObject.name=busy")).items
                 return any(
                     e.reason == "FailedToListen"
-                    and e.message == f"cannot listen on 127.97.0.11:{port}: another program uses the port"
+                    and e.message == f"cannot listen on 127.1.12.11:{port}: another program uses the port"
                     for e in events
                 )
 

@@ -14,9 +14,10 @@ import pytest
 from api.clock import ManualClock, SystemClock
 from proxy.service_map import PortRules
 from proxy.userspace import Userspace
+from tests.ports import free_port
 from tests.proxy.objects import mapped, service, slice_of
 
-CLUSTER_IP = "127.96.0.10"
+CLUSTER_IP = "127.1.10.10"
 
 
 @contextlib.asynccontextmanager
@@ -39,7 +40,7 @@ async def answering(ip: str, port: int = 0) -> AsyncIterator[int]:
     server = await asyncio.start_server(serve, ip, port)
     async with server:
         yield server.sockets[0].getsockname()[1]
-    await asyncio.wait_for(asyncio.gather(*(task for task in busy if task)), 5)
+    await asyncio.wait_for(asyncio.gather(*(task for task in busy if task)), 60)
 
 
 async def who(ip: str, port: int, source: str = "127.0.0.1") -> str:
@@ -58,13 +59,6 @@ async def proxy() -> AsyncIterator[Userspace]:
     yield mode
     await mode.remove()
     await asyncio.sleep(0)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_balancing_between_endpoints(proxy: Userspace) -> None:
@@ -157,7 +151,7 @@ async def test_endpoints_that_speak_and_hang_up_first_are_heard(proxy: Userspace
         await proxy.apply(mapped(service(ip=CLUSTER_IP, port=8089), slices))
         for _ in range(300):
             reader, writer = await asyncio.open_connection(CLUSTER_IP, 8089)
-            assert await asyncio.wait_for(read_all(reader), 5) == b"first!"
+            assert await asyncio.wait_for(read_all(reader), 60) == b"first!"
             writer.close()
             await writer.wait_closed()
         stop.set()
@@ -228,14 +222,14 @@ async def test_udp(proxy: Userspace) -> None:
     client, _ = await loop.create_datagram_endpoint(Client, remote_addr=(CLUSTER_IP, 8087))
     for word in (b"one", b"two"):
         client.sendto(word)
-        assert await asyncio.wait_for(answers.get(), 5) == b"echo " + word
+        assert await asyncio.wait_for(answers.get(), 60) == b"echo " + word
     client.close()
     server.close()
 
 
 @pytest.mark.parametrize(
     ("ip", "words"),
-    [("192.0.2.1", "service range must be part of 127.0.0.0/8"), ("127.96.0.11", "another program uses the port")],
+    [("192.0.2.1", "service range must be part of 127.0.0.0/8"), ("127.1.10.11", "another program uses the port")],
 )
 async def test_what_cannot_be_listened_on_is_said_once(ip: str, words: str) -> None:
     said: list[str] = []
@@ -244,7 +238,7 @@ async def test_what_cannot_be_listened_on_is_said_once(ip: str, words: str) -> N
         said.append(f"{rules.label}: {message}")
 
     proxy = Userspace(SystemClock(), on_problem=problem)
-    async with answering("127.96.0.11") as port:
+    async with answering("127.1.10.11") as port:
         objects = service(ip=ip, port=port), slice_of("web", "127.1.0.1")
         await proxy.apply(mapped(*objects))
         await proxy.apply(mapped(*objects))

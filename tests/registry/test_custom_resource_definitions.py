@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from api.apiextensions_v1 import CustomResourceDefinition
+from api.go_patterns import pattern_error
 from apiserver.registry.custom_resource_definitions import CustomResourceDefinitions, DefinitionStatusUpdate
-from apiserver.registry.go_patterns import pattern_error
 from tests.registry.builders import complaints, created, update_complaints
 
 OBJECT = {"type": "object"}
@@ -306,11 +306,15 @@ def test_unknown_formats_are_warned_of_once() -> None:
     strategy = CustomResourceDefinitions()
     old = definition(version(schema=with_field(type="string", format="odd")))
     assert list(strategy.warnings(old, None)) == ['unrecognized format "odd"']
-    fields = {"a": {"type": "string", "format": "odd"}, "b": {"type": "integer", "format": "int32"}}
-    new = definition(
-        version(schema={**OBJECT, "properties": {**fields, "c": {"type": "string", "format": "date-time"}}})
-    )
-    assert list(strategy.warnings(new, old)) == ['unrecognized format "int32"']
+    fields = {
+        "a": {"type": "string", "format": "odd"},
+        "b": {"type": "number", "format": "int32"},
+        "c": {"type": "string", "format": "date-time"},
+        "d": {"type": "integer", "format": "int32"},
+        "e": {"type": "array", "items": {"type": "string"}, "format": "cidr"},
+    }
+    new = definition(version(schema={**OBJECT, "properties": fields}))
+    assert list(strategy.warnings(new, old)) == ['unrecognized format "cidr"', 'unrecognized format "int32"']
 
 
 def test_what_is_stored_stays_readable() -> None:

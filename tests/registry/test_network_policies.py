@@ -73,3 +73,15 @@ def test_its_line() -> None:
     found = created(NetworkPolicies(), policy(podSelector={"matchLabels": {"a": "b"}}))
     assert NetworkPolicies().cells(found, NOW)[:2] == ["p", "a=b"]
     assert NetworkPolicies().cells(created(NetworkPolicies(), policy()), NOW)[1] == "<none>"
+
+
+def test_networks_are_written_in_one_way() -> None:
+    block = {"ipBlock": {"cidr": "2001:DB8::/32", "except": ["2001:0db8:1::/48"]}}
+    obj = created(NetworkPolicies(), policy(ingress=[{"from": [{"podSelector": {}}, block]}], egress=[{"to": [block]}]))
+    paths = [warning.partition(": ")[0] for warning in NetworkPolicies().warnings(obj, None)]
+    assert paths == [
+        "spec.ingress[0].from[1].ipBlock.cidr",
+        "spec.ingress[0].from[1].ipBlock.except[0]",
+        "spec.egress[0].to[0].ipBlock.cidr",
+        "spec.egress[0].to[0].ipBlock.except[0]",
+    ]

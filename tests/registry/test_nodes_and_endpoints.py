@@ -112,6 +112,13 @@ def test_slices_that_are_refused(fields: dict[str, Any], expected: list[str]) ->
     assert all(any(each.endswith(end) for each in found) for end in expected), found
 
 
+def test_names_in_slices_are_deprecated() -> None:
+    slice_ = EndpointSlice.from_dict(
+        {"metadata": {"name": "s", "namespace": "n"}, "addressType": "FQDN", "endpoints": []}
+    )
+    assert list(EndpointSlices().warnings(slice_, None)) == ["spec.addressType: FQDN endpoints are deprecated"]
+
+
 def test_the_old_map_of_topology_is_not_written() -> None:
     endpoint = {"addresses": ["10.0.0.1"], "deprecatedTopology": {"a": "b"}, "zone": "z"}
     document = {"metadata": {"name": "s", "namespace": "n"}, "addressType": "IPv4", "endpoints": [endpoint]}

@@ -327,3 +327,47 @@ def test_warnings() -> None:
         "{Name: HostPort:0 ContainerPort:80 Protocol:TCP HostIP:10.0.0.1}",
     ]
     assert list(Pods().warnings(obj, obj.copy_deep())) == []
+
+
+def test_warnings_of_files_at_one_place() -> None:
+    """Of two files at one place, or of one that another takes for a folder, only one can be."""
+    keys = [{"key": "a", "path": "x"}, {"key": "b", "path": "x/y"}, {"key": "c", "path": "xy/"}]
+    projected = [
+        {},
+        {"serviceAccountToken": {"path": "x/t"}},
+        {"configMap": {"name": "m"}},
+        {"configMap": {"name": "m", "items": keys[:1]}},
+        {"downwardAPI": {"items": [{"path": "x/t/", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+    ]
+    volumes = [
+        {"name": "c", "configMap": {"name": "m", "items": keys}},
+        {"name": "s", "secret": {"secretName": "s", "items": [keys[2], keys[2]]}},
+        {"name": "p", "projected": {"sources": projected}},
+    ]
+    assert list(Pods().warnings(created(Pods(), pod(volumes=volumes)), None)) == [
+        'volume "c" (ConfigMap "m"): overlapping paths: "x/y" with "x"',
+        'volume "s" (Secret "s"): overlapping paths: "xy" with "xy"',
+        'volume "p" (Projected) has no sources provided',
+        'volume "p" (Projected): overlapping paths: "x" (ConfigMap "m") with "x/t" (ServiceAccountToken)',
+        'volume "p" (Projected): overlapping paths: "x/t" (DownwardAPI) with "x/t" (ServiceAccountToken)',
+        'volume "p" (Projected): overlapping paths: "x/t" (DownwardAPI) with "x" (ConfigMap "m")',
+    ]
+
+
+def test_warnings_of_ports_of_one_name_and_labels_no_node_can_have() -> None:
+    containers = [
+        {"name": name, "image": "i", "ports": [{"name": "http", "containerPort": n}]}
+        for n, name in ((1, "a"), (2, "b"))
+    ]
+    preference = {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["fast", "not fast"]}]}
+    affinity = {
+        "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": preference}]}
+    }
+    of_label, of_port = Pods().warnings(created(Pods(), pod(containers=containers, affinity=affinity)), None)
+    path = "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference"
+    assert of_label.startswith(f"{path}.matchExpressions[0].values[1]: not fast is invalid, a valid label must be")
+    first = "spec.containers[0].ports[0]"
+    assert of_port == (
+        f'spec.containers[1].ports[0]: duplicate port name "http" with {first}, '
+        f"services and probes that select ports by name will use {first}"
+    )

@@ -72,6 +72,28 @@ def found(value: Any, **schema: Any) -> list[str]:
             "a.q: Required value",
             '<nil>: Invalid value: "": "a" must validate all the schemas (allOf)',
         ]),
+        ({}, {"allOf": [NEEDS_P, NEEDS_Q]}, [
+            "a.p: Required value",
+            "a.q: Required value",
+            '<nil>: Invalid value: "": "a" must validate all the schemas (allOf). None validated',
+        ]),
+        ({}, {"anyOf": [{"required": ["p", "q"]}, {"required": ["r"]}]}, [  # the first of equals
+            '<nil>: Invalid value: "": "a" must validate at least one schema (anyOf)',
+            "a.p: Required value",
+            "a.q: Required value",
+        ]),
+        ({"p": 3}, {"oneOf": [NEEDS_Q, {"properties": {"p": {"enum": [1]}}, "required": ["q"]}]}, [
+            '<nil>: Invalid value: "": "a" must validate one and only one schema (oneOf). Found none valid',
+            'a.p: Unsupported value: 3: supported values: "1"',
+            "a.q: Required value",
+        ]),
+        ({}, {"minProperties": 1, **NEEDS_P}, ["a: Invalid value: 0: a in body should have at least 1 properties"]),
+        ({"p": 1}, {"properties": {"p": {"type": "string"}}, **NEEDS_Q}, [
+            'a.p: Invalid value: "integer": a.p in body must be of type string: "integer"',
+            "a.q: Required value",
+        ]),
+        (-1, {"type": "integer", "format": "uint32"}, []),
+        ([True], {"type": "array", "format": "cidr", "items": {"type": "boolean", "format": "email"}}, []),
         ({"p": 1}, {"not": NEEDS_P}, ['<nil>: Invalid value: "": "a" must not validate the schema (not)']),
         ("x", {"type": "string", "format": "uuid"}, [
             'a: Invalid value: "x": a in body must be of type uuid: "x"',
@@ -86,22 +108,40 @@ def test_values(value: Any, schema: dict[str, Any], expected: list[str]) -> None
     ("name", "good", "bad"),
     [
         ("byte", "aGVsbG8=", "hello"),
+        ("byte", "AAAA", ""),
         ("cidr", "10.0.0.0/8", "10.0.0.0"),
+        ("cidr", "fd00::/08", "fe80::%eth0/64"),
+        ("creditcard", "4111 1111-1111.1111", "4111111111111112"),
         ("date", "2024-02-29", "2024-13-01"),
         ("date-time", "2024-01-01T00:00:00.5+01:00", "yesterday"),
+        ("date-time", "2024-01-01t23:59:59z", "2024-01-01T00:00:60Z"),
+        ("datetime", "2024-01-01T00:00:00+99:99", "2024-01-01T00:00:00+0100"),
         ("duration", "1h30m", "3 parsecs"),
         ("duration", "3 days", "3d4"),
+        ("duration", "2 Weeks 1 hr", "1 month"),
         ("email", "a@b.c", "nobody"),
         ("hexcolor", "#ff00aa", "#ff00a"),
         ("hostname", "a-b.example.com", "-"),
+        ("hostname", "bücher.example", "a_b.example"),
+        ("hostname", "example", "example.com."),
+        ("hostname", "a-b", "my-host"),  # so it is
         ("ipv4", "1.2.3.4", "1.2.3"),
+        ("ipv4", "::ffff:1.2.3.4", "01.2.3.4"),
         ("ipv6", "fd00::1", "1.2.3.4"),
+        ("ipv6", "::", "fe80::1%eth0"),
+        ("isbn", "978-0321751041", "978-0321751042"),
+        ("isbn10", "0 321 75104 3", "032175104X"),
+        ("isbn13", "9780321751041", "0321751043"),
         ("k8s-long-name", "a.b", "A_b"),
         ("k8s-short-name", "a-b", "a.b"),
         ("mac", "00:00:5e:00:53:01", "00:00:5e"),
+        ("mac", "0000.5e00.5301", "00:00-5e:00-53:01"),
+        ("rgbcolor", "rgb(1, 20,255)", "rgb(01,2,3)"),
+        ("ssn", "123-45-6789", "123456789"),
         ("uri", "https://example.com/x?y", "not a uri"),
+        ("uri", "/a b", "http://a b/"),
         ("uuid", "0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5b"),
-        ("uuid4", "0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5b-d9cb-169f-a165-70867728950e"),
+        ("uuid4", "0F8FAD5B-d9cb-469f-A165-70867728950e", "0f8fad5b-d9cb-169f-a165-70867728950e"),
     ],
 )
 def test_formats(name: str, good: str, bad: str) -> None:
@@ -112,4 +152,6 @@ def test_formats(name: str, good: str, bad: str) -> None:
 
 def test_unknown_formats_say_nothing() -> None:
     assert not is_known("int32")
+    assert is_known("int32", "integer")
+    assert not is_known("date", "integer")
     assert has_format("anything", "int32")

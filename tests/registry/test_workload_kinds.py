@@ -238,6 +238,16 @@ def test_rules_of_daemon_sets(spec: dict[str, Any], expected: list[str]) -> None
     assert complaints(DaemonSets(), daemon_set(**spec)) == expected
 
 
+def test_every_change_of_a_spec_warns_of_its_template() -> None:
+    """As in Kubernetes, also when the template is not what changed; a change of labels says nothing."""
+    old = created(DaemonSets(), daemon_set(template=template(nodeSelector={"beta.kubernetes.io/os": "linux"})))
+    new = old.copy_deep()
+    assert list(DaemonSets().warnings(new, old)) == []
+    new.metadata.generation = (old.metadata.generation or 0) + 1
+    (warning,) = DaemonSets().warnings(new, old)
+    assert warning.startswith("spec.template.spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14")
+
+
 def test_a_daemon_set_keeps_its_selector() -> None:
     def change(obj: DaemonSet) -> None:
         assert obj.spec.selector is not None

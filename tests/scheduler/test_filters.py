@@ -86,7 +86,9 @@ async def test_taints_and_tolerations() -> None:
 
 async def test_node_selector_and_affinity() -> None:
     """ "[sig-scheduling] SchedulerPredicates [Serial] validates that NodeSelector is respected if matching
-    [Conformance]" and "… is respected if not matching [Conformance]" """
+    [Conformance]",
+    "[sig-scheduling] SchedulerPredicates [Serial] validates that NodeSelector is respected if not matching
+    [Conformance]" """
     world = World(make_node("a", labels={"disk": "ssd", "size": "10"}), make_node("b", labels={"size": "3"}))
     assert await world.schedule(make_pod(nodeSelector={"disk": "ssd"})) == ["a"]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 
 import pytest
 
+from api.coordination_v1 import Lease
 from api.core_v1 import (
     Event,
     Node,
@@ -151,7 +153,7 @@ async def test_five_hundred_pods_on_ten_nodes(client: RestClient, scheduler: Com
         async def all_placed() -> bool:
             return not (await client.list(Pod, "default", field_selector="spec.nodeName=")).items
 
-        await eventually(all_placed, seconds=30)
+        await eventually(all_placed)
     pods = (await client.list(Pod, "default")).items
     counts = [sum(p.spec.nodeName == f"n{i}" for p in pods) for i in range(10)]
     assert sum(counts) == 500
@@ -261,3 +263,48 @@ async def test_a_volume_is_bound_with_its_pod(server: RealServer, client: RestCl
         await client.update(claim)
         await eventually(lambda: _is(node_of(client, "reader"), "b"))
     assert "Traceback" not in scheduler.log.read_text()
+
+
+async def test_of_two_schedulers_one_works_and_the_other_takes_over(
+    server: RealServer, client: RestClient, tmp_path: Path
+) -> None:
+    lease_time, retry = 4.0, 0.5
+    flags = (
+        f"--leader-elect-lease-duration={lease_time}s",
+        f"--leader-elect-renew-deadline={lease_time / 2}s",
+        f"--leader-elect-retry-period={retry}s",
+    )
+
+    def scheduler(name: str) -> ComponentProcess:
+        return ComponentProcess("scheduler", server.kubeconfig, tmp_path / f"{name}.log", *flags)
+
+    async def holder() -> str:
+        try:
+            return (await client.get(Lease, "kube-scheduler", "kube-system")).spec.holderIdentity or ""
+        except NotFound:
+            return ""
+
+    await add_nodes(client, make_node("a"))
+    first, standby = scheduler("first"), scheduler("standby")
+    with first:
+        leader = await eventually(holder)
+        standby.start(wait=False)
+        try:
+            await add_pod(client, make_pod("before"))
+            await eventually(lambda: _is(node_of(client, "before"), "a"))
+            assert await holder() == leader
+            first.end(signal.SIGKILL)
+            killed = time.monotonic()
+            await add_pod(client, make_pod("after"))
+
+            async def another() -> bool:
+                return await holder() not in ("", leader)
+
+            # It looks again every retry period and a fifth, and the lease was renewed at most that long before.
+            await eventually(another, seconds=lease_time + 2 * 1.2 * retry + 3)
+            assert time.monotonic() - killed > lease_time / 2, "a lease that may still be held is not taken"
+            await eventually(lambda: _is(node_of(client, "after"), "a"))
+        finally:
+            standby.end()
+    assert await holder() == "", "who leaves lets the next one work at once"
+    assert "Traceback" not in standby.log.read_text()

@@ -18,6 +18,7 @@ from scheduler.algorithm import Algorithm
 from scheduler.budgets import Budgets
 from scheduler.cache import Cache
 from scheduler.configuration import KIND, parse
+from scheduler.devices.inventory import Inventory
 from scheduler.extender import Extender
 from scheduler.framework import Framework, Plugin, Weighted
 from scheduler.handle import Handle
@@ -121,6 +122,7 @@ class World:
             workloads=self.workloads,
             nominations=self.nominations,
             storage=Storage(self.clock, at_once),
+            devices=Inventory(self.clock, at_once),
             budgets=Budgets(at_once),
             writer=self,
             clock=self.clock,

@@ -45,7 +45,7 @@ def alice(server: ApiServer) -> Iterator[httpx.Client]:
 
 def raw(server: ApiServer, target: str, token: str = "alicetoken", method: str = "GET") -> tuple[int, str]:
     """Status and body of a request whose target is sent as it is: no library puts it in order."""
-    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=server.trust(), timeout=10)
+    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=server.trust(), timeout=60)
     try:
         connection.putrequest(method, target, skip_host=True)
         connection.putheader("Host", f"127.0.0.1:{server.port}")

@@ -75,7 +75,7 @@ class Holder:
         file.write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, serialization.NoEncryption()))
         context: ssl.SSLContext = self._server.trust()
         context.load_cert_chain(certificate, file)
-        return httpx.Client(base_url=self._server.url, verify=context, timeout=10)
+        return httpx.Client(base_url=self._server.url, verify=context, timeout=60)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def context_of(server: ApiServer, pair: KeyPair | None) -> ssl.SSLContext:
 
 def who(server: ApiServer, pair: KeyPair | None, headers: Any) -> dict[str, Any] | int:
     """The user a request comes from, or the status of its refusal."""
-    with httpx.Client(base_url=server.url, verify=context_of(server, pair)) as client:
+    with httpx.Client(base_url=server.url, verify=context_of(server, pair), timeout=60) as client:
         body = {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}
         answer = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=body, headers=headers)
     if answer.status_code != 201:
@@ -133,7 +133,7 @@ def test_a_resumed_session_is_still_a_front_proxys(running: ApiServer) -> None:
 
 
 def _connect(server: ApiServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=60)
 
 
 def test_a_certificate_of_no_ca_is_refused(running: ApiServer, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
         with pytest.raises(AssertionError, match=r"apiserver: cannot read .*missing\.crt"):
             server.start()
         assert server.process is not None
-        assert server.process.wait(10) == 1
+        assert server.process.wait(60) == 1
 
 
 async def _nothing() -> dict[str, Any]:

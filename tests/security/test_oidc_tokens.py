@@ -24,7 +24,7 @@ from apiserver.authentication.jose import JoseError
 from tests.apiserver.conftest import ApiServer
 from tests.authentication.issuer import CLIENT, OIDCIssuer, issuing
 
-_PATIENCE = 15.0  # seconds, of which the server gives an issuer ten
+_PATIENCE = 60.0  # seconds, of which the server gives an issuer ten
 
 
 @pytest.fixture(scope="module")

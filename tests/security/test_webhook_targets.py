@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from tests.admission_webhooks.conftest import Configurations, configurations, shared_webhook, webhook
-from tests.apiserver.conftest import ApiServer, admin, free_port, namespace
+from tests.apiserver.conftest import ApiServer, admin, namespace
+from tests.ports import free_port
 from tests.webhook_server import WebhookServer, allow, patch
 
 __all__ = ["admin", "configurations", "namespace", "shared_webhook", "webhook"]

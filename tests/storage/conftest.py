@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from apiserver.storage import sqlite_writer
 from apiserver.storage.memory import MemoryStore
 from apiserver.storage.protocol import Store
 from apiserver.storage.sqlite import SqliteStore
+from apiserver.storage.sqlite_writer import MIN_FREE_PAGES
 
 DRIVERS: dict[str, Callable[[Path], Store]] = {
     "sqlite": lambda folder: SqliteStore(folder / "state.db"),
+    "sqlite, alone": lambda folder: SqliteStore(folder / "state.db", is_alone=lambda: True),
     "memory": lambda _: MemoryStore(),
 }
 
 
 @pytest.fixture(params=sorted(DRIVERS))
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Store]:
     """An open, empty store of each driver in turn."""
+    monkeypatch.setattr(sqlite_writer, "QUICK", 60.0)  # however slow the disk, writes may be committed alone
     driver = DRIVERS[request.param](tmp_path)
     await driver.open()
     yield driver
@@ -32,3 +39,13 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     await driver.open()
     yield driver
     await driver.close()
+
+
+async def swept(store: SqliteStore, upto: int) -> None:
+    """Wait until the compacted rows are gone and their pages given back."""
+    async with asyncio.timeout(60):
+        while True:
+            rows = await store._read("SELECT value FROM meta WHERE name = 'swept'", ())
+            free = await store._read("PRAGMA freelist_count", ())
+            if rows[0][0] >= upto and free[0][0] <= 2 * MIN_FREE_PAGES:
+                return

@@ -17,7 +17,7 @@ CHANGES = st.lists(st.tuples(st.sampled_from(["put", "remove", "select"]), NAMES
 
 def entry(namespace: str, name: str, label: str, field: str, revision: int) -> Entry:
     labels = {"app": label} if label else {}
-    return Entry(f"/pods/{namespace}/{name}", namespace, name, revision, b"{}", labels, {"spec.nodeName": field})
+    return Entry(f"/pods/{namespace}/{name}", namespace, name, revision, b"}", labels, {"spec.nodeName": field})
 
 
 @given(CHANGES)

@@ -9,6 +9,7 @@ from pathlib import Path
 from api.clock import ManualClock
 from apiserver.storage.compactor import INTERVAL, compact_regularly
 from apiserver.storage.sqlite import SqliteStore
+from tests.storage.conftest import swept
 
 LEASES = 40
 HEARTBEAT = 10.0
@@ -32,6 +33,7 @@ async def test_hours_of_heartbeats_leave_no_more_than_minutes_do(tmp_path: Path)
             *(store.update(key, value % number, if_revision=revision) for key, revision in renewals)
         )
         if number % (INTERVAL / HEARTBEAT) == 0:
+            await swept(store, store._writer.compacted if store._writer else 0)  # the clock runs faster than the disk
             sizes.append(path.stat().st_size)
     rows = (await store._read("SELECT COUNT(*) FROM log", ()))[0][0]
     compactor.cancel()
@@ -45,5 +47,5 @@ async def test_hours_of_heartbeats_leave_no_more_than_minutes_do(tmp_path: Path)
     # Between one and two intervals of history are kept; a third may wait to be swept.
     assert rows <= LEASES + 3 * history
     # The file is as large as that history needs, and no larger after hours than in the first ones.
-    assert max(sizes[8:]) <= 1.5 * max(sizes[2:8])
-    assert path.stat().st_size <= 2 * max(sizes[2:8])
+    assert max(sizes[8:]) <= 1.2 * max(sizes[2:8])
+    assert path.stat().st_size <= 1.2 * max(sizes[2:8])

@@ -8,14 +8,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from apiserver.storage import sqlite_writer
 from apiserver.storage.protocol import StoreError
 from apiserver.storage.sqlite import SqliteStore
-from apiserver.storage.sqlite_writer import MIN_FREE_PAGES
+from apiserver.storage.sqlite_writer import Deliver, Write, Writer
+from tests.storage.conftest import swept
 
 
 async def open_and_close(path: Path) -> None:
@@ -41,6 +44,45 @@ async def test_waiting_writes_share_one_commit(sqlite: SqliteStore) -> None:
     await asyncio.gather(*(sqlite.create(f"/pods/ns/p{n}", b"x" * 500) for n in range(500)))
     assert sqlite.stats.writes == 501
     assert sqlite.stats.commits - before < 50
+
+
+async def test_a_write_that_is_alone_needs_no_other_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_writer, "QUICK", 60.0)  # however slow the disk
+    monkeypatch.setattr(sqlite_writer, "CHECKPOINT", 200_000)
+    path, value = tmp_path / "state.db", b"x" * 4000
+    store = SqliteStore(path, is_alone=lambda: True)
+    await store.open()
+    await store.create("/a", value)  # how long a commit takes is not known before
+    committed: list[int] = []
+    commit = Writer.commit_alone
+
+    def counted(writer: Writer, write: Write, deliver: Deliver) -> bool:
+        alone = commit(writer, write, deliver)
+        committed.append(threading.get_ident() if alone else 0)
+        return alone
+
+    monkeypatch.setattr(Writer, "commit_alone", counted)
+    for number in range(500):
+        await store.create(f"/pods/{number}", value)
+        if number % 100 == 0:
+            await store.compact(store.revision)
+    assert committed.count(threading.get_ident()) > 250  # all but those that met a checkpoint or a sweep
+    assert store.stats.commits >= 501
+    assert len((await store.list("/pods/")).items) == 500
+    assert path.with_name("state.db-wal").stat().st_size < 1_000_000  # of 2 MB written: the log begins anew
+    await store.close()
+
+
+async def test_a_slow_disk_is_left_to_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_writer, "QUICK", 0.0)
+    store = SqliteStore(tmp_path / "state.db", is_alone=lambda: True)
+    await store.open()
+    monkeypatch.setattr(Writer, "_commit", lambda *_: pytest.fail("committed in the event loop's thread"), raising=True)
+    writer = store._writer
+    assert writer is not None
+    assert not writer.commit_alone(Write("/a", b"{}", False, 0, None), lambda *_: None)
+    monkeypatch.undo()
+    await store.close()
 
 
 async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -70,16 +112,6 @@ async def test_a_revision_is_never_given_out_twice(tmp_path: Path) -> None:
     assert store.revision == 3
     assert await store.create("/a/x", b"1") == 4
     await store.close()
-
-
-async def swept(store: SqliteStore, upto: int) -> None:
-    """Wait until the compacted rows are gone and their pages given back."""
-    async with asyncio.timeout(20):
-        while True:
-            rows = await store._read("SELECT value FROM meta WHERE name = 'swept'", ())
-            free = await store._read("PRAGMA freelist_count", ())
-            if rows[0][0] >= upto and free[0][0] <= 2 * MIN_FREE_PAGES:
-                return
 
 
 CHILD = """

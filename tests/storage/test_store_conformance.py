@@ -139,10 +139,10 @@ async def test_a_watch_goes_from_the_past_into_the_present(store: Store) -> None
     await store.create("/a/2", b"")
     await store.create("/b/2", b"")
     await store.create("/a/3", b"")
-    await asyncio.wait_for(third.wait(), 5)
+    await asyncio.wait_for(third.wait(), 60)
     assert seen == ["/a/1", "/a/2", "/a/3"]
     await store.close()
-    await asyncio.wait_for(task, 5)  # ends with its store
+    await asyncio.wait_for(task, 60)  # ends with its store
 
 
 async def test_a_watch_may_begin_in_the_future(store: Store) -> None:
@@ -150,7 +150,7 @@ async def test_a_watch_may_begin_in_the_future(store: Store) -> None:
     first = asyncio.ensure_future(anext(watch))
     for name in "abc":
         await store.create(f"/a/{name}", b"")
-    event = await asyncio.wait_for(first, 5)
+    event = await asyncio.wait_for(first, 60)
     assert (event.revision, event.key) == (4, "/a/c")
     await watch.aclose()
 

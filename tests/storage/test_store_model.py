@@ -120,7 +120,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert [item.key for item in snapshot.items] == sorted(self.states[at])
 
     async def _settled(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for watcher in self.watchers:
                 while self.revision > watcher.since and (
                     not watcher.events or watcher.events[-1].revision < self.revision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def seen(events: list[CacheEvent]) -> list[tuple[str, str, int]]:
 
 async def take(subscription: Subscription, count: int) -> list[CacheEvent]:
     found: list[CacheEvent] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(found) < count:
             found += await subscription.next_batch()
     return found
@@ -51,16 +52,38 @@ async def cache(store: Store) -> AsyncIterator[WatchCache]:
 
 
 def test_the_revision_is_spliced_into_what_is_stored() -> None:
-    assert (
-        with_revision(b'{"metadata":{"name":"a"},"x":1}', 7) == b'{"metadata":{"resourceVersion":"7","name":"a"},"x":1}'
-    )
-    assert with_revision(b'{"metadata":{}}', 7) == b'{"metadata":{"resourceVersion":"7"}}'
+    spliced = with_revision(b'{"metadata":{"name":"a"},"x":1}', 7)
+    assert spliced == b'"metadata":{"resourceVersion":"7","name":"a"},"x":1}'
+    assert with_revision(b'{"metadata":{}}', 7) == b'"metadata":{"resourceVersion":"7"}}'
     with pytest.raises(ValueError, match="must begin with"):
         with_revision(b'{"kind":"Pod"}', 7)
     for value in (b'{"metadata":{"name":"a"},"x":1}', b'{"metadata":{}}'):
         entry = Entry.from_value("/nodes/a", value, 12345, None)
         assert entry.value == value
         assert entry.at(9).document["metadata"]["resourceVersion"] == "9"
+        assert entry.at(9).value == value
+
+
+@pytest.mark.parametrize(
+    ("rest", "version"),
+    [
+        (',"spec":{"x":1},"apiVersion":"example.com/v1"}', "example.com/v1"),
+        (',"apiVersion":"example.com/v1"}', "example.com/v1"),
+        (',"apiVersion":"example.com/v1","spec":{"x":1}}', ""),  # not at the end
+        (',"apiVersion":"example.com/v1","type":"Warning"}', ""),
+        (',"roleRef":{"name":"a","apiVersion":"example.com/v1"}}', ""),
+        (',"text":"\\",\\"apiVersion\\":\\"x"}', ""),
+    ],
+)
+def test_the_version_at_the_end_of_a_custom_object_is_kept_apart(rest: str, version: str) -> None:
+    value = f'{{"metadata":{{"name":"a"}}{rest}'.encode()
+    entry = Entry.from_value("/widgets.example.com/a", value, 5, None)
+    assert entry.stored_as == version
+    assert entry.document == {
+        "metadata": {"resourceVersion": "5", "name": "a"},
+        **{member: found for member, found in json.loads("{" + rest[1:]).items() if not version or member == "spec"},
+    }
+    assert entry.value == entry.at(8).value == value
 
 
 async def test_a_write_can_be_read_as_soon_as_it_returns(cache: WatchCache) -> None:
@@ -277,7 +300,7 @@ async def test_watchers_end_when_the_server_stops(cache: WatchCache) -> None:
     waiting = asyncio.ensure_future(subscription.next_batch())
     await asyncio.sleep(0)
     await cache.stop()
-    assert await asyncio.wait_for(waiting, 5) == []
+    assert await asyncio.wait_for(waiting, 60) == []
     assert subscription.closed
     assert cache.watch("/pods/", "", 1).closed
 

@@ -8,8 +8,9 @@ from functools import cached_property, partial
 from api.admissionregistration_v1 import MutatingAdmissionPolicy, ValidatingAdmissionPolicy
 from apiserver.admission.evaluation import Compiled
 from apiserver.admission.match_conditions import MatchConditions
-from apiserver.cel.policies import PolicyExpressions, Refused
-from apiserver.cel.program import Program
+from apiserver.expressions.policies import PolicyExpressions
+from cel.program import Program
+from cel.refusals import Refused
 
 
 class CompiledPolicy:

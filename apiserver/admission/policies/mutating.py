@@ -30,8 +30,8 @@ from apiserver.admission.policies.invocations import (
 )
 from apiserver.admission.policies.params import Object, Params
 from apiserver.admission.policies.patches import CannotPatch, patched
-from apiserver.cel.admission import BUDGET_OF_POLICY
 from apiserver.endpoint import API
+from apiserver.expressions.admission import BUDGET_OF_POLICY
 
 
 class _Denial(NamedTuple):

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from api.meta_v1 import ObjectMeta
 from api.schema import Schema, schema_of
-from apiserver.cel.schema_types import declare, escape
-from apiserver.cel.types import (
+from apiserver.custom_resources.endpoint import CustomEndpoint
+from apiserver.endpoint import Endpoint
+from apiserver.expressions.schema_types import declare, escape
+from cel.types import (
     BOOL,
     BYTES,
     DOUBLE,
@@ -21,8 +23,6 @@ from apiserver.cel.types import (
     map_of,
     object_type,
 )
-from apiserver.custom_resources.endpoint import CustomEndpoint
-from apiserver.endpoint import Endpoint
 
 _SIMPLE = {"boolean": BOOL, "number": DOUBLE, "integer": INT, "string": STRING}
 

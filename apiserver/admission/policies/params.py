@@ -13,10 +13,10 @@ import orjson
 from api.admissionregistration_v1 import ParamKind, ParamRef
 from api.core_v1 import Namespace
 from api.scheme import GroupVersion
-from apiserver.cel.values import parse_timestamp
 from apiserver.endpoint import API, Endpoint
 from apiserver.registry.labels import matches
 from apiserver.storage.entry import Entry
+from cel.values import parse_timestamp
 
 Object = dict[str, Any]
 _REMEMBERED = 1000
@@ -91,7 +91,7 @@ class Params:
         if not name:
             return None
         entry = self._namespaces.find("", name)
-        return self._remembered(name, entry, lambda: _with_times(orjson.loads(entry.body)))
+        return self._remembered(name, entry, lambda: _with_times(entry.document))
 
 
 def _with_times(namespace: Object) -> Object:

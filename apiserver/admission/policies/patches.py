@@ -9,11 +9,11 @@ import orjson
 
 from api.errors import RequestEntityTooLarge, internal_error
 from api.schema import Schema
-from apiserver.cel.libraries.mutation import misnamed
-from apiserver.cel.values import Object as MadeObject
-from apiserver.cel.values import to_json
 from apiserver.decoding import clean, strict_error
 from apiserver.patch import json_patch, typed
+from cel.libraries.mutation import misnamed
+from cel.values import Object as MadeObject
+from cel.values import to_json
 
 Object = dict[str, Any]
 

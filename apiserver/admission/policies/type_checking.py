@@ -19,11 +19,11 @@ from api.admissionregistration_v1 import (
 )
 from apiserver.admission.policies.object_types import type_of
 from apiserver.admission.policies.params import Params, Unusable
-from apiserver.cel.admission import admission_environment
-from apiserver.cel.environment import Environment
-from apiserver.cel.errors import CompileError
-from apiserver.cel.types import DYN, Type, list_of, map_of
 from apiserver.endpoint import API, Endpoint
+from apiserver.expressions.admission import admission_environment
+from cel.environment import Environment
+from cel.errors import CompileError
+from cel.types import DYN, Type, list_of, map_of
 
 _MOST_KINDS = 10
 """Of one rule; those of further ones are not looked at."""

@@ -10,7 +10,7 @@ from api.admissionregistration_v1 import Validation
 from api.errors import Invalid
 from apiserver.admission.evaluation import Evaluation, OutOfBudget, Patience, Unevaluable
 from apiserver.admission.policies.compiled import ValidatingPolicy
-from apiserver.cel.admission import BUDGET_OF_POLICY
+from apiserver.expressions.admission import BUDGET_OF_POLICY
 
 _LONGEST_MESSAGE = 5 * 1024
 _AUTHORIZERS = ("authorizer", "authorizer.requestResource")
