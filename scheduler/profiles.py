@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, cast
 
-from scheduler.framework import POINTS, Plugin
+from scheduler.framework import POINTS, Framework, Plugin, Weighted
 from scheduler.handle import Handle
 from scheduler.plugins import BUILT_IN, WEIGHTS, Factory
-from scheduler.profile import Framework, Weighted
 
 if TYPE_CHECKING:  # imported with the file that it describes
     from scheduler.configuration import Configuration, PluginSet, Profile

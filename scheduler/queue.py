@@ -23,9 +23,8 @@ from typing import Any
 
 from api.clock import Clock
 from scheduler.cluster_event import ClusterEvent
-from scheduler.framework import HintingPlugin, SupportsLess
+from scheduler.framework import Framework, HintingPlugin, SupportsLess
 from scheduler.pod_info import PodInfo
-from scheduler.profile import Framework
 
 INITIAL_BACKOFF = 1.0
 MAX_BACKOFF = 10.0

@@ -13,10 +13,9 @@ from api.errors import Conflict, NotFound, StatusError
 from scheduler.algorithm import Algorithm
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.diagnosis import NoNodesAvailable, Unfit
-from scheduler.framework import Code, CycleState, PluginError, PostFilterResult, Status
+from scheduler.framework import Code, CycleState, Framework, PluginError, PostFilterResult, Status
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
-from scheduler.profile import Framework
 from scheduler.queue import QueuedPod, SchedulingQueue
 
 log = logging.getLogger(__name__)

@@ -22,12 +22,12 @@ from scheduler.api_writer import ApiWriter
 from scheduler.budgets import Budgets
 from scheduler.cache import Cache
 from scheduler.devices.inventory import Inventory
+from scheduler.framework import Framework, Weighted
 from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
 from scheduler.nominations import Nominations
 from scheduler.plugins import Factory, default_plugins
 from scheduler.pod_info import PodInfo
-from scheduler.profile import Framework, Weighted
 from scheduler.queue import SchedulingQueue
 from scheduler.scheduler import Scheduler
 from scheduler.shared_specs import SharedSpecs

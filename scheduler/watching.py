@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from api.core_v1 import Namespace, Node, Pod, Service
 from scheduler.cluster_event import Change, ClusterEvent, node_changes
+from scheduler.framework import Framework
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
-from scheduler.profile import Framework
 from scheduler.queue import SchedulingQueue
 from scheduler.resources import pod_requests
 from scheduler.workloads import KnownWorkloads, Owner

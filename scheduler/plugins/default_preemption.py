@@ -11,7 +11,14 @@ from api.core_v1 import Pod
 from scheduler.algorithm import check_with
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.diagnosis import reasons, summary
-from scheduler.framework import Code, CycleState, PostFilterResult, Status, unresolvable, unschedulable
+from scheduler.framework import (
+    Code,
+    CycleState,
+    PostFilterResult,
+    Status,
+    unresolvable,
+    unschedulable,
+)
 from scheduler.handle import Handle
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.devices.inventory import Inventory
-from scheduler.framework import SKIP, Code, CycleState, PluginError, Status, normalized, unresolvable, unschedulable
+from scheduler.framework import (
+    SKIP,
+    Code,
+    CycleState,
+    PluginError,
+    Status,
+    normalized,
+    unresolvable,
+    unschedulable,
+)
 from scheduler.handle import Handle
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo

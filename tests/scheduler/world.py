@@ -20,14 +20,13 @@ from scheduler.cache import Cache
 from scheduler.configuration import KIND, parse
 from scheduler.devices.inventory import Inventory
 from scheduler.extender import Extender
-from scheduler.framework import Plugin
+from scheduler.framework import Framework, Plugin, Weighted
 from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
 from scheduler.nominations import Nominations
 from scheduler.plugin_args import API_VERSION
 from scheduler.plugins import Factory, default_plugins
 from scheduler.pod_info import PodInfo
-from scheduler.profile import Framework, Weighted
 from scheduler.profiles import build
 from scheduler.queue import SchedulingQueue
 from scheduler.scheduler import Scheduler
