@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 FLAGS ?=
 TESTS ?= tests
+# How many processes run tests side by side; more than none takes pytest-xdist.
+WORKERS ?= 0
 # What the tests use of Debian; only looked for with root, and only what is missing is installed.
 DEBIAN := iptables:iptables ip:iproute2 conntrack:conntrack curl:curl dockerd:docker.io docker-compose:docker-compose
 
@@ -51,7 +53,7 @@ test-needs:
 	fi
 
 test: install test-needs ## install what the tests need and run them all (TESTS=tests/api for a part)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --no-loadscope-reorder) $(TESTS)
 
 bench: install ## measure start-up, scale and what an idle cluster costs
 	@$(BIN)/python -m benchmarks

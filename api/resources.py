@@ -17,6 +17,8 @@ STANDARD_FOR_CONTAINERS = frozenset({"cpu", "memory", "ephemeral-storage"})
 _FOR_QUALITY = ("cpu", "memory")
 _NOTHING = Decimal(0)
 _NATIVE_DOMAIN = "kubernetes.io/"
+DEVICE_CLASS = "deviceclass.resource.kubernetes.io/"
+"""With a DeviceClass's name: the resource by which its devices can always be asked for (KEP-5004)."""
 
 
 def is_native(name: str) -> bool:
@@ -27,6 +29,11 @@ def is_native(name: str) -> bool:
 def is_extended(name: str) -> bool:
     """A resource that a device plugin or an administrator adds: counted in whole pieces."""
     return not is_native(name) and not name.startswith("requests.")
+
+
+def names_devices(name: str) -> bool:
+    """Whether a resource may stand for devices of a class, so that nodes need not have it."""
+    return is_extended(name) or name.startswith(DEVICE_CLASS)
 
 
 def is_overcommit_allowed(name: str) -> bool:

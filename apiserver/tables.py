@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import orjson
 
-from api.errors import BadRequest, invalid, not_supported
+from api.errors import NotAcceptable, invalid, not_supported
 from apiserver.negotiation import MediaType
 from apiserver.registry.columns import NAME
 from apiserver.registry.strategy import Column, Strategy
@@ -35,6 +35,8 @@ _DEFAULT_COLUMNS = (NAME, _CREATED_AT)
 class Tabled(Protocol):
     """What is shown: the objects of an endpoint, or of a subresource that has a kind of its own."""
 
+    custom: ClassVar[bool]
+
     @property
     def resource(self) -> Resource: ...
     @property
@@ -49,12 +51,12 @@ def transformed_object(
     """One object in the form that `media` names: a table of one row, or its metadata.
 
     Without `headers` a table has no column definitions: in a watch only the first event carries them.
-    Raises BadRequest when a list is asked for, Invalid for an unknown `includeObject`.
+    Raises NotAcceptable when a list is asked for, Invalid for an unknown `includeObject`.
     """
     version = media.transform_version
     if media.transform == "PartialObjectMetadataList":
-        kind = endpoint.resource.kind
-        raise BadRequest(f"the requested object {kind} is not a list and can not be shown as PartialObjectMetadataList")
+        shown = _go_type(endpoint, endpoint.resource.kind)
+        raise NotAcceptable(f"you requested {media.transform}, but the requested object is not a list ({shown})")
     if media.transform == "PartialObjectMetadata":
         return _partial(endpoint, entry, version)
     metadata = {"resourceVersion": str(entry.revision)} if entry.revision else {}
@@ -71,12 +73,12 @@ def transformed_list(
 ) -> dict[str, Any]:
     """A list in the form that `media` names; `metadata` is the list's own.
 
-    Raises BadRequest when a single object's metadata is asked for, Invalid for an unknown `includeObject`.
+    Raises NotAcceptable when a single object's metadata is asked for, Invalid for an unknown `includeObject`.
     """
     version = media.transform_version
     if media.transform == "PartialObjectMetadata":
-        kind = endpoint.resource.list_kind
-        raise BadRequest(f"the requested object {kind} is a list and can not be shown as PartialObjectMetadata")
+        shown = _go_type(endpoint, endpoint.resource.list_kind)
+        raise NotAcceptable(f"you requested {media.transform}, but the requested object is a list ({shown})")
     if media.transform == "PartialObjectMetadataList":
         items = [_partial(endpoint, entry, version) for entry in entries]
         return {
@@ -86,6 +88,16 @@ def transformed_list(
             "items": items,
         }
     return _table(endpoint, entries, metadata, version, request, now, headers=True)
+
+
+def _go_type(endpoint: Tabled, kind: str) -> str:
+    """What Kubernetes' own type of a kind is called, which it tells clients: "*apps.DeploymentList"."""
+    if endpoint.custom:
+        return "*unstructured.UnstructuredList" if kind == endpoint.resource.list_kind else "*unstructured.Unstructured"
+    group = endpoint.resource.group_version.group
+    # Both groups of events have one internal type.
+    package = "core" if group == "events.k8s.io" else group.partition(".")[0] or "core"
+    return f"*{package}.{kind}"
 
 
 def included(request: Request) -> str:

@@ -104,6 +104,8 @@ class Component:
     metrics: Registry = field(default_factory=Registry)
     health: dict[str, Callable[[], bool]] = field(default_factory=dict)
     readiness: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    pages: dict[str, Callable[[], str]] = field(default_factory=dict)
+    """Further texts to serve, by path."""
 
     def ready(self) -> None:
         """Tell whoever started us (`--ready-fd`) that work has begun."""
@@ -192,7 +194,7 @@ async def _run(
     client = RestClient(config, USER_AGENT.format(name), clock=clock)
     registry = Registry(partial(usage, clock.now().timestamp()))
     component = Component(name, options, client, EventRecorder(client, name, clock), clock, registry)
-    server = HealthServer(component.metrics, component.health, component.readiness)
+    server = HealthServer(component.metrics, component.health, component.readiness, component.pages)
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""/healthz, /livez, /readyz and /metrics of a component, over HTTP or HTTPS.
+"""/healthz, /livez, /readyz and /metrics of a component, and other pages of its own, over HTTP or HTTPS.
 
 A hand-made responder: a web framework in every component would cost more memory than the component.
 """
@@ -17,13 +17,16 @@ _PATIENCE = 10.0
 
 
 class HealthServer:
-    """Answers GET for the four paths; `/healthz/<check>` asks one check.  200 when all is well, else 500.
+    """Answers GET for the four paths and `pages`; `/healthz/<check>` asks one check.  200 when all is well, else 500.
 
     `?verbose` lists the checks, as in https://kubernetes.io/docs/reference/using-api/health-checks/.
     """
 
-    def __init__(self, metrics: Registry, health: Checks, readiness: Checks) -> None:
+    def __init__(
+        self, metrics: Registry, health: Checks, readiness: Checks, pages: Mapping[str, Callable[[], str]] | None = None
+    ) -> None:
         self._metrics, self._health, self._readiness = metrics, health, readiness
+        self._pages = pages if pages is not None else {}
         self._server: asyncio.Server | None = None
 
     async def start(self, address: str, port: int, certificate: str = "", key: str = "") -> int:
@@ -65,6 +68,8 @@ class HealthServer:
             return 405, "only GET\n"
         if path == "/metrics":
             return 200, self._metrics.render()
+        if path in self._pages:
+            return 200, self._pages[path]()
         root, _, single = path.lstrip("/").partition("/")
         if root not in ("healthz", "livez", "readyz"):
             return 404, "404 page not found\n"

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from api.core_v1 import Pod
 from api.quantity import milli, parse, whole
-from api.resources import is_extended
+from api.resources import names_devices
 from kubelet.restart import is_sidecar
 
 
@@ -42,7 +42,7 @@ def admit(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str], label
     if count + 1 > places:
         return Refusal("OutOfpods", _message("pods", 1, count, places))
     for name, amount in requested.items():
-        if is_extended(name) and name not in allocatable:
+        if names_devices(name) and name not in allocatable:
             continue
         total = parse(allocatable.get(name, "0"))
         if amount and used.get(name, Decimal(0)) + amount > total:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from scheduler.cache import Cache
 from scheduler.diagnosis import NoNodesAvailable, Unfit
-from scheduler.framework import CycleState, Framework, Status, unresolvable, unschedulable
+from scheduler.framework import CycleState, Status, unresolvable, unschedulable
 from scheduler.node_info import NodeInfo
 from scheduler.node_verdicts import NodeVerdicts
 from scheduler.nominations import Nominations
 from scheduler.pod_info import PodInfo
+from scheduler.runtime import Framework
 
 if TYPE_CHECKING:
     from scheduler.extender import Extender

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from scheduler.budgets import Budgets
     from scheduler.devices.inventory import Inventory
     from scheduler.extender import Extender
-    from scheduler.framework import Framework
     from scheduler.metrics import SchedulerMetrics
     from scheduler.pod_info import PodInfo
+    from scheduler.runtime import Framework
     from scheduler.storage import Storage
     from scheduler.workloads import Workloads
 

@@ -48,6 +48,21 @@ class SchedulerMetrics:
         self._incoming = registry.counter(
             "scheduler_queue_incoming_pods_total", "Pods put into the queue, by place and cause.", ("queue", "event")
         )
+        self._claims_made = registry.counter(
+            "scheduler_resourceclaim_creates_total",
+            "ResourceClaims made for extended resources.",
+            ("status", "admin_access"),
+        )
+        self._device_waits = registry.counter(
+            "scheduler_dra_bindingconditions_allocations_total",
+            "Devices with binding conditions that pods waited for, by what came of it.",
+            ("profile", "driver", "status"),
+        )
+        self._device_wait_seconds = registry.histogram(
+            "scheduler_dra_bindingconditions_wait_duration_seconds",
+            "Seconds of waiting for binding conditions of devices.",
+            ("profile", "driver", "status"),
+        )
         registry.gauge(
             "scheduler_unschedulable_pods",
             "Pods that a plugin turned down.",
@@ -86,6 +101,16 @@ class SchedulerMetrics:
 
     def algorithm(self, seconds: float) -> None:
         self._algorithm_seconds.observe(seconds)
+
+    def claim_made(self, status: str) -> None:
+        """A ResourceClaim for extended resources was created, with success or failure."""
+        self._claims_made.inc(status, "false")
+
+    def waited_for_devices(self, profile: str, drivers: Mapping[str, int], status: str, seconds: float) -> None:
+        """A pod waited for so many devices with binding conditions; `status` is success, failure, timeout or error."""
+        for driver, count in drivers.items():
+            self._device_waits.inc(profile, driver, status, by=count)
+            self._device_wait_seconds.observe(seconds, profile, driver, status)
 
     def scheduled(self, attempts: int, seconds: float) -> None:
         self._tries.observe(attempts)

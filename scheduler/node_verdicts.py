@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scheduler.cache import Cache
-from scheduler.framework import CycleState, Framework, Status
+from scheduler.framework import CycleState, Status
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
+from scheduler.runtime import Framework
 
 _KEPT = 64
 

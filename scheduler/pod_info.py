@@ -6,13 +6,13 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from api.core_v1 import Pod, PodAffinityTerm, Volume
+from api.resources import names_devices
 from scheduler.resources import (
     CPU,
     DEFAULT_MEMORY,
     DEFAULT_MILLI_CPU,
     EPHEMERAL_STORAGE,
     MEMORY,
-    names_devices,
     pod_requests,
 )
 from scheduler.selectors import NOTHING, Requirement, Selector, compile_selector

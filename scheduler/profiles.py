@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, cast
 
-from scheduler.framework import POINTS, Framework, Plugin, Weighted
+from scheduler.framework import Plugin
 from scheduler.handle import Handle
 from scheduler.plugins import BUILT_IN, WEIGHTS, Factory
+from scheduler.runtime import POINTS, Framework, Weighted
 
 if TYPE_CHECKING:  # imported with the file that it describes
     from scheduler.configuration import Configuration, PluginSet, Profile

@@ -23,8 +23,9 @@ from typing import Any
 
 from api.clock import Clock
 from scheduler.cluster_event import ClusterEvent
-from scheduler.framework import Framework, HintingPlugin, SupportsLess
+from scheduler.framework import HintingPlugin, SupportsLess
 from scheduler.pod_info import PodInfo
+from scheduler.runtime import Framework
 
 INITIAL_BACKOFF = 1.0
 MAX_BACKOFF = 10.0

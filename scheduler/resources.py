@@ -19,16 +19,7 @@ DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
 """What a container without requests counts as in scores, so that such pods spread too."""
 
-DEVICE_CLASS = "deviceclass.resource.kubernetes.io/"
-"""With a class's name: the extended resource by which its devices can always be asked for (KEP-5004)."""
-
 Amounts = dict[str, int]
-
-
-def names_devices(resource: str) -> bool:
-    """Whether a resource may stand for devices of a class: an extended resource, or the one that every class has."""
-    extended = "/" in resource and "kubernetes.io/" not in resource and not resource.startswith("requests.")
-    return extended or resource.startswith(DEVICE_CLASS)
 
 
 def amounts(quantities: Mapping[str, str]) -> Amounts:

@@ -13,10 +13,11 @@ from api.errors import Conflict, NotFound, StatusError
 from scheduler.algorithm import Algorithm
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.diagnosis import NoNodesAvailable, Unfit
-from scheduler.framework import Code, CycleState, Framework, PluginError, PostFilterResult, Status
+from scheduler.framework import Code, CycleState, PluginError, PostFilterResult, Status
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
 from scheduler.queue import QueuedPod, SchedulingQueue
+from scheduler.runtime import Framework
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,8 @@ class Scheduler:
         pod = queued.info
         problem: Status | None
         try:
+            if framework.binds_later(state, pod, node_name):
+                await self._tell_where(pod, node_name)
             binder = next((extender.bind for extender in self._handle.extenders if extender.binds(pod)), None)
             problem = await framework.run_binding(state, pod, node_name, binder)
         except (StatusError, OSError) as error:
@@ -160,6 +163,14 @@ class Scheduler:
         result = "unschedulable" if problem.rejected else "error"
         self._metrics.attempt(result, self._clock.monotonic() - started, framework.scheduler_name)
         self._after_refusal(queued, problem)
+
+    async def _tell_where(self, pod: PodInfo, node_name: str) -> None:
+        """Let others know which node a pod is about to be bound to (KEP-5278); that they do is not necessary."""
+        if pod.pod.status.nominatedNodeName != node_name:
+            try:
+                await self._writer.patch_status(pod.pod, {"nominatedNodeName": node_name})
+            except (StatusError, OSError) as error:
+                log.warning("nominating a node for %s: %s", pod.key, error)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._slots.release()

@@ -17,18 +17,19 @@ from api.scheme import resource_of
 from client.component import Component
 from client.informer import Informer
 from client.pod_decoding import PodDecoder
+from client.store import Store
 from scheduler.algorithm import Algorithm
 from scheduler.api_writer import ApiWriter
 from scheduler.budgets import Budgets
 from scheduler.cache import Cache
 from scheduler.devices.inventory import Inventory
-from scheduler.framework import Framework, Weighted
 from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
 from scheduler.nominations import Nominations
 from scheduler.plugins import Factory, default_plugins
 from scheduler.pod_info import PodInfo
 from scheduler.queue import SchedulingQueue
+from scheduler.runtime import Framework, Weighted
 from scheduler.scheduler import Scheduler
 from scheduler.shared_specs import SharedSpecs
 from scheduler.storage import Storage
@@ -58,6 +59,12 @@ async def serve(component: Component) -> None:
             await server.close()
 
 
+def _resources(pods: Store[Pod]) -> str:
+    from scheduler.resource_metrics import render
+
+    return render(pods)
+
+
 class Watches:
     """Informers that run in a task group until `close`."""
 
@@ -66,11 +73,12 @@ class Watches:
         self._informers: list[Informer[Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def open(self, model: type[Model], callback: Callable[[Any, Any], None], **options: Any) -> None:
+    def open(self, model: type[Model], callback: Callable[[Any, Any], None], **options: Any) -> Store[Any]:
         informer: Informer[Any] = Informer(self._component.client, model, clock=self._component.clock, **options)
         informer.on_change(callback)
         self._informers.append(informer)
         self._tasks.append(self._group.create_task(informer.run()))
+        return informer.store
 
     def have_synced(self) -> bool:
         return all(informer.has_synced for informer in self._informers)
@@ -164,7 +172,8 @@ class Server:
         watch(Namespace, watching.namespace)
         watch(Service, watching.service)
         watch(Owner, watching.owner, resource=resource_of(ReplicaSet))
-        watch(Pod, watching.pod, field_selector=_UNFINISHED, decode=PodDecoder(SharedSpecs().share))
+        pods = watch(Pod, watching.pod, field_selector=_UNFINISHED, decode=PodDecoder(SharedSpecs().share))
+        self._component.pages["/metrics/resources"] = lambda: _resources(pods)
         self._component.readiness["informers-synced"] = self._watches.have_synced
         await self._watches.synced()
         self._component.ready()

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from api.core_v1 import Namespace, Node, Pod, Service
 from scheduler.cluster_event import Change, ClusterEvent, node_changes
-from scheduler.framework import Framework
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
 from scheduler.queue import SchedulingQueue
 from scheduler.resources import pod_requests
+from scheduler.runtime import Framework
 from scheduler.workloads import KnownWorkloads, Owner
 
 

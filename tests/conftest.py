@@ -1,4 +1,4 @@
-"""How `make test` spreads the tests over its workers (docs/adr/0031).
+"""How `make test WORKERS=2` spreads the tests over its workers (docs/adr/0031).
 
 The tests of a file stay together, for the sake of the servers that they share, and so do all that use what the machine
 has only once.
@@ -15,8 +15,14 @@ MACHINE = ("tests/cluster/", "tests/kubelet_runtime/", "tests/proxy/", "tests/te
 chooses by itself (`client.cluster.address_ranges`): 198.18.0.0/15, 127.1.0.0/16 with an even third number below 64."""
 
 
+CLUSTER = "tests/conformance/"
+"""Tests that share a whole cluster."""
+
+
 def group_of(nodeid: str) -> str:
-    return "machine" if nodeid.startswith(MACHINE) else nodeid.partition("::")[0]
+    if nodeid.startswith(MACHINE):
+        return "machine"
+    return CLUSTER if nodeid.startswith(CLUSTER) else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)

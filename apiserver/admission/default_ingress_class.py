@@ -11,7 +11,6 @@ from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
 
 _INGRESSES = "ingresses.networking.k8s.io"
 _ANNOTATION = "kubernetes.io/ingress.class"
-_IS_DEFAULT = "ingressclass.kubernetes.io/is-default-class"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -21,16 +20,14 @@ class DefaultIngressClass(AdmissionPlugin):
     def mutate(self, request: AdmissionRequest) -> None:
         if request.operation != "CREATE" or request.subresource or request.resource.group_resource != _INGRESSES:
             return
-        from api.networking_v1 import IngressClass  # a server without ingresses does without their types
+        # A server without ingresses does without their types.
+        from api.networking_v1 import IngressClass
+        from apiserver.registry.ingress_classes import is_default
 
         ingress = request.object
         if ingress.spec.ingressClassName is not None or _ANNOTATION in ingress.metadata.annotations:
             return
-        classes = [
-            found.metadata
-            for found in request.context.peek_all(IngressClass, "")
-            if found.metadata.annotations.get(_IS_DEFAULT) == "true"
-        ]
+        classes = [found.metadata for found in request.context.peek_all(IngressClass, "") if is_default(found)]
         classes.sort(key=lambda metadata: metadata.name)
         newest = max(classes, key=lambda metadata: metadata.creationTimestamp or _NEVER, default=None)
         if newest is not None:

@@ -78,7 +78,7 @@ async def issue(tokens: ServiceAccountTokens, request: TokenRequest, account: Se
     keys = await tokens.keys.load()
     headers = {"kid": keys.signer.id, "typ": None}
     request.status.token = jwt.encode(claims, keys.private, keys.signer.algorithm, headers)
-    request.status.expirationTimestamp = now + timedelta(seconds=seconds)
+    request.status.expirationTimestamp = now.replace(microsecond=0) + timedelta(seconds=seconds)
     return f"JTI={identifier}"
 
 

@@ -8,14 +8,12 @@ from typing import Any
 import orjson
 
 from api.apiextensions_v1 import JSONSchemaProps
-from api.errors import FieldError, duplicate, invalid_value, required
-from api.meta_v1 import ObjectMeta
+from api.errors import FieldError, duplicate, invalid_value
 from api.schema import MISSING
 from apiserver.custom_resources.definition import Version
 from apiserver.custom_resources.object import CustomObject
 from apiserver.custom_resources.rules import rule_errors
-from apiserver.registry.names import dns1035, path_segment
-from apiserver.registry.object_meta import validate as validate_metadata
+from apiserver.registry.embedded_objects import children, validate_embedded
 from apiserver.registry.schema_values import validate_value
 
 _BLOCKING = frozenset({"FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"})
@@ -24,8 +22,6 @@ _NOT_CHECKED = (
     "validation"
 )
 _MOST_REPLICAS = 2**31 - 1
-_SUBSTITUTE = "fakename"
-"""Embedded objects need no name and no namespace."""
 
 
 def validate(
@@ -45,7 +41,7 @@ def validate(
     if version.scale is not None:
         errors += _validate_scale(version, new, status)
     if version.has_embedded:
-        errors += _validate_embedded(new.members, version.schema, "")
+        errors += validate_embedded(new.members, version.schema, "")
     if version.has_keyed_lists and (old is None or not any(_validate_lists(old.members, version.schema, ""))):
         errors += _validate_lists(new.members, version.schema, "")
     if version.has_rules:
@@ -105,51 +101,6 @@ def dig(members: Any, path: str) -> Any:
     return members
 
 
-# --- embedded objects -----------------------------------------------------------------------------
-
-
-def _children(value: Any, schema: JSONSchemaProps, path: str) -> Iterator[tuple[Any, JSONSchemaProps, str]]:
-    """The parts of a value that have schemas of their own, with their paths."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            below = schema.properties.get(name)
-            if below is not None:
-                yield part, below, f"{path}.{name}" if path else name
-            elif isinstance(schema.additionalProperties, JSONSchemaProps):
-                yield part, schema.additionalProperties, f"{path}[{name}]"
-    elif isinstance(value, list) and isinstance(schema.items, JSONSchemaProps):
-        for index, item in enumerate(value):
-            yield item, schema.items, f"{path}[{index}]"
-
-
-def _validate_embedded(value: Any, schema: JSONSchemaProps, path: str) -> Iterator[FieldError]:
-    if path and schema.x_kubernetes_embedded_resource and isinstance(value, dict):
-        yield from _validate_names(value, path)
-        if isinstance(metadata := value.get("metadata"), dict):
-            meta = ObjectMeta.from_dict(metadata)
-            meta.name, meta.namespace = meta.name or _SUBSTITUTE, meta.namespace or _SUBSTITUTE
-            yield from validate_metadata(meta, True, path_segment, f"{path}.metadata")
-    for part, below, where in _children(value, schema, path):
-        yield from _validate_embedded(part, below, where)
-
-
-def _validate_names(value: dict[str, Any], path: str) -> Iterator[FieldError]:
-    for field in ("apiVersion", "kind"):
-        where, text = f"{path}.{field}", value.get(field, MISSING)
-        if text is MISSING:
-            yield required(where)
-        elif not isinstance(text, str):
-            yield invalid_value(where, text, "must be a string")
-        elif not text:
-            yield invalid_value(where, text, "must not be empty")
-        elif field == "apiVersion":
-            if text.count("/") > 1:
-                yield invalid_value(where, text, f"unexpected GroupVersion string: {text}")
-        elif complaints := dns1035(text.lower()):
-            why = f"may have mixed case, but should otherwise match: {','.join(complaints)}"
-            yield invalid_value(where, text, why)
-
-
 # --- lists whose items are told apart ------------------------------------------------------------
 
 
@@ -166,5 +117,5 @@ def _validate_lists(value: Any, schema: JSONSchemaProps, path: str) -> Iterator[
             seen[encoded] = seen.get(encoded, 0) + 1
             if seen[encoded] == 2:  # one that is there more often is complained of once
                 yield duplicate(f"{path}[{index}]", keys)
-    for part, below, where in _children(value, schema, path):
+    for part, below, where in children(value, schema, path):
         yield from _validate_lists(part, below, where)

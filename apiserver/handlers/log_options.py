@@ -9,12 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from api.errors import BadRequest, FieldError, forbidden, invalid, invalid_value
 
-_PASSED_ON = ("follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps", "stream")
-_LEAST = {
-    "tailLines": (0, "must be greater than or equal to 0"),
-    "limitBytes": (1, "must be greater than 0"),
-    "sinceSeconds": (1, "must be greater than 0"),
-}
+_PASSED_ON = ("follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps")
+_LEAST = {"tailLines": 0, "limitBytes": 1, "sinceSeconds": 1}
 
 
 def log_parameters(query: Mapping[str, str], pod: str) -> dict[str, str]:
@@ -34,8 +30,12 @@ def _integer(text: str) -> int:
 
 
 def _problems(numbers: Mapping[str, int], query: Mapping[str, str]) -> Iterator[FieldError]:
-    for name, (least, complaint) in _LEAST.items():
-        if name in numbers and numbers[name] < least:
+    both = "sinceSeconds" in numbers and bool(query.get("sinceTime"))
+    for name, least in _LEAST.items():
+        if name in numbers and numbers[name] < least and not (both and name == "sinceSeconds"):
+            complaint = "must be greater than 0" if least else "must be greater than or equal to 0"
             yield invalid_value(name, numbers[name], complaint)
-    if "sinceSeconds" in numbers and query.get("sinceTime"):
+    if both:
         yield forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified")
+    if "stream" in query:  # streams apart (KEP-3288) are off by default
+        yield forbidden("stream", "may not be specified")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -43,6 +43,7 @@ HEAD = {"kind": "Scale", "apiVersion": "autoscaling/v1"}
 class Scales(Strategy[ScaleObject]):
     """How a Scale is shown in a table."""
 
+    custom: ClassVar[bool] = False
     resource = Resource(GroupVersion("autoscaling", "v1"), "scales", "autoscaling_v1.Scale")
     columns = (
         NAME,

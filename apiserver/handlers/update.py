@@ -102,7 +102,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     def prepare() -> None:
         if isinstance(part, Subresource):
             part.prepare_for_update(new, old)
-            part.stamp(new, old, context.now)
+            part.stamp(new, old, context.now.replace(microsecond=0))
         else:
             strategy.prepare_for_update(new, old, context)
 

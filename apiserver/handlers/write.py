@@ -177,6 +177,7 @@ class Write:
                 ignored=dict(self.unowned or {}),
                 versions=self.endpoint.in_version,
                 apart=apart,
+                changeable=self.endpoint.custom,
             )
         except NotOfVersion:
             return []  # as in Kubernetes: where ownership cannot be told, nobody owns anything

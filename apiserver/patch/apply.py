@@ -26,6 +26,7 @@ from apiserver.patch.managed_fields import (
     encode,
     manageable,
     managers_of,
+    settle,
     timestamp,
     yield_to,
 )
@@ -86,6 +87,9 @@ def apply(
     return result
 
 
+_NAME: FieldSet = {"f:metadata": {"f:name": {}}}
+
+
 class _Conflicting(Exception):
     def __init__(self, conflicts: Conflicts) -> None:
         self.conflicts = conflicts
@@ -137,7 +141,7 @@ class _Apply:
         except (ValueError, AttributeError) as error:
             raise BadRequest(f"failed to decode managed fields: {error}") from None
         if managers or self.is_new:
-            return managers
+            return settle(managers, self.schema, self.api_version, self.live, self.versions)
         everything = typed.compare(self.schema, manageable(typed.empty(self.schema)), manageable(self.live)).written
         if not everything:
             return {}
@@ -164,10 +168,10 @@ class _Apply:
         in_merged = typed.with_parents(schema, fields_of(schema, merged))
         pruned = typed.remove(schema, merged, in_last) or {}
 
-        owned: FieldSet = {}
+        owned: FieldSet = _NAME  # every configuration has one, though nobody is noted as its owner
         for entry in managers.values():
-            if entry.api_version == self.api_version:
-                owned = union(owned, entry.fields)
+            if entry.api_version == self.api_version or (self.versions and self.versions(entry.api_version, merged)):
+                owned = union(owned, entry.fields)  # most fields have the same name in all versions
         kept = union(typed.with_parents(schema, fields_of(schema, pruned)), typed.with_parents(schema, owned))
         pruned = typed.remove(schema, merged, difference(in_merged, kept)) or {}
 

@@ -18,7 +18,7 @@ import orjson
 from api.errors import BadRequest
 from api.schema import Schema
 from apiserver.patch.field_set import FieldSet, difference, ordered, parse, union, union_in_order, without
-from apiserver.patch.typed import Changes, Object, compare, empty
+from apiserver.patch.typed import Changes, Object, compare, empty, settled
 
 _LONGEST_REMEMBERED = 16_384
 """Bytes of a member of which the fields are remembered."""
@@ -168,6 +168,7 @@ def update_managers(
     ignored: FieldSet | None = None,
     versions: Versions | None = None,
     apart: Mapping[str, bytes] | None = None,
+    changeable: bool = False,
 ) -> list[Object]:
     """The managedFields of an object after a create (`old` is None), update or patch, an apply excepted.
 
@@ -175,6 +176,7 @@ def update_managers(
     in `metadata.managedFields` what the client sent: missing for nothing or null, `[]` and `[{}]` to forget all
     managers.  `ignored` are fields this endpoint does not write (`{"f:status": {}}`).  An object that has no
     managers gets none by an update.  `apart` has the JSON of members of a created object that are not in `new`.
+    `changeable`: whether the schema may have been another when fields were owned.
     """
     stored = managers_of(old)
     sent = (new.get("metadata") or {}).get("managedFields")
@@ -201,6 +203,8 @@ def update_managers(
     unchanged = not changes.written and not changes.removed
     if unchanged and keeps and all(entry.api_version == api_version for entry in managers.values()):
         return stored
+    if changeable:
+        managers = settle(managers, schema, api_version, before, versions)
     managers = yield_to(managers, None, changes, api_version, (before, after), versions)
     if changes.written:
         mine = managers.get(key)
@@ -277,6 +281,27 @@ def changes_in(api_version: str, objects: tuple[Object, Object], versions: Versi
     if shown[0] is None or shown[1] is None:
         return None
     return compare(shown[0][0], shown[0][1], shown[1][1])
+
+
+def settle(
+    managers: Managers, schema: Schema, api_version: str, document: Object, versions: Versions | None
+) -> Managers:
+    """The managers of an object whose schema may have been changed since.
+
+    Whoever owned a part of what has become atomic owns all of it.  What has become granular belongs to its owners as
+    a whole only: who owns the parts cannot be told.
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#compatibility-across-topology-changes
+    """
+    schemas: dict[str, Schema | None] = {api_version: schema}
+    result: Managers = {}
+    for key, entry in managers.items():
+        if entry.api_version not in schemas:
+            shown = versions(entry.api_version, document) if versions else None
+            schemas[entry.api_version] = shown and shown[0]
+        of_version = schemas[entry.api_version]
+        fields = entry.fields if of_version is None else settled(of_version, entry.fields)
+        result[key] = entry if fields is entry.fields else entry.owning(fields)
+    return result
 
 
 def cap(managers: Managers) -> Managers:

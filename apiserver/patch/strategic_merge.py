@@ -16,6 +16,7 @@ from typing import Any
 
 from api.errors import BadRequest
 from api.schema import ANY, Schema
+from apiserver.patch.json_patch import CannotApply
 from apiserver.patch.json_value import copied, equal, go_text
 
 PATCH = "$patch"
@@ -29,7 +30,7 @@ Object = dict[str, Any]
 def apply(document: Object, patch: Object, schema: Schema) -> Object:
     """The document after the patch, which uses up the document.
 
-    Raises BadRequest for a patch that contradicts itself or the schema.
+    Raises BadRequest for a patch that contradicts itself or the schema, CannotApply for lists of lists.
     """
     return _merge_object(document, copied(patch), schema)
 
@@ -134,6 +135,8 @@ def _set_orders(original: Object, patch: Object, schema: Schema) -> None:
         for value in (current, wanted):
             if value is not None and not isinstance(value, list):
                 raise BadRequest("invalid patch format of setElementOrder list")
+        if schema.properties and schema.child(name) is None:
+            raise BadRequest(f'unable to find api field for the json field "{name}"')
         identity = _Identity((schema.child(name) or ANY).patch_merge_key, name)
         if wanted is not None:
             _check_order(wanted, order, identity)
@@ -201,6 +204,8 @@ class _Identity:
 
 def _merge_list(original: list[Any], patch: list[Any], schema: Schema, name: str) -> list[Any]:
     identity = _Identity(schema.patch_merge_key, name)
+    if isinstance(next(iter(original or patch), None), list):
+        raise CannotApply("lists of lists are not supported")
     if not any(isinstance(item, dict) for item in (*original[:1], *patch[:1])):
         merged: list[Any] = []
         for item in original + patch:

@@ -355,6 +355,20 @@ def with_parents(schema: Schema, fields: FieldSet) -> FieldSet:
     return result
 
 
+def settled(schema: Schema, fields: FieldSet) -> FieldSet:
+    """The set where fields below a value that the schema has made atomic since are that value as a whole."""
+    result = fields
+    for step, node in fields.items():
+        if not node:
+            continue
+        below = _member(schema, step[2:]) if step.startswith("f:") else schema.items or ANY
+        whole = below.atomic or (below.type == "array" and not _is_granular_list(below))
+        inner = LEAF if whole else settled(below, node)
+        if inner is not node:
+            result = {**result, step: inner}
+    return result
+
+
 # --- whether a value fits ------------------------------------------------------------------------
 
 

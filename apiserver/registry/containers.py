@@ -58,7 +58,6 @@ class Surroundings:
     restart_policy: str
     grace: int
     host_users: bool
-    system: str
 
     @classmethod
     def of(cls, spec: PodSpec, volumes: Mapping[str, Volume]) -> Surroundings:
@@ -68,7 +67,6 @@ class Surroundings:
             restart_policy=spec.restartPolicy,
             grace=spec.terminationGracePeriodSeconds or 0,
             host_users=spec.hostUsers is not False,
-            system=spec.os.name if spec.os is not None else "",
         )
 
 
@@ -83,7 +81,7 @@ def validate_containers(spec: PodSpec, around: Surroundings, path: str) -> Itera
         if container.name in names:
             yield duplicate(f"{where}.name", container.name)
         names.add(container.name)
-        yield from validate_probes(container, around.grace, around.system, where)
+        yield from validate_probes(container, around.grace, where)
         yield from _validate_restarts(container, where)
     yield from _host_port_conflicts(enumerate(spec.containers), path)
 
@@ -100,7 +98,7 @@ def validate_init_containers(spec: PodSpec, around: Surroundings, path: str) -> 
             names.add(container.name)
         yield from _host_port_conflicts([(index, container)], path)
         if is_sidecar(container):
-            yield from validate_probes(container, around.grace, around.system, where)
+            yield from validate_probes(container, around.grace, where)
         else:
             for name in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
                 if getattr(container, name) is not None:

@@ -7,19 +7,30 @@ from collections.abc import Iterator
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required, too_long
 from api.networking_v1 import IngressClass, IngressClassParametersReference
 from api.scheme import resource_of
-from apiserver.registry.columns import AGE, NAME
+from apiserver.registry.columns import AGE
 from apiserver.registry.names import dns_label, http_path, subdomain
 from apiserver.registry.strategy import Column, Context, Strategy
 from apiserver.registry.typed_references import validate_typed_reference
 
+_DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 _LONGEST = 250
 _SCOPES = ("Cluster", "Namespace")
+
+
+def is_default(ingress_class: IngressClass) -> bool:
+    """Whether ingresses that name no class get it."""
+    return ingress_class.metadata.annotations.get(_DEFAULT_CLASS) == "true"
 
 
 class IngressClasses(Strategy[IngressClass]):
     resource = resource_of(IngressClass)
     columns = (
-        NAME,
+        Column(
+            "Name",
+            lambda c, now: f"{c.metadata.name} (default)" if is_default(c) else c.metadata.name,
+            format="name",
+            description="The class's name, and whether ingresses that name none get it.",
+        ),
         Column("Controller", lambda c, now: c.spec.controller, description="The controller that serves it."),
         Column("Parameters", lambda c, now: _parameters(c), description="An object with further settings."),
         AGE,

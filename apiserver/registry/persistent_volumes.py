@@ -83,7 +83,7 @@ class VolumeStatus(Status):
     def stamp(self, new: PersistentVolume, old: PersistentVolume, now: datetime) -> None:
         stated = new.status.lastPhaseTransitionTime
         if new.status.phase != old.status.phase and stated in (None, old.status.lastPhaseTransitionTime):
-            new.status.lastPhaseTransitionTime = now.replace(microsecond=0)
+            new.status.lastPhaseTransitionTime = now
 
 
 class PersistentVolumes(Strategy[PersistentVolume]):

@@ -18,6 +18,7 @@ from api.core_v1 import (
     EmptyDirVolumeSource,
     EphemeralContainer,
     HTTPGetAction,
+    Lifecycle,
     ObjectFieldSelector,
     PodSecurityContext,
     PodSpec,
@@ -120,6 +121,9 @@ def _default_container(container: Container | EphemeralContainer) -> None:
         for hook in (lifecycle.postStart, lifecycle.preStop):
             if hook is not None:
                 _default_http_get(hook.httpGet)
+        if lifecycle.stopSignal is not None:  # KEP-4960 is off by default
+            kept = Lifecycle(postStart=lifecycle.postStart, preStop=lifecycle.preStop)
+            values["lifecycle"] = kept if kept != Lifecycle() else None
     resources = container.resources
     if resources.limits:
         round_up(resources.limits)

@@ -133,7 +133,8 @@ def _validate_claims(pod: Pod) -> Iterator[FieldError]:
     declared = {claim.name for claim in pod.spec.resourceClaims}
     seen: set[str] = set()
     for index, status in enumerate(pod.status.resourceClaimStatuses):
-        where = f"status.resourceClaimStatuses[{index}].name"
+        path = f"status.resourceClaimStatuses[{index}]"
+        where = f"{path}.name"
         if status.name not in declared:
             yield invalid_value(where, status.name, "must match the name of an entry in `spec.resourceClaims`")
         if status.name in seen:
@@ -141,7 +142,7 @@ def _validate_claims(pod: Pod) -> Iterator[FieldError]:
         seen.add(status.name)
         if status.resourceClaimName is not None:
             for complaint in subdomain(status.resourceClaimName):
-                yield invalid_value(where, status.resourceClaimName, complaint)
+                yield invalid_value(f"{path}.resourceClaimName", status.resourceClaimName, complaint)
 
 
 def _validate_extended_claim(status: PodExtendedResourceClaimStatus, spec: PodSpec, path: str) -> Iterator[FieldError]:

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from api.core_v1 import Container, HTTPGetAction, Lifecycle, LifecycleHandler, Probe
-from api.core_v1.containers import SIGNALS
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
 from apiserver.registry.names import header_name, port_name, port_number
 
 _SCHEMES = ("HTTP", "HTTPS")
-_WINDOWS_SIGNALS = ("SIGKILL", "SIGTERM")
 _COUNTS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 
 
-def validate_probes(container: Container, grace: int, system: str, path: str) -> Iterator[FieldError]:
-    """Complaints about lifecycle hooks and the three probes, in that order.
-
-    `grace` is the pod's grace period in seconds, `system` the operating system it names, if it does.
-    """
+def validate_probes(container: Container, grace: int, path: str) -> Iterator[FieldError]:
+    """Complaints about lifecycle hooks and the three probes, in that order; `grace` is the pod's, in seconds."""
     if container.lifecycle is not None:
-        yield from _validate_lifecycle(container.lifecycle, grace, system, f"{path}.lifecycle")
+        yield from _validate_lifecycle(container.lifecycle, grace, f"{path}.lifecycle")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe: Probe | None = getattr(container, name)
         if probe is None:
@@ -47,19 +42,11 @@ def _validate_probe(probe: Probe, grace: int, path: str) -> Iterator[FieldError]
         yield invalid_value(f"{path}.terminationGracePeriodSeconds", seconds, "must be greater than 0")
 
 
-def _validate_lifecycle(lifecycle: Lifecycle, grace: int, system: str, path: str) -> Iterator[FieldError]:
+def _validate_lifecycle(lifecycle: Lifecycle, grace: int, path: str) -> Iterator[FieldError]:
     if lifecycle.postStart is not None:
         yield from _validate_handler(lifecycle.postStart, grace, f"{path}.postStart")
     if lifecycle.preStop is not None:
         yield from _validate_handler(lifecycle.preStop, grace, f"{path}.preStop")
-    signal = lifecycle.stopSignal
-    if signal is not None:
-        if not system:
-            yield forbidden(f"{path}.stopSignal", "may not be set for containers with empty `spec.os.name`")
-        else:
-            known = _WINDOWS_SIGNALS if system == "windows" else SIGNALS.values
-            if signal not in known:
-                yield not_supported(f"{path}.stopSignal", signal, sorted(known))
 
 
 def _validate_handler(handler: Probe | LifecycleHandler, grace: int, path: str) -> Iterator[FieldError]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from api.apiextensions_v1 import JSONSchemaProps
-from api.errors import FieldError, invalid_value, required
+from api.errors import FieldError, invalid_value
 from apiserver.patch.json_value import copied
+from apiserver.registry.embedded_objects import validate_embedded
 from apiserver.registry.schema_pruning import prune
 from apiserver.registry.schema_rules import has_rules
 from apiserver.registry.schema_values import validate_value
@@ -38,13 +39,10 @@ def validate_defaults(schema: JSONSchemaProps, path: str, embedded: bool = True)
         prune(known, schema, embedded)
         if known != schema.default:
             yield invalid_value(where, schema.default, "must not have unknown fields")
-        missing = []
-        if embedded and isinstance(schema.default, dict):
-            missing = [
-                required(f"{where}.{field}") for field in ("apiVersion", "kind") if not schema.default.get(field)
-            ]
         yield from (
-            missing or list(validate_value(schema.default, schema, where)) or _rule_errors(schema, where, embedded)
+            list(validate_embedded(schema.default, schema, where, embedded))
+            or list(validate_value(schema.default, schema, where))
+            or _rule_errors(schema, where, embedded)
         )
     if isinstance(schema.items, JSONSchemaProps):
         yield from validate_defaults(schema.items, f"{path}.items", schema.items.x_kubernetes_embedded_resource)

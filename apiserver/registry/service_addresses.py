@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from api.core_v1 import Service
-from api.meta_v1 import ObjectMeta
+from api.meta_v1 import ManagedFieldsEntry, ObjectMeta
 from api.scheme import resource_of_kind
 from apiserver.registry.addresses import Address, parse, parse_network
 from apiserver.registry.strategy import Context, Network
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MANAGED_BY, MANAGER = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
 _FAMILY = "ipaddress.kubernetes.io/ip-family"
 _READY = "Ready"
+_RANGES_CONTROLLER = "kubernetes-service-cidr-controller"
 DEFAULT_RANGES = "kubernetes"
 """The name of the ServiceCIDR of `--service-cluster-ip-range`."""
 
@@ -75,8 +76,15 @@ def default_ranges(networks: Iterable[Network], now: datetime) -> ServiceCIDR:
         reason="",
         message="Kubernetes default Service CIDR is ready",
     )
+    # In Kubernetes a controller inside the API server applies the status.
+    said: dict[str, Any] = {f"f:{name}": {} for name in ("lastTransitionTime", "message", "status", "type")}
+    owned = {"f:status": {"f:conditions": {f'k:{{"type":"{_READY}"}}': {".": {}, **said}}}}
+    applied = ManagedFieldsEntry(
+        manager=_RANGES_CONTROLLER, operation="Apply", apiVersion="networking.k8s.io/v1", time=now,
+        fieldsType="FieldsV1", fieldsV1=owned, subresource="status",
+    )  # fmt: skip
     return ServiceCIDR(
-        metadata=ObjectMeta(name=DEFAULT_RANGES),
+        metadata=ObjectMeta(name=DEFAULT_RANGES, managedFields=[applied]),
         spec=ServiceCIDRSpec(cidrs=[str(network) for network in networks]),
         status=ServiceCIDRStatus(conditions=[ready]),
     )

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterator
 
 from api.errors import FieldError, invalid_value, required
-from api.networking_v1 import ServiceCIDR
+from api.networking_v1 import ServiceCIDR, ServiceCIDRStatus
 from api.scheme import resource_of
 from apiserver.registry.addresses import canonical_network, parse_network
 from apiserver.registry.columns import AGE, NAME
-from apiserver.registry.strategy import Column, Status, Strategy
+from apiserver.registry.strategy import Column, Context, Status, Strategy
 
 _ONE_EACH = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
 
 
 class ServiceCIDRs(Strategy[ServiceCIDR]):
-    """In Kubernetes the resource itself does not keep status from being written, and so it is owned, too."""
-
     resource = resource_of(ServiceCIDR)
     revalidates_metadata = False
     subresources = (Status(),)
     columns = (NAME, Column("CIDRs", lambda c, now: ",".join(c.spec.cidrs), description="The ranges."), AGE)
 
-    @cached_property
-    def unowned(self) -> Mapping[str, Any]:
-        return {}
+    def prepare_for_create(self, new: ServiceCIDR, context: Context) -> None:
+        new.status = ServiceCIDRStatus()
+
+    def prepare_for_update(self, new: ServiceCIDR, old: ServiceCIDR, context: Context) -> None:
+        new.status = old.status
 
     def validate(self, new: ServiceCIDR) -> Iterator[FieldError]:
         cidrs, path = new.spec.cidrs, "spec.cidrs"

@@ -75,7 +75,7 @@ class Subresource:
         raise NotImplementedError
 
     def stamp(self, new: Any, old: Any, now: datetime) -> None:
-        """Note the time of what this write changes, where the object says since when something is so."""
+        """Note the time of what this write changes, where the object says since when something is so, in seconds."""
 
     def validate_update(self, new: Any, old: Any) -> Iterable[FieldError]:
         return ()

@@ -33,7 +33,6 @@ class AttachmentStatus(Status):
 
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
         yield from _validate(new)
-        yield from _validate_change(new, old)
 
 
 class VolumeAttachments(Strategy[VolumeAttachment]):
@@ -62,7 +61,8 @@ class VolumeAttachments(Strategy[VolumeAttachment]):
             yield from _validate_names(new)
 
     def validate_update(self, new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-        return _validate_change(new, old)
+        if new.spec != old.spec:
+            yield invalid_value("spec", internal(new.spec), "field is immutable")
 
 
 def _validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
@@ -75,12 +75,6 @@ def _validate(attachment: VolumeAttachment) -> Iterator[FieldError]:
         yield too_long("status.attachmentMetadata", _METADATA_SIZE)
     yield from _validate_error(status.attachError, "status.attachError")
     yield from _validate_error(status.detachError, "status.detachError")
-
-
-def _validate_change(new: VolumeAttachment, old: VolumeAttachment) -> Iterator[FieldError]:
-    yield from _validate(new)  # as Kubernetes does, once more: clients see every cause twice
-    if new.spec != old.spec:
-        yield invalid_value("spec", internal(new.spec), "field is immutable")
 
 
 def _validate_names(attachment: VolumeAttachment) -> Iterator[FieldError]:

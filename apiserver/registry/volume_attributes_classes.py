@@ -26,8 +26,8 @@ class VolumeAttributesClasses(Strategy[VolumeAttributesClass]):
         if not new.parameters:
             yield required("parameters", "must contain at least one key/value pair")
 
-    def validate_update(self, new: VolumeAttributesClass, old: VolumeAttributesClass) -> Iterator[FieldError]:
+    def validate_changed(self, new: VolumeAttributesClass, old: VolumeAttributesClass) -> Iterator[FieldError]:
         for field in ("driverName", "parameters"):
             if getattr(new, field) != getattr(old, field):
                 yield forbidden(field, f"updates to {field} are forbidden.")
-        yield from self.validate(new)  # as Kubernetes does, once more: clients see every cause twice
+        yield from self.validate(new)

@@ -14,6 +14,7 @@ ACCEPTED_VERSIONS = ("v1", "v1beta1")
 
 _PORT = 443
 _FORM = "; desired format: https://host[/path]"
+_RELATIVE = ("invalid URI for request", "empty url")
 
 
 class ServiceReference(Protocol):
@@ -46,11 +47,10 @@ def validate_client(config: ClientConfig, path: str) -> Iterator[FieldError]:
 
 
 def _validate_url(url: str, path: str) -> Iterator[FieldError]:
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        yield required(path, f"url must be a valid URL: {error}{_FORM}")
+    if (why := _url_error(url.partition("#")[0])) is not None:
+        yield required(path, f"url must be a valid URL: {why}{_FORM}")
         return
+    parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")
     if parts.scheme != "https":
         yield invalid_value(path, parts.scheme, f"'https' is the only allowed URL scheme{_FORM}")
@@ -62,6 +62,17 @@ def _validate_url(url: str, path: str) -> Iterator[FieldError]:
         yield invalid_value(path, parts.fragment, "fragments are not permitted in the URL")
     if parts.query:
         yield invalid_value(path, parts.query, "query parameters are not permitted in the URL")
+
+
+def _url_error(url: str) -> str | None:
+    """What Go says of a text that is no URL; None for one that is, or is a relative path."""
+    from cel.libraries.url import parse_url  # few servers are told of webhooks
+
+    try:
+        parse_url(url)
+    except ValueError as error:
+        return None if str(error).endswith(_RELATIVE) else str(error)
+    return None
 
 
 def validate_service(service: ServiceReference, path: str) -> Iterator[FieldError]:

@@ -111,11 +111,13 @@ class AttachDetachController(Controller):
         if key == _LOOK:
             await self._open()
             return
-        node, wanted = self.nodes.get(key), self._wanted(key)
-        if (not wanted and self._opened is None) or (node is not None and not is_managed(node)):
+        if self._opened is None and (not self._wanted(key) or self._is_unmanaged(key)):
             return
         attachments, drivers = await self._open()
-        wanted = {name: each for name, each in wanted.items() if _must_be_attached(each.volume, drivers)}
+        if self._is_unmanaged(key):
+            return
+        node = self.nodes.get(key)  # which may have come up while the collections were opened
+        wanted = {name: each for name, each in self._wanted(key).items() if _must_be_attached(each.volume, drivers)}
         here = {name: each for each in attachments if each.spec.nodeName == key and (name := self._made_here(each))}
         leaving = {name for name in here if name not in wanted and self._may_leave(node, name, here[name])}
         if node is not None:
@@ -129,6 +131,11 @@ class AttachDetachController(Controller):
                 self._tell_failure(each, here[name])
             elif node is not None:
                 await self._attach(each, key, attachments)
+
+    def _is_unmanaged(self, name: str) -> bool:
+        """Whether the kubelet of that node attaches its volumes by itself."""
+        node = self.nodes.get(name)
+        return node is not None and not is_managed(node)
 
     def _wanted(self, node: str) -> dict[str, Wanted]:
         """The CSI volumes that pods of a node use, by name."""

@@ -15,12 +15,13 @@ from decimal import Decimal
 
 from api.quantity import parse
 from api.resource_v1 import DeviceClass, ResourceClaim
+from client.store import key_of
 from scheduler.devices.allocated import Allocated, DeviceId
 from scheduler.devices.capacity import NOTHING, taken
 from scheduler.devices.constraints import Constraint
 from scheduler.devices.errors import AllocationError, OnlyThisNode
 from scheduler.devices.pools import Counters, Offer, Pool
-from scheduler.devices.requests import Wish, alternatives, is_kept_off
+from scheduler.devices.requests import Asked, Wish, is_kept_off
 from scheduler.devices.selectors import selects_all
 from scheduler.node_info import NodeInfo
 
@@ -42,6 +43,7 @@ class Given:
 class Solution:
     """For each claim the devices, and the alternative that was taken of each request."""
 
+    claims: Sequence[ResourceClaim]
     given: list[list[Given]]
     wishes: list[list[Wish]]
 
@@ -59,23 +61,22 @@ class Search:
         pools: Sequence[Pool],
         allocated: Allocated,
         classes: Mapping[str, DeviceClass],
-        claims: Sequence[ResourceClaim],
+        asked: Asked,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._node, self._pools, self._allocated, self._classes = node, pools, allocated, classes
-        self._claims, self._is_over = claims, is_over
+        self._claims, self._wishes, self._is_over = asked.claims, asked.wishes, is_over
         self._offers = [(pool, offer) for pool in pools for offer in pool.offers]
-        self._wishes = [[alternatives(each) for each in claim.spec.devices.requests] for claim in claims]
-        self._constraints = [[Constraint(each) for each in claim.spec.devices.constraints] for claim in claims]
+        self._constraints = [[Constraint(each) for each in claim.spec.devices.constraints] for claim in asked.claims]
         self._usable: dict[tuple[int, Wish, DeviceId], bool] = {}
         self._all: dict[tuple[int, Wish], list[tuple[Pool, Offer]]] = {}
         self._in_use: Counter[DeviceId] = Counter()
-        self._in_claim: list[Counter[DeviceId]] = [Counter() for _ in claims]
+        self._in_claim: list[Counter[DeviceId]] = [Counter() for _ in asked.claims]
         self._consumed: dict[DeviceId, dict[str, Decimal]] = {}
         self._shares: Counter[DeviceId] = Counter()
         self._left: dict[tuple[str, str], Counters] = {}
-        self._given: list[list[Given]] = [[] for _ in claims]
-        self._taken: list[list[Wish]] = [[] for _ in claims]
+        self._given: list[list[Given]] = [[] for _ in asked.claims]
+        self._taken: list[list[Wish]] = [[] for _ in asked.claims]
 
     def run(self) -> Solution | None:
         """None when the node does not have the devices.
@@ -85,7 +86,7 @@ class Search:
         for i, claim in enumerate(self._claims):
             self._check(i, claim)
         if self._claim(0):
-            return Solution(self._given, self._taken)
+            return Solution(self._claims, self._given, self._taken)
         if any(pool.invalid for pool in self._pools):
             raise OnlyThisNode("invalid resource pools were encountered")
         return None
@@ -98,7 +99,7 @@ class Search:
             least += min((self._needs(i, wish) for wish in of_request), default=0)
         if least > MOST_DEVICES:
             raise AllocationError(
-                f"claim {_shown(claim)}: number of requested devices {least} exceeds the claim limit of {MOST_DEVICES}"
+                f"claim {key_of(claim)}: number of requested devices {least} exceeds the claim limit of {MOST_DEVICES}"
             )
 
     def _needs(self, i: int, wish: Wish) -> int:
@@ -130,7 +131,7 @@ class Search:
         return found
 
     def _whose(self, i: int, wish: Wish) -> str:
-        return f"claim {_shown(self._claims[i])}, request {wish.own_name}"
+        return f"claim {key_of(self._claims[i])}, request {wish.own_name}"
 
     # --- the search ---------------------------------------------------------------------------------
 
@@ -210,7 +211,7 @@ class Search:
             of_class = self._classes[wish.class_name]
             answer = self._usable[key] = (
                 selects_all(offer, of_class.spec.selectors, f"class {wish.class_name}")
-                and selects_all(offer, wish.selectors, f"claim {_shown(self._claims[i])}")
+                and selects_all(offer, wish.selectors, f"claim {key_of(self._claims[i])}")
                 and (offer.slice_place is not None or offer.place.has(self._node))
             )
         return answer
@@ -299,7 +300,3 @@ class Search:
         for name, used in offer.counters.items():
             for each, amount in used.items():
                 left[name][each] += sign * amount
-
-
-def _shown(claim: ResourceClaim) -> str:
-    return f"{claim.metadata.namespace}/{claim.metadata.name}"

@@ -6,6 +6,7 @@ another device is looked for when one that means failure is, or when it takes to
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -19,6 +20,11 @@ class BindingFailed(Exception):
 
 def have_conditions(claims: Iterable[ResourceClaim]) -> bool:
     return any(result.bindingConditions for claim in claims for result in _results(claim))
+
+
+def drivers_to_wait_for(claims: Iterable[ResourceClaim]) -> Counter[str]:
+    """How many devices with binding conditions there are of each driver."""
+    return Counter(result.driver for claim in claims for result in _results(claim) if result.bindingConditions)
 
 
 def is_ready(claim: ResourceClaim) -> bool:

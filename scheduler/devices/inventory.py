@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from api.clock import Clock
+from api.resources import DEVICE_CLASS
+from client.store import key_of
 from scheduler.known import Assumable, Known
-from scheduler.resources import DEVICE_CLASS
 
 if TYPE_CHECKING:  # most clusters' schedulers never meet one
     from api.core_v1 import Pod
@@ -66,7 +67,7 @@ class Inventory(Known):
     def claim_seen(self, old: ResourceClaim | None, new: ResourceClaim | None) -> None:
         seen = new or old
         assert seen is not None
-        key = f"{seen.metadata.namespace}/{seen.metadata.name}"
+        key = key_of(seen)
         if new is not None:
             self.claims.set(key, new)
         else:
@@ -106,12 +107,12 @@ class Inventory(Known):
 
     def assume(self, claim: ResourceClaim) -> None:
         """The claim was written like this."""
-        self.claims.assume(f"{claim.metadata.namespace}/{claim.metadata.name}", claim)
+        self.claims.assume(key_of(claim), claim)
         self._recount(claim)
 
     def _recount(self, claim: ResourceClaim) -> None:
         uid = claim.metadata.uid
-        known = self.claims.get(f"{claim.metadata.namespace}/{claim.metadata.name}")
+        known = self.claims.get(key_of(claim))
         if known is not None and known.metadata.uid != uid:
             known = None
         self._count(uid, self._pending.get(uid) or known)

@@ -13,6 +13,7 @@ from api.resource_v1 import (
     DeviceTaint,
     DeviceToleration,
     ExactDeviceRequest,
+    ResourceClaim,
 )
 
 
@@ -49,6 +50,14 @@ def _wish(request: str, name: str, of: ExactDeviceRequest | DeviceSubRequest, ad
     everything = of.allocationMode == "All"
     count = of.count
     return Wish(request, name, of.deviceClassName, everything, count, admin, of.selectors, of.tolerations, of.capacity)
+
+
+class Asked:
+    """Claims with the alternatives of their requests."""
+
+    def __init__(self, claims: Sequence[ResourceClaim]) -> None:
+        self.claims = claims
+        self.wishes = [[alternatives(each) for each in claim.spec.devices.requests] for claim in claims]
 
 
 def is_kept_off(taints: Sequence[DeviceTaint], tolerations: Sequence[DeviceToleration]) -> bool:

@@ -17,9 +17,7 @@ from scheduler.devices.allocator import Given, Solution
 from scheduler.devices.requests import Wish
 
 
-def allocations(
-    solution: Solution, claims: Sequence[ResourceClaim], classes: Mapping[str, DeviceClass], node_name: str
-) -> list[AllocationResult]:
+def allocations(solution: Solution, classes: Mapping[str, DeviceClass], node_name: str) -> list[AllocationResult]:
     """One for each claim."""
     return [
         AllocationResult(
@@ -29,7 +27,7 @@ def allocations(
             ),
             nodeSelector=node_selector(given, node_name),
         )
-        for claim, given, wishes in zip(claims, solution.given, solution.wishes, strict=True)
+        for claim, given, wishes in zip(solution.claims, solution.given, solution.wishes, strict=True)
     ]
 
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from api.errors import Conflict, NotFound, StatusError
 from api.resource_v1 import AllocationResult, ResourceClaim, ResourceClaimConsumerReference
-from scheduler.devices.binding_conditions import BindingFailed, has_timed_out, have_conditions, is_ready
+from client.store import key_of
+from scheduler.devices.binding_conditions import (
+    BindingFailed,
+    drivers_to_wait_for,
+    has_timed_out,
+    have_conditions,
+    is_ready,
+)
 from scheduler.framework import PluginError
 from scheduler.handle import Handle
 from scheduler.pod_info import PodInfo
@@ -21,7 +28,10 @@ log = logging.getLogger(__name__)
 FINALIZER = "resource.kubernetes.io/delete-protection"
 """On a claim that has devices."""
 _ATTEMPTS = 5
-_TIMED_OUT = "device binding timeout"
+
+
+class _TimedOut(PluginError):
+    """Devices did not get ready in time."""
 
 
 def allocated(claim: ResourceClaim, allocation: AllocationResult) -> ResourceClaim:
@@ -55,16 +65,18 @@ class Writing:
         if have_conditions(used):
             message = f"waiting for binding conditions for device on node {node_name}"
             self._writer.event(pod.pod, "Normal", "BindingConditionsPending", message, "Scheduling")
-            await self._until_ready(used)
+            await self._wait(used, pod)
 
     async def _reserved(self, claim: ResourceClaim, allocation: AllocationResult | None, pod: PodInfo) -> ResourceClaim:
         """Others may change the claim at the same time: it is tried again with a newer version of it."""
-        current, shown = claim, _shown(claim)
-        for attempt in range(1, _ATTEMPTS + 1):
+        current, shown = claim, key_of(claim)
+        attempts = 0
+        while True:
+            attempts += 1
             try:
                 written = await self._reserve(current.copy_deep(), allocation, pod)
             except Conflict as conflict:
-                if attempt == _ATTEMPTS:
+                if attempts == _ATTEMPTS:
                     raise PluginError(f"add reservation to claim {shown}: {conflict}") from None
                 meta = claim.metadata
                 try:
@@ -77,10 +89,9 @@ class Writing:
             else:
                 self._inventory.assume(written)
                 return written
-        raise AssertionError("unreachable")
 
     async def _reserve(self, claim: ResourceClaim, allocation: AllocationResult | None, pod: PodInfo) -> ResourceClaim:
-        shown = _shown(claim)
+        shown = key_of(claim)
         if claim.metadata.deletionTimestamp is not None:
             raise PluginError(f"claim {shown} got deleted in the meantime")
         if allocation is not None:
@@ -107,7 +118,9 @@ class Writing:
         try:
             devices.written = await self._writer.create_resource_claim(new)
         except StatusError as error:
-            raise PluginError(f"create claim for extended resources {_shown(new)}: {error}") from None
+            self._handle.metrics.claim_made("failure")
+            raise PluginError(f"create claim for extended resources {key_of(new)}: {error}") from None
+        self._handle.metrics.claim_made("success")
         devices.written = await self._reserved(devices.written, allocation, pod)
         mappings = [mapping.to_dict() for mapping in plan.mappings]
         status = {"requestMappings": mappings, "resourceClaimName": devices.written.metadata.name}
@@ -117,8 +130,24 @@ class Writing:
             raise PluginError(f"update pod {pod.key} ExtendedResourceClaimStatus: {error}") from None
         return devices.written
 
+    async def _wait(self, claims: Sequence[ResourceClaim], pod: PodInfo) -> None:
+        clock, metrics = self._handle.clock, self._handle.metrics
+        since, status = clock.monotonic(), "error"
+        try:
+            await self._until_ready(claims)
+            status = "success"
+        except _TimedOut:
+            status = "timeout"
+            raise
+        except PluginError:
+            status = "failure"
+            raise
+        finally:
+            profile = self._handle.framework_of(pod).scheduler_name
+            metrics.waited_for_devices(profile, drivers_to_wait_for(claims), status, clock.monotonic() - since)
+
     async def _until_ready(self, claims: Sequence[ResourceClaim]) -> None:
-        keys = [_shown(claim) for claim in claims]
+        keys = [key_of(claim) for claim in claims]
 
         def ready() -> bool:
             for key in keys:
@@ -127,13 +156,13 @@ class Writing:
                     raise BindingFailed(f'could not find ResourceClaim "{key}"')
                 if not is_ready(claim):
                     if has_timed_out(claim, self._handle.clock.now(), self._binding_seconds):
-                        raise BindingFailed(f"{_TIMED_OUT}: claim={claim.metadata.name}")
+                        raise _TimedOut(f"device binding timeout: claim={claim.metadata.name}")
                     return False
             return True
 
         try:
             if not await self._inventory.until(ready, self._binding_seconds):
-                raise PluginError(f"{_TIMED_OUT}: context deadline exceeded")
+                raise _TimedOut("device binding timeout: context deadline exceeded")
         except BindingFailed as failed:
             raise PluginError(str(failed)) from None
 
@@ -141,9 +170,9 @@ class Writing:
         """The pod does not use the claims after all.  What fails is tried again with the pod."""
         for claim in claims:
             users = [{"$patch": "delete", "uid": pod.uid}]
-            await _tried(_shown(claim), lambda: self._writer.patch_resource_claim(claim, {"reservedFor": users}))  # noqa: B023
+            await _tried(key_of(claim), lambda: self._writer.patch_resource_claim(claim, {"reservedFor": users}))  # noqa: B023
         if made is not None:
-            await _tried(_shown(made), lambda: self.delete(made))
+            await _tried(key_of(made), lambda: self.delete(made))
 
     async def delete(self, claim: ResourceClaim) -> None:
         """Delete a claim that protects its devices.  Raises StatusError."""
@@ -168,7 +197,3 @@ async def _tried(what: str, act: Callable[[], Awaitable[object]]) -> None:
         return
     except (StatusError, OSError) as error:
         log.warning("giving back claim %s: %s", what, error)
-
-
-def _shown(claim: ResourceClaim) -> str:
-    return f"{claim.metadata.namespace}/{claim.metadata.name}"

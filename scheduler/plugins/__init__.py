@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scheduler.framework import Plugin, Weighted
+from scheduler.framework import Plugin
 from scheduler.handle import Handle
 from scheduler.plugins.balanced_allocation import BalancedAllocation
 from scheduler.plugins.default_binder import DefaultBinder
@@ -27,6 +27,7 @@ from scheduler.plugins.taint_toleration import TaintToleration
 from scheduler.plugins.volume_binding import VolumeBinding
 from scheduler.plugins.volume_restrictions import VolumeRestrictions
 from scheduler.plugins.volume_zone import VolumeZone
+from scheduler.runtime import Weighted
 
 Factory = Callable[[Mapping[str, Any], Handle], Plugin]
 """Makes a plugin of one profile from its arguments in `pluginConfig` (an object, empty when there are none)."""

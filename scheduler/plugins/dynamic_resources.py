@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from api.resources import names_devices
+from client.store import key_of
 from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.devices.inventory import Inventory
 from scheduler.framework import (
@@ -27,13 +29,14 @@ from scheduler.framework import (
 from scheduler.handle import Handle
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
-from scheduler.resources import names_devices
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from api.core_v1 import ContainerExtendedResourceRequest, Pod
     from api.resource_v1 import AllocationResult, ResourceClaim
+    from scheduler.devices.allocator import Solution
+    from scheduler.devices.requests import Asked
     from scheduler.devices.writing import Writing
     from scheduler.selectors import NodeTerm
 
@@ -55,8 +58,10 @@ _NO_RESOURCE = unresolvable("cannot fit resource")
 class Plan:
     """What happens if the pod goes to a node."""
 
-    allocations: list[AllocationResult]
-    """For the claims that need one, in their order."""
+    solution: Solution | None = None
+    """Devices for the claims that need some."""
+    allocations: list[AllocationResult] = field(default_factory=list)
+    """What is written into these claims, once the node is chosen."""
     extended: ResourceClaim | None = None
     """The claim that has to be made for the pod's extended resources."""
     mappings: list[ContainerExtendedResourceRequest] = field(default_factory=list)
@@ -79,8 +84,16 @@ class PodDevices:
     written: ResourceClaim | None = None
     """The claim of the extended resources, once it is in the API."""
 
-    def unallocated(self) -> list[ResourceClaim]:
-        return [claim for claim in self.claims if claim.status.allocation is None]
+    asked: Asked | None = None
+    """The claims without devices, as they are asked of nodes."""
+
+    def needed(self, plan: Plan) -> Asked:
+        """The claims that need devices."""
+        from scheduler.devices.requests import Asked
+
+        if self.asked is None:
+            self.asked = Asked([claim for claim in self.claims if claim.status.allocation is None])
+        return self.asked if plan.extended is None else Asked([*self.asked.claims, plan.extended])
 
 
 class DynamicResources:
@@ -152,12 +165,13 @@ class DynamicResources:
     # --- which nodes? -------------------------------------------------------------------------------
 
     def pre_filter(self, state: CycleState, pod: PodInfo) -> Status | None:
+        state[self.name] = None
         if not pod.pod.spec.resourceClaims and not pod.device_backed:
             return SKIP
         from scheduler.selectors import compile_node_selector
 
         try:
-            claims = list(self._claims_of(pod.pod))
+            claims = list({claim.metadata.uid: claim for claim in self._claims_of(pod.pod)}.values())
         except _Missing as missing:
             return unresolvable(str(missing))
         devices = PodDevices(claims, self._for_extended_resources(pod))
@@ -167,7 +181,7 @@ class DynamicResources:
             allocation = claim.status.allocation
             if allocation is None:
                 if self._inventory.is_pending(claim):
-                    return unresolvable(f"resource claim {_shown(claim)} is in the process of being allocated")
+                    return unresolvable(f"resource claim {key_of(claim)} is in the process of being allocated")
                 if problem := self._unknown_class(claim):
                     return unresolvable(problem)
             elif len(claim.status.reservedFor) >= MOST_CONSUMERS and not is_reserved(claim, pod):
@@ -190,7 +204,7 @@ class DynamicResources:
         for request in claim.spec.devices.requests:
             wishes = alternatives(request)
             if not wishes:
-                return f"resource claim {_shown(claim)}, request {request.name}: unknown request type"
+                return f"resource claim {key_of(claim)}, request {request.name}: unknown request type"
             for wish in wishes:
                 if wish.class_name not in self._inventory.classes:
                     return f"request {wish.name}: device class {wish.class_name} does not exist"
@@ -198,18 +212,18 @@ class DynamicResources:
 
     def filter(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> Status | None:
         devices: PodDevices = state[self.name]
-        plan = Plan([])
+        plan = Plan()
         if devices.extended is not None:
             refusal = self._plan_extended(devices.extended, pod, node, plan)
             if refusal is not None:
                 return refusal
         unavailable = [i for i, claim in enumerate(devices.claims) if not self._is_available(devices, i, claim, node)]
-        needed = [*devices.unallocated(), *([plan.extended] if plan.extended is not None else [])]
-        if needed:
-            found = self._search(needed, node)
+        asked = devices.needed(plan)
+        if asked.claims:
+            found = self._search(asked, node)
             if isinstance(found, Status):
                 return found
-            plan.allocations = found
+            plan.solution = found
         if unavailable:
             devices.unavailable.update(unavailable)
             return _NOT_HERE
@@ -248,23 +262,22 @@ class DynamicResources:
         except BindingFailed:
             return False
 
-    def _search(self, claims: Sequence[ResourceClaim], node: NodeInfo) -> list[AllocationResult] | Status:
-        """Allocations for the claims, or why there are none.  Raises PluginError."""
+    def _search(self, asked: Asked, node: NodeInfo) -> Solution | Status:
+        """Devices for the claims, or why there are none.  Raises PluginError."""
         from scheduler.devices.allocator import Search
         from scheduler.devices.errors import AllocationError, OnlyThisNode
-        from scheduler.devices.results import allocations
 
-        inventory, classes = self._inventory, self._inventory.classes
-        search = Search(node, inventory.pools.of(node), inventory.allocated, classes, claims, self._deadline())
+        inventory = self._inventory
+        pools = inventory.pools.of(node)
         try:
-            solution = search.run()
+            found = Search(node, pools, inventory.allocated, inventory.classes, asked, self._deadline()).run()
         except OnlyThisNode as problem:
             return unresolvable(str(problem))
         except TimeoutError:
             raise self._error(f"node {node.name}: timed out trying to allocate devices") from None
         except AllocationError as problem:
             raise self._error(str(problem)) from None
-        return _CANNOT if solution is None else allocations(solution, claims, classes, node.name)
+        return _CANNOT if found is None else found
 
     def _deadline(self) -> Callable[[], bool]:
         monotonic, end = self._handle.clock.monotonic, self._handle.clock.monotonic() + self._filter_seconds
@@ -277,9 +290,11 @@ class DynamicResources:
 
     async def post_filter(self, state: CycleState, pod: PodInfo, statuses: Mapping[str, Status]) -> Status:
         """Take back the devices of a claim that nobody uses and that is of no use where it is.  Raises StatusError."""
-        devices: PodDevices | None = state.get(self.name)
+        if self.name not in state:  # another plugin's pre-filter turned the pod down
+            return Status(Code.ERROR, ("not found",))
+        devices: PodDevices | None = state[self.name]
         if devices is None:
-            return unschedulable()
+            return unschedulable("no new claims to deallocate")
         for index in devices.unavailable:
             claim = devices.claims[index]
             if all(user.uid == pod.uid for user in claim.status.reservedFor):
@@ -290,10 +305,10 @@ class DynamicResources:
         if devices.extended is not None and devices.extended.metadata.resourceVersion:
             await self._writing().delete(devices.extended)
             return unschedulable("deletion of ResourceClaim completed")
-        return unschedulable()
+        return unschedulable("still not schedulable")
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
-        return None if self.name in state else SKIP
+        return SKIP if state.get(self.name) is None else None
 
     def score_all(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int]:
         """Better alternatives are better."""
@@ -304,10 +319,13 @@ class DynamicResources:
         if plan is None:
             return 0
         score = 0
-        planned = iter(plan.allocations)
+        planned = iter(plan.solution.wishes if plan.solution is not None else ())
         for claim in devices.claims:
-            allocation = claim.status.allocation or next(planned)
-            taken = {result.request for result in allocation.devices.results}
+            allocation = claim.status.allocation
+            if allocation is None:
+                taken = {wish.name for wish in next(planned)}
+            else:
+                taken = {result.request for result in allocation.devices.results}
             for request in claim.spec.devices.requests:
                 for i, alternative in enumerate(request.firstAvailable):
                     if f"{request.name}/{alternative.name}" in taken:
@@ -317,15 +335,18 @@ class DynamicResources:
     # --- from the decision to the binding -----------------------------------------------------------
 
     def reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
-        from scheduler.devices.writing import allocated
-
         devices: PodDevices | None = state.get(self.name)
         plan = devices.plans.get(node_name) if devices is not None else None
         if devices is None or plan is None:
             return None
         devices.chosen = plan
-        needed = [*devices.unallocated(), *([plan.extended] if plan.extended is not None else [])]
-        devices.pending = [allocated(claim, how) for claim, how in zip(needed, plan.allocations, strict=True)]
+        if plan.solution is None:
+            return None
+        from scheduler.devices.results import allocations
+        from scheduler.devices.writing import allocated
+
+        plan.allocations = allocations(plan.solution, self._inventory.classes, node_name)
+        devices.pending = list(map(allocated, plan.solution.claims, plan.allocations))
         for claim in devices.pending:
             self._inventory.begin(claim)
         return None
@@ -339,6 +360,9 @@ class DynamicResources:
         if not users and devices.written is None:
             return None
         return self._writing().give_back(users, devices.written, pod)
+
+    def pre_bind_pre_flight(self, state: CycleState, pod: PodInfo, node_name: str) -> bool:
+        return state.get(self.name) is not None
 
     async def pre_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
         devices: PodDevices | None = state.get(self.name)
@@ -368,7 +392,3 @@ class _Missing(Exception):
 
 def is_reserved(claim: ResourceClaim, pod: PodInfo) -> bool:
     return any(user.uid == pod.uid for user in claim.status.reservedFor)
-
-
-def _shown(claim: ResourceClaim) -> str:
-    return f"{claim.metadata.namespace}/{claim.metadata.name}"

@@ -133,9 +133,12 @@ class VolumeBinding:
 
     # --- from the decision to bound volumes -----------------------------------------------------------
 
-    def reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+    def _plan(self, state: CycleState, node_name: str) -> Plan | None:
         volumes: PodVolumes | None = state.get(self.name)
-        plan = volumes.plans.get(node_name) if volumes is not None else None
+        return volumes.plans.get(node_name) if volumes is not None else None
+
+    def reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        plan = self._plan(state, node_name)
         if plan is None:
             return None
         plan.bind = [(claim, bound_to(volume, claim)) for claim, volume in plan.bind]
@@ -147,18 +150,20 @@ class VolumeBinding:
         return None
 
     def unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
-        volumes: PodVolumes | None = state.get(self.name)
-        plan = volumes.plans.get(node_name) if volumes is not None else None
+        plan = self._plan(state, node_name)
         if plan is not None:
             for _, volume in plan.bind:
                 self._storage.volumes.restore(volume.metadata.name)
             for claim in plan.provision:
                 self._storage.claims.restore(key(claim))
 
+    def pre_bind_pre_flight(self, state: CycleState, pod: PodInfo, node_name: str) -> bool:
+        plan = self._plan(state, node_name)
+        return plan is not None and bool(plan.bind or plan.provision)
+
     async def pre_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
         """Write the plan and wait until the claims are bound.  Raises StatusError."""
-        volumes: PodVolumes | None = state.get(self.name)
-        plan = volumes.plans.get(node_name) if volumes is not None else None
+        plan = self._plan(state, node_name)
         if plan is None or not (plan.bind or plan.provision):
             return None
         for _, volume in plan.bind:

@@ -276,14 +276,14 @@ def test_one_that_is_too_slow(
     admin: httpx.Client, namespace: str, webhook: WebhookServer, configurations: Configurations
 ) -> None:
     over = threading.Event()
-    webhook.worse = lambda handler: bool(over.wait(20)) and None
+    webhook.worse = lambda handler: bool(over.wait(60)) and None
     configurations.validating(configurations.hook(timeoutSeconds=1))
     started = time.monotonic()
     try:
         answer = create(admin, namespace)
     finally:
         over.set()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert answer.json()["message"] == (
         f'{FAILED}failed to call webhook: Post "{webhook.url}/?timeout=1s": context deadline exceeded'
     )

@@ -269,13 +269,13 @@ def test_a_server_that_hangs(admin: httpx.Client, extension: ExtensionServer, se
     admin.patch(f"{SERVICES}/{name}", json={"spec": {"versionPriority": 12}}, headers=patch)
     started = time.monotonic()
     failed = until(lambda: (found := condition(admin, name))["reason"] == "FailedDiscoveryCheck" and found)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 45
     assert failed["message"].startswith("failing or missing response from https://127.0.0.1:")
     assert failed["message"].endswith("context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
     answer = admin.get(f"{extension.root}/notes")
     assert (answer.status_code, answer.text) == (503, "service unavailable\n")
     for path in ("/apis", "/openapi/v2", "/openapi/v3", "/readyz", "/api/v1/namespaces"):
-        assert admin.get(path).elapsed.total_seconds() < 3
+        assert admin.get(path).elapsed.total_seconds() < 4.5
 
 
 def test_watches_that_hang_take_nobodys_place(tmp_path: Path) -> None:

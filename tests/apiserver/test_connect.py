@@ -30,6 +30,8 @@ def test_log_of_a_pod_without_a_node_is_empty(admin: httpx.Client, pods: str) ->
         ("tailLines=-1", 422, "must be greater than or equal to 0"),
         ("tailLines=many", 400, 'parsing "many": invalid syntax'),
         ("sinceSeconds=3&sinceTime=2024-01-01T00:00:00Z", 422, "at most one of"),
+        ("stream=Stdout", 422, "stream: Forbidden: may not be specified"),
+        ("sinceSeconds=0", 422, "sinceSeconds: Invalid value: 0: must be greater than 0"),
         ("limitBytes=0", 422, "limitBytes: Invalid value: 0: must be greater than 0"),
         ("container=zz", 400, "container zz is not valid for pod one"),
     ],

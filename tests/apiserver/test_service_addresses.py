@@ -41,7 +41,10 @@ def wait_for_names(client: httpx.Client, *expected: str) -> None:
 def test_every_service_has_its_own(own_server: ApiServer) -> None:
     with own_server.client() as client:
         wait_for_names(client, "10.96.0.1")
-        assert client.get(f"{RANGES}/kubernetes").json()["spec"]["cidrs"] == ["10.96.0.0/16"]
+        ranges = client.get(f"{RANGES}/kubernetes").json()
+        assert ranges["spec"]["cidrs"] == ["10.96.0.0/16"]
+        owners = [(m["manager"], set(m["fieldsV1"])) for m in ranges["metadata"]["managedFields"]]
+        assert owners == [("kubernetes-service-cidr-controller", {"f:status"}), ("kube-apiserver", {"f:spec"})]
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda n: create(client, f"s{n}"), range(24)))
         given = {answer.json()["spec"]["clusterIP"] for answer in answers}

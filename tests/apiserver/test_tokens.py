@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -31,6 +32,7 @@ def test_a_token_says_what_it_was_asked_to(admin: httpx.Client, token: str) -> N
         "audiences": ["a"],
         "expirationSeconds": 700,
     }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["status"]["expirationTimestamp"])
 
 
 @pytest.mark.parametrize(

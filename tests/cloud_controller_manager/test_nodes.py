@@ -63,9 +63,9 @@ async def test_a_new_node_is_described_and_then_opened_for_pods(cluster: Cluster
 
 async def test_nodes_without_a_machine_go_and_those_shut_down_are_tainted(cluster: Cluster) -> None:
     machines = Machines(well=False, stopped=True)
-    await cluster.run(lambda *common: CloudNodeLifecycleController(*common, instances=machines, period=0.05))
     for name in ("well", "stopped", "vanished"):
         await create(cluster, name, ready=name == "well")
+    await cluster.run(lambda *common: CloudNodeLifecycleController(*common, instances=machines, period=0.05))
 
     async def gone() -> bool:
         try:

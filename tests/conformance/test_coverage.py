@@ -26,7 +26,9 @@ CONCERN_A_CONTROLLER = (
     r"\[sig-network\] (Service endpoints latency|ServiceCIDR and IPAddress API) ",
     r"\[sig-network\] Services should (?!.*session affinity)",  # which is the proxy's
     r"\[sig-node\] (Node Lifecycle|NoExecuteTaintManager|Pods Extended|RuntimeClass) ",
-    r"\[sig-storage\] (PersistentVolumes|VolumeAttachment|VolumeAttributesClass) ",
+    r"\[sig-node\] (Lease|PodTemplates|\[DRA\] CRUD Tests) ",
+    r"\[sig-storage\] (CSI\w+|PersistentVolumes|StorageClasses|VolumeAttachment|VolumeAttributesClass) ",
+    r"\[sig-instrumentation\] Events ",
 )
 
 

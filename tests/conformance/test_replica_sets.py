@@ -50,8 +50,7 @@ def test_replace_and_patch(space: Space) -> None:
     """[sig-apps] ReplicaSet Replace and Patch tests [Conformance]"""
     space("replicasets").create(workload("web", 1))
     ready_pods(space, "web", 1)
-    scale = space("replicasets").get("web", "scale")
-    space("replicasets").replace(scale | {"spec": {"replicas": 2}}, "scale")
+    space("replicasets").change("web", lambda each: each["spec"].update(replicas=2))
     ready_pods(space, "web", 2)
     since = space("replicasets").listed()["metadata"]["resourceVersion"]
     spec = {"terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "two"}]}

@@ -126,6 +126,26 @@ async def test_a_volume_is_attached_also_if_it_is_seen_after_its_pod(cluster: Cl
     await attached_to(cluster, "a")
 
 
+async def test_a_volume_is_attached_also_if_its_pod_is_seen_before_the_node(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node comes up while the controller, which did not need them so far, begins to watch attachments."""
+    (controller,) = await cluster.run(AttachDetachController)
+    watch_too = controller.watch_too
+
+    async def opened_late(*what: Any, **how: Any) -> Any:
+        opened = await watch_too(*what, **how)
+        if controller.nodes.get("a") is None:
+            await node(cluster, "a")
+            await eventually(lambda: controller.nodes.get("a"))
+        return opened
+
+    monkeypatch.setattr(controller, "watch_too", opened_late)
+    await bound(cluster)
+    await cluster.client.create(pod("web", "a"))
+    await attached_to(cluster, "a")
+
+
 async def test_a_node_that_has_just_mounted_a_volume_keeps_it(cluster: Cluster) -> None:
     """The controller may not have heard of that when the pod goes."""
     await cluster.run(AttachDetachController)

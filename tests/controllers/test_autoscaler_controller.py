@@ -100,6 +100,14 @@ class Scaled:
 
         await eventually(became)
 
+    async def told(self, *event: str) -> None:
+        """Wait for an event with this reason and message."""
+
+        async def is_there() -> bool:
+            return event in await self.events()
+
+        await eventually(is_there, f"the event {event}")
+
     async def events(self) -> set[tuple[str, str]]:
         await self.cluster.events.flush()
         return {(each.reason, each.message) for each in (await self.client.list(Event, self.namespace)).items}
@@ -120,14 +128,17 @@ async def test_a_workload_grows_with_its_load(scaled: Scaled) -> None:
     await scaled.autoscale()
     await scaled.becomes(4)
     reason = "New size: 4; reason: cpu resource utilization (percentage of request) above target"
-    assert ("SuccessfulRescale", reason) in await scaled.events()
+    await scaled.told("SuccessfulRescale", reason)
     assert (await scaled.says("ScalingActive", "ValidMetricFound"))[2] == (
         "the HPA was able to successfully calculate a replica count from "
         "cpu resource utilization (percentage of request)"
     )
-    status = (await scaled.client.get(HorizontalPodAutoscaler, "h", scaled.namespace)).status
-    assert status.lastScaleTime is not None
-    (metric,) = status.currentMetrics or []
+
+    async def has_scaled() -> HorizontalPodAutoscaler | None:
+        found = await scaled.client.get(HorizontalPodAutoscaler, "h", scaled.namespace)
+        return found if found.status.lastScaleTime is not None else None
+
+    (metric,) = (await eventually(has_scaled)).status.currentMetrics or []
     assert metric.to_dict() == {
         "type": "Resource",
         "resource": {"name": "cpu", "current": {"averageUtilization": 100, "averageValue": "1"}},
@@ -144,13 +155,13 @@ async def test_replicas_stay_within_bounds_and_go_only_after_the_window(scaled: 
     rules = {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0, "policies": policies}}, "minReplicas": 2}
     await scaled.client.patch(HorizontalPodAutoscaler, "h", scaled.namespace, {"spec": rules})
     await scaled.becomes(2)
-    assert ("SuccessfulRescale", "New size: 2; reason: All metrics below target") in await scaled.events()
+    await scaled.told("SuccessfulRescale", "New size: 2; reason: All metrics below target")
     await scaled.client.patch(
         HorizontalPodAutoscaler, "h", scaled.namespace, {"spec": {"minReplicas": 5, "maxReplicas": 5}}
     )
     await scaled.becomes(5)
     reason = "New size: 5; reason: Current number of replicas below Spec.MinReplicas"
-    assert ("SuccessfulRescale", reason) in await scaled.events()
+    await scaled.told("SuccessfulRescale", reason)
 
 
 async def test_without_measures_nothing_changes_and_people_are_told(scaled: Scaled) -> None:

@@ -67,13 +67,13 @@ async def test_watch(api: Api, namespace: str) -> None:
 async def test_wait_for_conditions(api: Api, namespace: str) -> None:
     made = await Pod(pod("one"), api=api)
     await made.create()
-    waiting = asyncio.ensure_future(made.wait("condition=Ready", timeout=20))
+    waiting = asyncio.ensure_future(made.wait("condition=Ready", timeout=60))
     conditions = [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")]
     await made.patch({"status": {"conditions": conditions}}, subresource="status")
     await waiting
     assert await made.ready()
     await made.delete()
-    await made.wait("delete", timeout=20)
+    await made.wait("delete", timeout=60)
 
 
 async def test_scale_and_services(api: Api, namespace: str) -> None:

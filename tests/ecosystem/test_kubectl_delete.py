@@ -62,7 +62,7 @@ def test_waits_for_finalizers(kubectl: Kubectl) -> None:
     late = kubectl.run("delete", "cm", "held", "--timeout", "1s")
     assert late.returncode == 1
     assert "timed out waiting for the condition" in late.stderr
-    with kubectl.started("wait", "cm/held", "--for", "delete", "--timeout", "30s") as waiting:
+    with kubectl.started("wait", "cm/held", "--for", "delete", "--timeout", "120s") as waiting:
         kubectl("patch", "cm", "held", "--type", "json", "-p", '[{"op": "remove", "path": "/metadata/finalizers"}]')
         assert waiting.wait(60) == 0
     assert "not found" in kubectl.refusal("get", "cm", "held")
@@ -71,19 +71,19 @@ def test_waits_for_finalizers(kubectl: Kubectl) -> None:
 def test_wait_for_a_condition(kubectl: Kubectl) -> None:
     kubectl.apply(pod("one"))
     assert "timed out" in kubectl.refusal("wait", "pod/one", "--for", "condition=Ready", "--timeout", "1s")
-    with kubectl.started("wait", "pod/one", "--for", "condition=Ready", "--timeout", "30s") as waiting:
+    with kubectl.started("wait", "pod/one", "--for", "condition=Ready", "--timeout", "120s") as waiting:
         ready = '{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}'
         kubectl("patch", "pod", "one", "--subresource", "status", "-p", ready)
         assert waiting.stdout is not None
         assert waiting.stdout.readline() == "pod/one condition met\n"
         assert waiting.wait(60) == 0
-    kubectl("wait", "pods", "--all", "--for", "condition=ready=true", "--timeout", "10s")
+    kubectl("wait", "pods", "--all", "--for", "condition=ready=true", "--timeout", "60s")
 
 
 def test_wait_for_a_value_and_for_creation(kubectl: Kubectl) -> None:
-    with kubectl.started("wait", "cm/later", "--for", "create", "--timeout", "30s") as waiting:
+    with kubectl.started("wait", "cm/later", "--for", "create", "--timeout", "120s") as waiting:
         kubectl.apply(config_map("later"))
         assert waiting.wait(60) == 0
-    with kubectl.started("wait", "cm/later", "--for", "jsonpath={.data.color}=red", "--timeout", "30s") as waiting:
+    with kubectl.started("wait", "cm/later", "--for", "jsonpath={.data.color}=red", "--timeout", "120s") as waiting:
         kubectl.apply(config_map("later", {"color": "red"}))
         assert waiting.wait(60) == 0

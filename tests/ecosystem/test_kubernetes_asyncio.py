@@ -48,7 +48,7 @@ async def test_watch(api: ApiClient, namespace: str) -> None:
     core, seen = CoreV1Api(api), []
     await core.create_namespaced_config_map(namespace, config_map("a"))
     async with kubernetes_asyncio.watch.Watch() as watch:
-        async for event in watch.stream(core.list_namespaced_config_map, namespace, timeout_seconds=20):
+        async for event in watch.stream(core.list_namespaced_config_map, namespace, timeout_seconds=60):
             seen.append((event["type"], event["object"].metadata.name))
             if event["type"] == "DELETED":
                 break

@@ -127,7 +127,7 @@ def test_watch(core: CoreV1Api, namespace: str) -> None:
     watch = kubernetes.watch.Watch()
     seen: list[tuple[str, str]] = []
     core.create_namespaced_config_map(namespace, map_named("a"))
-    for event in watch.stream(core.list_namespaced_config_map, namespace, timeout_seconds=20):
+    for event in watch.stream(core.list_namespaced_config_map, namespace, timeout_seconds=60):
         seen.append((event["type"], event["object"].metadata.name))
         match seen[-1]:
             case ("ADDED", "a"):
@@ -198,7 +198,7 @@ def test_dynamic_watch(dynamic: DynamicClient, namespace: str) -> None:
     maps = dynamic.resources.get(api_version="v1", kind="ConfigMap")
     maps.create(body=config_map("a"), namespace=namespace)
     watch = kubernetes.watch.Watch()
-    for event in dynamic.watch(maps, namespace=namespace, timeout=20, watcher=watch):
+    for event in dynamic.watch(maps, namespace=namespace, timeout=60, watcher=watch):
         if event["type"] == "DELETED":
             watch.stop()
         else:

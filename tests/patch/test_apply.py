@@ -75,11 +75,34 @@ def test_what_is_left_out_goes() -> None:
     assert owned(applied(result, config_map())) == {}
 
 
+def test_what_the_server_knows_stays_when_all_metadata_is_left_out() -> None:
+    with_label = {**config_map(k="v"), "metadata": {"name": "a", "labels": {"l": "m"}}}
+    live = applied(None, with_label)
+    live["metadata"] |= {"uid": "u", "resourceVersion": "7"}
+    result = applied(live, config_map(k="v"))
+    assert {name: value for name, value in result["metadata"].items() if name != "managedFields"} == {
+        "name": "a",
+        "uid": "u",
+        "resourceVersion": "7",
+    }
+
+
 def test_what_others_own_stays_when_left_out() -> None:
     live = applied(applied(None, config_map(k="1", l="1"), "one"), config_map(k="1"), "two")
     result = applied(live, config_map(l="1"), "one")
     assert result["data"] == {"k": "1", "l": "1"}
     assert applied(result, config_map(), "two")["data"] == {"l": "1"}
+
+
+def test_what_others_own_in_another_version_stays_when_left_out() -> None:
+    def served(api_version: str, document: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+        return (schema_of(ConfigMap), document) if api_version == "v2" else None
+
+    both = applied(applied(None, config_map(k="v", l="w")), config_map(k="v", l="w"), "other")
+    for api_version, kept in (("v2", {"k": "v", "l": "w"}), ("v3", {"k": "v"})):
+        for entry in both["metadata"]["managedFields"]:
+            entry["apiVersion"] = api_version if entry["manager"] == "other" else "v1"
+        assert applied(both, config_map(k="v"), versions=served)["data"] == kept
 
 
 def test_what_nobody_applied_stays() -> None:
@@ -206,6 +229,20 @@ def test_sets_of_scalars() -> None:
     live = applied(live, finalizers("b/2"), "one")
     assert live["metadata"]["finalizers"] == ["c/3", "b/2"]
     assert owned(live)["one"] == {"f:metadata": {"f:finalizers": {'v:"b/2"': {}}}}
+
+
+def test_what_has_become_atomic_belongs_to_the_owners_of_its_parts() -> None:
+    def service(**selector: str) -> dict[str, Any]:
+        return {"metadata": {"name": "s"}, "spec": {"selector": selector}}
+
+    live = applied(None, service(a="1"), "one", model=Service)
+    live["metadata"]["managedFields"][0]["fieldsV1"] = {"f:spec": {"f:selector": {"f:a": {}}}}
+    with pytest.raises(Conflict, match=r"\.spec\.selector$"):
+        applied(live, service(a="1", b="2"), "two", model=Service)
+    forced = applied(live, service(a="1", b="2"), "two", model=Service, force=True)
+    assert owned(forced) == {"two": {"f:spec": {"f:selector": {}}}}
+    entries = update_managers(schema_of(Service), live, service(b="2"), "two", "v1", NOW, changeable=True)
+    assert [(entry["manager"], entry["fieldsV1"]) for entry in entries] == [("two", {"f:spec": {"f:selector": {}}})]
 
 
 def test_atomic_values_conflict_and_change_as_a_whole() -> None:

@@ -11,6 +11,7 @@ from api.core_v1 import ConfigMap, Node, Pod, Service
 from api.errors import BadRequest
 from api.schema import schema_of
 from apiserver.patch import strategic_merge
+from apiserver.patch.json_patch import CannotApply
 from apiserver.patch.json_value import copied
 
 
@@ -123,6 +124,7 @@ def test_the_patch_is_left_alone() -> None:
         ({"nodeSelector": {"$retainKeys": "a"}}, "invalid patch format of retainKeys"),
         ({"$deleteFromPrimitiveList/containers": "a"}, "invalid patch format of primitive list"),
         ({"$setElementOrder/containers": "a"}, "invalid patch format of setElementOrder list"),
+        ({"$setElementOrder/nope": []}, 'unable to find api field for the json field "nope"'),
         (
             {"$setElementOrder/containers": [{"name": "b"}], "containers": [{"name": "a"}]},
             "The order in patch list:\n[map[name:a]]\n doesn't match $setElementOrder list:\n[map[name:b]]\n",
@@ -133,3 +135,8 @@ def test_contradictions_are_refused(change: dict[str, Any], message: str) -> Non
     with pytest.raises(BadRequest) as refusal:
         patched(pod(containers=TWO, nodeSelector={"x": "1"}), pod(**change))
     assert refusal.value.message == message
+
+
+def test_lists_of_lists_are_refused() -> None:
+    with pytest.raises(CannotApply):
+        strategic_merge.apply({"metadata": {"finalizers": []}}, {"metadata": {"finalizers": [["a"]]}}, schema_of(Pod))

@@ -81,6 +81,21 @@ def test_what_a_webhook_does_unless_it_says_otherwise() -> None:
             ],
         ),
         (
+            {"clientConfig": {"url": "https://a b/#c"}},
+            [
+                'clientConfig.url: Required value: url must be a valid URL: parse "https://a b/": '
+                'invalid character " " in host name; desired format: https://host[/path]',
+            ],
+        ),
+        (
+            {"clientConfig": {"url": "a"}},
+            [
+                "clientConfig.url: Invalid value: \"\": 'https' is the only allowed URL scheme; "
+                "desired format: https://host[/path]",
+                'clientConfig.url: Invalid value: "": host must be provided; desired format: https://host[/path]',
+            ],
+        ),
+        (
             {"clientConfig": {"service": {"name": "a", "namespace": "b", "port": 70000, "path": "/a//b"}}},
             [
                 "clientConfig.service.port: Invalid value: 70000: port is not valid: "

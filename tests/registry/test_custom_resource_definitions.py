@@ -250,6 +250,21 @@ def test_rules_of_versions(fields: dict[str, Any], expected: list[str]) -> None:
             ['properties[a].default.b: Invalid value: "x": b in body should be at least 2 chars long'],
         ),
         (
+            with_field(
+                **{**PRESERVING, "x-kubernetes-embedded-resource": True},
+                default={"kind": "K", "metadata": {"labels": {"/": "x"}}},
+            ),
+            [
+                "properties[a].default.apiVersion: Required value",
+                'properties[a].default.metadata.labels: Invalid value: "/": prefix part must be non-empty',
+                'properties[a].default.metadata.labels: Invalid value: "/": name part must be non-empty',
+                'properties[a].default.metadata.labels: Invalid value: "/": name part must consist of alphanumeric '
+                "characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  "
+                "or 'my.name',  or '123-abc', regex used for validation is "
+                "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+            ],
+        ),
+        (
             {**OBJECT, "properties": {"kind": {"type": "string", "default": "K"}}},
             ["properties[kind].default: Forbidden: must not be set in top-level kind"],
         ),

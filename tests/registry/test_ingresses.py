@@ -143,3 +143,8 @@ def test_what_says_its_class_keeps_it() -> None:
     DefaultIngressClass().mutate(request(old, default))
     assert old.spec.ingressClassName is None
     DefaultIngressClass().mutate(request(Service(), default))
+
+
+def test_the_default_class_is_marked() -> None:
+    cells = [IngressClasses().cells(ingress_class(default=default), NOW)[0] for default in (True, False)]
+    assert cells == ["c (default)", "c"]

@@ -282,3 +282,12 @@ def test_parts_of_a_byte_are_warned_about() -> None:
     assert list(CLAIMS.warnings(obj, None)) == [
         'spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer'
     ]
+
+
+def test_an_update_of_a_claim_tells_every_cause_once() -> None:
+    def change(new: PersistentVolumeClaim) -> None:
+        new.spec.accessModes = []
+
+    found = update_complaints(CLAIMS, claim(), change)
+    assert found[0] == "spec.accessModes: Required value: at least 1 access mode is required"
+    assert [each.partition(":")[0] for each in found] == ["spec.accessModes", "spec"]

@@ -85,6 +85,15 @@ def test_probes() -> None:
     }
 
 
+def test_stop_signals_are_dropped() -> None:
+    """KEP-4960 is off by default; a lifecycle of nothing else goes with its signal."""
+    hook = {"sleep": {"seconds": 1}}
+    lifecycles: list[dict[str, Any]] = [{"stopSignal": "SIGINT"}, {"stopSignal": "SIGINT", "preStop": hook}]
+    containers = [{"name": f"c{i}", "image": "i", "lifecycle": each} for i, each in enumerate(lifecycles)]
+    found = created(Pods(), pod(containers=containers)).to_dict()["spec"]["containers"]
+    assert [container.get("lifecycle") for container in found] == [None, {"preStop": hook}]
+
+
 def test_limits_become_requests() -> None:
     resources = (
         created(Pods(), pod(containers=[container(resources={"limits": {"cpu": "1"}})])).spec.containers[0].resources

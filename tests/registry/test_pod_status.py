@@ -51,7 +51,7 @@ def complaints(status: dict[str, Any], before: dict[str, Any] | None = None, **s
             [
                 'status.resourceClaimStatuses[0].name: Invalid value: "a": '
                 "must match the name of an entry in `spec.resourceClaims`",
-                f'status.resourceClaimStatuses[0].name: Invalid value: "B_": {SUBDOMAIN_MESSAGE}',
+                f'status.resourceClaimStatuses[0].resourceClaimName: Invalid value: "B_": {SUBDOMAIN_MESSAGE}',
             ],
         ),
         (

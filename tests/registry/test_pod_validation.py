@@ -80,12 +80,10 @@ CONTAINERS: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
     (
-        with_container(lifecycle={"preStop": {"sleep": {"seconds": 31}}, "stopSignal": "SIGTERM"}),
+        with_container(lifecycle={"preStop": {"sleep": {"seconds": 31}}}),
         [
             "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: "
             "must be non-negative and less than terminationGracePeriodSeconds (30)",
-            "spec.containers[0].lifecycle.stopSignal: Forbidden: may not be set for containers with empty "
-            "`spec.os.name`",
         ],
     ),
     (

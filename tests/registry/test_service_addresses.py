@@ -73,6 +73,13 @@ def test_a_range_may_only_gain_the_other_family(cidrs: list[str], expected: list
     assert update_complaints(ServiceCIDRs(), ranges("10.0.0.0/24"), change) == expected
 
 
+def test_the_status_of_a_range_is_not_written_with_it() -> None:
+    assert created(ServiceCIDRs(), ranges("10.0.0.0/24", ready="True")).status.conditions == []
+    old, new = ranges("10.0.0.0/24", ready="True"), ranges("10.0.0.0/24", ready="False")
+    ServiceCIDRs().prepare_for_update(new, old, context())
+    assert new.status is old.status
+
+
 def test_addresses_name_who_has_them() -> None:
     assert complaints(IPAddresses(), address("10.0.0.1")) == []
     assert complaints(IPAddresses(), address("10.0.0.1", resource="")) == ["spec.parentRef.resource: Required value"]

@@ -72,6 +72,13 @@ def test_attributes_classes() -> None:
     missing = "parameters: Required value: must contain at least one key/value pair"
     assert complaints(VolumeAttributesClasses(), obj) == [missing]
 
+    def change(new: VolumeAttributesClass) -> None:
+        new.parameters = {}
+
+    obj.parameters = {"a": "b"}
+    immutable = "parameters: Forbidden: updates to parameters are forbidden."
+    assert update_complaints(VolumeAttributesClasses(), obj, change) == [immutable, missing]
+
 
 @pytest.mark.parametrize(
     ("source", "expected"),

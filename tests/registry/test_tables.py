@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from api.core_v1 import Secret
-from api.errors import BadRequest, Invalid
+from api.errors import Invalid, NotAcceptable
 from api.scheme import resource_of
 from apiserver import tables
 from apiserver.endpoint import Endpoint
@@ -80,7 +81,9 @@ def test_metadata_only(endpoint: Endpoint, entry: Entry) -> None:
 
 
 def test_lists_and_objects_are_not_confused(endpoint: Endpoint, entry: Entry) -> None:
-    with pytest.raises(BadRequest):
+    refused = "you requested PartialObjectMetadataList, but the requested object is not a list (*core.Secret)"
+    with pytest.raises(NotAcceptable, match=re.escape(refused)):
         tables.transformed_object(endpoint, entry, PARTIAL_LIST, asked(), NOW)
-    with pytest.raises(BadRequest):
+    refused = "you requested PartialObjectMetadata, but the requested object is a list (*core.SecretList)"
+    with pytest.raises(NotAcceptable, match=re.escape(refused)):
         tables.transformed_list(endpoint, [entry], {}, PARTIAL, asked(), NOW)

@@ -15,6 +15,7 @@ from scheduler.devices.allocated import Allocated
 from scheduler.devices.allocator import Search
 from scheduler.devices.errors import AllocationError, OnlyThisNode
 from scheduler.devices.pools import Pools
+from scheduler.devices.requests import Asked
 from scheduler.devices.results import allocations
 from scheduler.node_info import NodeInfo
 from tests.scheduler.device_world import DRIVER, exactly, make_claim, make_class, make_slice, one_of
@@ -41,8 +42,8 @@ def allocate(
         allocated.add(claim)
     known = {each.metadata.name: each for each in classes or (make_class(),)}
     where = node or node_info()
-    solution = Search(where, pools.of(where), allocated, known, claims).run()
-    return None if solution is None else allocations(solution, claims, known, where.name)
+    solution = Search(where, pools.of(where), allocated, known, Asked(claims)).run()
+    return None if solution is None else allocations(solution, known, where.name)
 
 
 def found(result: list[AllocationResult] | None) -> list[list[str]] | None:
@@ -332,25 +333,31 @@ def test_a_policy_says_which_amounts_there_are(policy: dict[str, Any], wanted: s
 
 # --- against a slow and obvious reference ---------------------------------------------------------------
 
-DEVICE = st.fixed_dictionaries({"kind": st.integers(0, 2), "numa": st.integers(0, 1), "part": st.integers(0, 2)})
-REQUEST = st.tuples(st.integers(1, 3), st.one_of(st.none(), st.integers(0, 2)))
+DEVICE = st.fixed_dictionaries({"kind": st.integers(0, 2), "numa": st.integers(0, 2), "part": st.integers(0, 2)})
+WAY = st.tuples(st.integers(1, 3), st.one_of(st.none(), st.integers(0, 2)))
+"""How many devices, of which kind."""
+REQUEST = st.lists(WAY, min_size=1, max_size=2)
+"""Ways to satisfy it, the best first."""
 
 
 def possible(
     devices: Sequence[Mapping[str, int]],
-    requests: Sequence[tuple[int, int | None]],
+    ways: Sequence[tuple[int, int | None]],
     taken: Sequence[int],
-    same_numa: bool,
+    constraint: str,
     memory: int,
 ) -> bool:
     """Whether any assignment of different free devices to all requests does, trying all of them."""
-    slots = [kind for count, kind in requests for _ in range(count)]
+    slots = [kind for count, kind in ways for _ in range(count)]
     free = [i for i in range(len(devices)) if i not in taken]
     used = sum(devices[i]["part"] for i in taken)
     for chosen in itertools.permutations(free, len(slots)):
         if any(kind is not None and devices[i]["kind"] != kind for i, kind in zip(chosen, slots, strict=True)):
             continue
-        if same_numa and len({devices[i]["numa"] for i in chosen}) > 1:
+        numas = [devices[i]["numa"] for i in chosen]
+        if constraint == "matchAttribute" and len(set(numas)) > 1:
+            continue
+        if constraint == "distinctAttribute" and len(set(numas)) < len(numas):
             continue
         if used + sum(devices[i]["part"] for i in chosen) > memory and any(devices[i]["part"] for i in chosen):
             continue
@@ -363,14 +370,14 @@ def possible(
     devices=st.lists(DEVICE, min_size=1, max_size=5),
     requests=st.lists(REQUEST, min_size=1, max_size=3),
     taken=st.sets(st.integers(0, 4), max_size=2),
-    same_numa=st.booleans(),
+    constraint=st.sampled_from(["", "matchAttribute", "distinctAttribute"]),
     memory=st.integers(0, 6),
 )
 def test_devices_are_found_if_and_only_if_they_are_there(
     devices: list[dict[str, int]],
-    requests: list[tuple[int, int | None]],
+    requests: list[list[tuple[int, int | None]]],
     taken: set[int],
-    same_numa: bool,
+    constraint: str,
     memory: int,
 ) -> None:
     def device(i: int) -> dict[str, Any]:
@@ -382,26 +389,34 @@ def test_devices_are_found_if_and_only_if_they_are_there(
             "consumesCounters": counters,
         }
 
+    def way(count: int, kind: int | None, **more: str) -> dict[str, Any]:
+        expressions = [] if kind is None else [f'device.attributes["{DRIVER}"].kind == {kind}']
+        return one_of("gpu", count, *expressions, **more)
+
+    sets = [{"name": "set", "counters": {"memory": {"value": str(memory)}}}]
     slices = [
-        make_slice(
-            "c", node="n", count=2, sharedCounters=[{"name": "set", "counters": {"memory": {"value": str(memory)}}}]
-        ),
+        make_slice("c", node="n", count=2, sharedCounters=sets),
         make_slice("d", *map(device, range(len(devices))), node="n", count=2),
     ]
-    asked = []
-    for number, (count, kind) in enumerate(requests):
-        expressions = [] if kind is None else [f'device.attributes["{DRIVER}"].kind == {kind}']
-        asked.append(exactly(f"r{number}", "gpu", count, *expressions))
-    constraints = [{"matchAttribute": f"{DRIVER}/numa"}] if same_numa else []
-    claim = make_claim("c", *asked, constraints=constraints)
+    asked = [
+        {"name": f"r{number}", "firstAvailable": [way(*each, name=f"w{i}") for i, each in enumerate(ways)]}
+        if len(ways) > 1
+        else {"name": f"r{number}", "exactly": way(*ways[0])}
+        for number, ways in enumerate(requests)
+    ]
+    claim = make_claim("c", *asked, constraints=[{constraint: f"{DRIVER}/numa"}] if constraint else [])
     held = [i for i in sorted(taken) if i < len(devices)]
     result = allocate(slices, claim, in_use=[holding(*({"device": f"d{i}"} for i in held))])
-    assert (result is not None) == possible(devices, requests, held, same_numa, memory)
+    assert (result is not None) == any(
+        possible(devices, ways, held, constraint, memory) for ways in itertools.product(*requests)
+    )
     if result is None:
         return
-    chosen = [(each.request, int(each.device[1:])) for each in result[0].devices.results]
-    assert len({i for _, i in chosen} | set(held)) == len(chosen) + len(held)
-    for number, (count, kind) in enumerate(requests):
-        mine = [i for request, i in chosen if request == f"r{number}"]
+    results = result[0].devices.results
+    assert len({each.device for each in results} | {f"d{i}" for i in held}) == len(results) + len(held)
+    for number, ways in enumerate(requests):
+        mine = [each for each in results if each.request.partition("/")[0] == f"r{number}"]
+        [name] = {each.request for each in mine}
+        count, kind = ways[int(name.partition("/w")[2] or 0)]
         assert len(mine) == count
-        assert kind is None or all(devices[i]["kind"] == kind for i in mine)
+        assert kind is None or all(devices[int(each.device[1:])]["kind"] == kind for each in mine)

@@ -14,6 +14,7 @@ import pytest
 from api.core_v1 import Pod
 from api.errors import Forbidden
 from api.resource_v1 import ResourceClaim
+from scheduler.cluster_event import Change, ClusterEvent
 from scheduler.framework import CycleState, PluginError
 from tests.scheduler.device_world import (
     DRIVER,
@@ -92,8 +93,8 @@ async def test_why_there_is_no_device_is_said_and_a_freed_one_helps() -> None:
     await world.schedule(pod_with("c1"), pod_with("c2"))
     pod = pod_with("c3")
     assert await world.why(pod) == (
-        "0/2 nodes are available: 2 cannot allocate all claims. preemption: 0/2 nodes are available: "
-        "2 Preemption is not helpful for scheduling."
+        "0/2 nodes are available: 2 cannot allocate all claims. still not schedulable, "
+        "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
     )
     world.show()
     freed = world.of("c1").copy_deep()
@@ -112,6 +113,14 @@ async def test_a_claim_is_shared_by_the_pods_that_name_it() -> None:
     world.show()
     assert await world.schedule(second) == [world.bindings[f"default/{first.metadata.name}"]]
     assert world.users_of("c") == [first.metadata.name, second.metadata.name]
+
+
+async def test_a_claim_that_a_pod_names_twice_is_one_claim() -> None:
+    world = world_of("a", devices=2)
+    world.claim(make_claim("c"))
+    pod = pod_with("c", "c")
+    assert await world.schedule(pod) == ["a"]
+    assert (world.devices_of("c"), world.users_of("c")) == (["a-0"], [pod.metadata.name])
 
 
 async def test_who_shares_a_claim_waits_until_its_devices_are_written() -> None:
@@ -240,6 +249,28 @@ async def test_a_search_that_takes_too_long_is_given_up() -> None:
 def args(**more: str) -> dict[str, Any]:
     kind = {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "DynamicResourcesArgs"}
     return {"name": "DynamicResources", "args": {**kind, **more}}
+
+
+async def test_hints_tell_which_events_may_help() -> None:
+    world = world_of("a")
+    await world.handle.devices.synced()
+    world.claim(make_claim("mine"), make_claim("other"))
+    plugin = world.framework.by_name["DynamicResources"]
+
+    def helps(change: Change, pod: Pod, claim: str = "", **more: Any) -> bool:
+        of = world.of(claim) if claim else None
+        return bool(plugin.helps(ClusterEvent(change, resource_claim=of, **more), world.info(pod)))  # type: ignore[attr-defined]
+
+    pod, incomplete = pod_with("mine"), pod_with("mine", "missing")
+    assert helps(Change.RESOURCE_CLAIM, pod, "mine")
+    assert not helps(Change.RESOURCE_CLAIM, pod, "other")
+    assert not helps(Change.RESOURCE_CLAIM, incomplete, "mine")
+    assert helps(Change.DEVICES_FREED, pod, "other")
+    assert not helps(Change.DEVICES_FREED, incomplete, "other")
+    for change in (Change.DEVICE_CLASS, Change.RESOURCE_SLICE, Change.NODE_ADDED, Change.NODE_LABELS):
+        assert helps(change, pod)
+    for change in (Change.POD_DELETED, Change.NODE_TAINTS, Change.VOLUME):
+        assert not helps(change, pod)
 
 
 # --- giving back ----------------------------------------------------------------------------------------
@@ -381,6 +412,8 @@ async def test_a_pod_is_bound_when_its_device_is_ready() -> None:
     report(world, attached="True")
     await world.scheduler.settle()
     assert list(world.bindings.values()) == ["a"]
+    counted = f'profile="default-scheduler",driver="{DRIVER}",status="success"'
+    assert f"scheduler_dra_bindingconditions_allocations_total{{{counted}}} 1" in world.registry.render()
 
 
 async def test_a_device_that_cannot_be_prepared_is_given_up() -> None:
@@ -429,7 +462,10 @@ async def test_an_extended_resource_stands_for_devices() -> None:
     [request] = claim.spec.devices.requests
     assert (request.name, request.exactly and request.exactly.count) == ("container-0-request-1", 2)
     assert claim.status.reservedFor[0].uid == pod.metadata.uid
+    made = 'scheduler_resourceclaim_creates_total{status="success",admin_access="false"} 1'
+    assert made in world.registry.render()
     assert world.patches == [
+        ("default/p", {"nominatedNodeName": "a"}),
         (
             "default/p",
             {
@@ -444,7 +480,7 @@ async def test_an_extended_resource_stands_for_devices() -> None:
                     "resourceClaimName": claim.metadata.name,
                 }
             },
-        )
+        ),
     ]
 
 

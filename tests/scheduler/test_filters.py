@@ -8,8 +8,9 @@ from tests.scheduler.world import World, make_node, make_pod
 
 ZONE = "topology.kubernetes.io/zone"
 HOST = "kubernetes.io/hostname"
-NO_VICTIMS = "preemption: 0/{0} nodes are available: {0} No preemption victims found for incoming pod."
-NOT_HELPFUL = "preemption: 0/{0} nodes are available: {0} Preemption is not helpful for scheduling."
+MAKING_ROOM = "no new claims to deallocate, preemption: 0/{0} nodes are available: {0} "
+NO_VICTIMS = MAKING_ROOM + "No preemption victims found for incoming pod."
+NOT_HELPFUL = MAKING_ROOM + "Preemption is not helpful for scheduling."
 
 
 def spread(key: str = ZONE, skew: int = 1, app: str = "web", **more: object) -> dict[str, object]:

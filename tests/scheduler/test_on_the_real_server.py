@@ -96,7 +96,8 @@ async def test_binds_reports_and_recovers(client: RestClient, scheduler: Compone
         conditions = (await client.get(Pod, "third", "default")).status.conditions
         message = next(c.message for c in conditions if c.type == "PodScheduled")
         assert message == (
-            "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: "
+            "0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, "
+            "preemption: 0/2 nodes are available: "
             "2 No preemption victims found for incoming pod."
         )
         node = await node_of(client, "first")

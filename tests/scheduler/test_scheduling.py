@@ -131,7 +131,8 @@ async def test_a_pod_that_never_preempts() -> None:
     world.add(make_pod(cpu="1", nodeName="a"))
     message = await world.why(make_pod(cpu="1", priority=5, preemptionPolicy="Never"))
     assert message == (
-        "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never."
+        "0/1 nodes are available: 1 Insufficient cpu. "
+        "no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never."
     )
 
 

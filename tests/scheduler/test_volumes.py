@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
@@ -48,8 +49,8 @@ def pod_with(*claims: str, **more: Any) -> Pod:
 
 
 async def why(world: World, pod: Pod) -> str:
-    """Without what preemption adds."""
-    return (await world.why(pod)).split(" preemption:")[0]
+    """Without what comes of trying to make room."""
+    return re.sub("( no new claims to deallocate, preemption:.*| not found)$", "", await world.why(pod))
 
 
 async def test_a_pod_goes_where_its_bound_volume_is() -> None:
@@ -61,6 +62,13 @@ async def test_a_pod_goes_where_its_bound_volume_is() -> None:
         "0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity."
     )
     assert await why(world, pod_with("lost")) == '0/2 nodes are available: persistentvolume "gone" not found.'
+
+
+async def test_nobody_makes_room_for_a_pod_that_no_node_was_asked_about() -> None:
+    """In the words of Kubernetes 1.34 to 1.36: the plugin of devices finds nothing that it had looked at."""
+    assert await World(make_node("a")).why(pod_with("data")) == (
+        '0/1 nodes are available: persistentvolumeclaim "data" not found. not found'
+    )
 
 
 async def test_claims_that_are_missing_going_or_waiting() -> None:
@@ -143,6 +151,7 @@ async def test_the_provisioner_is_told_the_node() -> None:
     running = asyncio.create_task(world.run())
     await eventually(lambda: world.written)
     assert [written.metadata.annotations for written in world.written] == [{SELECTED_NODE: "b"}]
+    assert [patch for _, patch in world.patches] == [{"nominatedNodeName": "b"}]  # others see where it will go
     world.store(world.written[0])
     done = claim(volume="made")
     done.metadata.annotations[SELECTED_NODE] = "b"

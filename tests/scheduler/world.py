@@ -20,7 +20,7 @@ from scheduler.cache import Cache
 from scheduler.configuration import KIND, parse
 from scheduler.devices.inventory import Inventory
 from scheduler.extender import Extender
-from scheduler.framework import Framework, Plugin, Weighted
+from scheduler.framework import Plugin
 from scheduler.handle import Handle
 from scheduler.metrics import SchedulerMetrics
 from scheduler.nominations import Nominations
@@ -29,6 +29,7 @@ from scheduler.plugins import Factory, default_plugins
 from scheduler.pod_info import PodInfo
 from scheduler.profiles import build
 from scheduler.queue import SchedulingQueue
+from scheduler.runtime import Framework, Weighted
 from scheduler.scheduler import Scheduler
 from scheduler.storage import Storage
 from scheduler.watching import Watching

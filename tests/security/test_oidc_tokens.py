@@ -151,7 +151,7 @@ def test_keys_that_hang_keep_nobody_else_waiting(tmp_path: Path, abused: OIDCIss
             assert abused.asked
             asked = time.monotonic()
             assert admin.get("/api/v1/namespaces").status_code == 200
-            assert time.monotonic() - asked < 3
+            assert time.monotonic() - asked < 8
         assert not found
         abused.over.set()
         waiting.join(_PATIENCE)
