@@ -14,7 +14,7 @@ from apiserver.registry.names import label, subdomain
 _HEX = "[0-9a-fA-F]"
 _UUID = f"{_HEX}{{8}}-?{_HEX}{{4}}-?%s{_HEX}{{3}}-?%s{_HEX}{{3}}-?{_HEX}{{12}}"
 _TIME = re.compile(r"(\d\d):(\d\d):(\d\d)(.\d+)?(z|[+-]\d\d:\d\d)", re.ASCII)
-_HOST = re.compile(r"a-?a{0,62}|(a([a-]{0,61}a)?\.)+a(-?a){1,62}")
+_HOST = re.compile(r"a-?a{0,62}|(a([a-]{0,61}a)?\.)+t{2,63}")
 _SYMBOLS = "$+<=>^`|~"
 _BYTE = f"{_HEX}{{2}}"
 _MAC = (
@@ -66,11 +66,16 @@ def _address(text: str) -> object:
 _is_address = _reads_as(_address)
 
 
+def _sloppy(address: str) -> str:
+    """Without the zeros that numbers of an IPv4 address may begin with."""
+    return re.sub(r"(?<![0-9A-Fa-f:])0+(?=[0-9])", "", address) if ":" not in address else address
+
+
 def _network(text: str) -> object:
     address, slash, length = text.partition("/")
     if not slash or not length.isdecimal():
         raise ValueError(text)
-    return _address(address), ipaddress.ip_interface(text)
+    return _address(address := _sloppy(address)), ipaddress.ip_interface(f"{address}/{length}")
 
 
 def _is_moment(text: str) -> bool:
@@ -99,8 +104,11 @@ def _is_duration(text: str) -> bool:
 
 
 def _is_host(text: str) -> bool:
-    """Letters and symbols of any script count as letters."""
+    """Letters and symbols of any script count as letters, but symbols and digits not in what is topmost."""
     plain = "".join("a" if _is_letter(character) else character for character in text)
+    above, dot, top = plain.rpartition(".")
+    if dot and text[len(above) + 1 :].isalpha():
+        plain = f"{above}.{'t' * len(top)}"
     parts = text.encode().split(b".")
     return _HOST.fullmatch(plain) is not None and len(text.encode()) <= 255 and all(len(part) <= 63 for part in parts)
 
@@ -146,7 +154,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "datetime": _is_moment,
     "duration": _is_duration,
     "hostname": _is_host,
-    "ipv4": lambda text: "." in text and _is_address(text),
+    "ipv4": lambda text: "." in text and _is_address(_sloppy(text)),
     "ipv6": lambda text: ":" in text and _is_address(text),
     "isbn": lambda text: _is_isbn10(text) or _is_isbn13(text),
     "isbn10": _is_isbn10,
