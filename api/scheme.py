@@ -64,6 +64,8 @@ class Resource:
     list_kind: str = ""
     deprecation: str = ""
     """Sent as a `Warning` with every answer where the whole resource is on its way out."""
+    stored_in: GroupVersion | None = None
+    """The version in which its objects are stored, where that is not its own."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", self.kind or self.type_name.rpartition(".")[2])
@@ -181,7 +183,7 @@ RESOURCES: tuple[Resource, ...] = (
              parts=(SCALE, STATUS)),
     Resource(APPS_V1, "statefulsets", "apps_v1.StatefulSet", short_names=("sts",), categories=("all",),
              parts=(SCALE, STATUS)),
-    Resource(EVENTS_V1, "events", "events_v1.Event", short_names=("ev",)),
+    Resource(EVENTS_V1, "events", "events_v1.Event", short_names=("ev",), stored_in=CORE_V1),
     Resource(AUTHENTICATION_V1, "selfsubjectreviews", "authentication_v1.SelfSubjectReview", namespaced=False,
              verbs=_CREATE),
     Resource(AUTHENTICATION_V1, "tokenreviews", "authentication_v1.TokenReview", namespaced=False, verbs=_CREATE),
@@ -195,7 +197,7 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(AUTOSCALING_V2, "horizontalpodautoscalers", "autoscaling_v2.HorizontalPodAutoscaler", short_names=("hpa",),
              categories=("all",), parts=(STATUS,)),
     Resource(AUTOSCALING_V1, "horizontalpodautoscalers", "autoscaling_v1.HorizontalPodAutoscaler", short_names=("hpa",),
-             categories=("all",), parts=(STATUS,)),
+             categories=("all",), parts=(STATUS,), stored_in=AUTOSCALING_V2),
     Resource(BATCH_V1, "cronjobs", "batch_v1.CronJob", short_names=("cj",), categories=("all",), parts=(STATUS,)),
     Resource(BATCH_V1, "jobs", "batch_v1.Job", categories=("all",), parts=(STATUS,)),
     Resource(CERTIFICATES_V1, "certificatesigningrequests", "certificates_v1.CertificateSigningRequest",

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from api.scheme import Resource
+from api.scheme import GroupVersion, Resource
 
 Groups = dict[str, dict[str, list[dict[str, Any]]]]
 """The described resources by group and version, in the order in which they are listed."""
@@ -149,7 +149,7 @@ def _described(resource: Resource) -> Iterator[dict[str, Any]]:
     if resource.categories:
         described["categories"] = list(resource.categories)
     if resource.is_stored:
-        described["storageVersionHash"] = _version_hash(resource.group_resource, resource.kind)
+        described["storageVersionHash"] = _version_hash(resource.stored_in or resource.group_version, resource.kind)
     yield described
     for part in resource.parts:
         entry: dict[str, Any] = {"name": f"{resource.plural}/{part.name}", "singularName": ""}
@@ -159,8 +159,9 @@ def _described(resource: Resource) -> Iterator[dict[str, Any]]:
         yield {**entry, "kind": part.kind or resource.kind, "verbs": list(part.verbs)}
 
 
-def _version_hash(group_resource: str, kind: str) -> str:
-    digest = hashlib.sha256(f"{group_resource}/{kind}".encode()).digest()
+def _version_hash(stored_in: GroupVersion, kind: str) -> str:
+    """What clients compare to learn that objects should be written again (`APIResource.storageVersionHash`)."""
+    digest = hashlib.sha256(f"{stored_in.group}/{stored_in.version}/{kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()
 
 

@@ -1,9 +1,13 @@
-"""python -m benchmarks [NAME…]: run the benchmarks (all, or those named) and print their figures beside the goals."""
+"""python -m benchmarks [NAME…]: run the benchmarks (all, or those named) and print their figures beside the goals.
+
+With --plot, `scale` writes its figures and their curves into docs/scale.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks.api_load import api_load
 from benchmarks.apiserver_start import apiserver_start
@@ -13,6 +17,7 @@ from benchmarks.figures import Figure, table
 from benchmarks.first_pod import first_pod
 from benchmarks.idle import idle
 from benchmarks.object_counts import object_counts
+from benchmarks.scale import PICTURES, scale
 from benchmarks.sim_scale import sim_scale
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
@@ -24,11 +29,16 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "custom_objects": custom_objects,
     "object_counts": object_counts,
     "fairness": fairness,
+    "scale": scale,
 }
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Returns 0 when every figure is within its goal, 1 when one is not, 2 for an unknown name."""
+    names = [argument for argument in arguments if argument != "--plot"]
+    benchmarks = dict(BENCHMARKS)
+    if names != arguments:
+        benchmarks["scale"] = partial(scale, PICTURES)
     unknown = set(names) - set(BENCHMARKS)
     if unknown:
         print(
@@ -38,7 +48,7 @@ def main(names: list[str]) -> int:
     figures: list[Figure] = []
     for name in names or BENCHMARKS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
-        figures += BENCHMARKS[name]()
+        figures += benchmarks[name]()
     print(table(figures))
     return 0 if all(figure.good for figure in figures) else 1
 

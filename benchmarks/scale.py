@@ -17,9 +17,10 @@ from benchmarks.cluster import Cluster, cluster
 from benchmarks.figures import Figure
 
 NODES = 1000
+PICTURES = Path(__file__).parent.parent / "docs" / "scale"
 COUNTS = (1_000, 2_000, 5_000, 10_000)
 _PATIENCE = 900.0
-_SETTLE, _IDLE = 30.0, 60.0
+_SETTLE, _IDLE = 20.0, 40.0
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,15 @@ class Measured:
         return 1000 * usage.of_control_plane(self.processor_up) / self.pods
 
 
-def scale() -> list[Figure]:
-    return figures(measure(COUNTS))
+def scale(pictures: Path | None = None) -> list[Figure]:
+    """With a folder for `pictures`, write the figures and draw their curves there."""
+    measured = measure(COUNTS)
+    if pictures is not None:
+        from benchmarks.scale_plot import draw  # only who draws needs matplotlib
+
+        write(pictures / "measured.json", measured)
+        draw(measured, pictures)
+    return figures(measured)
 
 
 def measure(counts: tuple[int, ...]) -> list[Measured]:

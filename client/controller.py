@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 Key = str
-_REST, _SHORTEST_REST, _LONGEST_REST = 10.0, 0.02, 1.0
+_REST, _SHORTEST_REST, _LONGEST_REST = 10.0, 0.02, 3.0
 Enqueue = Callable[[Any, Any], Iterable[Key]]
 """From a change (old object or None, new object or None) to the keys to reconcile."""
 
@@ -151,7 +151,7 @@ class Pace:
 
     A service of thousands of pods takes long to look at, and each of its pods changes: were it looked at as often as
     a small one, the time would grow with the square of its size.  So a key rests for ten times as long as its last
-    reconcile took, at most a second.
+    reconcile took, at most three seconds.
     """
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ https://kubernetes.io/docs/reference/instrumentation/metrics/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from client.controller import Controller
@@ -17,8 +17,10 @@ _WAITS = powers(10e-9, 10, 10)
 class ControllerMetrics:
     """Of one process; every controller is `measure`d as it starts."""
 
-    def __init__(self, registry: Registry, process: str) -> None:
+    def __init__(self, registry: Registry, process: str, queues: Mapping[str, str] | None = None) -> None:
+        """`queues` are names of queues, by controller, where they are not the controller's."""
         self._registry = registry
+        self._queues = queues or {}
         self._controllers: list[Controller] = []
         self._waited = registry.histogram(
             "workqueue_queue_duration_seconds", "Seconds a key was ready before work on it began.", ("name",), _WAITS
@@ -44,13 +46,19 @@ class ControllerMetrics:
 
     def _gauge(self, name: str, help: str, read: Callable[[Controller], float], kind: str = "gauge") -> None:
         self._registry.gauge(
-            f"workqueue_{name}", help, ("name",), lambda: [((c.name,), float(read(c))) for c in self._controllers]
+            f"workqueue_{name}",
+            help,
+            ("name",),
+            lambda: [((self._queue(c),), float(read(c))) for c in self._controllers],
         ).kind = kind
+
+    def _queue(self, controller: Controller) -> str:
+        return self._queues.get(controller.name, controller.name)
 
     def measure(self, controller: Controller) -> None:
         self._controllers.append(controller)
-        controller.queue.waited = partial(self._observe_wait, controller.name)
-        controller.queue.worked = partial(self._observe_work, controller.name)
+        controller.queue.waited = partial(self._observe_wait, self._queue(controller))
+        controller.queue.worked = partial(self._observe_work, self._queue(controller))
         for metric in controller.measures:
             self._registry.add(metric)
 

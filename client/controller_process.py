@@ -66,8 +66,11 @@ def chosen(table: Mapping[str, Entry], wanted: str) -> list[str]:
     return [name for name, entry in table.items() if switches.get(name, "*" in items and entry.default)]
 
 
-async def run_controllers(component: Component, process: str, table: Mapping[str, Entry]) -> None:
-    """Run the controllers that `--controllers` chooses, as long as this process leads, until cancelled.
+async def run_controllers(
+    component: Component, process: str, table: Mapping[str, Entry], queues: Mapping[str, str] | None = None
+) -> None:
+    """Run the controllers that `--controllers` chooses, as long as this process leads, until cancelled.  `queues` is
+    what metrics call their queues.
 
     With `--use-service-account-credentials` each acts as its own service account, else all as the process's user.
     """
@@ -77,7 +80,7 @@ async def run_controllers(component: Component, process: str, table: Mapping[str
         informers = SharedInformers(component.client, component.clock)
         accounts = AccountClients(component.client, "kube-system", USER_AGENT.format(process), component.clock)
         controllers: list[Controller] = []
-        metrics = ControllerMetrics(component.metrics, process)
+        metrics = ControllerMetrics(component.metrics, process, queues)
 
         def make(name: str) -> Controller | None:
             entry = table[name]

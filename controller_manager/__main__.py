@@ -10,6 +10,7 @@ import sys
 
 from client.component import Component, add_boolean, duration, flag_parser, run
 from client.controller_process import run_controllers
+from controller_manager.queue_names import QUEUES
 from controller_manager.table import CONTROLLERS, chosen
 
 NAME = "kube-controller-manager"
@@ -81,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
 
 async def work(component: Component) -> None:
     """Run the chosen controllers, as long as this process leads, until cancelled."""
-    await run_controllers(component, NAME, CONTROLLERS)
+    await run_controllers(component, NAME, CONTROLLERS, QUEUES)
 
 
 def main(argv: list[str] | None = None) -> int:

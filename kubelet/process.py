@@ -101,6 +101,10 @@ class KubeletProcess:
     async def run(self, component: Component) -> None:
         """Work until cancelled."""
         self._component = component
+        self._heartbeats = component.client
+        if len(self._places) > 1:  # that the nodes live must not wait for all that thousands of pods have to report
+            config, agent = component.client.config, component.client.transport.headers["User-Agent"]
+            self._heartbeats = RestClient(config, agent, clock=component.clock)
         self._timers = Timers(component.clock)
         self._metrics = KubeletMetrics(component.metrics)
         names = [place.name for place in self._places]
@@ -146,6 +150,8 @@ class KubeletProcess:
             for kubelet in kubelets:
                 await kubelet.host.runtime.close()
                 await kubelet.host.events.close(0.2)
+            if self._heartbeats is not component.client:
+                await self._heartbeats.close()
 
     async def _keep_routes(self, name: str) -> None:
         """To the pods of other nodes, which a network plugin may read but a kubelet may not."""
@@ -231,14 +237,15 @@ class KubeletProcess:
             limits=lambda: runtime.features.limits,
         )
         reporter = NodeReporter(
-            client,
+            self._heartbeats,
             clock,
             facts,
             pressure=self._pressure,
             healthy=lambda: self._kubelets[place.name].healthy,
             register=options.register_node,
         )
-        return Kubelet(host, reporter, NodeLease(client, clock, place.name), options.node_status_update_frequency)
+        lease = NodeLease(self._heartbeats, clock, place.name)
+        return Kubelet(host, reporter, lease, options.node_status_update_frequency)
 
     def _pressure(self) -> machine.Pressure:
         return machine.Pressure(False, False, False) if self._sim else machine.pressure(self._root)

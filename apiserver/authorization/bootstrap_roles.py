@@ -35,6 +35,7 @@ system:public-info-viewer
 
 system:monitoring
     get: /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*
+    get: nodes/metrics
     get: /flagz
     get: /statusz
 

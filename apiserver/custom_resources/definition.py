@@ -69,6 +69,9 @@ class Version:
             kind=names.kind,
             list_kind=names.listKind,
             deprecation=_deprecation(definition, version),
+            stored_in=next(
+                GroupVersion(definition.spec.group, each.name) for each in definition.spec.versions if each.storage
+            ),
             object_type=self.model,
         )
 

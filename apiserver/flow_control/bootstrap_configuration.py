@@ -86,10 +86,6 @@ SCHEMAS: dict[str, Document] = {
         "leader-election", 100, "ByUser", [*_users(_CONTROLLERS, _SCHEDULER), *_SYSTEM_ACCOUNTS],
         {"resourceRules": [_resources(["get", "create", "update"], "coordination.k8s.io", ["leases"])]},
     ),
-    "workload-leader-election": _schema(
-        "leader-election", 200, "ByUser", _SYSTEM_ACCOUNTS,
-        {"resourceRules": [_resources(["get", "create", "update"], "coordination.k8s.io", ["leases"])]},
-    ),
     "system-node-high": _schema(
         "node-high", 400, "ByUser", _groups("system:nodes"),
         {

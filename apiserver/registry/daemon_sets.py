@@ -63,6 +63,7 @@ class DaemonSetStatusUpdate(Status):
 class DaemonSets(Strategy[DaemonSet]):
     resource = resource_of(DaemonSet)
     subresources = (DaemonSetStatusUpdate(),)
+    revalidates_metadata = False
     columns = (
         NAME,
         Column(
@@ -143,7 +144,6 @@ class DaemonSets(Strategy[DaemonSet]):
         yield from nonnegative(spec.revisionHistoryLimit, "spec.revisionHistoryLimit")
 
     def validate_update(self, new: DaemonSet, old: DaemonSet) -> Iterator[FieldError]:
-        yield from self.validate(new)  # Kubernetes looks twice, and clients see every cause as often
         if new.spec.selector != old.spec.selector:
             yield invalid_value("spec.selector", selector_shown(new.spec.selector), "field is immutable")
 

@@ -38,6 +38,7 @@ class ReplicaSetStatusUpdate(Status):
 class ReplicaSets(Strategy[ReplicaSet]):
     resource = resource_of(ReplicaSet)
     subresources = (ReplicaSetStatusUpdate(), Scale())
+    revalidates_metadata = False
     columns = (
         NAME,
         Column("Desired", lambda r, now: r.spec.replicas, type="integer", description="Pods there should be."),

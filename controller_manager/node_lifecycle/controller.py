@@ -20,6 +20,7 @@ from controller_manager.pod_state import condition
 log = logging.getLogger(__name__)
 
 _ROUND = "all nodes"
+_LEASES = "kube-node-lease"
 NODE_INDEX = "node"
 
 
@@ -54,7 +55,8 @@ class NodeLifecycleController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.nodes = watch(Node, enqueue=self._node_changed)
-        self.leases = watch(Lease, enqueue=self._lease_changed, namespace="kube-node-lease")
+        # Those of all namespaces, few as the others are: garbage collection, which needs them all, shares them.
+        self.leases = watch(Lease, enqueue=self._lease_changed)
         self.pods = watch(Pod, enqueue=nothing, indexers={NODE_INDEX: by_node})
         self.queue.add(_ROUND)
 
@@ -74,14 +76,13 @@ class NodeLifecycleController(Controller):
         self.events.event(node, "Normal", reason, f"Node {node.metadata.name} event: {message}")
 
     def _lease_changed(self, old: Lease | None, new: Lease | None) -> Iterable[Key]:
-        node = self.nodes.get(new.metadata.name) if new is not None else None
-        if node is not None:
+        if new is not None and new.metadata.namespace == _LEASES and (node := self.nodes.get(new.metadata.name)):
             self._observe(node)
         return ()
 
     def _observe(self, node: Node) -> None:
         name = node.metadata.name
-        lease = self.leases.get(f"kube-node-lease/{name}")
+        lease = self.leases.get(f"{_LEASES}/{name}")
         self.heartbeats[name] = observe(self.heartbeats.get(name), node, lease, self.clock.monotonic())
 
     async def reconcile(self, key: Key) -> None:

@@ -32,6 +32,21 @@ def test_which_methods_discovery_takes(admin: httpx.Client, method: str, path: s
     assert admin.request(method, path, json={}).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "expected"),
+    [("/api/v1", "pods", "xPOwRZ+Yhw8="), ("/api/v1", "events", "r2yiGXH7wu8="),
+     ("/apis/events.k8s.io/v1", "events", "r2yiGXH7wu8="),
+     ("/apis/autoscaling/v1", "horizontalpodautoscalers", "qwQve8ut294="),
+     ("/apis/autoscaling/v2", "horizontalpodautoscalers", "qwQve8ut294=")],
+)  # fmt: skip
+def test_the_hash_of_the_version_that_objects_are_stored_in(
+    admin: httpx.Client, path: str, name: str, expected: str
+) -> None:
+    """As every Kubernetes server has them: clients compare them to see that objects should be written again."""
+    resources = admin.get(path).json()["resources"]
+    assert [each["storageVersionHash"] for each in resources if each["name"] == name] == [expected]
+
+
 def test_discovery_in_yaml_has_no_anchors(admin: httpx.Client) -> None:
     answer = admin.get("/apis/apps", headers={"Accept": "application/yaml"})
     version = "groupVersion: apps/v1\n  version: v1\n"

@@ -70,6 +70,8 @@ async def test_components_may_do_their_work_and_no_more() -> None:
             (who(replica_sets), asks("create", "deployments", "a", group="apps"), False),
             (who("alice"), asks_path("/apis/apps/v1"), True),
             (who("alice"), asks_path("/metrics"), False),
+            (who("prometheus", ["system:monitoring"]), asks("get", "nodes/metrics", name="n"), True),
+            (who("prometheus", ["system:monitoring"]), asks("get", "nodes/proxy", name="n"), False),
             (who("alice"), asks("create", "selfsubjectaccessreviews", group="authorization.k8s.io"), True),
             (who("root", ["system:masters"]), asks("eat", "everything"), True),
         ]

@@ -37,7 +37,7 @@ class Judge:
 
 def hook(kubeconfig: Path, **more: Any) -> dict[str, Any]:
     usual = {
-        "timeout": "3s",
+        "timeout": "30s",
         "subjectAccessReviewVersion": "v1",
         "failurePolicy": "NoOpinion",
         "connectionInfo": {"type": "KubeConfigFile", "kubeConfigFile": str(kubeconfig)},

@@ -14,11 +14,11 @@ def test_what_is_quick_waits_no_longer_than_it_must() -> None:
     assert pace.delay("never seen", 0.03) == 0.03
 
 
-def test_what_takes_long_rests_in_proportion_up_to_a_second() -> None:
+def test_what_takes_long_rests_in_proportion_up_to_three_seconds() -> None:
     pace = Pace()
     pace.took("large", 0.025)
     assert pace.delay("large", 0.03) == pytest.approx(0.25)
     pace.took("large", 5.0)
-    assert pace.delay("large", 0.03) == 1.0
+    assert pace.delay("large", 0.03) == 3.0
     pace.took("large", 0.001)
     assert pace.delay("large", 0.03) == 0.03

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Two nodes that pretend to run containers; all else is as real as it gets."""
+    if sys.platform != "linux":
+        pytest.skip("the launcher needs Linux")
     with running_cluster(tmp_path_factory.mktemp("conformance"), "--runtime", "sim", "--nodes", "2") as running:
         yield running
 

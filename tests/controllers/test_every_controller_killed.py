@@ -24,6 +24,8 @@ from tests.controllers.story import Nodes, Story
 from tests.controllers.test_killed_controllers import Mortal
 
 CONTROLLED = "*,bootstrapsigner,tokencleaner"
+QUIET = 3.0
+"""Seconds without a change after which no more is expected, on a machine that is busy too."""
 
 
 def flags(server: RealServer, folder: Path) -> list[str]:
@@ -85,15 +87,18 @@ async def undisturbed(folder: Path) -> Counter[str]:
         how = ("--leader-elect=false", "--use-service-account-credentials", f"--controllers={CONTROLLED}")
         with ComponentProcess("controller_manager", server.kubeconfig, log, *how, *flags(server, folder)):
             await told.tell()
-            found = [await told.outcome()]
+            loop = asyncio.get_running_loop()
+            found, since = await told.outcome(), loop.time()
 
             async def settled() -> bool:
-                found.append(await told.outcome())
-                return found[-1] == found[-2]
+                nonlocal found, since
+                if (now := await told.outcome()) != found:
+                    found, since = now, loop.time()
+                return loop.time() - since > QUIET
 
-            await eventually(settled, seconds=30)
+            await eventually(settled)
     assert [line for line in log.read_text().splitlines() if "forbidden" in line.lower()] == []
-    return found[-1]
+    return found
 
 
 async def disturbed(folder: Path, seed: int, wanted: Counter[str]) -> tuple[Counter[str], int]:
@@ -126,7 +131,7 @@ async def disturbed(folder: Path, seed: int, wanted: Counter[str]) -> tuple[Coun
                 return found == wanted
 
             with suppress(AssertionError):  # the test says what differs
-                await eventually(same, seconds=30)
+                await eventually(same, seconds=120)
             return found, lives
         finally:
             living.cancel()

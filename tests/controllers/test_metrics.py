@@ -50,16 +50,19 @@ async def test_queues_jobs_and_the_process_are_measured(tmp_path: Path) -> None:
                     ended = {each.metadata.name for each in jobs if len(each.status.conditions) == 2}
                     return {"good", "never"} <= ended and any(name.startswith("often-") for name in ended)
 
-                await eventually(over, seconds=30)
+                await eventually(over)
             text = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
-            for name in ("deployment-controller", "replicaset-controller", "job-controller", "cronjob-controller"):
+            for name in ("deployment", "replicaset", "job", "cronjob"):
                 assert sample(text, "workqueue_adds_total", name=name) >= 1
                 assert sample(text, "workqueue_queue_duration_seconds_count", name=name) >= 1
                 assert sample(text, "workqueue_work_duration_seconds_count", name=name) >= 1
-                assert sample(text, "running_managed_controllers", name=name, manager="kube-controller-manager") == 1
+                running = {"name": f"{name}-controller", "manager": "kube-controller-manager"}
+                assert sample(text, "running_managed_controllers", **running) == 1
                 for gauge in ("depth", "retries_total", "unfinished_work_seconds", "longest_running_processor_seconds"):
                     assert f'workqueue_{gauge}{{name="{name}"}}' in text
             assert sample(text, "running_managed_controllers", name="garbage-collector-controller") == 0
+            series = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+            assert len(series) == len({*series}), "no series is there twice"
             plain = {"completion_mode": "NonIndexed"}
             reached, late = ({"reason": each} for each in ("CompletionsReached", "DeadlineExceeded"))
             assert sample(text, "job_controller_jobs_finished_total", result="succeeded", **reached, **plain) >= 2

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from controller_manager.__main__ import parser
+from controller_manager.queue_names import QUEUES
 from controller_manager.table import CONTROLLERS, chosen
 from tests.controllers.cluster import Cluster
 
@@ -17,6 +18,12 @@ async def test_every_controller_is_made_under_its_name(cluster: Cluster) -> None
     wrong = {name: made.name for name, made in made.items() if made is not None and made.name != name}
     assert wrong == {}
     assert made["job-controller"] is not None
+
+
+def test_every_queue_has_a_name_of_its_own() -> None:
+    assert QUEUES.keys() <= CONTROLLERS.keys()
+    assert len({*QUEUES.values()}) == len(QUEUES)
+    assert not {*QUEUES.values()} & CONTROLLERS.keys()
 
 
 def test_controllers_are_chosen_by_their_names_and_aliases() -> None:

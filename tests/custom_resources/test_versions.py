@@ -78,9 +78,17 @@ def test_who_no_longer_selects_what_was_stored_under_an_older_schema_sees_it_und
     assert (event["type"], event["object"]["spec"]) == ("DELETED", {})
 
 
+def storage_hash(custom: Custom, version: str) -> str:
+    """What tells clients the storage version."""
+    found = custom.client.get(f"/apis/{custom.group}/{version}").json()["resources"]
+    return next(str(each["storageVersionHash"]) for each in found if "/" not in each["name"])
+
+
 def test_a_new_storage_version_is_noted_and_the_old_one_must_stay(custom: Custom) -> None:
     custom.define(version(), without_color())
     custom.create("a", spec={"size": 1})
+    before = storage_hash(custom, "v2")
+    assert before == storage_hash(custom, "v1")
     change(
         custom,
         {"op": "replace", "path": "/spec/versions/0/storage", "value": False},
@@ -91,6 +99,7 @@ def test_a_new_storage_version_is_noted_and_the_old_one_must_stay(custom: Custom
     dropped = [{"op": "remove", "path": "/spec/versions/0"}]
     refused = custom.client.patch(f"{DEFINITIONS}/{custom.name}", json=dropped, headers=JSON_PATCH)
     assert refused.json()["details"]["causes"][0]["field"] == "status.storedVersions[0]"
+    until(lambda: storage_hash(custom, "v2") != before)  # only now is it in effect
     migrated = custom.client.patch(custom.path("a", "v2"), json={"spec": {"size": 2}}, headers=MERGE)
     assert migrated.status_code == 200
     custom.client.patch(

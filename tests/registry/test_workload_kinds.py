@@ -259,6 +259,16 @@ def test_a_daemon_set_keeps_its_selector() -> None:
     ]
 
 
+def test_an_update_of_a_daemon_set_tells_every_cause_once() -> None:
+    def change(obj: DaemonSet) -> None:
+        obj.spec.template.spec.restartPolicy = "Never"
+
+    path = "spec.template.spec.restartPolicy"
+    assert update_complaints(DaemonSets(), daemon_set(), change) == [
+        f'{path}: Unsupported value: "Never": supported values: "Always"'
+    ]
+
+
 # --- ReplicationControllers and PodTemplates -----------------------------------------------------
 
 
