@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from api.go_floats import go_float
 from api.meta_v1 import Status, StatusCause, StatusDetails
 from api.quoting import quoted
 
@@ -227,7 +228,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, int | float):
-        return str(value)
+        return go_float(value) if isinstance(value, float) else str(value)
     if hasattr(value, "encode"):
         return str(value.encode().decode())
     return orjson.dumps(value, default=lambda model: model.to_dict()).decode()

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from api.go_floats import go_float
 from api.quantity import canonical
 from api.schema import Schema
-from apiserver.patch.json_value import go_float
 
 END = "unexpected end of JSON input"
 

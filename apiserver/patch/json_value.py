@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.go_floats import go_float
+
 
 def equal(left: Any, right: Any) -> bool:
     """Whether two JSON values are the same.
@@ -47,21 +49,3 @@ def go_text(value: Any) -> str:
     if isinstance(value, float):
         return go_float(value)
     return str(value)
-
-
-def go_float(value: float) -> str:
-    """A float as Go's `%v` prints it: 1.5, 1e+06, 1e-07."""
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value)) if abs(value) < 1e6 else _exponent(value)
-    return _exponent(value) if abs(value) < 1e-4 or abs(value) >= 1e21 else repr(value)
-
-
-def _exponent(value: float) -> str:
-    digits = repr(value)
-    if "e" not in digits:
-        digits = f"{value:.17e}"
-        for precision in range(17):
-            if float(f"{value:.{precision}e}") == value:
-                digits = f"{value:.{precision}e}"
-                break
-    return digits

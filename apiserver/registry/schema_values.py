@@ -8,6 +8,7 @@ from typing import Any
 
 from api.apiextensions_v1 import JSONSchemaProps
 from api.errors import FieldError, invalid_value, not_supported, required, too_long, too_many
+from api.go_floats import go_float
 from api.go_patterns import searcher
 from api.schema import MISSING
 from apiserver.patch.json_value import equal
@@ -106,35 +107,49 @@ def _validate_string(value: str, schema: JSONSchemaProps, where: str, name: str)
 
 
 def _validate_number(value: float, schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
-    where, factor = _joined(path, name), schema.multipleOf
-    limits = _LIMITS.get((schema.type, schema.format))
-    broken = schema.type == "integer" and isinstance(value, float) and value != int(value)
-    if limits is not None and (broken or not limits[0] <= value <= limits[1]):
-        kind = f"{schema.type} with format {schema.format}"
-        yield _whole(path, f"Checked value must be of type {kind} in {name}")
-    if factor is not None:
-        if isinstance(value, int):
-            factor = int(factor)  # integers are compared as such, whatever is left of the factor
+    where = _joined(path, name)
+    yield from _validate_range("Checked", value, schema, path, name)
+    if schema.multipleOf is not None:
+        unfit = list(_validate_range("MultipleOf", schema.multipleOf, schema, path, name))
+        yield from unfit
+        factor, shown = _bound(schema.multipleOf, value, bool(unfit))
         if factor <= 0:
-            yield invalid_value(where, factor, f"factor MultipleOf declared for {name} must be positive: {factor}")
+            yield invalid_value(where, factor, f"factor MultipleOf declared for {name} must be positive: {shown}")
         elif abs(value / factor - round(value / factor)) > 1e-9:
-            yield invalid_value(where, value, f"{name} in body should be a multiple of {_shown(factor)}")
-    if schema.maximum is not None:
-        limit = _shown(schema.maximum)
-        if schema.exclusiveMaximum and value >= schema.maximum:
-            yield invalid_value(where, value, f"{name} in body should be less than {limit}")
-        elif value > schema.maximum:
-            yield invalid_value(where, value, f"{name} in body should be less than or equal to {limit}")
+            yield invalid_value(where, value, f"{name} in body should be a multiple of {shown}")
     if schema.minimum is not None:
-        limit = _shown(schema.minimum)
-        if schema.exclusiveMinimum and value <= schema.minimum:
-            yield invalid_value(where, value, f"{name} in body should be greater than {limit}")
-        elif value < schema.minimum:
-            yield invalid_value(where, value, f"{name} in body should be greater than or equal to {limit}")
+        unfit = list(_validate_range("Minimum boundary", schema.minimum, schema, path, name))
+        yield from unfit
+        least, shown = _bound(schema.minimum, value, bool(unfit))
+        if schema.exclusiveMinimum and value <= least:
+            yield invalid_value(where, value, f"{name} in body should be greater than {shown}")
+        elif value < least:
+            yield invalid_value(where, value, f"{name} in body should be greater than or equal to {shown}")
+    if schema.maximum is not None:
+        unfit = list(_validate_range("Maximum boundary", schema.maximum, schema, path, name))
+        yield from unfit
+        most, shown = _bound(schema.maximum, value, bool(unfit))
+        if schema.exclusiveMaximum and value >= most:
+            yield invalid_value(where, value, f"{name} in body should be less than {shown}")
+        elif value > most:
+            yield invalid_value(where, value, f"{name} in body should be less than or equal to {shown}")
 
 
-def _shown(number: float) -> str:
-    return str(int(number)) if number == int(number) else str(number)
+def _bound(number: float, value: float, unfit: bool) -> tuple[float, str]:
+    """What a value is compared with, and its text: integers with integers, whatever is left of the number."""
+    if isinstance(value, int) and not unfit:
+        return int(number), str(int(number))
+    return number, go_float(float(number))
+
+
+def _validate_range(what: str, number: float, schema: JSONSchemaProps, path: str, name: str) -> Iterator[FieldError]:
+    """A format binds the numbers of the schema too: with limits beyond it, no value is valid, be it ever so small."""
+    limits = _LIMITS.get((schema.type, schema.format))
+    if limits is None:
+        return
+    broken = schema.type == "integer" and number != int(number)
+    if broken or not limits[0] <= number <= limits[1]:
+        yield _whole(path, f"{what} value must be of type {schema.type} with format {schema.format} in {name}")
 
 
 def _validate_list(value: list[Any], schema: JSONSchemaProps, path: str, name: str, old: Any) -> Iterator[FieldError]:

@@ -50,6 +50,30 @@ def found(value: Any, **schema: Any) -> list[str]:
             {"type": "integer", "format": "int32"},
             ['<nil>: Invalid value: "": Checked value must be of type integer with format int32 in a'],
         ),
+        (
+            64512,  # what MetalLB's BGPPeers met with when 1.36 began to look at formats
+            {"type": "integer", "format": "int32", "minimum": 0, "maximum": 4294967295},
+            ['<nil>: Invalid value: "": Maximum boundary value must be of type integer with format int32 in a'],
+        ),
+        (
+            -3e9,
+            {"type": "integer", "format": "int32", "minimum": -2147483649, "multipleOf": 0.5},
+            [
+                '<nil>: Invalid value: "": Checked value must be of type integer with format int32 in a',
+                '<nil>: Invalid value: "": MultipleOf value must be of type integer with format int32 in a',
+                '<nil>: Invalid value: "": Minimum boundary value must be of type integer with format int32 in a',
+                "a: Invalid value: -3e+09: a in body should be greater than or equal to -2.147483649e+09",
+            ],
+        ),
+        (70000, {"type": "integer", "format": "int64", "maximum": 4294967295}, []),
+        (3, {"type": "number", "maximum": 2.5}, ["a: Invalid value: 3: a in body should be less than or equal to 2"]),
+        (0, {"type": "number", "minimum": 0.5}, []),
+        (0.25, {"type": "number", "minimum": 0.5}, [
+            "a: Invalid value: 0.25: a in body should be greater than or equal to 0.5",
+        ]),
+        (2000000.5, {"type": "number", "maximum": 1000000}, [
+            "a: Invalid value: 2.0000005e+06: a in body should be less than or equal to 1e+06",
+        ]),
         (3, {"enum": [1, 2]}, ['a: Unsupported value: 3: supported values: "1", "2"']),
         (["long", 1], {"items": {"type": "string", "maxLength": 3}}, [
             "a[0]: Too long: may not be more than 3 bytes",
