@@ -91,7 +91,8 @@ class DaemonSetController(Controller):
         failure = await self._act(key, fleet) if acting else None
         now = self.clock.now()
         generation = daemon_set.metadata.generation if acting else daemon_set.status.observedGeneration
-        await write_status(self.client, daemon_set, status_of(fleet, generation, history.collisions, now))
+        status = status_of(fleet, generation, history.collisions, now)
+        await write_status(self.client, daemon_set, status, of_others=("conditions",))
         if failure is not None and not namespace_is_ending(failure):
             raise failure
         if acting:

@@ -92,7 +92,8 @@ class StatefulSetController(Controller):
             except (StatusError, Unreachable, ClaimNotReady, NotYet) as error:
                 failure = error
         now = self.clock.now()
-        await write_status(self.client, stateful_set, status_of(rollout, pods, history.collisions, now))
+        status = status_of(rollout, pods, history.collisions, now)
+        await write_status(self.client, stateful_set, status, of_others=("conditions",))
         await self._truncate(rollout, history, pods)
         wait = next_availability(pods, stateful_set.spec.minReadySeconds, now)
         if wait is not None:
