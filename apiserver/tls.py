@@ -162,6 +162,22 @@ class HTTPProtocol(HttpToolsProtocol):
         # What answers the request has been made and not begun.  An answer to HEAD has no body to wait for.
         if self.cycle is not before and self.scope["method"] != "HEAD":
             self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment]
+        if self.cycle is not before and self.parser.should_upgrade():
+            cast(dict[str, Any], self.scope)["take_over"] = self._take_over
+
+    def _take_over(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The connection itself, for who speaks what the request asks to upgrade to.  What is sent as an answer
+        afterwards goes nowhere."""
+        self.cycle.disconnected = True
+        self.connections.discard(self)
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        return reader, asyncio.StreamWriter(self.transport, protocol, reader, self.loop)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A server need not upgrade, and who is asked to may (RFC 9110, 7.8): nothing to warn of."""
 
     def on_message_complete(self) -> None:
         self._since = None

@@ -22,6 +22,7 @@ from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.handlers.connect import relay_body, relay_websocket
 from apiserver.handlers.proxy import NOT_PASSED_ON, forwarded_headers, has_body
+from apiserver.handlers.tunnel import tunnel, upgrade_headers
 from apiserver.request import Receive, Request, Send
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
             f"wss://{url}", remote.context, request, receive, send, headers=extra, server_name=target.name
         )
         return None
+    headers += upgrade_headers(request)
     content = client.body() if has_body(request) else None
     message = httpx.Request(
         request.method, f"https://{url}", headers=headers, content=content, extensions=named(target)
@@ -117,6 +119,9 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
     except httpx.HTTPError as error:
         return 503, f"error trying to reach service: {dial_error(error, target.authority, target.name)}"
     try:
+        if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            await tunnel(answer, request, send)
+            return None
         async with asyncio.timeout_at(deadline):
             await _relay(answer, request, receive, send)
     except (TimeoutError, httpx.HTTPError) as error:

@@ -10,6 +10,7 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from apiserver.endpoint import API, Endpoint
 from apiserver.handlers.connect import KubeletClient, kubelet_address, relay_body, relay_websocket
 from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.proxy_rewrite import FORWARDED_URI, rewrite_headers, rewrite_html
+from apiserver.handlers.tunnel import tunnel, upgrade_headers
 from apiserver.registry.addresses import parse
 from apiserver.request import Receive, Request, Send
 
@@ -81,7 +83,7 @@ async def serve_proxy(
     else:
         prefix = request.path.removesuffix(path)
         url = f"{target.scheme}://{target.authority}{suffix}"
-        headers = forwarded_headers(request, prefix + quoted)
+        headers = forwarded_headers(request, prefix + quoted) + upgrade_headers(request)
         message = httpx.Request(request.method, url, headers=headers, content=_body(request))
         await _relay(target, message, prefix, request, receive, send)
 
@@ -211,7 +213,10 @@ async def _relay(
         except httpx.HTTPError as error:
             raise ServiceUnavailable(f"error trying to reach service: {dial_error(error, target.authority)}") from None
         try:
-            await _answer(upstream, prefix, request, receive, send)
+            if upstream.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+                await tunnel(upstream, request, send)
+            else:
+                await _answer(upstream, prefix, request, receive, send)
         finally:
             await upstream.aclose()
 

@@ -20,6 +20,7 @@ from apiserver.pki import Authority
 from tests.aggregation.conftest import SERVICES, api_service, available, condition, extended, local_server
 from tests.aggregation.extension_server import ExtensionServer
 from tests.apiserver.conftest import ApiServer
+from tests.apiserver.upgrades import UPGRADE, asking, read_until
 from tests.cluster.support import until
 
 
@@ -135,6 +136,47 @@ def test_websockets(server: ApiServer, admin: httpx.Client, extension: Extension
         finally:
             upstream.shutdown()
             thread.join()
+
+
+def _spdy(handler: Any) -> None:
+    """Agrees to what it is asked for, tells who has asked, and says everything back in capitals."""
+    if any(handler.headers[name] != value for name, value in UPGRADE.items()):
+        handler.reply(400, {"reason": "no upgrade was asked for"})
+        return
+    handler.close_connection = True
+    handler.send_response(101)
+    for name, value in {**UPGRADE, "X-Who": handler.headers["X-Remote-User"]}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(b"hello")  # may come with the head
+    while data := handler.connection.recv(65536):
+        handler.wfile.write(data.upper())
+
+
+def test_any_upgrade_is_relayed(server: ApiServer, admin: httpx.Client, extension: ExtensionServer) -> None:
+    path = f"{extension.root}/namespaces/x/notes/a/exec"
+    extension.special[path] = _spdy
+    with asking(server, path, **UPGRADE, **{"X-Remote-User": "eve"}) as talking:
+        head, _, _ = read_until(talking, b"hello").partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        assert lines[0] == "HTTP/1.1 101 Switching Protocols"
+        assert {"Connection: Upgrade", "Upgrade: SPDY/3.1", "X-Who: admin"} <= set(lines)
+        for _ in range(20):
+            talking.sendall(b"\x00some frames\xff" * 1000 + b"end")
+            assert read_until(talking, b"END") == b"\x00SOME FRAMES\xff" * 1000 + b"END"
+    until(lambda: 'code="101"' in admin.get("/metrics").text, "the upgrade is counted", 60)
+
+
+def test_who_is_refused_an_upgrade_stays_with_this_server(server: ApiServer, extension: ExtensionServer) -> None:
+    """Else the next request would reach the other server with our name and without any check (CVE-2018-1002105)."""
+    path = f"{extension.root}/namespaces/x/notes/a/exec"
+    extension.special[path] = lambda handler: handler.reply(403, {"reason": "no"})
+    with asking(server, path, **UPGRADE) as talking:
+        assert read_until(talking, b"}").startswith(b"HTTP/1.1 403 ")
+        asked = len(extension.asked)
+        talking.sendall(b"GET /api/v1/namespaces/kube-system/secrets HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b'User \\"system:anonymous\\" cannot list resource' in read_until(talking, b"}\n")
+        assert len(extension.asked) == asked
 
 
 def test_a_server_with_another_certificate_is_not_spoken_to(

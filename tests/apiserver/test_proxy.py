@@ -17,6 +17,7 @@ from websockets.sync.server import ServerConnection, serve
 from apiserver.handlers.proxy import split_target
 from apiserver.handlers.proxy_rewrite import rewrite_html, rewrite_url
 from tests.apiserver.conftest import ApiServer
+from tests.apiserver.upgrades import UPGRADE, asking, read_until
 from tests.ports import free_port
 
 PAGE = b'<html><a href="/next?a=b">n</a><img src=\'/i.png\'><a href="near">/text</a></html>'
@@ -29,7 +30,15 @@ class Backend(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        if self.path == "/moved":
+        if self.path == "/spdy":
+            self.close_connection = True
+            self.send_response(101)
+            for name in ("Connection", "Upgrade"):
+                self.send_header(name, self.headers[name])
+            self.end_headers()
+            while data := self.connection.recv(65536):
+                self.wfile.write(data.upper())
+        elif self.path == "/moved":
             self.reply(302, b"", Location="/there/")
         elif self.path == "/page":
             self.reply(200, PAGE, **{"Content-Type": "text/html; charset=utf-8"})
@@ -174,6 +183,17 @@ def test_websockets(local: ApiServer, client: httpx.Client) -> None:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_other_upgrades(local: ApiServer, placed: str) -> None:
+    with asking(local, f"{placed}/pods/p/proxy/spdy", **UPGRADE) as talking:
+        head = read_until(talking, b"\r\n\r\n").decode().split("\r\n")
+        assert head[0] == "HTTP/1.1 101 Switching Protocols"
+        assert "Upgrade: SPDY/3.1" in head
+        talking.sendall(b"\x00frame")
+        assert read_until(talking, b"E") == b"\x00FRAME"
+    with asking(local, f"{placed}/pods/p/proxy/page", **UPGRADE) as talking:
+        assert read_until(talking, b"</html>").startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_the_machine_itself_is_out_of_reach(admin: httpx.Client, backend: int) -> None:
