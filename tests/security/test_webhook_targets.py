@@ -136,7 +136,12 @@ def test_others_go_on_while_webhooks_hang(
     admin: httpx.Client, namespace: str, server: ApiServer, webhook: WebhookServer, configurations: Configurations
 ) -> None:
     over = threading.Event()
-    webhook.worse = lambda handler: bool(over.wait(60)) and None
+
+    def hang(handler: Handler) -> None:
+        over.wait(60)
+        handler.close_connection = True
+
+    webhook.worse = hang
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
     configurations.validating(configurations.hook(timeoutSeconds=30, rules=[rule]))
     with ThreadPoolExecutor(20) as pool, server.client() as client:
