@@ -197,8 +197,10 @@ class Dispatcher:
     async def _create(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = write_options(request, "CreateOptions")
         write = self._begin(endpoint, request, options)
-        new = await self._decoded(endpoint.model, endpoint, request, options)
-        entry = await create_object(write, new)
+        body = await request.body(self.api.max_request_bytes)
+        new = self._read(endpoint.model, endpoint, request, options, body)
+        media_type, strictness = request.header("content-type"), options.field_validation
+        entry = await create_object(write, new, lambda: endpoint.read(body, media_type, strictness)[0])
         return await self._object(endpoint, entry, request, media, _CREATED)
 
     async def _update(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from api.errors import AlreadyExists, BadRequest, invalid, required
@@ -15,10 +16,10 @@ from apiserver.storage.entry import Entry
 _TRIES = 8
 
 
-async def create_object(write: Write, new: Any) -> Entry:
+async def create_object(write: Write, new: Any, again: Callable[[], Any] | None = None) -> Entry:
     """Create `new`, an object fresh from a client.  The write's warnings gain the strategy's.
 
-    A generated name that is taken is drawn again, up to eight times (KEP-4420).
+    A generated name that is taken is drawn again, up to eight times (KEP-4420), where `again` reads the object anew.
     Raises BadRequest, Invalid, Forbidden, AlreadyExists.
     """
     endpoint = write.endpoint
@@ -33,21 +34,24 @@ async def create_object(write: Write, new: Any) -> Entry:
         resource = endpoint.resource
         problem = required("metadata.name", "name or generateName is required")
         raise invalid(resource.group, resource.kind, "", [problem])
-    pristine = None if given_name else new.copy_deep()
+    prefix = metadata.generateName
     for attempt in range(_TRIES):
-        if pristine is not None:
-            new = pristine.copy_deep() if attempt else new
-            new.metadata.name = object_meta.generate_name(metadata.generateName)
+        if not given_name:
+            if attempt:
+                assert again is not None
+                new = again()
+                check_names(new, write.namespace, "", endpoint.namespaced)
+            new.metadata.name = object_meta.generate_name(prefix)
         try:
-            return await _create_once(write, new, nameless=pristine is not None)
+            return await _create_once(write, new, nameless=not given_name)
         except AlreadyExists as error:
-            if pristine is None:
+            if given_name or again is None:
                 raise
             last = error
     resource = endpoint.resource
     raise AlreadyExists(
         f"{last.message}, the server was not able to generate a unique name for the object",
-        StatusDetails(name=metadata.generateName, group=resource.group, kind=resource.plural),
+        StatusDetails(name=prefix, group=resource.group, kind=resource.plural),
     )
 
 
