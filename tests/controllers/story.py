@@ -296,6 +296,8 @@ def plain(plural: str, document: Document) -> str:
         status["observedGeneration"] = status["observedGeneration"] == meta["generation"]
     for each in status.get("conditions", []):
         each.pop("observedGeneration", None)
+    if "conditions" in status:  # what changed last stands last
+        status["conditions"].sort(key=lambda each: str(each["type"]))
     meta.pop("generation", None)
     if plural == "persistentvolumes":
         document["spec"]["claimRef"].pop("resourceVersion", None)
