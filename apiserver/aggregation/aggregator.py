@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from api.apiregistration_v1 import APIService
-from api.errors import StatusError
+from api.errors import Conflict, StatusError
 from api.scheme import GroupVersion
 from apiserver.aggregation import discovery, openapi
 from apiserver.aggregation.availability import LOCAL, Verdict, judge, write_condition
@@ -56,7 +56,7 @@ class Aggregator:
                 except* StoreError as group:
                     log.warning("looking through the APIServices anew: %s", group.exceptions[0])
         finally:
-            for name in list(self._remotes):
+            for name in list(self._tasks):
                 self._drop(name)
             await asyncio.gather(*self._background, self._checking.aclose(), return_exceptions=True)
 
@@ -165,7 +165,7 @@ class Aggregator:
         if not spec.get("service"):
             if before is not None:
                 self._drop(name)
-                self._keep(self._write(name, LOCAL))
+                self._tasks[name] = asyncio.create_task(self._make_local(name))
             return
         available = _is_available(document)
         if before is not None and before.spec == spec:
@@ -173,8 +173,7 @@ class Aggregator:
                 before.available = available
                 before.changed.set()
             return
-        if before is not None:
-            self._drop(name)
+        self._drop(name)
         remote = Remote(name, spec, available)
         remote.open(self._pair)
         self._remotes[name] = self._paths[remote.path] = remote
@@ -220,7 +219,7 @@ class Aggregator:
         """Whether nothing is to be gained from looking again soon: what else may change is watched."""
         verdict = await judge(self._api, remote, self._checking)
         remote.available = verdict.status == "True"
-        await self._write(remote.name, verdict)
+        written = await self._write(remote.name, verdict)
         try:
             remote.versions = await discovery.discover(self._api, remote)
         except (Unanswered, StatusError) as error:
@@ -228,13 +227,25 @@ class Aggregator:
             if remote.available:
                 log.warning("%s does not say what it serves: %s", remote.name, error)
         await self._documents[remote.name].refresh()
-        return remote.versions is not None if remote.available else not verdict.is_failed_check
+        return written and (remote.versions is not None if remote.available else not verdict.is_failed_check)
 
-    async def _write(self, name: str, verdict: Verdict) -> None:
+    async def _write(self, name: str, verdict: Verdict) -> bool:
+        """Whether the condition says it now."""
         try:
             await write_condition(self._api, self._user, name, verdict)
+        except Conflict:
+            return False  # somebody has just changed the object
         except (StatusError, StoreError) as error:
             log.warning("the condition of %s could not be written: %s", name, error)
+            return False
+        return True
+
+    async def _make_local(self, name: str) -> None:
+        """Say of an APIService that it no longer names a server."""
+        retry = _FIRST_RETRY
+        while not await self._write(name, LOCAL):
+            await self._api.clock.sleep(retry)
+            retry = min(2 * retry, _PERIOD)
 
     async def _changed(self, remote: Remote, seconds: float) -> None:
         """Return when something has happened, or the time is over."""

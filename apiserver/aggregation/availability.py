@@ -14,7 +14,7 @@ import httpx
 
 from api.apiregistration_v1 import APIService, APIServiceCondition
 from api.core_v1 import Service
-from api.errors import Conflict, NotFound, StatusError
+from api.errors import NotFound, StatusError
 from apiserver.aggregation.identity import identity_headers
 from apiserver.aggregation.remote import AGGREGATOR, Remote, exchange, named
 from apiserver.dial_errors import dial_error
@@ -113,7 +113,10 @@ async def _ask(remote: Remote, client: httpx.AsyncClient, target: ServiceTarget)
 
 
 async def write_condition(api: API, user: User, name: str, verdict: Verdict) -> None:
-    """Put a verdict into an APIService's status, where it says something else.  Raises StatusError, StoreError."""
+    """Put a verdict into an APIService's status, where it says something else.
+
+    Raises Conflict when it has just changed, StatusError, StoreError.
+    """
 
     def transform(old: APIService, stored: StoredObject | None) -> APIService:
         new = old.copy_deep()
@@ -131,5 +134,5 @@ async def write_condition(api: API, user: User, name: str, verdict: Verdict) -> 
 
     endpoint = api.endpoint_of(APIService)
     write = Write(api, endpoint, user, WriteOptions(manager=_MANAGER), "", [], "status")
-    with suppress(NotFound, Conflict):  # it is gone, or has just changed: either is an event that leads here again
+    with suppress(NotFound):  # nobody needs to know it any more
         await update_object(write, name, transform)

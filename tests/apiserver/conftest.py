@@ -70,6 +70,10 @@ class ApiServer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(base_url=self.url, headers=headers, verify=self.trust(), timeout=30)
 
+    def last_words(self) -> str:
+        """The end of its log, for the message of an assertion."""
+        return "its log ends:\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.folder / "data/pki/ca.crt"))
 

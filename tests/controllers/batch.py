@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from api.batch_v1 import CronJob, Job, JobCondition
 from api.clock import ManualClock
 from api.core_v1 import Binding, Event, ObjectReference, Pod, ReplicationController, ServiceAccount
-from api.errors import Conflict, NotFound
+from api.errors import AlreadyExists, Conflict, NotFound
 from api.meta_v1 import ObjectMeta
 from client.config import ClientConfig
 from client.controller import Controller
@@ -143,10 +143,8 @@ async def batch_cluster(
 
 
 async def ensure_account(client: RestClient) -> None:
-    """Pods need one."""
-    try:
-        await client.get(ServiceAccount, "default", NAMESPACE)
-    except NotFound:
+    """Pods need one; a controller may make it at the same moment."""
+    with suppress(AlreadyExists):
         await client.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace=NAMESPACE)))
 
 

@@ -73,16 +73,37 @@ def test_the_answers_are_the_recorded_ones(
     for step in scenario["steps"]:
         if "wait" in step:
             step["wait"]["timeout"] = _WAIT
-    results = tool.replay(tool.Server(oracle_server.url), scenario)
+    connection = tool.Server(oracle_server.url)
+    refused = _note_refused_preparations(connection)
+    results = tool.replay(connection, scenario)
     wrong = [
         f"{step['method']} {step['path']} ({step.get('name', '')}): {found[0]}" for step, found in results if found
     ]
     passing, expected = len(results) - len(wrong), BEHIND.get(name, len(results))
-    assert passing == expected, f"{passing} of {len(results)} steps pass:\n" + "\n".join(wrong)
+    assert passing == expected, "\n".join(
+        [f"{passing} of {len(results)} steps pass:", *wrong, "prepared in vain:", *refused, oracle_server.last_words()]
+    )
 
 
 def test_what_is_behind_is_recorded() -> None:
     assert set(BEHIND) <= {f"{path.parent.name}/{path.stem}" for path in _PATHS}
+
+
+def _note_refused_preparations(connection: Any) -> list[str]:
+    """The tool compares no answers to what only prepares a step: those that explain a failure are found here."""
+    send, refused = connection.send, []
+
+    def noting(step: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = {"status": 0, "body": "no answer"}
+        try:
+            answer = send(step)
+        finally:
+            if step.get("setup") and not 200 <= answer["status"] < 300:
+                refused.append(f"{step['method']} {step['path']}: {answer['status']} {answer['body']}")
+        return answer
+
+    connection.send = noting
+    return refused
 
 
 def _created(scenario: dict[str, Any]) -> set[tuple[str, str, str]]:
