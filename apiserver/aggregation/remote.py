@@ -78,7 +78,7 @@ class Remote:
             self.context.load_default_certs()
         else:
             try:
-                self.context.load_verify_locations(cadata=bundle.decode("ascii", "replace"))
+                self.context.load_verify_locations(cadata=bundle.decode("ascii", "backslashreplace"))
             except ssl.SSLError:
                 self.problem = "unable to load root certificates: unable to parse bytes as PEM block"
         self.client = client_of(self.context)
