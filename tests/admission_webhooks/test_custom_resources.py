@@ -203,3 +203,20 @@ def test_what_a_webhook_held_back_goes_with_its_kind(
     admin.post(path, json={**widget, "metadata": {"name": "late"}}).raise_for_status()
     admin.patch(f"{path}/held", json={"metadata": {"finalizers": None}}, headers=MERGE).raise_for_status()
     until(lambda: admin.get(defined).status_code == 404)
+
+
+def test_a_definition_whose_status_was_refused_is_served_in_the_end(
+    admin: httpx.Client, namespace: str, webhook: WebhookServer, configurations: Configurations
+) -> None:
+    document = definition(f"{namespace}.example.com")
+    defined = f"{DEFINITIONS}/{document['metadata']['name']}"
+    rule = {**RULE, "apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions/status"]}
+    webhook.answer = lambda review: deny(review, message="not yet")
+    configurations.validating(configurations.hook(rules=[rule]))
+    admin.post(DEFINITIONS, json=document).raise_for_status()
+    until(lambda: webhook.asked)
+    assert not holds(admin.get(defined).json(), "Established")
+    webhook.answer = allow
+    until(lambda: holds(admin.get(defined).json(), "Established") == "True")
+    configurations.remove()
+    undefine(admin, defined)
