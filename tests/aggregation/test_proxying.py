@@ -134,7 +134,7 @@ def test_websockets(server: ApiServer, admin: httpx.Client, extension: Extension
             assert admin.patch(slices, json=port, headers=patch).status_code == 200
             address = f"{server.url}{extension.root}/talks?x=1".replace("https", "wss")
             token = {"Authorization": "Bearer admintoken", "X-Remote-User": "eve"}
-            with connect(address, ssl=server.trust(), additional_headers=token, proxy=None) as talking:
+            with connect(address, ssl=server.trust(), additional_headers=token, proxy=None, open_timeout=60) as talking:
                 assert talking.recv(timeout=60) == f"{extension.root}/talks?x=1 admin"
                 talking.send(b"bytes")
                 assert talking.recv(timeout=60) == b"bytes"
