@@ -82,6 +82,7 @@ async def test_adopts_matching_orphans_and_releases_what_no_longer_matches(clust
         metadata=ObjectMeta(name="orphan", namespace="default", labels={"app": "web"}), spec=PodSpec(containers=[])
     )
     await cluster.client.create(orphan)
+    await eventually(lambda: cluster.informers.of(Pod).store.get("default/orphan"))
     await cluster.client.create(replica_set(replicas=2))
 
     async def owned() -> set[str]:
