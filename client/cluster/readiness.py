@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from api.clock import SystemClock
+from api.clock import Clock, SystemClock
 from api.core_v1 import Node, ServiceAccount
+from api.errors import StatusError
 from api.model import Model
 from client.cluster.default_class import make_default_class
 from client.config import load_kubeconfig
-from client.rest import RestClient
+from client.rest import RestClient, Unreachable
+
+_RETRY = 0.2
 
 
 def wait_body(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], int]:
@@ -26,25 +30,31 @@ def wait_body(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], i
         def tell(line: str) -> None:
             os.write(report, f"{line}\n".encode())
 
-        asyncio.run(_wait(kubeconfig, set(nodes), tell))
+        clock = SystemClock()
+        asyncio.run(wait(kubeconfig, set(nodes), tell, clock))
         os.close(report)
-        asyncio.run(make_default_class(kubeconfig, SystemClock()))
+        asyncio.run(make_default_class(kubeconfig, clock))
         return 0
 
     return body
 
 
-async def _wait(kubeconfig: Path, nodes: set[str], tell: Callable[[str], None]) -> None:
-    async with (
-        RestClient(load_kubeconfig(kubeconfig), user_agent="nanokube/up") as client,
-        asyncio.TaskGroup() as tasks,
-    ):
-        tasks.create_task(_nodes_ready(client, nodes, tell))
-        tasks.create_task(_exists(client, ServiceAccount, "default", "default"))
+async def wait(kubeconfig: Path, nodes: set[str], tell: Callable[[str], None], clock: Clock) -> None:
+    """Until all is there, whatever becomes of requests on the way: to return is to say that it is."""
+    total = len(nodes)
+    async with RestClient(load_kubeconfig(kubeconfig), user_agent="nanokube/up", clock=clock) as client:
+        while True:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(_nodes_ready(client, nodes, total, tell))
+                    tasks.create_task(_exists(client, ServiceAccount, "default", "default"))
+                return
+            except* (StatusError, Unreachable) as failed:
+                print(f"looking again for what is ready: {failed.exceptions[0]}", file=sys.stderr)
+            await clock.sleep(_RETRY)
 
 
-async def _nodes_ready(client: RestClient, missing: set[str], tell: Callable[[str], None]) -> None:
-    total = len(missing)
+async def _nodes_ready(client: RestClient, missing: set[str], total: int, tell: Callable[[str], None]) -> None:
 
     def seen(node: Node) -> None:
         if node.metadata.name in missing and is_ready(node):
@@ -52,10 +62,12 @@ async def _nodes_ready(client: RestClient, missing: set[str], tell: Callable[[st
             if total <= 5:
                 tell(f"node {node.metadata.name} is ready")
 
-    listed = await client.list(Node)
-    for node in listed.items:
-        seen(node)
-    if missing:
+    while missing:
+        listed = await client.list(Node)
+        for node in listed.items:
+            seen(node)
+        if not missing:
+            break
         async for event in client.watch(Node, resource_version=listed.metadata.resourceVersion):
             if isinstance(event.object, Node):
                 seen(event.object)
@@ -67,13 +79,11 @@ async def _nodes_ready(client: RestClient, missing: set[str], tell: Callable[[st
 
 async def _exists(client: RestClient, model: type[Model], name: str, namespace: str) -> None:
     selector = f"metadata.name={name}"
-    listed = await client.list(model, namespace, field_selector=selector)
-    if listed.items:
-        return
-    version = listed.metadata.resourceVersion
-    async for event in client.watch(model, namespace, resource_version=version, field_selector=selector):
-        if event.type == "ADDED":
-            return
+    while not (listed := await client.list(model, namespace, field_selector=selector)).items:
+        version = listed.metadata.resourceVersion
+        async for event in client.watch(model, namespace, resource_version=version, field_selector=selector):
+            if event.type == "ADDED":
+                return
 
 
 def is_ready(node: Node) -> bool:
