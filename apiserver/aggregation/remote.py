@@ -78,8 +78,8 @@ class Remote:
             self.context.load_default_certs()
         else:
             try:
-                self.context.load_verify_locations(cadata=bundle.decode("ascii", "replace"))
-            except ssl.SSLError:
+                self.context.load_verify_locations(cadata=bundle.decode("ascii", "ignore"))
+            except (ssl.SSLError, ValueError):  # ValueError: nothing is left of it
                 self.problem = "unable to load root certificates: unable to parse bytes as PEM block"
         self.client = client_of(self.context)
 
