@@ -78,8 +78,9 @@ class Remote:
             self.context.load_default_certs()
         else:
             try:
+                # What is not ASCII is between the certificates, where people write whose they are.
                 self.context.load_verify_locations(cadata=bundle.decode("ascii", "ignore"))
-            except (ssl.SSLError, ValueError):  # ValueError: nothing is left of it
+            except (ssl.SSLError, ValueError):
                 self.problem = "unable to load root certificates: unable to parse bytes as PEM block"
         self.client = client_of(self.context)
 

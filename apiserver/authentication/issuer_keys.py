@@ -97,7 +97,7 @@ class IssuerKeys:
         body = bytearray()
         try:
             async with (
-                httpx.AsyncClient(verify=self._context, trust_env=False, timeout=_TIMEOUT) as client,
+                httpx.AsyncClient(verify=self._context, trust_env=False, timeout=None) as client,
                 client.stream(
                     "GET", url, headers={"Accept": "application/json", "Accept-Encoding": "identity"}
                 ) as answer,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from api.apiextensions_v1 import CustomResourceDefinition
@@ -20,6 +21,7 @@ from apiserver.handlers.delete import delete_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.write import Write
 from apiserver.registry.custom_resource_definitions import CLEANUP
+from apiserver.storage.entry import Entry
 from apiserver.storage.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class Cleanup:
                 return  # the server ends
             except StatusError as error:
                 log.warning("the objects of %s could not be deleted: %s", self._name, error)
-                await self._say(True, "InstanceDeletionFailed", f"could not list instances: {error}")
+                with contextlib.suppress(StatusError):  # whoever refuses what is written here refuses this, too
+                    await self._say(True, "InstanceDeletionFailed", f"could not list instances: {error}")
                 await self._api.clock.sleep(_RETRY)
 
     async def _run_once(self) -> None:
@@ -59,6 +62,8 @@ class Cleanup:
         if CLEANUP not in definition.metadata.finalizers:
             return
         await self._say(True, "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+        if (entry := self._api.cache.get(entry.key)) is not None:
+            self._definitions.serve(self._definitions.definitions.decode(entry), entry.revision)  # no new ones, then
         if has_condition(definition, "Established"):
             await self._delete_objects(Definition(definition))
             await self._say(False, "InstanceDeletionCompleted", "removed all instances")
@@ -69,25 +74,32 @@ class Cleanup:
     async def _delete_objects(self, definition: Definition) -> None:
         cache = self._api.cache
         endpoint = CustomEndpoint(definition, definition.storage, self._api, cache.revision)
-        subscription = cache.watch(endpoint.prefix, "", cache.revision)
-        try:
-            for entry in cache.list(endpoint.prefix):
-                # No webhook or policy keeps them, as in Kubernetes: the kind is going.
-                user = self._definitions.user
-                write = Write(self._api, endpoint, user, WriteOptions(), entry.namespace, [], alone=True)
-                with contextlib.suppress(NotFound):
-                    await delete_object(write, entry.name, DeleteOptions())
-            while cache.count(endpoint.prefix):
-                try:
-                    async with asyncio.timeout(_PATIENCE):
-                        await subscription.next_batch()
-                except TimeoutError:
-                    why = "could not confirm zero CustomResources remaining: timed out waiting for the condition"
-                    await self._say(True, "InstanceDeletionCheck", why)
-                if subscription.closed:  # watchers were told to begin anew
-                    subscription = cache.watch(endpoint.prefix, "", cache.revision)
-        finally:
-            await subscription.aclose()
+        while cache.count(endpoint.prefix):
+            if cache.failure is not None:
+                raise cache.failure
+            subscription = cache.watch(endpoint.prefix, "", cache.revision)
+            try:
+                await self._delete(endpoint, cache.list(endpoint.prefix))
+                while cache.count(endpoint.prefix) and not subscription.closed:  # else watchers are to begin anew
+                    try:
+                        async with asyncio.timeout(_PATIENCE):
+                            changes = await subscription.next_batch()
+                    except TimeoutError:
+                        why = "could not confirm zero CustomResources remaining: timed out waiting for the condition"
+                        await self._say(True, "InstanceDeletionCheck", why)
+                        continue
+                    # Some are made by requests that were let in before the kind began to go.
+                    await self._delete(endpoint, [change.entry for change in changes if change.type == "ADDED"])
+            finally:
+                await subscription.aclose()
+
+    async def _delete(self, endpoint: CustomEndpoint, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            # No webhook or policy keeps them, as in Kubernetes: the kind is going.
+            user = self._definitions.user
+            write = Write(self._api, endpoint, user, WriteOptions(), entry.namespace, [], alone=True)
+            with contextlib.suppress(NotFound):
+                await delete_object(write, entry.name, DeleteOptions())
 
     async def _say(self, holds: bool, reason: str, message: str) -> None:
         def change(definition: CustomResourceDefinition) -> None:

@@ -46,6 +46,7 @@ class Definitions:
         self._settled: dict[str, int] = {}
         """The revision at which there was nothing left to do for one."""
         self._cleanups: dict[str, asyncio.Task[None]] = {}
+        self._retries: dict[str, asyncio.Task[None]] = {}
         self._group_versions = GroupVersions(api, user)
         self._seen = 0
 
@@ -80,9 +81,10 @@ class Definitions:
                     await subscription.aclose()
                 await self.api.clock.sleep(_RETRY)
         finally:
-            for task in self._cleanups.values():
+            tasks = [*self._cleanups.values(), *self._retries.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._cleanups.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _reconcile_all(self, names: Iterable[str]) -> None:
         waiting = list(dict.fromkeys(names))
@@ -94,6 +96,19 @@ class Definitions:
                     waiting += [other] if other not in waiting else []
             except StatusError as error:
                 log.warning("the custom resource definition %s: %s", name, error)
+                self._try_again(name)
+
+    def _try_again(self, name: str) -> None:
+        """Where a write was refused, as by a webhook, no event may ever lead there again."""
+
+        async def later() -> None:
+            await self.api.clock.sleep(_RETRY)
+            del self._retries[name]
+            with contextlib.suppress(StoreError):  # then all are looked at anew, or the server ends
+                await self._reconcile_all([name])
+
+        if name not in self._retries:
+            self._retries[name] = asyncio.create_task(later())
 
     async def reconcile(self, name: str) -> list[str]:
         """Bring one definition to where it should be.  Returns those that may get other names now."""

@@ -62,6 +62,8 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._handed_over = 0
+        """Requests that the writer's thread has, or whose outcome is still on its way from there."""
 
     @property
     def revision(self) -> Revision:
@@ -116,15 +118,20 @@ class SqliteStore:
 
     async def compact(self, before: Revision) -> None:
         writer, done = self._begin()
-        writer.submit(Compaction(before, done))
+        self._hand_over(writer, Compaction(before, done))
         await done
 
     async def _write(self, key: str, value: bytes | None, *, deleted: bool, if_revision: Revision) -> Revision:
         writer, done = self._begin()
         write = Write(key, value, deleted, if_revision, done)
-        if not (self._is_alone() and writer.commit_alone(write, self._settle)):
-            writer.submit(write)
+        # What the thread has committed has its revision already: watchers hear of that first.
+        if self._handed_over or not (self._is_alone() and writer.commit_alone(write, self._settle)):
+            self._hand_over(writer, write)
         return await done
+
+    def _hand_over(self, writer: Writer, request: Write | Compaction) -> None:
+        self._handed_over += 1
+        writer.submit(request)
 
     def _begin(self) -> tuple[Writer, asyncio.Future[Revision]]:
         if self._writer is None:
@@ -135,9 +142,13 @@ class SqliteStore:
         """Runs in the writer's thread: one hop to the event loop for the whole batch."""
         assert self._loop is not None
         try:
-            self._loop.call_soon_threadsafe(self._settle, events, revision, outcomes)
+            self._loop.call_soon_threadsafe(self._take_over, events, revision, outcomes)
         except RuntimeError:
             return  # the loop is gone, and with it everyone who waited
+
+    def _take_over(self, events: Sequence[Event], revision: Revision, outcomes: Sequence[Outcome]) -> None:
+        self._handed_over -= len(outcomes)
+        self._settle(events, revision, outcomes)
 
     def _settle(self, events: Sequence[Event], revision: Revision, outcomes: Sequence[Outcome]) -> None:
         # Watchers first: whoever is told that a write is done must find it in what watchers have seen.

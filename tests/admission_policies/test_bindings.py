@@ -92,7 +92,9 @@ def annotations(server: ApiServer, namespace: str) -> dict[str, str]:
     """Those of the write of ConfigMap a that the audit log has."""
     deadline = time.monotonic() + 60
     while True:
-        for line in (server.folder / "audit.log").read_text().splitlines():
+        for line in (server.folder / "audit.log").read_text().splitlines(keepends=True):
+            if not line.endswith("\n"):
+                break  # it is being written
             event = json.loads(line)
             subject = event.get("objectRef", {})
             if subject.get("namespace") == namespace and subject.get("resource") == "configmaps":

@@ -13,7 +13,7 @@ from tests.admission_webhooks.conftest import Configurations
 from tests.apiserver.conftest import ApiServer
 from tests.custom_resources.conftest import DEFINITIONS, MERGE, definition, holds, until, version
 from tests.custom_resources.test_conversion import converted, v2
-from tests.webhook_server import WebhookServer, deny, patch, serving
+from tests.webhook_server import WebhookServer, allow, deny, patch, serving
 
 GROUP = "hooks.example.com"
 RULE = {"apiGroups": [GROUP], "apiVersions": ["v1"], "operations": ["*"], "resources": ["*/*"]}
@@ -32,7 +32,13 @@ def _things(server: ApiServer) -> Iterator[str]:
         admin.post(DEFINITIONS, json=document).raise_for_status()
         until(lambda: holds(admin.get(path).json(), "Established") == "True")
         yield "widgets"
-        admin.delete(path).raise_for_status()
+        undefine(admin, path)
+
+
+def undefine(admin: httpx.Client, path: str) -> None:
+    """The server writes until the definition is gone: webhooks of the next test are to hear nothing of it."""
+    admin.delete(path).raise_for_status()
+    until(lambda: admin.get(path).status_code == 404)
 
 
 def path(namespace: str, things: str, name: str = "", in_version: str = "v1") -> str:
@@ -162,4 +168,55 @@ def test_in_a_version_that_another_webhook_converts_to(
         refused = admin.patch(f"{path}/a", json={"spec": {"size": 5}}, headers=MERGE)
         assert refused.status_code == 500
         assert refused.json()["message"].startswith("Internal error occurred: conversion webhook for ")
-        admin.delete(defined).raise_for_status()
+        converter.answer = converted
+        undefine(admin, defined)
+
+
+def test_what_a_webhook_held_back_goes_with_its_kind(
+    server: ApiServer,
+    admin: httpx.Client,
+    namespace: str,
+    webhook: WebhookServer,
+    configurations: Configurations,
+) -> None:
+    """A kind goes when its objects have gone, those too that were let in before and stored after it began to go."""
+    group = f"{namespace}.example.com"
+    document = definition(group)
+    defined = f"{DEFINITIONS}/{document['metadata']['name']}"
+    admin.post(DEFINITIONS, json=document).raise_for_status()
+    until(lambda: holds(admin.get(defined).json(), "Established") == "True")
+    path = f"/apis/{group}/v1/namespaces/{namespace}/widgets"
+    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "spec": {}}
+    held = {**widget, "metadata": {"name": "held", "finalizers": ["example.com/hold"]}}
+    admin.post(path, json=held).raise_for_status()
+
+    def answer(review: dict[str, Any]) -> dict[str, Any]:
+        with server.client() as other:
+            other.delete(defined).raise_for_status()
+            until(lambda: "deletionTimestamp" in other.get(f"{path}/held").json()["metadata"])
+        return allow(review)
+
+    webhook.answer = answer
+    configurations.validating(
+        configurations.hook(rules=[{**RULE, "apiGroups": [group], "operations": ["CREATE"]}], timeoutSeconds=30)
+    )
+    admin.post(path, json={**widget, "metadata": {"name": "late"}}).raise_for_status()
+    admin.patch(f"{path}/held", json={"metadata": {"finalizers": None}}, headers=MERGE).raise_for_status()
+    until(lambda: admin.get(defined).status_code == 404)
+
+
+def test_a_definition_whose_status_was_refused_is_served_in_the_end(
+    admin: httpx.Client, namespace: str, webhook: WebhookServer, configurations: Configurations
+) -> None:
+    document = definition(f"{namespace}.example.com")
+    defined = f"{DEFINITIONS}/{document['metadata']['name']}"
+    rule = {**RULE, "apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions/status"]}
+    webhook.answer = lambda review: deny(review, message="not yet")
+    configurations.validating(configurations.hook(rules=[rule]))
+    admin.post(DEFINITIONS, json=document).raise_for_status()
+    until(lambda: webhook.asked)
+    assert not holds(admin.get(defined).json(), "Established")
+    webhook.answer = allow
+    until(lambda: holds(admin.get(defined).json(), "Established") == "True")
+    configurations.remove()
+    undefine(admin, defined)

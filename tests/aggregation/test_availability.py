@@ -17,8 +17,12 @@ PATCH = {"Content-Type": "application/merge-patch+json"}
 
 def said(admin: httpx.Client, name: str, reason: str) -> dict[str, Any]:
     """The condition, once it has that reason."""
-    until(lambda: condition(admin, name).get("reason") == reason)
-    return condition(admin, name)
+
+    def found() -> dict[str, Any]:
+        now = condition(admin, name)
+        return now if now.get("reason") == reason else {}
+
+    return until(found)
 
 
 def test_the_way_to_a_server(admin: httpx.Client, tmp_path: Path, group: str, namespace: str) -> None:

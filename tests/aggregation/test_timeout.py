@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +57,17 @@ async def remote(tmp_path: Path) -> AsyncIterator[Fixed]:
     await server.wait_closed()
 
 
-async def ask(remote: Remote, path: str, query: str = "") -> list[dict[str, Any]]:
-    """The messages of the answer."""
+async def ask(
+    remote: Remote, path: str, query: str = "", seen: Callable[[dict[str, Any]], None] = lambda message: None
+) -> list[dict[str, Any]]:
+    """The messages of the answer, each of which is `seen` as it comes."""
     sent: list[Any] = []
     given: asyncio.Queue[Any] = asyncio.Queue()
     given.put_nowait({"type": "http.request"})
 
     async def send(message: Any) -> None:
         sent.append(message)
+        seen(message)
 
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
     request = Request(scope, given.get)
@@ -82,9 +85,15 @@ async def test_no_answer(remote: Fixed, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_half_an_answer(remote: Fixed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(forwarding, "_REQUEST_TIMEOUT", 1.0)
+    loop = asyncio.get_running_loop()
+    time = loop.time
+
+    def over(message: dict[str, Any]) -> None:
+        if message.get("body"):
+            monkeypatch.setattr(loop, "time", lambda: time() + forwarding._REQUEST_TIMEOUT)
+
     with caplog.at_level(logging.WARNING):
-        sent = await ask(remote, PATH)
+        sent = await ask(remote, PATH, seen=over)
     assert sent[0]["status"] == 200
     assert b"".join(message.get("body", b"") for message in sent) == b"begun"
     assert sent[-1]["more_body"]  # no end was made up

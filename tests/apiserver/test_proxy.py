@@ -176,7 +176,7 @@ def test_websockets(local: ApiServer, client: httpx.Client) -> None:
             url = place_pod(client, server.socket.getsockname()[1])
             address = f"{local.url}{url}/pods/p/proxy/talk?x=1".replace("https", "wss")
             token = {"Authorization": "Bearer admintoken"}
-            with connect(address, ssl=local.trust(), additional_headers=token, proxy=None) as socket:
+            with connect(address, ssl=local.trust(), additional_headers=token, proxy=None, open_timeout=60) as socket:
                 assert socket.recv(timeout=60) == "/talk?x=1"
                 socket.send(b"bytes")
                 assert socket.recv(timeout=60) == b"bytes"

@@ -83,7 +83,7 @@ def test_watch_over_websocket(server: ApiServer, admin: httpx.Client, maps: str)
     create(admin, maps, "a")
     url = f"wss://127.0.0.1:{server.port}{maps}?watch=1"
     headers = {"Authorization": "Bearer admintoken"}
-    with connect(url, ssl=server.trust(), additional_headers=headers) as socket:
+    with connect(url, ssl=server.trust(), additional_headers=headers, open_timeout=60) as socket:
         event = json.loads(socket.recv(timeout=60))
     assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "a")
 

@@ -15,8 +15,10 @@ _PATIENCE = 60.0
 
 
 def write(path: Path, kind: str, **members: Any) -> Path:
-    path.write_text(yaml.safe_dump({"apiVersion": "apiserver.config.k8s.io/v1", "kind": kind, **members}))
-    return path
+    """All at once: half a file would be one more that is wrong."""
+    new = path.with_suffix(".new")
+    new.write_text(yaml.safe_dump({"apiVersion": "apiserver.config.k8s.io/v1", "kind": kind, **members}))
+    return new.replace(path)
 
 
 def believe(issuer: OIDCIssuer, prefix: str) -> dict[str, Any]:

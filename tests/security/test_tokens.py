@@ -124,7 +124,7 @@ NOW = int(time.time())
         {"exp": None},
         {"exp": "never"},
         {"exp": -1},
-        {"nbf": NOW + 3600},
+        {"nbf": NOW + 1_000_000},
         {"aud": ["vault"]},
         {"aud": "https://kubernetes.default.svc.evil.example.com"},
         {"iss": "https://kubernetes.default.svc.evil.example.com"},

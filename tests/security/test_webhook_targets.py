@@ -147,15 +147,12 @@ def test_others_go_on_while_webhooks_hang(
     with ThreadPoolExecutor(20) as pool, server.client() as client:
         waiting = [pool.submit(create, client, namespace, f"m{index}") for index in range(20)]
         try:
-            slowest = 0.0
             while len(webhook.asked) < 20:
-                started = time.monotonic()
                 secret = {"metadata": {"generateName": "s-"}}
                 assert admin.post(f"/api/v1/namespaces/{namespace}/secrets", json=secret).status_code == 201
-                slowest = max(slowest, time.monotonic() - started)
+                assert not any(answer.done() for answer in waiting), "these are still to be answered"
         finally:
             over.set()
-        assert slowest < 10
         assert {answer.result().status_code for answer in waiting} == {500}
 
 

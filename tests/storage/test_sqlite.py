@@ -10,12 +10,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from apiserver.storage import sqlite_writer
-from apiserver.storage.protocol import StoreError
+from apiserver.storage.protocol import Event, StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.sqlite_writer import Deliver, Write, Writer
 from tests.storage.conftest import swept
@@ -70,6 +72,37 @@ async def test_a_write_that_is_alone_needs_no_other_thread(tmp_path: Path, monke
     assert store.stats.commits >= 501
     assert len((await store.list("/pods/")).items) == 500
     assert path.with_name("state.db-wal").stat().st_size < 1_000_000  # of 2 MB written: the log begins anew
+    await store.close()
+
+
+async def test_a_write_that_is_alone_overtakes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_writer, "QUICK", 60.0)  # however slow the disk
+    alone, committed, deliver = False, threading.Event(), SqliteStore._deliver
+
+    def delivered(*outcome: Any) -> None:
+        deliver(*outcome)
+        committed.set()
+
+    monkeypatch.setattr(SqliteStore, "_deliver", delivered)
+    store = SqliteStore(tmp_path / "state.db", is_alone=lambda: alone)
+    await store.open()
+    await store.create("/warm", b"0")
+    writer = store._writer
+    assert writer is not None
+    async with asyncio.timeout(60), aclosing(store.watch("/", store.revision)) as events:
+        following = asyncio.ensure_future(anext(events))
+        committed.clear()
+        first = asyncio.ensure_future(store.create("/first", b"1"))
+        await asyncio.sleep(0)
+        assert committed.wait(60)  # the event loop stands still: it has not heard of the commit
+        with writer._turn_lock:
+            alone = True  # and the thread has nothing to do
+        second = await store.create("/second", b"2")
+        assert [await following, await anext(events)] == [
+            Event(await first, "/first", b"1", False, None),
+            Event(second, "/second", b"2", False, None),
+        ]
+    assert store.revision == second
     await store.close()
 
 

@@ -69,6 +69,8 @@ class PolicyStatus:
         def changed(old: ValidatingAdmissionPolicy, stored: StoredObject | None) -> ValidatingAdmissionPolicy:
             assert stored is not None
             new: ValidatingAdmissionPolicy = stored.decode()
+            if new.metadata.uid != policy.metadata.uid:
+                return new  # another of that name, which is looked at for itself
             new.status.observedGeneration, new.status.typeChecking = policy.metadata.generation, checking
             return new
 
