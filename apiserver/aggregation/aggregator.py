@@ -70,6 +70,8 @@ class Aggregator:
             self._drop(name)
         for name, document in there.items():
             self._take(name, document)
+        for remote in self._remotes.values():  # what became of their Services meanwhile nobody has told
+            remote.changed.set()
         async with asyncio.TaskGroup() as group:
             for prefix, changed in (
                 (services, self._service_changed),
