@@ -23,6 +23,7 @@ from kubelet.status_writer import StatusWriter
 log = logging.getLogger(__name__)
 
 _RETRY = 1.0
+_ORPHAN_RETRY = 10.0
 
 
 class Kubelet:
@@ -219,7 +220,10 @@ class Kubelet:
             task.add_done_callback(self._orphans.discard)
 
     async def _end_orphan(self, sandboxes: list[Sandbox], runs: list[ContainerStatus]) -> None:
-        try:
-            await remove_orphan(self.host, sandboxes, runs)
-        except (RuntimeFailure, OSError) as error:
-            log.warning("ending an orphan: %s", error)
+        while True:
+            try:
+                await remove_orphan(self.host, sandboxes, runs)
+                return
+            except (RuntimeFailure, OSError) as error:
+                log.warning("ending an orphan: %s", error)
+            await self.host.clock.sleep(_ORPHAN_RETRY)

@@ -125,7 +125,7 @@ class StatusWriter:
         self._timers.call_after(wait, lambda: self.submit(entry))
 
     async def _write(self, entry: StatusEntry) -> None:
-        meta = entry.pod.metadata
+        meta, delete = entry.pod.metadata, entry.delete
         patch = status_patch(entry.pod.status, entry.wanted) if entry.wanted is not None else {}
         if patch:
             body = {"metadata": {"uid": meta.uid}, "status": patch}
@@ -137,6 +137,6 @@ class StatusWriter:
                 answer.spec = entry.pod.spec  # many pods share it
             self._metrics.status_writes.inc("success")
             entry.written(answer)
-        if entry.delete:
+        if delete:  # not one that is asked for by now: the status that comes with it is not written yet
             await self._client.delete(Pod, meta.name, meta.namespace, grace_period=0, uid=meta.uid)
             entry.gone = True

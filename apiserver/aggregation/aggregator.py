@@ -69,9 +69,9 @@ class Aggregator:
         for name in self._remotes.keys() - there.keys():
             self._drop(name)
         for name, document in there.items():
-            self._take(name, document)
-        for remote in self._remotes.values():  # what became of their Services meanwhile nobody has told
-            remote.changed.set()
+            self._hear(self._take, name, document)
+        for remote in self._remotes.values():
+            remote.changed.set()  # nobody has told of Services and endpoints since the watches ended
         async with asyncio.TaskGroup() as group:
             for prefix, changed in (
                 (services, self._service_changed),
@@ -149,7 +149,15 @@ class Aggregator:
         async with aclosing(self._api.cache.watch(prefix, "", since)) as events:
             while batch := await events.next_batch():
                 for event in batch:
-                    changed(event)
+                    self._hear(changed, event)
+
+    @staticmethod
+    def _hear(changed: Callable[..., None], *news: Any) -> None:
+        """An object that nobody understands keeps no other from being heard of."""
+        try:
+            changed(*news)
+        except Exception:
+            log.exception("an APIService, or what it needs, could not be looked at")
 
     def _service_changed(self, event: CacheEvent) -> None:
         name = event.entry.name

@@ -96,7 +96,8 @@ class ProbeRunner:
         try:
             await asyncio.wait((attempt, limit), return_when=asyncio.FIRST_COMPLETED)
             if attempt.done():
-                return attempt.result()
+                error = attempt.exception()  # of a host that is no name, say: the next attempt is made all the same
+                return attempt.result() if error is None else Outcome(False, str(error), error=True)
             return Outcome(False, _timeout_message(self._probe, timeout))
         finally:
             attempt.cancel()

@@ -64,6 +64,18 @@ def test_the_way_to_a_server(admin: httpx.Client, tmp_path: Path, group: str, na
     admin.delete(f"{SERVICES}/{name}")
 
 
+def test_a_bundle_that_is_no_text_costs_only_its_own_server(admin: httpx.Client, group: str, namespace: str) -> None:
+    """Such as a certificate in DER, which is taken for text in vain."""
+    service = {"namespace": namespace, "name": "notes"}
+    common = {"group": group, "groupPriorityMinimum": 1000, "versionPriority": 10, "service": service}
+    for version, more in (("v1", {"caBundle": "//4="}), ("v2", {"insecureSkipTLSVerify": True})):
+        spec = {**common, "version": version, **more}
+        admin.post(SERVICES, json={"metadata": {"name": f"{version}.{group}"}, "spec": spec}).raise_for_status()
+    for version in ("v1", "v2"):
+        said(admin, f"{version}.{group}", "ServiceNotFound")
+        admin.delete(f"{SERVICES}/{version}.{group}").raise_for_status()
+
+
 def test_one_endpoint_that_answers_is_enough(admin: httpx.Client, extension: ExtensionServer, namespace: str) -> None:
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
     labels = {"kubernetes.io/service-name": "notes"}

@@ -68,7 +68,7 @@ class Engine:
         settings = self.environment(COMPOSE_FILE=str(ROOT / "docker-compose.yml"), **environment)
         entering = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", "bash", "-o", "pipefail", "-c", line]
         done = subprocess.run(
-            entering, capture_output=True, text=True, timeout=300, check=False, env=settings, cwd=folder
+            entering, capture_output=True, text=True, timeout=600, check=False, env=settings, cwd=folder
         )
         assert done.returncode == 0, f"{line}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout

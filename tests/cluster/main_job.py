@@ -152,7 +152,7 @@ class MainJob:
 
     def apply(self) -> None:
         # On a busy machine the proxies may hear a little later that a pod goes.
-        patient = EXAMPLE.read_text().replace('[sleep, "1"]', '[sleep, "3"]')
+        patient = EXAMPLE.read_text().replace('[sleep, "1"]', '[sleep, "6"]')
         assert patient != EXAMPLE.read_text()
         self.kubectl("apply", "-f", "-", input=patient)
         self.kubectl("wait", "--for=condition=Available", "--timeout=180s", "deployment/web")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lightkube import ApiError, AsyncClient, Client, KubeConfig
@@ -17,17 +18,22 @@ from lightkube.types import CascadeType, PatchType
 
 from tests.ecosystem.objects import deployment, pod
 
+PATIENCE: Any = 60.0
+"""Seconds; the client waits for ten by itself."""
+
 
 @pytest.fixture
 def client(kubeconfig: Path, namespace: str) -> Iterator[Client]:
-    client = Client(KubeConfig.from_file(str(kubeconfig)), namespace=namespace, field_manager="lightkube")
+    config = KubeConfig.from_file(str(kubeconfig))
+    client = Client(config, namespace=namespace, field_manager="lightkube", timeout=PATIENCE)
     yield client
     client.close()
 
 
 @pytest.fixture
 async def asynchronous(kubeconfig: Path, namespace: str) -> AsyncIterator[AsyncClient]:
-    client = AsyncClient(KubeConfig.from_file(str(kubeconfig)), namespace=namespace, field_manager="lightkube")
+    config = KubeConfig.from_file(str(kubeconfig))
+    client = AsyncClient(config, namespace=namespace, field_manager="lightkube", timeout=PATIENCE)
     yield client
     await client.close()
 

@@ -92,12 +92,14 @@ class Held:
         self.release()
 
 
-def until_running(admin: httpx.Client, level: str, count: int) -> None:
+def until_running(
+    admin: httpx.Client, level: str, count: int, metric: str = "apiserver_flowcontrol_current_executing_seats"
+) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if sample(admin, "apiserver_flowcontrol_current_executing_seats", priority_level=level) == count:
+        if sample(admin, metric, priority_level=level) == count:
             return
-    raise AssertionError(f"{count} requests do not run at {level}:\n{admin.get('/metrics').text}")
+    raise AssertionError(f"{metric} of {level} is not {count}:\n{admin.get('/metrics').text}")
 
 
 def test_where_there_is_no_room_clients_are_told_to_come_back(server: ApiServer) -> None:
@@ -114,6 +116,7 @@ def test_where_there_is_no_room_clients_are_told_to_come_back(server: ApiServer)
             assert bob.get(MAPS).status_code == 200
             assert admin.get(MAPS).status_code == 200
         assert held.statuses == [201]
+        until_running(admin, "tight", 0)
         assert alice.get(MAPS).status_code == 200
         assert sample(admin, "apiserver_flowcontrol_rejected_requests_total", priority_level="tight") == 1
         assert sample(admin, "apiserver_flowcontrol_dispatched_requests_total", flow_schema="tight") == 2
@@ -211,10 +214,20 @@ async def test_one_client_with_many_connections_does_not_hold_up_another(server:
         assert b" 200 " in await reader.readline()
         order.append(token)
 
-    async with asyncio.timeout(60):
+    queuing = {"queues": 64, "handSize": 6, "queueLengthLimit": 250}
+    response = {"type": "Queue", "queuing": queuing}
+    async with asyncio.timeout(120):
         noisy = [await connected("alicetoken") for _ in range(200)]
         quiet = await connected("bobtoken")
-        await asyncio.gather(*(answered(*each) for each in noisy), answered(*quiet))
+        with server.client() as admin:
+            place(admin, "narrow", {"nominalConcurrencyShares": 0, "limitResponse": response}, "alice", "bob")
+            with Held(server, "alicetoken", 1) as held:  # until all wait: else the first are over before the last comes
+                await asyncio.to_thread(until_running, admin, "narrow", 1)
+                waiting = [asyncio.ensure_future(answered(*each)) for each in (*noisy, quiet)]
+                inqueue = "apiserver_flowcontrol_current_inqueue_requests"
+                await asyncio.to_thread(until_running, admin, "narrow", 201, inqueue)
+                await asyncio.to_thread(held.release)
+                await asyncio.gather(*waiting)
     for _, _, writer in [*noisy, quiet]:
         writer.close()
         await writer.wait_closed()

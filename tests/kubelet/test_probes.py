@@ -30,6 +30,7 @@ class Bench:
         self.clock = ManualClock()
         self.timers = Timers(self.clock)
         self.result: Outcome | None = Outcome(True)
+        self.broken: Exception | None = None
         self.enabled = enabled
         self.tries: list[float] = []
         self.failures: list[str] = []
@@ -51,6 +52,8 @@ class Bench:
 
     async def attempt(self) -> Outcome:
         self.tries.append(self.clock.monotonic())
+        if self.broken is not None:
+            raise self.broken
         if self.result is None:
             await asyncio.Event().wait()
         assert self.result is not None
@@ -125,6 +128,16 @@ async def test_errors_count_neither_way(bench: Callable[..., Bench]) -> None:
     await subject.advance(3)
     assert subject.runner.verdict
     assert subject.changes == []
+
+
+async def test_an_attempt_that_breaks_is_not_the_last(bench: Callable[..., Bench]) -> None:
+    subject = bench(READINESS, periodSeconds=1)
+    subject.broken = UnicodeError("label empty or too long")
+    await subject.advance(2.5)
+    assert subject.failures == ["label empty or too long"] * 3
+    subject.broken = None
+    await subject.advance(1)
+    assert subject.runner.verdict
 
 
 async def test_it_waits_until_it_is_its_turn(bench: Callable[..., Bench]) -> None:
