@@ -111,7 +111,7 @@ class LeaderElector:
                     self._lease = await self._client.update(self._claimed(self._lease))
                     return True
                 except StatusError:
-                    self._lease = None  # changed under us: look again
+                    pass  # changed under us: look again
             lease = await self._client.get(Lease, self._name, self._namespace)
         except NotFound:
             return await self._create()

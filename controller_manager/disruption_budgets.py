@@ -89,10 +89,10 @@ class DisruptionController(Controller):
             message = f"Pod was expected by PDB {namespace}/{namespace} to be deleted but it wasn't"
             self.events.event(pod, "Warning", "NotDeleted", message)
         healthy = sum(is_healthy(pod, disrupted, now) for pod in pods)
-        await self._write(budget, status_of(budget, expected, desired, healthy, disrupted, now))
         if disrupted:
             again = min(disrupted.values()) + DELETION_TIMEOUT - now
             self.queue.add_after(key, again.total_seconds() + 0.01)
+        await self._write(budget, status_of(budget, expected, desired, healthy, disrupted, now))
 
     def _warn_of_others(self, pod: Pod, budget: PodDisruptionBudget) -> None:
         """Evictions of a pod with several budgets fail; one of them says so."""

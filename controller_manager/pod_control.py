@@ -43,7 +43,10 @@ class PodControl:
     async def delete(self, key: Key, owner: Model, pods: Sequence[Pod]) -> Exception | None:
         """The first exception, if not all could be deleted.  Pods that are gone already are no failure."""
 
+        untried = {*range(len(pods))}
+
         async def delete(number: int) -> None:
+            untried.remove(number)
             meta = pods[number].metadata
             try:
                 await self._client.delete(Pod, meta.name, meta.namespace, uid=meta.uid)
@@ -56,10 +59,9 @@ class PodControl:
                 raise
             self._events.event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name}")
 
-        done, error = await slow_start(len(pods), delete)
-        if error is not None:
-            for pod in pods[done:]:
-                self._expectations.deleted(key, pod.metadata.uid)
+        _, error = await slow_start(len(pods), delete)
+        for number in untried:
+            self._expectations.deleted(key, pods[number].metadata.uid)
         return error
 
 

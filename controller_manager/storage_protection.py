@@ -28,7 +28,11 @@ class ClaimProtectionController(Controller):
         claim = self.claims.get(key)
         if claim is None or claim.metadata.deletionTimestamp is None or PVC_PROTECTION not in claim.metadata.finalizers:
             return
-        if not any(key in claims_of(pod) for pod in self.pods if pod.spec.nodeName):
+        namespace = claim.metadata.namespace
+        if _is_used(key, self.pods.in_namespace(namespace)):
+            return
+        # A pod made before the claim was deleted may be heard of after that: the local copy alone proves nothing.
+        if not _is_used(key, (await self.client.list(Pod, namespace)).items):
             released = claim.copy_deep()
             released.metadata.finalizers.remove(PVC_PROTECTION)
             await self.client.update(released)
@@ -48,6 +52,10 @@ class VolumeProtectionController(Controller):
             released = volume.copy_deep()
             released.metadata.finalizers.remove(PV_PROTECTION)
             await self.client.update(released)
+
+
+def _is_used(claim: Key, pods: Iterable[Pod]) -> bool:
+    return any(claim in claims_of(pod) for pod in pods if pod.spec.nodeName)
 
 
 def _claims_of_both(old: Pod | None, new: Pod | None) -> Iterable[Key]:

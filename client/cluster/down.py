@@ -34,11 +34,10 @@ def down(
                 os.kill(owner, signal.SIGTERM)
             if not launcher.gone(clock, 2 * STOP_GRACE + CLEANUP_GRACE + 5):
                 raise ClusterError(f"the launcher (process {owner}) does not end; its log is {data.log('launcher')}")
-        return True
-    left = RunState.load(data.run_state)
+    left = RunState.load(data.run_state)  # there only where the launcher was killed, be it in this moment
     settings = Settings.load(data.settings)
     if left is None or settings is None:
-        return False
+        return owner is not None
     data.lock()
     try:
         end_orphans(left, clock)

@@ -324,6 +324,7 @@ class Supervisor:
     def _wait_for(self, children: Sequence[_Child], grace: float) -> None:
         deadline = self._clock.monotonic() + grace
         requests = self._stop_requests
+        self._reap()  # of two that ended at once, the first may have been why all are stopped
         while alive := [child for child in children if child.pid in self._children]:
             if self._clock.monotonic() >= deadline or self._stop_requests > requests:
                 self._log(f"{', '.join(child.component.name for child in alive)}: not ended in time, killed")

@@ -73,8 +73,10 @@ class GarbageCollector(Controller):
             self._kinds_changed.clear()
             for seconds in _SERVED_AFTER:
                 await self.clock.sleep(seconds)
-                with contextlib.suppress(StatusError, Unreachable):  # the next look will tell
+                try:
                     await self._watch_new_kinds()
+                except (StatusError, Unreachable):
+                    self._kinds_changed.set()  # nobody announces them again
 
     async def _wait_for_kinds(self, longest: float | None) -> None:
         changed = asyncio.ensure_future(self._kinds_changed.wait())

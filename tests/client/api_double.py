@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ class ApiDouble:
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._changed = asyncio.Condition()
         self._server: asyncio.Server | None = None
+        self._held: socket.socket | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -56,11 +58,20 @@ class ApiDouble:
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**22)
         self.port = self._server.sockets[0].getsockname()[1]
+        if self._held is not None:
+            self._held.close()
 
     async def stop(self) -> None:
-        """As kill -9 does it: every connection breaks at once.  What is stored stays."""
+        """As kill -9 does it: every connection breaks at once.  What is stored stays, and so does the port."""
         assert self._server is not None
+        for listening in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(3):  # asyncio leaks what it has accepted and not yet handed to `_serve` when a server closes
+            await asyncio.sleep(0)
         self._server.close()
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", self.port))
         for writer in [*self._writers]:
             writer.transport.abort()
         for task in [*self._tasks]:
@@ -68,10 +79,15 @@ class ApiDouble:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
+    async def close(self) -> None:
+        """Stop for good."""
+        await self.stop()
+        if self._held is not None:
+            self._held.close()
+
     def compact(self) -> None:
-        """Forget all events so far: watches from earlier revisions get 410."""
+        """Watches that begin at earlier revisions get 410; those that stand are told all the same."""
         self.compacted = self.revision
-        self.log.clear()
 
     # --- the store -------------------------------------------------------------------------------
 
@@ -366,4 +382,4 @@ async def api_double() -> AsyncIterator[ApiDouble]:
     try:
         yield server
     finally:
-        await server.stop()
+        await server.close()

@@ -7,6 +7,7 @@ import pytest
 
 from api.clock import ManualClock
 from api.coordination_v1 import Lease
+from api.errors import InternalError
 from client.leader_election import LeaderElector, LostLeadership
 from client.rest import RestClient
 from tests.client.api_double import ApiDouble
@@ -31,9 +32,12 @@ class Candidate:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-async def until(clock: ManualClock, condition: Any, step: float = 0.5) -> None:
+async def until(clock: ManualClock, condition: Any, *, candidates: int = 1) -> None:
+    """Let time pass until the condition holds, but not while one of the candidates waits for an answer."""
+
     async def moved() -> bool:
-        await clock.advance(step)
+        if clock.sleepers >= candidates:
+            await clock.advance(0.5)
         return bool(condition())
 
     await eventually(moved)
@@ -45,7 +49,7 @@ async def test_only_one_leads_and_the_next_takes_over_at_once_when_it_leaves(cli
     await until(clock, lambda: first.working)
     second = Candidate(client, "second", clock)
     before = clock.monotonic()
-    await until(clock, lambda: clock.monotonic() > before + 60)
+    await until(clock, lambda: clock.monotonic() > before + 60, candidates=2)
     assert first.working
     assert not second.working
     lease = await client.get(Lease, "test", "kube-system")
@@ -65,6 +69,28 @@ async def test_a_renewal_that_comes_late_does_not_keep_the_next_one_waiting(clie
     lease = await client.get(Lease, "test", "kube-system")
     lease.spec.renewTime = clock.now()
     await client.update(lease)  # as a renewal does that was sent before the end and nobody waited for
+    await first.end()
+    assert (await client.get(Lease, "test", "kube-system")).spec.holderIdentity == ""
+
+
+async def test_a_leader_that_ends_while_it_looks_for_its_lease_releases_it(
+    client: RestClient, server: ApiDouble
+) -> None:
+    clock = ManualClock()
+    first = Candidate(client, "first", clock)
+    await until(clock, lambda: first.working)
+    await client.patch(Lease, "test", "kube-system", {"metadata": {"labels": {"changed": "yes"}}})
+    lost: list[str] = []
+
+    def refuse(method: str, path: str) -> InternalError | None:
+        if method != "GET":
+            return None
+        lost.append(path)
+        return InternalError("not now")
+
+    server.refuse = refuse
+    await until(clock, lambda: lost)
+    server.refuse = lambda method, path: None
     await first.end()
     assert (await client.get(Lease, "test", "kube-system")).spec.holderIdentity == ""
 

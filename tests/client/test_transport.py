@@ -122,7 +122,7 @@ async def test_errors_are_httpxs_and_ours() -> None:
             with pytest.raises(Interrupted):
                 await answer.aread()
         with pytest.raises(TimedOut) as late:
-            await client.http.get("/silent", timeout=0.01)
+            await client.http.get("/silent", timeout=httpx.Timeout(60, read=0.01))
         assert isinstance(late.value, httpx.TimeoutException)
     async with RestClient(ClientConfig(address)) as client:
         with pytest.raises(NotConnected, match=address) as refused:

@@ -56,10 +56,10 @@ class Engine:
     def environment(self, **more: str) -> dict[str, str]:
         return {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", **more}
 
-    def docker(self, *arguments: str, timeout: float = 60) -> str:
+    def docker(self, *arguments: str, timeout: float = 240) -> str:
         return self._run(["docker", *arguments], timeout, {})
 
-    def compose(self, *arguments: str, timeout: float = 60, **environment: str) -> str:
+    def compose(self, *arguments: str, timeout: float = 240, **environment: str) -> str:
         return self._run([*compose_command(), *arguments], timeout, environment)
 
     def shell(self, line: str, folder: Path, **environment: str) -> str:
@@ -118,7 +118,7 @@ def running_engine() -> Iterator[Engine]:
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while subprocess.run(["docker", "version"], env=engine.environment(), capture_output=True).returncode:
             assert process.poll() is None, (folder / "dockerd.log").read_text()[-2000:]
             assert time.monotonic() < deadline, "the engine did not start in time"

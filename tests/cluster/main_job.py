@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +33,32 @@ class MainJob:
 
     # --- looking ---------------------------------------------------------------------------------
 
-    def pods(self) -> list[Any]:
-        """The pods that are not on their way out, by the Python client."""
-        listed = self.core.list_namespaced_pod("default", label_selector="app=web").items
-        return [pod for pod in listed if pod.metadata.deletion_timestamp is None]
+    def asked(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """What the Python client is told; as patient as the cluster is."""
 
-    def available(self, count: int, seconds: float = 60) -> None:
-        """Wait until exactly so many replicas are available and no others are there."""
-
-        def settled() -> bool:
+        def attempt() -> tuple[Any, ...]:
             try:
-                deployment = self.apps.read_namespaced_deployment("web", "default")
+                return (call(*arguments, **options),)
             except Exception:
                 if not self.cluster.patient:
                     raise
-                return False
+                return ()
+
+        return until(attempt, "an answer to the Python client")[0]
+
+    def pods(self) -> list[Any]:
+        """The pods that are not on their way out, by the Python client."""
+        listed = self.asked(self.core.list_namespaced_pod, "default", label_selector="app=web").items
+        return [pod for pod in listed if pod.metadata.deletion_timestamp is None]
+
+    def deployment(self) -> Any:
+        return self.asked(self.apps.read_namespaced_deployment, "web", "default")
+
+    def available(self, count: int, seconds: float = 120) -> None:
+        """Wait until exactly so many replicas are available and no others are there."""
+
+        def settled() -> bool:
+            deployment = self.deployment()
             status = deployment.status
             return bool(
                 deployment.spec.replicas == count
@@ -60,11 +71,11 @@ class MainJob:
 
     def addresses(self) -> list[str]:
         """URLs of the ClusterIP and the NodePort."""
-        service = self.core.read_namespaced_service("web", "default")
+        service = self.asked(self.core.read_namespaced_service, "web", "default")
         port = service.spec.ports[0]
         return [f"http://{service.spec.cluster_ip}:{port.port}/", f"http://127.0.0.1:{port.node_port}/"]
 
-    def answers(self, url: str, text: str = "", seconds: float = 60) -> str:
+    def answers(self, url: str, text: str = "", seconds: float = 120) -> str:
         """Wait until the URL answers with the text in it."""
 
         def asked() -> str:
@@ -165,7 +176,17 @@ class MainJob:
         self.answers(self.addresses()[0], f"nanokube {version} from")
 
     def undo(self, version: str) -> None:
-        self.kubectl("rollout", "undo", "deployment/web")
+        before = self.deployment().metadata.generation
+
+        def undone() -> bool:
+            """An attempt that failed may have come through all the same, and undone twice is not undone."""
+            if self.deployment().metadata.generation != before:
+                return True
+            done = self.cluster.try_kubectl("rollout", "undo", "deployment/web")
+            assert done.returncode == 0 or self.cluster.patient, done.stderr
+            return done.returncode == 0
+
+        until(undone, "the rollout is undone")
         self.kubectl("rollout", "status", "deployment/web", "--timeout=180s")
         self.answers(self.addresses()[0], f"nanokube {version} from")
 
@@ -175,12 +196,8 @@ class MainJob:
         os.kill(self.process_of(pod.metadata.name), signal.SIGKILL)
 
         def restarted() -> bool:
-            try:
-                now = self.core.read_namespaced_pod(pod.metadata.name, "default").status.container_statuses[0]
-            except Exception:
-                if not self.cluster.patient:
-                    raise
-                return False
+            found = self.asked(self.core.read_namespaced_pod, pod.metadata.name, "default")
+            now = found.status.container_statuses[0]
             last = now.last_state.terminated
             return bool(now.restart_count > before and now.ready and last and last.exit_code == 137)
 
@@ -224,7 +241,7 @@ class MainJob:
 
     def logs(self) -> None:
         pod = self.pods()[0].metadata.name
-        assert "serving on" in self.kubectl("logs", pod)
+        until(lambda: "serving on" in self.kubectl("logs", pod), "the log")
         command = ["kubectl", "--kubeconfig", str(self.cluster.kubeconfig), "logs", "-f", "--tail=1", pod]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follow:
             assert follow.stdout is not None
@@ -244,18 +261,18 @@ class MainJob:
         assert failing.returncode == 7
 
     def describe(self) -> None:
-        text = self.kubectl("describe", "pod", self.pods()[0].metadata.name)
+        pod = self.pods()[0].metadata.name
         for word in ("Scheduled", "Pulled", "Created", "Started", "Successfully assigned default/"):
-            assert word in text, text
-        assert "ScalingReplicaSet" in self.kubectl("describe", "deployment", "web")
+            until(lambda word=word: word in self.kubectl("describe", "pod", pod), f"an event: {word}")  # type: ignore[misc]
+        until(lambda: "ScalingReplicaSet" in self.kubectl("describe", "deployment", "web"), "an event")
 
     def delete_everything(self) -> None:
         names = [pod.metadata.name for pod in self.pods()]
         pids = [pid for name in names for pid in processes_with(f"POD_NAME={name}")]
         assert pids
         self.kubectl("delete", "-f", str(EXAMPLE))
-        until(lambda: not self.core.list_namespaced_pod("default").items, "no pods")
-        until(lambda: not self.apps.list_namespaced_replica_set("default").items, "no replica sets")
+        until(lambda: not self.asked(self.core.list_namespaced_pod, "default").items, "no pods")
+        until(lambda: not self.asked(self.apps.list_namespaced_replica_set, "default").items, "no replica sets")
         until(lambda: not any(alive(pid) for pid in pids), "no processes of the pods")
 
     def close(self) -> None:

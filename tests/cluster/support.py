@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -28,7 +29,7 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the launcher n
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed here")
 
 
-def until(condition: Callable[[], T], what: str = "the condition", seconds: float = 60.0) -> T:
+def until(condition: Callable[[], T], what: str = "the condition", seconds: float = 120.0) -> T:
     """What the condition returned when it first held; fails when it does not in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -52,8 +53,11 @@ def environment() -> dict[str, str]:
 
 def fetch(url: str, timeout: float = 5.0) -> str:
     """One request on a connection of its own.  Raises OSError."""
-    with urllib.request.urlopen(url, timeout=timeout) as answer:
-        return str(answer.read().decode())
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return str(answer.read().decode())
+    except http.client.HTTPException as error:  # an answer that was cut off
+        raise OSError(repr(error)) from error
 
 
 def processes_with(text: str) -> list[int]:
@@ -99,13 +103,18 @@ class RunningCluster:
     def down(self) -> None:
         self.nanokube("down")
 
-    def kubectl(self, *arguments: str, timeout: float = 240, input: str | None = None) -> str:
+    def try_kubectl(
+        self, *arguments: str, timeout: float = 240, input: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """One attempt, however it ends."""
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, check=False, input=input, cwd=ROOT
+        )
 
+    def kubectl(self, *arguments: str, timeout: float = 240, input: str | None = None) -> str:
         def attempt() -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                command, capture_output=True, text=True, timeout=timeout, check=False, input=input, cwd=ROOT
-            )
+            return self.try_kubectl(*arguments, timeout=timeout, input=input)
 
         done = attempt()
         if done.returncode and self.patient:

@@ -38,10 +38,11 @@ def test_an_idle_cluster_only_renews_leases(tmp_path: Path) -> None:
                 asked = requests(cluster) - before
                 return asked if sum(n for (_, what), n in asked.items() if what == "leases") >= times else None
 
-            return until(renewed, f"{times} renewals", 90)
+            return until(renewed, f"{times} renewals", 240)
 
         def only_leases() -> bool:
-            return {what for _, what in while_renewed(2)} == {"leases"}
+            """For so long that a poll twice a minute would be seen."""
+            return {what for _, what in while_renewed(4)} == {"leases"}
 
-        until(only_leases, "the end of what a start takes", 120)
-        assert {what for _, what in while_renewed(4)} == {"leases"}  # a poll twice a minute would be seen
+        # A start takes its time, and once in five minutes something else may be due.
+        until(only_leases, "a while in which only leases are renewed", 300)

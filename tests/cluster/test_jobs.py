@@ -46,9 +46,8 @@ def test_kubectl_makes_a_job_and_waits_for_it(cluster: RunningCluster) -> None:
     assert cluster.kubectl("logs", "job/hello") == "done and done\n"
     status = cluster.get("job", "hello")["status"]
     assert (status["succeeded"], status.get("failed", 0), status["ready"]) == (1, 0, 0)
-    described = cluster.kubectl("describe", "job", "hello")
-    assert "1 Succeeded" in described
-    assert "Job completed" in described
+    assert "1 Succeeded" in cluster.kubectl("describe", "job", "hello")
+    until(lambda: "Job completed" in cluster.kubectl("describe", "job", "hello"), "the event")
 
 
 def test_every_process_of_an_indexed_job_knows_its_number(cluster: RunningCluster) -> None:

@@ -93,6 +93,7 @@ def test_interrupt_in_the_foreground_leaves_nothing_behind(cluster: Cluster) -> 
 def test_a_killed_component_is_started_again(cluster: Cluster) -> None:
     cluster.run("up", "--detach")
     first = cluster.components()["scheduler"]
+    until(lambda: "started scheduler" in cluster.journal())
     os.kill(first, signal.SIGKILL)
     until(lambda: cluster.components().get("scheduler", first) != first)
     until(lambda: cluster.journal().count("started scheduler") == 2)
@@ -107,9 +108,29 @@ def test_components_follow_a_killed_launcher_and_the_next_start_and_down_manage(
     assert "cleaned kubelet" not in cluster.journal(), "pods stay when a launcher is killed"
 
     assert cluster.run("up", "--detach").returncode == 0
-    os.kill(cluster.launcher(), signal.SIGKILL)
+    launcher = cluster.launcher()
+    os.kill(launcher, signal.SIGKILL)
+    until(lambda: not alive(launcher))
     assert cluster.run("down").stdout == "True\n"
     assert cluster.journal()[-1] == "cleaned kubelet"
+
+
+def test_what_a_launcher_leaves_that_is_killed_while_it_ends_is_cleaned_up(cluster: Cluster) -> None:
+    cluster.run("up", "--detach")
+    launcher = cluster.launcher()
+    os.kill(launcher, signal.SIGSTOP)
+    down = subprocess.Popen(cluster.command("down"), stdout=subprocess.PIPE, text=True, env=environment())
+    until(lambda: is_pending(launcher, signal.SIGTERM))
+    os.kill(launcher, signal.SIGKILL)
+    assert down.communicate(timeout=120)[0] == "True\n"
+    assert cluster.journal()[-1] == "cleaned kubelet"
+
+
+def is_pending(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has been sent a signal that it has not seen yet."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    pending = next(line.split()[1] for line in status.splitlines() if line.startswith("ShdPnd:"))
+    return bool(int(pending, 16) >> (number - 1) & 1)
 
 
 def test_a_second_start_on_the_same_folder_is_refused_in_one_line(cluster: Cluster) -> None:

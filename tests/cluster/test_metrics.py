@@ -60,15 +60,28 @@ def test_top_shows_what_pods_and_nodes_use_and_autoscalers_follow(tmp_path: Path
         cluster.kubectl("apply", "-f", "-", input=json.dumps(deployment()))
         cluster.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
         until(lambda: is_served(cluster), "the APIService")
-        pods = until(lambda: table(cluster.kubectl("top", "pods", "--selector", "app=web")), "figures of pods")
-        assert len(pods) == 2
-        assert {memory for _, _, memory in pods} == {"64Mi"}
-        assert all(300 < int(cpu.removesuffix("m")) < 500 for _, cpu, _ in pods)
-        nodes = {name: memory for name, _, _, memory, _ in table(cluster.kubectl("top", "nodes"))}
-        assert set(nodes) == {"node-1", "node-2"}
-        assert sum(int(memory.removesuffix("Mi")) for memory in nodes.values()) == 128
+        cluster.patient = True  # until there are figures, asking for them fails
+
+        def pods_are_shown() -> bool:
+            """What two looks a second apart tell of a processor is wrong where one of them was held up."""
+            pods = table(cluster.kubectl("top", "pods", "--selector", "app=web"))
+            used = [int(cpu.removesuffix("m")) for _, cpu, _ in pods]
+            return [memory for *_, memory in pods] == ["64Mi"] * 2 and all(300 < cpu < 500 for cpu in used)
+
+        def nodes_are_shown() -> bool:
+            rows = table(cluster.kubectl("top", "nodes"))
+            used = {name: int(memory.removesuffix("Mi")) for name, _, _, memory, _ in rows}
+            return used.keys() == {"node-1", "node-2"} and sum(used.values()) == 128
+
+        until(pods_are_shown, "figures of pods")
+        until(nodes_are_shown, "figures of nodes")
         cluster.kubectl("apply", "-f", "-", input=json.dumps(autoscaler()))
-        # Two replicas at 80 % of what they request, where 50 % are wanted, are to become four.
-        until(lambda: cluster.get("deployment", "web")["spec"]["replicas"] == 4, "four replicas")
-        (metric,) = cluster.get("hpa", "web")["status"]["currentMetrics"]
-        assert 60 <= metric["resource"]["current"]["averageUtilization"] <= 100
+        # Two replicas at 80 % of what they request, where 50 % are wanted, are to become four, and then the five that
+        # are the most.
+        until(lambda: cluster.get("deployment", "web")["spec"]["replicas"] > 2, "more replicas")
+
+        def utilization() -> bool:
+            found = cluster.get("hpa", "web")["status"].get("currentMetrics") or []
+            return [60 <= metric["resource"]["current"]["averageUtilization"] <= 100 for metric in found] == [True]
+
+        until(utilization, "the autoscaler tells what it sees")

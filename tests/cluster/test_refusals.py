@@ -59,7 +59,8 @@ def test_a_folder_that_cannot_be_written(cluster: RunningCluster) -> None:
 
 
 def test_a_token_file_that_is_not_there(cluster: RunningCluster) -> None:
-    done = cluster.nanokube("up", "--detach", "--token-auth-file", "/nowhere", check=False)
+    given = ("--port", str(cluster.port), "--token-auth-file", "/nowhere")
+    done = cluster.nanokube("up", "--detach", *given, check=False)
     assert done.returncode == 1
     assert done.stderr == "nanokube: the token file /nowhere cannot be read\n"
 

@@ -19,7 +19,7 @@ _PATCHES = {
     "strategic": "application/strategic-merge-patch+json",
     "json": "application/json-patch+json",
 }
-_WATCH = 30
+_WATCH = 60
 
 
 class Refused(Exception):
@@ -42,7 +42,7 @@ class Api:
 
     def __init__(self, config: ClientConfig) -> None:
         headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
-        self.http = httpx.Client(base_url=config.server, verify=tls_context(config), headers=headers, timeout=30)
+        self.http = httpx.Client(base_url=config.server, verify=tls_context(config), headers=headers, timeout=90)
 
     def close(self) -> None:
         self.http.close()
@@ -125,7 +125,7 @@ class Collection:
         return self.api.send("DELETE", self.path(), body, **_selection(selector, fields))
 
     def changes(self, since: str, selector: str = "", fields: str = "") -> Iterator[tuple[str, Document]]:
-        """Type and object of every event after a resourceVersion; ends half a minute later."""
+        """Type and object of every event after a resourceVersion; ends a minute later."""
         params = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(_WATCH)}
         with self.api.http.stream("GET", self.path(), params=params | _selection(selector, fields)) as answer:
             for line in answer.iter_lines():

@@ -135,7 +135,7 @@ def test_the_issuer_can_be_discovered(space: Space) -> None:
     token = token_of(space, "default", audiences=["oidc-discovery-test"])
     http = space.api.http
     as_pod = {"Authorization": f"Bearer {token_of(space, 'default')}"}
-    with httpx.Client(base_url=http.base_url, verify=False, headers=as_pod) as client:
+    with httpx.Client(base_url=http.base_url, verify=False, headers=as_pod, timeout=60) as client:
         document = client.get("/.well-known/openid-configuration").json()
         keys = jwt.PyJWKSet.from_dict(client.get("/openid/v1/jwks").json())
     key = keys[jwt.get_unverified_header(token)["kid"]]

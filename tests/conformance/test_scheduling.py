@@ -10,7 +10,7 @@ import pytest
 from api.quantity import milli
 from tests.cluster.support import until
 from tests.conformance.api import Api, Document, Refused, Space
-from tests.conformance.objects import condition, events, pod, ready_pods, scheduled, workload
+from tests.conformance.objects import condition, events, is_ready, pod, ready_pods, scheduled, workload
 
 FAKE = "example.com/fakecpu"
 FINALIZER = "example.com/test-finalizer"
@@ -165,10 +165,11 @@ def test_preemption_of_replica_sets(space: Space, nodes: list[str], classes: lis
         ready_pods(space, classes[number - 1], replicas)
     since = space("pods").listed()["metadata"]["resourceVersion"]
     start(4, 3)
-    ready = 0
-    for type, live in space("pods").changes(since, f"app={classes[3]}"):
-        ready += type == "MODIFIED" and (condition(live, "Ready") or {}).get("status") == "True"
-        if ready >= 3:
+    ready: set[str] = set()
+    for _, live in space("pods").changes(since, f"app={classes[3]}"):
+        if is_ready(live):
+            ready.add(live["metadata"]["name"])
+        if len(ready) == 3:
             break
     bound = [each for each in space("pods").list() if "nodeName" in each["spec"]]
     staying = [each["spec"]["priorityClassName"] for each in bound if "deletionTimestamp" not in each["metadata"]]

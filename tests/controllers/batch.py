@@ -57,18 +57,15 @@ class Node:
                 return
             meta = new.metadata
             if meta.deletionTimestamp is not None and new.status.phase == "Running" and not self.stubborn:
-                self._spawn(self._kill(new))
+                self.cluster.act(self._kill(new))
             elif meta.deletionTimestamp is None and meta.uid not in seen:
                 seen.add(meta.uid)
                 self.started.append(new)
-                self._spawn(self._run(new))
+                self.cluster.act(self._run(new))
 
         informer.on_change(changed)
         self.cluster.tasks.append(asyncio.create_task(informer.run()))
         await informer.synced()
-
-    def _spawn(self, work: Any) -> None:
-        self.cluster.tasks.append(asyncio.create_task(work))
 
     async def _run(self, pod: Pod) -> None:
         meta = pod.metadata
@@ -138,7 +135,7 @@ async def batch_cluster(
         try:
             yield cluster, node
         finally:
-            node.stubborn = False
+            await cluster.stop()  # who is at work might still make something
             await empty(cluster)
 
 
@@ -169,13 +166,18 @@ async def empty(cluster: Cluster) -> None:
 
 
 async def until(cluster: Cluster, condition: Callable[[], Awaitable[Any]], step: float = 0.1) -> Any:
-    """Let time pass in steps (seconds) until the condition holds; returns what it returned."""
+    """Let time pass in steps (seconds) until the condition holds; returns what it returned.
+
+    Time stands still while somebody is at work, for a second at most: however slow the machine, it does not run ahead.
+    """
     clock = cluster.clock
     assert isinstance(clock, ManualClock)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + 60
     while not (value := await condition()):
         assert loop.time() < deadline, f"still not true: {inspect.getsource(condition).strip()}"
+        with suppress(AssertionError):
+            await eventually(lambda: not cluster.is_busy, "nobody is at work", seconds=1)
         await clock.advance(step)
         await asyncio.sleep(0.005)
     return value

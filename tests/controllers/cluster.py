@@ -40,6 +40,8 @@ class Cluster:
         self.informers = SharedInformers(client, clock)
         self.events = EventRecorder(client, "controllers", clock)
         self.tasks: list[asyncio.Task[None]] = []
+        self.controllers: list[Controller] = []
+        self._acts: set[asyncio.Task[None]] = set()
 
     async def run(self, *kinds: type[Controller] | Callable[..., Controller]) -> list[Any]:
         """Start controllers and wait until they have read everything."""
@@ -48,12 +50,26 @@ class Cluster:
         for controller in made:
             self.tasks.append(asyncio.create_task(controller.run()))
         await self.informers.synced()
+        self.controllers += made
         return made
 
+    def act(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a pretended node do something."""
+        task = asyncio.create_task(work)
+        self._acts.add(task)
+        task.add_done_callback(self._acts.discard)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a controller or a pretended node is at work."""
+        return bool(self._acts) or not all(controller.queue.idle for controller in self.controllers)
+
     async def stop(self) -> None:
-        for task in self.tasks:
+        tasks = [*self.tasks, *self._acts]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.controllers.clear()
         await self.informers.stop()
         await self.events.close()
 
@@ -77,7 +93,7 @@ class Cluster:
                 act = self._start(new.copy_deep(), node, f"10.0.{number // 250}.{number % 250}", broken)
             else:
                 return
-            self.tasks.append(asyncio.create_task(act))
+            self.act(act)
 
         informer.on_change(changed)
         self.tasks.append(asyncio.create_task(informer.run()))

@@ -19,7 +19,7 @@ from tests.controllers.cluster import Cluster, eventually
 
 NODES = ("node-0", "node-1", "node-2")
 NAMESPACE = "story"
-_PATIENCE = 40.0
+_PATIENCE = 120.0
 
 
 class Nodes(Cluster):

@@ -107,7 +107,11 @@ async def test_a_volume_follows_its_pod(cluster: Cluster) -> None:
     await node_reports(cluster, "a")
     await driver_attaches(cluster, "a")
     await node_reports(cluster, "a", UNIQUE)
-    assert await cluster.event_messages("web") == ['AttachVolume.Attach succeeded for volume "v" ']
+
+    async def told() -> bool:
+        return await cluster.event_messages("web") == ['AttachVolume.Attach succeeded for volume "v" ']
+
+    await eventually(told)
     await in_use(cluster, "a", UNIQUE)
     await cluster.client.delete(Pod, "web", "default", grace_period=0)
     await cluster.client.patch(Node, "a", "", {"metadata": {"labels": {"seen": "yes"}}})

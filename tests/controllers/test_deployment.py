@@ -178,6 +178,7 @@ async def test_adopts_a_replica_set_that_matches(cluster: Cluster) -> None:
     orphan = replica_set("orphan", 2)
     orphan.metadata.labels = {"app": "web"}
     await cluster.client.create(orphan)
+    await eventually(lambda: cluster.informers.of(ReplicaSet).store.get("default/orphan"))
     await cluster.client.create(deployment("web", 1))
 
     async def adopted() -> bool:

@@ -104,8 +104,11 @@ async def test_nothing_may_go_while_the_owner_is_unknown(cluster: Cluster) -> No
     await cluster.run(DisruptionController)
     await cluster.client.create(pod(apiVersion="apps/v1", kind="ReplicaSet", name="gone", uid="u"))
     await cluster.client.create(budget(maxUnavailable=1))
-    await eventually(lambda: allowed(cluster))
-    assert await allowed(cluster) == ("False", "SyncFailed", 'found no controllers for pod "p"')
+
+    async def unknown() -> bool:
+        return await allowed(cluster) == ("False", "SyncFailed", 'found no controllers for pod "p"')
+
+    await eventually(unknown)
     await cluster.client.create(budget("jobs", maxUnavailable=1, selector={"matchLabels": {"app": "job"}}))
     worker = pod("worker", apiVersion="batch/v1", kind="Job", name="j", uid="u")
     worker.metadata.labels = {"app": "job"}
@@ -156,6 +159,7 @@ async def real(server: RealServer) -> AsyncIterator[Cluster]:
             account = ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
             await running.client.create(account)
         yield running
+        await running.stop()
         for kind in (PodDisruptionBudget, ReplicaSet, StatefulSet, Pod):
             await running.client.delete_collection(kind, "default", grace_period=0)
 
@@ -183,7 +187,7 @@ async def test_blocks_an_eviction_until_the_budget_allows_it(real: Cluster) -> N
     assert not await evict(client, first)
     await client.patch(PodDisruptionBudget, "b", "default", {"spec": {"minAvailable": 2}})
     await eventually(lambda: has(real, 3, 2, 3, 1))
-    outcomes = [await evict(client, each.metadata.name) for each in await real.pods()]
+    outcomes = await asyncio.gather(*(evict(client, each.metadata.name) for each in await real.pods()))
     assert outcomes.count(True) == 1
     await eventually(lambda: has(real, 3, 2, 3, 1))
 

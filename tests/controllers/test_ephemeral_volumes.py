@@ -59,7 +59,7 @@ async def test_a_claim_of_the_same_name_is_not_taken_for_the_pods(cluster: Clust
 
 async def test_a_class_of_attributes_goes_when_nobody_has_it(cluster: Cluster) -> None:
     client = cluster.client
-    await cluster.run(VolumeAttributesClassProtectionController)
+    (controller,) = await cluster.run(VolumeAttributesClassProtectionController)
     for name in ("used", "free"):
         metadata = {"name": name, "finalizers": [VAC_PROTECTION]}
         made = VolumeAttributesClass.from_dict({"metadata": metadata, "driverName": "d"})
@@ -67,6 +67,7 @@ async def test_a_class_of_attributes_goes_when_nobody_has_it(cluster: Cluster) -
     claim: dict[str, Any] = {"volumeAttributesClassName": "used"}
     body = {"metadata": {"name": "c", "namespace": "default"}, "spec": claim}
     await client.create(PersistentVolumeClaim.from_dict(body))
+    await eventually(lambda: controller.claims.get("default/c"))
 
     async def gone(name: str) -> bool:
         try:

@@ -1,15 +1,21 @@
 """Garbage collection: background, foreground, orphan, and owners that never were."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
+from api.apiregistration_v1 import APIService
+from api.clock import ManualClock
+from api.coordination_v1 import Lease
 from api.core_v1 import ConfigMap, Node
+from api.errors import ServiceUnavailable, StatusError
 from api.meta_v1 import ObjectMeta, OwnerReference
 from api.scheme import resource_of
 from controller_manager.garbage_collector.controller import GarbageCollector
 from controller_manager.garbage_collector.graph import Graph, GraphNode
 from tests.controllers.cluster import Cluster, eventually
+from tests.controllers.cluster import cluster as run_cluster
 
 
 def owned(name: str, owners: Iterable[ConfigMap] = (), *, blocking: bool = False) -> ConfigMap:
@@ -274,3 +280,35 @@ async def test_a_killed_collector_is_succeeded_by_one_that_finishes_its_work(clu
         cluster.tasks.pop().cancel()
         await cluster.run(GarbageCollector)
     await until_left(cluster, "unrelated")
+
+
+async def test_a_kind_is_found_also_if_the_server_is_away_when_it_is_announced() -> None:
+    clock = ManualClock()
+    async with run_cluster(clock) as cluster:
+        leases = resource_of(Lease)
+        cluster.server.resources.remove(leases)
+        collector = await running(cluster)
+        refused: list[str] = []
+
+        def refuse(method: str, path: str) -> StatusError | None:
+            if path != "/apis":
+                return None
+            refused.append(path)
+            return ServiceUnavailable("restarting")
+
+        cluster.server.refuse = refuse
+        cluster.server.resources.append(leases)
+        name = {"metadata": {"name": "v1.coordination.k8s.io"}}
+        await cluster.client.create(APIService.from_dict(name))
+
+        async def time_passes(condition: Callable[[], Any]) -> None:
+            async def passed() -> bool:
+                if clock.sleepers:
+                    await clock.advance(0.5)
+                return bool(condition())
+
+            await eventually(passed)
+
+        await time_passes(lambda: len(refused) >= 2)  # as often as is looked after one announcement
+        cluster.server.refuse = lambda method, path: None
+        await time_passes(lambda: (leases.group, leases.plural) in collector._watched)

@@ -136,7 +136,9 @@ async def test_a_cron_job_makes_no_job_twice(server: RealServer, done: bool) -> 
     async with batch_cluster(server.config) as (cluster, _node):
         clock = cluster.clock
         assert isinstance(clock, ManualClock)
-        spec = {"schedule": "*/30 * * * *", "jobTemplate": {"spec": job().to_dict()["spec"]}}
+        # Once in the time that passes, and not about its end.
+        schedule = f"{(clock.now().minute + 15) % 60} * * * *"
+        spec = {"schedule": schedule, "jobTemplate": {"spec": job().to_dict()["spec"]}}
         await cluster.client.create(
             CronJob.from_dict({"metadata": {"name": "tick", "namespace": NAMESPACE}, "spec": spec})
         )

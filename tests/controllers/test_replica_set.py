@@ -8,6 +8,8 @@ from api.apps_v1 import ReplicaSet
 from api.core_v1 import ContainerStatus, Pod, PodCondition, PodSpec, PodStatus
 from api.errors import Forbidden
 from api.meta_v1 import ObjectMeta
+from controller_manager.expectations import Expectations
+from controller_manager.pod_control import PodControl
 from controller_manager.pod_ranking import least_missed
 from controller_manager.replica_set import ReplicaSetController
 from controller_manager.slow_start import slow_start
@@ -82,6 +84,7 @@ async def test_adopts_matching_orphans_and_releases_what_no_longer_matches(clust
         metadata=ObjectMeta(name="orphan", namespace="default", labels={"app": "web"}), spec=PodSpec(containers=[])
     )
     await cluster.client.create(orphan)
+    await eventually(lambda: cluster.informers.of(Pod).store.get("default/orphan"))
     await cluster.client.create(replica_set(replicas=2))
 
     async def owned() -> set[str]:
@@ -135,6 +138,21 @@ async def test_survives_the_server(cluster: Cluster) -> None:
 
     await eventually(settled)
     assert len(await cluster.pods()) == 30
+
+
+async def test_what_was_deleted_is_expected_to_go_though_another_deletion_failed(cluster: Cluster) -> None:
+    names = ("a", "b", "c", "d")
+    pods = [await cluster.client.create(Pod(metadata=ObjectMeta(name=n, namespace="default"))) for n in names]
+    cluster.server.refuse = lambda method, path: Forbidden("no") if path.endswith("/b") else None
+    expectations = Expectations(cluster.clock)
+    expectations.expect("key", deletions=[pod.metadata.uid for pod in pods])
+    error = await PodControl(cluster.client, cluster.events, expectations).delete("key", replica_set(), pods)
+    assert isinstance(error, Forbidden)
+    assert [pod.metadata.name for pod in await cluster.pods()] == ["b", "d"], "d comes after those that failed"
+    for pod in (pods[0], pods[2]):
+        assert not expectations.met("key")
+        expectations.deleted("key", pod.metadata.uid)
+    assert expectations.met("key")
 
 
 async def test_slow_start_doubles_and_stops_at_the_first_failure() -> None:

@@ -14,7 +14,7 @@ from controller_manager.pod_template import controller_reference
 from controller_manager.replication_controller import ReplicationControllerController
 from tests.client.real_server import RealServer
 from tests.controllers.batch import NAMESPACE, Node, batch_cluster, pods, server_in, told, until
-from tests.controllers.cluster import Cluster
+from tests.controllers.cluster import Cluster, eventually
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,7 @@ async def test_adopts_matching_pods(batch: tuple[Cluster, Node]) -> None:
     cluster, _node = batch
     meta = ObjectMeta(name="orphan", namespace=NAMESPACE, labels={"app": "web"})
     await cluster.client.create(Pod(metadata=meta, spec=PodSpec(containers=[Container(name="c", image="i")])))
+    await eventually(lambda: cluster.informers.of(Pod).store.get(f"{NAMESPACE}/orphan"))
     await cluster.client.create(controller(1))
     await settled(cluster, 1)
     (only,) = await pods(cluster)

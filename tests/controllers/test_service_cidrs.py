@@ -6,7 +6,9 @@ import pytest
 
 from api.core_v1 import Service
 from api.errors import NotFound
-from api.networking_v1 import ServiceCIDR
+from api.meta_v1 import PartialObjectMetadata
+from api.networking_v1 import IPAddress, ServiceCIDR
+from api.scheme import resource_of
 from controller_manager import service_cidr
 from controller_manager.service_cidr import FINALIZER, ServiceCIDRController
 from tests.client.real_server import RealServer, real_server
@@ -60,6 +62,8 @@ async def test_a_range_goes_when_its_addresses_are_not_used_or_are_of_another_to
     await eventually(lambda: ready(cluster, "small"))
     spec = {"clusterIP": "10.98.0.5", "ports": [{"port": 80}]}
     await client.create(Service.from_dict({"metadata": {"name": "s", "namespace": "default"}, "spec": spec}))
+    addresses = cluster.informers.of(PartialObjectMetadata, resource=resource_of(IPAddress)).store
+    await eventually(lambda: addresses.get("10.98.0.5"))  # without a time of grace nobody waits for it
     await client.delete(ServiceCIDR, "small")
 
     async def held() -> bool:

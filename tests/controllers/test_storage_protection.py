@@ -9,9 +9,16 @@ import pytest
 from api.core_v1 import Namespace, PersistentVolume, PersistentVolumeClaim, Pod, ServiceAccount
 from api.errors import NotFound
 from client.rest import RestClient
-from controller_manager.storage_protection import ClaimProtectionController, VolumeProtectionController, claims_of
+from client.store import Store
+from controller_manager.storage_protection import (
+    PVC_PROTECTION,
+    ClaimProtectionController,
+    VolumeProtectionController,
+    claims_of,
+)
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import Cluster, eventually, real_cluster
+from tests.controllers.cluster import cluster as run_cluster
 
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": ""}
 VOLUME = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/x"}}
@@ -65,6 +72,22 @@ async def test_a_claim_waits_for_its_pod(cluster: Cluster) -> None:
     assert not await gone(client, PersistentVolumeClaim, "used")
     await client.delete(Pod, "user", "storage", grace_period=0)
     await eventually(lambda: gone(client, PersistentVolumeClaim, "used"))
+
+
+async def test_a_claim_waits_for_a_pod_that_is_heard_of_late() -> None:
+    async with run_cluster() as cluster:
+        (controller,) = await cluster.run(ClaimProtectionController)
+        controller.pods = Store()
+        metadata = {"name": "used", "namespace": "storage", "finalizers": [PVC_PROTECTION]}
+        await cluster.client.create(PersistentVolumeClaim.from_dict({"metadata": metadata, "spec": CLAIM}))
+        await cluster.client.create(user("used"))
+        await cluster.client.delete(PersistentVolumeClaim, "used", "storage")
+        await eventually(lambda: "GET /api/v1/namespaces/storage/pods" in cluster.server.requests)
+        await eventually(lambda: controller.queue.idle)
+        assert not await gone(cluster.client, PersistentVolumeClaim, "used")
+        controller.pods = cluster.informers.of(Pod).store
+        await cluster.client.delete(Pod, "user", "storage", grace_period=0)
+        await eventually(lambda: gone(cluster.client, PersistentVolumeClaim, "used"))
 
 
 async def test_a_volume_waits_for_its_claim(cluster: Cluster) -> None:

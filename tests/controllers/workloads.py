@@ -84,17 +84,27 @@ async def images(cluster: Cluster, app: str) -> dict[str, str]:
 
 
 async def set_ready(cluster: Cluster, name: str, ready: bool, *, phase: str = "Running") -> None:
-    """Play the kubelet, beside a pretended one that may write at the same moment."""
-    while True:
+    """Play the kubelet, beside a pretended one, which comes first.  Return when the controllers have heard of it."""
+    known = cluster.informers.of(Pod).store
+
+    async def written() -> Pod | None:
         pod = await cluster.client.get(Pod, name, "default")
+        found = next((each for each in pod.status.conditions if each.type == "Ready"), None)
+        if found is None:
+            return None
         pod.status.phase = phase
-        for condition in pod.status.conditions:
-            if condition.type == "Ready":
-                condition.status = str(ready)
-                condition.lastTransitionTime = cluster.clock.now().replace(microsecond=0)
+        found.status, found.lastTransitionTime = str(ready), cluster.clock.now().replace(microsecond=0)
         with contextlib.suppress(Conflict):
-            await cluster.client.update(pod, subresource="status")
-            return
+            return await cluster.client.update(pod, subresource="status")
+        return None
+
+    revision = int((await eventually(written)).metadata.resourceVersion)
+
+    def heard_of() -> bool:
+        seen = known.get(f"default/{name}")
+        return seen is None or int(seen.metadata.resourceVersion) >= revision
+
+    await eventually(heard_of)
 
 
 async def revisions_of(cluster: Cluster, app: str) -> list[int]:

@@ -144,7 +144,7 @@ async def running(node: TestNode) -> AsyncIterator[TestNode]:
     """The node at work; stopped afterwards, its pods left alone."""
     task = asyncio.create_task(node.run())
     try:
-        await until(lambda: node.informer.has_synced or task.done(), "the kubelet to start")
+        await until(lambda: (node.informer.has_synced and node.node()) or task.done(), "the kubelet to start")
         if task.done():
             task.result()
         yield node

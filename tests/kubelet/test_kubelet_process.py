@@ -133,6 +133,16 @@ def sleeper(name: str) -> Pod:
     )
 
 
+async def running_sleepers(count: int) -> set[int]:
+    """Their processes, once there are so many: a container runs before its shell has become what it runs."""
+
+    async def enough() -> set[int]:
+        return found if len(found := sleepers()) == count else set()
+
+    found: set[int] = await until(enough)
+    return found
+
+
 def sleepers() -> set[int]:
     """Processes of this test's containers."""
     found = set()
@@ -153,8 +163,7 @@ async def test_pods_outlive_a_killed_kubelet_and_end_with_the_clean_up(tmp_path:
         subject.start()
         await subject.client.create(sleeper("one"))
         first = await until(lambda: subject.ready("one"))
-        pids = sleepers()
-        assert len(pids) == 1
+        pids = await running_sleepers(1)
         assert subject.kubelet is not None
         subject.kubelet.send_signal(signal.SIGKILL)
         subject.kubelet.wait()
@@ -164,7 +173,7 @@ async def test_pods_outlive_a_killed_kubelet_and_end_with_the_clean_up(tmp_path:
         await until(lambda: subject.ready("two"))
         again = await until(lambda: subject.ready("one"))
         assert again.status.containerStatuses == first.status.containerStatuses
-        assert pids < sleepers()
+        assert pids < await running_sleepers(2)
         await subject.client.delete(Pod, "one", "default")
         await until(lambda: subject.gone("one"))
         assert not pids & sleepers()

@@ -40,6 +40,7 @@ async def test_the_lease_is_renewed_and_the_status_left_alone() -> None:
         lease = await until(lambda: node.api.objects.get((Lease, "kube-node-lease", NODE)))
         assert lease.spec.holderIdentity == NODE
         assert lease.metadata.ownerReferences[0].uid == node.node().metadata.uid
+        await settle()
         node.api.writes.clear()
         for _ in range(6):
             await clock.advance(10)
@@ -73,10 +74,10 @@ async def test_a_node_that_exists_is_brought_up_to_date() -> None:
         )
     )
     async with running(TestNode(clock, api)) as node:
-        found = node.node()
+        found = await until(lambda: (now := node.node()) and "kubernetes.io/hostname" in now.metadata.labels and now)
         assert found.metadata.labels["mine"] == "1"
         assert found.spec.unschedulable
-        assert {c.type: c.status for c in found.status.conditions}["Ready"] == "True"
+        await until(lambda: {c.type: c.status for c in node.node().status.conditions}["Ready"] == "True")
 
 
 async def test_registration_is_tried_until_it_works() -> None:

@@ -75,7 +75,7 @@ async def test_a_deleted_pod_ends_and_is_removed(node: TestNode) -> None:
     assert await node.runtime.list_sandboxes() == []
     last = node.api.statuses[-1]
     assert last["phase"] == "Succeeded"
-    assert [e.message for e in node.api.events("Killing")] == ["Stopping container main"]
+    await until(lambda: [e.message for e in node.api.events("Killing")] == ["Stopping container main"])
 
 
 async def test_a_pod_that_vanished_is_ended(node: TestNode) -> None:
@@ -147,9 +147,7 @@ async def test_init_containers_run_one_after_another(node: TestNode, clock: Manu
 
 async def test_a_failed_init_container_fails_a_pod_that_never_restarts(node: TestNode, clock: ManualClock) -> None:
     node.api.add(pod("web", restartPolicy="Never", initContainers=[{}], annotations={RUN_SECONDS: "1", EXIT_CODE: "1"}))
-    await settle()
-    await clock.advance(1.1)
-    await until(lambda: node.phase("web") == "Failed")
+    await until(lambda: node.phase("web") == "Failed", clock=clock)
 
 
 async def test_sidecars_start_first_and_end_last(node: TestNode, clock: ManualClock) -> None:
@@ -158,7 +156,8 @@ async def test_sidecars_start_first_and_end_last(node: TestNode, clock: ManualCl
     assert node.container("web", "proxy").started
     await node.api.delete(Pod, "web", "default")
     await until(lambda: node.api.pod("web") is None)
-    assert [e.message for e in node.api.events("Killing")] == ["Stopping container main", "Stopping container proxy"]
+    order = ["Stopping container main", "Stopping container proxy"]
+    await until(lambda: [e.message for e in node.api.events("Killing")] == order)
 
 
 async def test_a_container_that_cannot_start_says_why(node: TestNode, clock: ManualClock) -> None:
@@ -233,7 +232,8 @@ async def test_a_changed_image_restarts_the_container(node: TestNode, clock: Man
     node.api.change(changed)
     await until(lambda: node.container("web").restartCount == 1 and node.container("web").image == "img:2")
     assert node.api.pod("web").status.observedGeneration == 2
-    assert [e.message for e in node.api.events("Killing")] == ["Container main definition changed, will be restarted"]
+    message = "Container main definition changed, will be restarted"
+    await until(lambda: [e.message for e in node.api.events("Killing")] == [message])
 
 
 async def test_status_written_by_others_is_set_right_again(node: TestNode) -> None:

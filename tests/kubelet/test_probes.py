@@ -18,6 +18,7 @@ from kubelet.probes.runner import LIVENESS, READINESS, STARTUP, ProbeRunner
 from kubelet.probes.tcp import probe_tcp
 from kubelet.timers import Timers
 from tests.kubelet.support import settle
+from tests.ports import free_port
 
 CONTAINER = Container.from_dict({"name": "main", "ports": [{"name": "web", "containerPort": 80}]})
 
@@ -216,8 +217,7 @@ async def test_http_follows_redirects_on_the_same_host_only() -> None:
 
 
 async def test_refused_connections_read_as_in_go() -> None:
-    async with serving(lambda _: b"") as port:
-        pass
+    port = free_port()
     outcome = await probe_http(HTTPGetAction(port=port, path="/x"), CONTAINER, "127.0.0.1")
     refused = f"dial tcp 127.0.0.1:{port}: connect: connection refused"
     assert outcome.output == f'Get "http://127.0.0.1:{port}/x": {refused}'

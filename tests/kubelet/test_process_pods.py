@@ -25,6 +25,7 @@ from kubelet.volumes.plugin import VolumeContext
 from kubelet.volumes.service_account_token import TokenCache
 from tests.kubelet.fake_api import FakeApi
 from tests.kubelet.support import TestNode, pod, running, until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the process runtime needs Linux")
 
@@ -134,8 +135,11 @@ async def test_a_config_map_change_reaches_the_running_pod(node: ProcessNode) ->
 async def test_a_missing_config_map_holds_the_container_until_it_is_there(node: ProcessNode) -> None:
     reference = {"configMapKeyRef": {"name": "late", "key": "k"}}
     node.api.add(pod("web", containers=[shell("sleep 1000", env=[{"name": "A", "valueFrom": reference}])]))
-    waiting = await until(lambda: (c := node.container("web")) and c.state.waiting)
-    assert (waiting.reason, waiting.message) == ("CreateContainerConfigError", 'configmap "late" not found')
+    message = 'configmap "late" not found'
+    waiting = await until(
+        lambda: (c := node.container("web")) and (w := c.state.waiting) and w.reason != "ContainerCreating" and w
+    )
+    assert (waiting.reason, waiting.message) == ("CreateContainerConfigError", message)
     await until(lambda: 'Error: configmap "late" not found' in [e.message for e in node.api.events("Failed")])
     node.api.add(ConfigMap.from_dict({"metadata": {"name": "late", "namespace": "default"}, "data": {"k": "v"}}))
     await until(lambda: node.ready("web"))
@@ -193,11 +197,13 @@ async def test_an_image_without_command_cannot_be_had(node: ProcessNode) -> None
     subject = pod("web")
     subject.spec.containers[0].command = []
     node.api.add(subject)
-    waiting = await until(lambda: (c := node.container("web")) and c.state.waiting)
-    assert waiting.reason == "ErrImagePull"
+    waiting = await until(
+        lambda: (c := node.container("web")) and (w := c.state.waiting) and w.reason != "ContainerCreating" and w
+    )
+    assert waiting.reason in ("ErrImagePull", "ImagePullBackOff")  # a slow look finds it resting
     assert "command" in waiting.message
     assert node.phase("web") == "Pending"
-    await until(lambda: len(node.api.events("Failed")) == 2)
+    await until(lambda: len(node.api.events("Failed")) >= 2)
     assert [e.message for e in node.api.events("Failed")][1] == "Error: ErrImagePull"
 
 
@@ -210,7 +216,7 @@ async def test_deletion_signals_hooks_and_waits(node: ProcessNode) -> None:
     shared = node.root / "pods/uid-web/volumes/kubernetes.io~empty-dir/shared/hook"
     seen: list[str] = []
     node.api.on_delete = lambda obj: seen.append(node.log("web"))
-    await node.api.delete(Pod, "web", "default", grace_period=5)
+    await node.api.delete(Pod, "web", "default", grace_period=60)
     await until(lambda: shared.exists() or node.api.pod("web") is None)
     await until(lambda: node.api.pod("web") is None)
     assert seen == ["up\nbye"]
@@ -229,7 +235,8 @@ async def test_probes_decide_on_readiness_and_life(node: ProcessNode, tmp_path: 
     flags = tmp_path / "flags"
     flags.mkdir()
     (flags / "alive").touch()
-    port = 18080 + os.getpid() % 1000
+    port = free_port()
+    at_leisure = {"periodSeconds": 1, "timeoutSeconds": 60}  # only what the server says is to count
     container = {
         "command": [sys.executable, "-c", SERVER, str(port)],
         "ports": [{"name": "http", "containerPort": port}],
@@ -237,9 +244,9 @@ async def test_probes_decide_on_readiness_and_life(node: ProcessNode, tmp_path: 
             {"name": "FLAGS", "value": "/flags"},
             {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         ],
-        "startupProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1, "failureThreshold": 30},
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 1},
-        "livenessProbe": {"httpGet": {"path": "/alive", "port": "http"}, "periodSeconds": 1, "failureThreshold": 1},
+        "startupProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1, "failureThreshold": 300},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, **at_leisure},
+        "livenessProbe": {"httpGet": {"path": "/alive", "port": "http"}, "failureThreshold": 1, **at_leisure},
     }
     container["volumeMounts"] = [{"name": "flags", "mountPath": "/flags"}]
     volumes = [{"name": "flags", "hostPath": {"path": str(flags)}}]
@@ -257,7 +264,7 @@ async def test_probes_decide_on_readiness_and_life(node: ProcessNode, tmp_path: 
         )
     )
     (flags / "alive").touch()
-    await until(lambda: node.container("web").restartCount == 1 and node.ready("web"))
+    await until(lambda: node.container("web").restartCount >= 1 and node.ready("web"))
 
 
 async def test_a_restarted_kubelet_finds_its_processes_and_kills_none(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -25,7 +27,7 @@ def processes_of(directory: Path) -> list[str]:
         try:
             links = [f"/proc/{entry}/cwd", *(f"/proc/{entry}/fd/{fd}" for fd in os.listdir(f"/proc/{entry}/fd"))]
             targets = [os.readlink(link) for link in links]
-            command = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            command = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if any(target.startswith(str(directory)) for target in targets):
@@ -46,7 +48,9 @@ def home() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="nk-runtime-"))
     directory.chmod(0o755)
     yield directory
-    left = processes_of(directory)
+    deadline = time.monotonic() + 60
+    while (left := processes_of(directory)) and time.monotonic() < deadline:
+        select.select([], [], [], 0.01)  # who is ending lets go of one file after the other
     mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(directory) in line]
     shutil.rmtree(directory, ignore_errors=True)
     assert not left

@@ -110,7 +110,7 @@ async def test_a_container_has_its_own_devices(bench: Bench, volume: Path) -> No
 async def test_exec_sees_the_same_view(bench: Bench, volume: Path) -> None:
     container = await bench.run("sh", "-c", "echo x > /tmp/nk-own; sleep 1000", mounts=[Mount(str(volume), "/nk-data")])
     script = "while ! [ -e /tmp/nk-own ]; do :; done; cat /nk-data/key /tmp/nk-own"
-    result = await bench.runtime.exec_sync(container, ["sh", "-c", script], 5)
+    result = await bench.runtime.exec_sync(container, ["sh", "-c", script], 60)
     assert result.stdout == b"value\nx\n"
     assert not os.path.exists("/tmp/nk-own")
 
@@ -138,7 +138,7 @@ async def test_any_user_can_be_asked_for(bench: Bench, volume: Path) -> None:
     container = await bench.run("sh", "-c", "id -u; id -g; echo hi > /dev/stdout", security=security)
     assert await bench.output(container) == "12345\n2345\nhi\n"
     running = await bench.run("sleep", "1000", security=security)
-    assert (await bench.runtime.exec_sync(running, ["id", "-u"], 5)).stdout == b"12345\n"
+    assert (await bench.runtime.exec_sync(running, ["id", "-u"], 60)).stdout == b"12345\n"
 
 
 async def test_groups_capabilities_and_no_new_privileges(bench: Bench, volume: Path) -> None:

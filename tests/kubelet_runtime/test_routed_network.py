@@ -91,18 +91,18 @@ async def test_pods_reach_each_other_the_host_and_themselves(node: Bench) -> Non
     one, two = await node.sandbox(), await node.sandbox()
     server = await serve(node, one)
     client = await node.run("sleep", "1000", sandbox=two)
-    ask = "import socket,sys; s=socket.create_connection((sys.argv[1], 80), 5); print(s.getsockname()[0])"
+    ask = "import socket,sys; s=socket.create_connection((sys.argv[1], 80), 50); print(s.getsockname()[0])"
     command = ["/usr/bin/python3", "-c", ask, ip_of(node, one)]
-    seen = await node.runtime.exec_sync(client, command, 10)
+    seen = await node.runtime.exec_sync(client, command, 60)
     assert seen.stdout.decode().strip() == ip_of(node, two)
-    assert (await node.runtime.exec_sync(server, command, 10)).exit_code == 0
-    local = await node.runtime.exec_sync(server, [*command[:3], "127.0.0.1"], 10)
+    assert (await node.runtime.exec_sync(server, command, 60)).exit_code == 0
+    local = await node.runtime.exec_sync(server, [*command[:3], "127.0.0.1"], 60)
     assert local.exit_code == 0
     listener = await asyncio.start_server(lambda r, w: w.close(), "0.0.0.0", 0)
     port = listener.sockets[0].getsockname()[1]
     gateway = RANGE.replace(".0/24", ".1")
-    probe = f"import socket; socket.create_connection(('{gateway}', {port}), 5)"
-    reached = await node.runtime.exec_sync(client, ["/usr/bin/python3", "-c", probe], 10)
+    probe = f"import socket; socket.create_connection(('{gateway}', {port}), 50)"
+    reached = await node.runtime.exec_sync(client, ["/usr/bin/python3", "-c", probe], 60)
     listener.close()
     await listener.wait_closed()
     assert reached.exit_code == 0, reached.stderr
@@ -115,8 +115,8 @@ async def test_two_nodes_on_one_machine_reach_each_other(node: Bench, home: Path
     one, two = await node.sandbox(), await other.sandbox()
     await serve(node, one)
     client = await other.run("sleep", "1000", sandbox=two)
-    ask = f"import socket; s=socket.create_connection(('{ip_of(node, one)}', 80), 5); print(s.getsockname()[0])"
-    seen = await other.runtime.exec_sync(client, ["/usr/bin/python3", "-c", ask], 10)
+    ask = f"import socket; s=socket.create_connection(('{ip_of(node, one)}', 80), 50); print(s.getsockname()[0])"
+    seen = await other.runtime.exec_sync(client, ["/usr/bin/python3", "-c", ask], 60)
     assert seen.stdout.decode().strip() == ip_of(other, two)
     await other.finish()
     assert b"200" in await connect(ip_of(node, one), 80)

@@ -34,10 +34,10 @@ def ask(ip: str, port: int, protocol: str = "TCP", source_port: int = 0) -> str:
     """ "NAME SOURCE" of whoever answers, or what went wrong."""
     try:
         if protocol == "TCP":
-            with socket.create_connection((ip, port), timeout=3) as connection:
+            with socket.create_connection((ip, port), timeout=60) as connection:
                 return connection.makefile().readline().strip()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.settimeout(1)
+            udp.settimeout(60)
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             udp.bind(("", source_port))
             udp.sendto(b"?", (ip, port))

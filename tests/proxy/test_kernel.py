@@ -38,7 +38,7 @@ def test_on_a_machine_of_its_own(scenario: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

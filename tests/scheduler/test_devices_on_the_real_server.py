@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from api.core_v1 import Node, Pod
+from api.core_v1 import Node, Pod, ServiceAccount
 from api.errors import NotFound
 from api.model import Model
 from api.resource_v1 import DeviceClass, ResourceClaim, ResourceClaimTemplate, ResourceSlice
@@ -46,6 +46,11 @@ def manager(server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 async def client(server: RealServer, manager: ComponentProcess) -> AsyncIterator[RestClient]:
     async with RestClient(server.config) as connected:
+
+        async def has_account() -> bool:
+            return bool((await connected.list(ServiceAccount, "default")).items)
+
+        await eventually(has_account, "pods can be made")
         yield connected
         await connected.delete_collection(Pod, "default", grace_period=0)
         for kind in (ResourceClaim, ResourceClaimTemplate):

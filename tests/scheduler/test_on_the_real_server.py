@@ -269,10 +269,10 @@ async def test_a_volume_is_bound_with_its_pod(server: RealServer, client: RestCl
 async def test_of_two_schedulers_one_works_and_the_other_takes_over(
     server: RealServer, client: RestClient, tmp_path: Path
 ) -> None:
-    lease_time, retry = 4.0, 0.5
+    lease_time, renewal, retry = 20.0, 15.0, 0.5  # a machine that stands still for a while changes nothing
     flags = (
         f"--leader-elect-lease-duration={lease_time}s",
-        f"--leader-elect-renew-deadline={lease_time / 2}s",
+        f"--leader-elect-renew-deadline={renewal}s",
         f"--leader-elect-retry-period={retry}s",
     )
 
@@ -301,9 +301,10 @@ async def test_of_two_schedulers_one_works_and_the_other_takes_over(
             async def another() -> bool:
                 return await holder() not in ("", leader)
 
-            # It looks again every retry period and a fifth, and the lease was renewed at most that long before.
-            await eventually(another, seconds=lease_time + 2 * 1.2 * retry + 3)
-            assert time.monotonic() - killed > lease_time / 2, "a lease that may still be held is not taken"
+            # It looks again every retry period and a fifth, and the lease was renewed at most that long before.  The
+            # rest is for a machine that has not let it start yet.
+            await eventually(another, seconds=lease_time + 2 * 1.2 * retry + 30)
+            assert time.monotonic() - killed > lease_time / 4, "a lease that may still be held is not taken"
             await eventually(lambda: _is(node_of(client, "after"), "a"))
         finally:
             standby.end()

@@ -343,7 +343,7 @@ class ProcessRuntime:
         if record is None or shim is None:
             return
         end = self._ends[container_id]
-        with contextlib.suppress(NotRunning):
+        with contextlib.suppress(NotRunning, ProcessLookupError):
             if grace > 0:
                 shim.signal(signal.Signals[record.status.config.stop_signal or "SIGTERM"])
                 if await self._commands.within(grace, end):

@@ -43,12 +43,16 @@ class Zygote:
         self._control = ours
 
     def close(self) -> None:
+        process = self._let_go()
+        if process is not None:
+            process.wait()
+
+    def _let_go(self) -> subprocess.Popen[bytes] | None:
+        """Close our end, for which the process ends."""
         if self._control is not None:
             self._control.close()
-            self._control = None
-        if self._process is not None:
-            self._process.wait()
-            self._process = None
+        process, self._control, self._process = self._process, None, None
+        return process
 
     @property
     def pid(self) -> int:
@@ -78,6 +82,8 @@ class Zygote:
             try:
                 socket.send_fds(self._control, [message], [fd])
                 return
-            except (BrokenPipeError, ConnectionResetError):
-                await asyncio.to_thread(self.close)  # it was killed
+            except (BrokenPipeError, ConnectionResetError):  # it was killed
+                process = self._let_go()  # at once: others who ask meanwhile start the next one, and keep it
+                if process is not None:
+                    await asyncio.to_thread(process.wait)
         raise RuntimeFailure("the process that starts containers cannot be started")
