@@ -31,7 +31,7 @@ async def follow_client_ca(
         log.info("the CAs of client certificates in %s are in force", path)
         try:
             await publish()
-        except (StoreError, PKIError) as error:
+        except (OSError, StoreError, PKIError) as error:
             log.error("they could not be published: %s", error)
 
     await follow(path, clock, changed)

@@ -472,11 +472,13 @@ class Server:
 
 
 async def _until_some(cache: WatchCache, prefix: str, since: int) -> None:
-    """Until there is an object of the resource, of which nobody knew any at revision `since`."""
+    """Until there is an object of the resource, of which nobody knew any at revision `since`.  Raises StoreError."""
     while not cache.count(prefix):
-        subscription = cache.watch(prefix, "", since)
-        await subscription.next_batch()
-        await subscription.aclose()
+        if cache.failure is not None:
+            raise cache.failure  # nothing can be waited for any more
+        async with contextlib.aclosing(cache.watch(prefix, "", since)) as changes:
+            await changes.next_batch()
+        since = cache.revision
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -108,7 +108,9 @@ class Informer(Generic[M]):
                     continue
                 self._complain(logging.WARNING, error)
                 await self._clock.sleep(self._backoff.next())
-            except ValueError as error:  # cannot be decoded: start from a clean list
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                # It cannot be decoded, or is no list or event at all, as of other people's servers: start from a clean
+                # list.
                 self._complain(logging.WARNING, error)
                 self._revision = ""
                 await self._clock.sleep(self._backoff.next())

@@ -95,7 +95,8 @@ class LeaderElector:
         while True:
             await self._clock.sleep(self._retry_period)
             try:
-                done = await asyncio.wait_for(self._try(), self._renew_deadline)
+                async with asyncio.timeout(self._renew_deadline):  # `wait_for` of Python 3.11 may lose a cancellation
+                    done = await self._try()
             except TimeoutError:
                 done = False
             if done:

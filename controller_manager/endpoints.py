@@ -98,8 +98,9 @@ class EndpointsController(Controller):
     async def _create(self, wanted: Endpoints) -> None:
         try:
             self._note(await self.client.create(wanted))
-        except AlreadyExists:
-            return  # its event is on the way
+        except AlreadyExists as error:
+            # Its event is on the way, and brings nobody back if it is of our own write.
+            raise NotYet(f"the cache has not seen the Endpoints {wanted.metadata.name}") from error
         except Exception as error:
             if not namespace_is_ending(error):
                 raise

@@ -10,19 +10,39 @@ from typing import Any
 
 import pytest
 
-MACHINE = ("tests/cluster/", "tests/kubelet_runtime/", "tests/proxy/", "tests/test_readme.py")
-"""Tests that use node ports, rules of the packet filter, or fixed addresses.  The latter are of ranges that no cluster
-chooses by itself (`client.cluster.address_ranges`): 198.18.0.0/15, 127.1.0.0/16 with an even third number below 64."""
+SHARED = {
+    "node ports": (  # and port 6443
+        "tests/cluster/test_compose.py",
+        "tests/cluster/test_kill9.py",
+        "tests/cluster/test_main_job.py",
+        "tests/cluster/test_unprivileged.py",
+        "tests/test_readme.py",
+    ),
+    "addresses": ("tests/kubelet_runtime/", "tests/proxy/"),
+    "conformance": ("tests/conformance/",),
+}
+"""What some tests must have to themselves: node ports; fixed addresses, of ranges that no cluster chooses by itself
+(`client.cluster.address_ranges`: 198.18.0.0/15, 127.1.0.0/16 with an even third number below 64); a whole cluster."""
 
-
-CLUSTER = "tests/conformance/"
-"""Tests that share a whole cluster."""
+LONG = (
+    "node ports",
+    "tests/cluster/test_idle.py",
+    "tests/oracle/test_recorded.py",
+    "conformance",
+    "addresses",
+    "tests/ecosystem/test_kubectl_every_kind.py",
+    "tests/security/test_slow_policies.py",
+    "tests/malformed/test_bodies.py",
+    "tests/controllers/test_every_controller_killed.py",
+)
+"""What takes longest comes first, lest everybody waits for it in the end."""
 
 
 def group_of(nodeid: str) -> str:
-    if nodeid.startswith(MACHINE):
-        return "machine"
-    return CLUSTER if nodeid.startswith(CLUSTER) else nodeid.partition("::")[0]
+    for name, files in SHARED.items():
+        if nodeid.startswith(files):
+            return name
+    return nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -39,6 +59,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For workers, the largest group comes first: it takes as long as many others."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: group_of(item.nodeid) != "machine")
+        rank = {name: number for number, name in enumerate(LONG)}
+        items.sort(key=lambda item: rank.get(group_of(item.nodeid), len(LONG)))

@@ -95,9 +95,10 @@ class MergedV2:
     async def body(self, ours: Body, theirs: list[Document], protobuf: bool) -> Body:
         if self._of != (ours[1], theirs):
             self._of, self._bodies = (ours[1], theirs), {}
-        if protobuf not in self._bodies:
-            self._bodies[protobuf] = await asyncio.to_thread(_merge, ours[0], theirs, protobuf)
-        return self._bodies[protobuf]
+        bodies = self._bodies  # while one is being made the documents may become others, with other bodies
+        if protobuf not in bodies:
+            bodies[protobuf] = await asyncio.to_thread(_merge, ours[0], theirs, protobuf)
+        return bodies[protobuf]
 
 
 def _merge(ours: bytes, theirs: list[Document], protobuf: bool) -> Body:

@@ -97,7 +97,7 @@ async def stream_logs(
         f"https://{host}:{port}/containerLogs/{pod.metadata.namespace}/{pod.metadata.name}/{container}"
         f"?{urlencode(parameters)}"
     )
-    timeout = httpx.Timeout(10.0, read=None)
+    timeout = httpx.Timeout(30.0, read=None)
     async with httpx.AsyncClient(verify=kubelet.context, timeout=timeout, trust_env=False) as client:
         try:
             upstream = await client.send(client.build_request("GET", url), stream=True)
@@ -182,7 +182,7 @@ async def relay_websocket(
     try:
         upstream = await websockets.connect(
             url, ssl=tls, subprotocols=offered or None, max_size=None, compression=None,
-            ping_interval=None, open_timeout=10, proxy=None, additional_headers=headers, **named,
+            ping_interval=None, open_timeout=30, proxy=None, additional_headers=headers, **named,
         )  # fmt: skip
     except InvalidStatus as error:
         raise from_answer(error.response.status_code, bytes(error.response.body or b"")) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from api.errors import NotFound, StatusError
+from api.errors import NotFound
 from api.meta_v1 import DeleteOptions
 from apiserver.handlers.delete import delete_object
 from apiserver.handlers.write import Write
@@ -15,8 +15,10 @@ _AT_ONCE = 16
 
 
 async def delete_objects(write: Write, entries: Sequence[Entry], options: DeleteOptions) -> None:
-    """Delete each; one that is gone meanwhile is no error.  The first other error ends it and is raised."""
+    """Delete each; one that is gone meanwhile is no error.  After the first other error no more are begun, and those
+    that are under way come to their end; then it is raised."""
     places = asyncio.Semaphore(_AT_ONCE)
+    failures: list[Exception] = []
 
     async def delete_one(entry: Entry) -> None:
         one = Write(
@@ -24,14 +26,15 @@ async def delete_objects(write: Write, entries: Sequence[Entry], options: Delete
             audit_annotations=write.audit_annotations,
         )  # fmt: skip
         async with places:
+            if failures:
+                return
             try:
                 await delete_object(one, entry.name, options.copy_deep())
             except NotFound:
                 return
+            except Exception as error:
+                failures.append(error)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for entry in entries:
-                group.create_task(delete_one(entry))
-    except ExceptionGroup as found:
-        raise next((each for each in found.exceptions if isinstance(each, StatusError)), found) from None
+    await asyncio.gather(*map(delete_one, entries))
+    if failures:
+        raise failures[0]

@@ -132,8 +132,9 @@ class Watch:
             self._ready.clear()
             return items
         while not self._over:
+            due = self._bookmark_due and not self._subscription.pending  # since before: nobody was waiting to be woken
             try:
-                changes = await self._subscription.next_batch()
+                changes = [] if due else await self._subscription.next_batch()
             except Compacted as error:
                 self._over = True
                 return [WatchItem("ERROR", error=too_old(self._since, error.at))]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from apiserver.storage.index import Term
 from apiserver.storage.protocol import Event, KeyExists, KeyValue, Revision, RevisionMismatch, Store, StoreError
 from apiserver.storage.subscription import Subscription
 
+log = logging.getLogger(__name__)
 __all__ = ["CacheEvent", "CacheStats", "Entry", "Subscription", "WatchCache", "key_prefix"]
 
 RING_SIZE = 1000
@@ -140,6 +142,9 @@ class WatchCache:
             self._end(StoreError("the store was closed"))
         except StoreError as error:
             self._end(error)
+        except Exception as error:  # whatever it was, those who wait must hear of it
+            log.exception("the watch cache cannot go on")
+            self._end(StoreError(f"the watch cache cannot go on: {error!r}"))
 
     def _end(self, error: StoreError) -> None:
         if self._failure is None:

@@ -56,6 +56,7 @@ class Configurations:
             "rules": [EVERYTHING],
             "sideEffects": "None",
             "admissionReviewVersions": ["v1"],
+            "timeoutSeconds": 30,
             **more,
         }
 

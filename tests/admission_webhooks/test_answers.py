@@ -236,17 +236,17 @@ def test_nobody_is_there(
     where = f"127.0.0.1:{free_port()}"
     configurations.validating(configurations.hook(clientConfig={"url": f"https://{where}"}))
     answer = create(admin, namespace)
-    refused = f'Post "https://{where}/?timeout=10s": dial tcp {where}: connect: connection refused'
+    refused = f'Post "https://{where}/?timeout=30s": dial tcp {where}: connect: connection refused'
     assert answer.json()["message"] == f"{FAILED}failed to call webhook: {refused}"
 
 
 @pytest.mark.parametrize(
     ("service", "why"),
     [
-        ({"name": "hook", "path": "/x"}, 'Post "https://hook.{ns}.svc:443/x?timeout=10s": service "hook" not found'),
-        ({"name": "there"}, 'Post "https://there.{ns}.svc:443/?timeout=10s": no endpoints available for service '
+        ({"name": "hook", "path": "/x"}, 'Post "https://hook.{ns}.svc:443/x?timeout=30s": service "hook" not found'),
+        ({"name": "there"}, 'Post "https://there.{ns}.svc:443/?timeout=30s": no endpoints available for service '
          '"there"'),
-        ({"name": "there", "port": 7}, 'Post "https://there.{ns}.svc:7/?timeout=10s": no service port 7 found for '
+        ({"name": "there", "port": 7}, 'Post "https://there.{ns}.svc:7/?timeout=30s": no service port 7 found for '
          'service "there"'),
     ],
 )  # fmt: skip
@@ -269,7 +269,7 @@ def test_a_service(admin: httpx.Client, webhook: WebhookServer, namespace: str, 
     client = {"service": service, "caBundle": webhook.ca_bundle}
     configurations.validating(configurations.hook(clientConfig=client))
     assert create(admin, namespace).status_code == 201
-    assert webhook.asked[0].path == "/check?timeout=10s"
+    assert webhook.asked[0].path == "/check?timeout=30s"
 
 
 def test_one_that_is_too_slow(

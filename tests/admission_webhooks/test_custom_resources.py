@@ -197,9 +197,7 @@ def test_what_a_webhook_held_back_goes_with_its_kind(
         return allow(review)
 
     webhook.answer = answer
-    configurations.validating(
-        configurations.hook(rules=[{**RULE, "apiGroups": [group], "operations": ["CREATE"]}], timeoutSeconds=30)
-    )
+    configurations.validating(configurations.hook(rules=[{**RULE, "apiGroups": [group], "operations": ["CREATE"]}]))
     admin.post(path, json={**widget, "metadata": {"name": "late"}}).raise_for_status()
     admin.patch(f"{path}/held", json={"metadata": {"finalizers": None}}, headers=MERGE).raise_for_status()
     until(lambda: admin.get(defined).status_code == 404)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import httpx
 import pytest
 
 from api.scheme import GroupVersion
+from apiserver.aggregation import openapi
 from apiserver.aggregation.discovery import merged_group_list
 from apiserver.aggregation.openapi import merged
 from apiserver.aggregation.remote import Remote
@@ -169,6 +172,23 @@ def test_definitions_that_differ_get_names_of_their_own() -> None:
     assert found["definitions"]["Same"][name] == [*kind[name], *other[name]]
     assert found["definitions"]["Other_v2"]["properties"]["x"] == {"$ref": "#/definitions/Other_v2"}
     assert sorted(found["definitions"]) == ["Other", "Other_v2", "Same"]
+
+
+async def test_a_document_that_took_long_is_not_taken_for_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = threading.Event()
+
+    def merge(ours: bytes, theirs: list[dict[str, Any]], protobuf: bool) -> tuple[bytes, str]:
+        assert ours == b"new" or later.wait(60)
+        return ours, '"tag"'
+
+    monkeypatch.setattr(openapi, "_merge", merge)
+    documents = openapi.MergedV2()
+    old = asyncio.create_task(documents.body((b"old", "1"), [], False))
+    await asyncio.sleep(0)
+    assert (await documents.body((b"new", "2"), [], False))[0] == b"new"
+    later.set()
+    assert (await old)[0] == b"old"
+    assert (await documents.body((b"new", "2"), [], False))[0] == b"new"
 
 
 def test_a_v2_document_becomes_one_of_v3() -> None:

@@ -198,10 +198,12 @@ def test_a_server_with_another_certificate_is_not_spoken_to(
         return (answer.status_code, answer.text) == (503, f"error trying to reach service: {why}\n")
 
     until(refused)
-    admin.patch(f"{SERVICES}/{name}", json={"spec": {"caBundle": "bm9uc2Vuc2U="}}, headers=patch)
-    until(lambda: admin.get(f"{extension.root}/notes").status_code == 500)
-    told = admin.get(f"{extension.root}/notes").text
-    assert told == "unable to load root certificates: unable to parse bytes as PEM block\n"
+    for nonsense in (b"\xff\xfe\xfd", b"nonsense"):
+        bundle = base64.b64encode(nonsense).decode()
+        admin.patch(f"{SERVICES}/{name}", json={"spec": {"caBundle": bundle}}, headers=patch)
+        until(lambda: admin.get(f"{extension.root}/notes").status_code == 500)
+        told = admin.get(f"{extension.root}/notes").text
+        assert told == "unable to load root certificates: unable to parse bytes as PEM block\n"
     assert len([path for _, path, _, _ in extension.asked if path.endswith("/notes")]) == asked
     own = base64.b64encode("# Főtanúsítvány\n".encode() + extension.authority.ca_pem).decode()
     admin.patch(f"{SERVICES}/{name}", json={"spec": {"caBundle": own}}, headers=patch)

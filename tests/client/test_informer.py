@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from api.clock import ManualClock
 from api.core_v1 import ConfigMap
 from api.errors import ServiceUnavailable
@@ -146,6 +148,21 @@ async def test_a_listener_that_fails_stops_nothing(client: RestClient) -> None:
         await client.create(config_map("a"))
         await client.create(config_map("b"))
         await eventually(lambda: len(told.changes) == 2)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, AttributeError])
+async def test_nonsense_from_the_server_is_asked_for_again(client: RestClient, error: type[Exception]) -> None:
+    await client.create(config_map("a"))
+    nonsense = [error("no object"), error("no object")]
+
+    def decode(data: bytes) -> ConfigMap:
+        if nonsense:
+            raise nonsense.pop()
+        return ConfigMap.decode(data)
+
+    informer = Informer(client, ConfigMap, decode=decode)
+    async with running(informer):
+        assert informer.store.get("default/a") is not None
 
 
 async def test_does_not_hammer_a_server_that_is_away(server: ApiDouble, client: RestClient) -> None:

@@ -95,6 +95,24 @@ async def test_a_leader_that_ends_while_it_looks_for_its_lease_releases_it(
     assert (await client.get(Lease, "test", "kube-system")).spec.holderIdentity == ""
 
 
+async def test_an_end_that_comes_with_the_answer_to_a_renewal_is_not_lost(
+    client: RestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    first = Candidate(client, "first", clock)
+    await until(clock, lambda: first.working)
+    (renewal,) = (task for task in asyncio.all_tasks() if task.get_name() == "renew lease test")
+
+    async def answered() -> bool:
+        asyncio.get_running_loop().call_soon(renewal.cancel)
+        return True
+
+    monkeypatch.setattr(first.elector, "_try", answered)
+    await until(clock, renewal.done)
+    await first.end()
+    assert (await client.get(Lease, "test", "kube-system")).spec.holderIdentity == ""
+
+
 async def test_a_leader_that_died_is_succeeded_when_its_lease_runs_out(client: RestClient, server: ApiDouble) -> None:
     clock = ManualClock()
     first = Candidate(client, "first", clock)

@@ -67,6 +67,15 @@ STATUSES: dict[str, Document] = {
 }
 
 
+def holds(status: Document, part: Document) -> bool:
+    """Whether a status has all that is in `part`: the server's own controllers add to it."""
+    conditions = status.get("conditions", [])
+    return all(
+        all(each in conditions for each in value) if name == "conditions" else status.get(name) == value
+        for name, value in part.items()
+    )
+
+
 @pytest.mark.parametrize("plural", KINDS)
 def test_objects_can_be_operated_on(space: Space, plural: str) -> None:
     """[sig-node] Lease lease API should be available [Conformance],
@@ -102,8 +111,8 @@ def test_objects_can_be_operated_on(space: Space, plural: str) -> None:
         space(plural).create(make(space.name))
         status = STATUSES[plural]
         patched = space(plural).patch(space.name, {"status": status}, part="status")["status"]
-        assert patched == space(plural).get(space.name, "status")["status"]
-        assert status.items() <= patched.items()
+        assert holds(patched, status)
+        assert holds(space(plural).get(space.name, "status")["status"], patched)
         space(plural).delete(space.name)
 
 

@@ -16,6 +16,7 @@ from api.core_v1 import (
 )
 from api.discovery_v1 import Endpoint, EndpointSlice
 from api.meta_v1 import ObjectMeta
+from client.store import Store
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoint_slice.packing import pack
 from controller_manager.endpoints import EndpointsController
@@ -172,6 +173,25 @@ async def test_endpoints_that_users_write_are_left_alone(cluster: Cluster) -> No
     await cluster.client.delete(Service, "web", "default")
     await eventually(lambda: running.services.get("default/web") is None and running.queue.idle)
     assert (await cluster.client.get(Endpoints, "web", "default")).subsets == [subset]
+
+
+async def test_what_changes_before_the_cache_shows_the_first_write_is_not_lost(cluster: Cluster) -> None:
+    await node(cluster)
+    (running,) = await cluster.run(EndpointsController)
+    shown, running.endpoints = running.endpoints, Store()
+    await cluster.client.create(service())
+    await eventually(lambda: shown.get("default/web"))
+    failed = running.failures
+    await cluster.nodes()
+    await cluster.client.create(pod("one"))
+    await eventually(lambda: running.failures > failed)
+    running.endpoints = shown
+
+    async def filled() -> bool:
+        subsets = (await cluster.client.get(Endpoints, "web", "default")).subsets
+        return [len(subset.addresses) for subset in subsets] == [1]
+
+    await eventually(filled)
 
 
 async def test_repairs_what_others_change(cluster: Cluster) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.custom_resources.conftest import APPLY, JSON_PATCH, MERGE, SPEC, STATUS, Custom, version
+from tests.custom_resources.conftest import APPLY, JSON_PATCH, MERGE, SPEC, STATUS, Custom, until, version
 
 
 def message(answer: httpx.Response) -> str:
@@ -80,10 +80,12 @@ def test_what_was_wrong_before_may_stay(custom: Custom) -> None:
     definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     answer = custom.client.patch(f"{definitions}/{custom.name}", json=change, headers=JSON_PATCH)
     assert answer.status_code == 200
+    size, trial = {"spec": {"size": 8}}, {"dryRun": "All"}
+    until(lambda: custom.client.patch(custom.path("a"), json=size, params=trial, headers=MERGE).status_code == 422)
 
     kept = {"spec": {"color": "green", "ports": [{"port": 2, "name": "x"}, {"port": 1, "name": "abc"}]}}
     assert custom.client.patch(custom.path("a"), json=kept, headers=MERGE).status_code == 200
-    worse = custom.client.patch(custom.path("a"), json={"spec": {"size": 8}}, headers=MERGE)
+    worse = custom.client.patch(custom.path("a"), json=size, headers=MERGE)
     assert worse.status_code == 422
     assert "spec.size in body should be less than or equal to 5" in message(worse)
     fresh = custom.client.post(custom.path(), json=custom.widget("b", spec=created["spec"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,10 +62,18 @@ def definition(group: str) -> dict[str, Any]:
 
 
 @pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Where kubectl keeps what it has discovered: others must not look for what was here."""
+    return tmp_path
+
+
+@pytest.fixture
 def defined(kubectl: Kubectl, definition: dict[str, Any]) -> Iterator[str]:
     """The resource as kubectl is told it; its definition is gone afterwards."""
     name = definition["metadata"]["name"]
     kubectl.apply(definition)
+    # Where there are no conditions yet, `kubectl wait --for=condition` of this version gives up at once.
+    kubectl("wait", "--for=jsonpath={.status.acceptedNames.kind}=CronTab", f"crd/{name}", "--timeout=50s")
     kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=50s")
     yield name
     kubectl("delete", "crd", name, "--timeout=50s")

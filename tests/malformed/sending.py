@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,7 +41,7 @@ class Sender:
             self._connection.request(method, path, body, headers)
             response = self._connection.getresponse()
             answered = response.read()
-        except (ConnectionError, http.client.HTTPException):
+        except (ConnectionError, ssl.SSLError, http.client.HTTPException):
             # Whoever refuses a body that is too large may end the connection before all of it is sent.
             self._connection.close()
             assert body is not None

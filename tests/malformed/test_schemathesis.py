@@ -20,7 +20,7 @@ from tests.apiserver.conftest import ApiServer
 CASES = {GenerationMode.POSITIVE: 250, GenerationMode.NEGATIVE: 40}  # in all: more kinds do not take more time
 # Kubernetes' own documents say that a field is required which is left out when it is empty.
 INEXACT = {"POST /apis/authentication.k8s.io/v1/tokenreviews"}
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 def operations(admin: httpx.Client, server: ApiServer) -> Iterator[Any]:

@@ -23,8 +23,7 @@ _RESOURCE = re.compile(
     r"/(?:api/(?P<core>v1)|apis/(?P<group>[a-z0-9.]+)/(?P<version>\w+))/(?:namespaces/[^/]+/)?(?P<plural>[a-z]+)"
 )
 _WAIT = 60.0
-"""Seconds for what does not come at once.  Nothing here takes one, but a disk or a machine may stand still for a while.
-"""
+"""Seconds for what does not come at once.  The recordings allow less, for a machine that nobody else uses."""
 
 pytestmark = pytest.mark.skipif(not _PATHS, reason="NANOKUBE_ORACLE names no folder of conversations")
 

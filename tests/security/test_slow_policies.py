@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -43,24 +42,17 @@ def config_maps(server: ApiServer, namespace: str) -> Iterator[ConfigMaps]:
         yield ConfigMaps(client, namespace)
 
 
-def processor_seconds(server: ApiServer) -> float:
-    """What the server has used so far.  It does not count while the whole machine stands still, as a clock does."""
-    assert server.process is not None
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def others_wait(server: ApiServer, *answers: Future[httpx.Response]) -> bool:
     """Whether others are held up until there are answers: for more than what a request takes, and for most of the
     server's work."""
-    began = processor_seconds(server)
+    began = server.processor_seconds()
     waits = [0.0]
     with server.client() as other:
         while not all(answer.done() for answer in answers):
-            asked = processor_seconds(server)
+            asked = server.processor_seconds()
             other.get("/api/v1/namespaces/default").raise_for_status()
-            waits.append(processor_seconds(server) - asked)
-    return max(waits) > max(2.0, (processor_seconds(server) - began) / 2)
+            waits.append(server.processor_seconds() - asked)
+    return max(waits) > max(2.0, (server.processor_seconds() - began) / 2)
 
 
 def write(server: ApiServer, config_maps: ConfigMaps, data: dict[str, str]) -> tuple[httpx.Response, bool]:

@@ -401,6 +401,16 @@ async def test_bookmarks_come_every_minute_and_before_the_end(cache: WatchCache)
     await found.aclose()
 
 
+async def test_a_bookmark_that_is_due_while_the_client_is_busy_comes_next(cache: WatchCache) -> None:
+    clock = ManualClock()
+    found = watch(cache, clock, resourceVersion="1", allowWatchBookmarks="true", timeoutSeconds="300")
+    await fill(cache, "a")
+    assert told(await found.next_batch()) == [("ADDED", "a", 2)]
+    await clock.advance(61)
+    assert told(await asyncio.wait_for(found.next_batch(), 60)) == [("BOOKMARK", "", 2)]
+    await found.aclose()
+
+
 async def _all(found: Watch) -> list[WatchItem]:
     return [item async for item in found]
 
