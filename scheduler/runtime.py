@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -35,6 +36,8 @@ from scheduler.framework import (
 )
 from scheduler.node_info import NodeInfo
 from scheduler.pod_info import PodInfo
+
+log = logging.getLogger(__name__)
 
 Timed = Callable[[str, str, str, float], None]
 """Extension point, the code of what came of it, schedulerName, seconds."""
@@ -134,9 +137,13 @@ class Framework:
         return self._queue_sort[0][1].queue_key(pod, since)
 
     def gate(self, pod: PodInfo) -> Status | None:
-        """The first plugin's reason to keep the pod out of the queue, if any."""
+        """The first plugin's reason to keep the pod out of the queue, if any; what it raises is one."""
         for name, plugin in self._pre_enqueue:
-            status = plugin.pre_enqueue(pod)
+            try:
+                status = plugin.pre_enqueue(pod)
+            except Exception as error:
+                log.exception("running PreEnqueue plugin %s for %s", name, pod.key)
+                status = _raised("PreEnqueue", name, error)
             if status is not None:
                 return _signed(status, name)
         return None
@@ -231,19 +238,30 @@ class Framework:
         return total
 
     async def run_reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
-        """The first refusal, if any; then everything reserved has been given back.  Waits for nothing else."""
+        """The first refusal, if any; then everything reserved has been given back.  Waits for nothing else.
+
+        What a plugin raises is a refusal, too.
+        """
         for name, plugin in self._reserve:
-            status = plugin.reserve(state, pod, node_name)
+            try:
+                status = plugin.reserve(state, pod, node_name)
+            except Exception as error:
+                log.exception("running Reserve plugin %s for %s", name, pod.key)
+                status = _raised("Reserve", name, error)
             if status is not None:
                 await self.run_unreserve(state, pod, node_name)
                 return _signed(status, name)
         return None
 
     async def run_unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
-        for _, plugin in reversed(self._reserve):
-            given_back = plugin.unreserve(state, pod, node_name)
-            if given_back is not None:
-                await given_back
+        """Give back what was reserved; a plugin that fails at it does not keep the others from it."""
+        for name, plugin in reversed(self._reserve):
+            try:
+                given_back = plugin.unreserve(state, pod, node_name)
+                if given_back is not None:
+                    await given_back
+            except Exception:
+                log.exception("running Unreserve of plugin %s for %s", name, pod.key)
 
     def binds_later(self, state: CycleState, pod: PodInfo, node_name: str) -> bool:
         """Whether something has to be prepared before the pod can be bound."""
@@ -267,7 +285,10 @@ class Framework:
         self.took("Bind", since, status)
         if status is None:
             for listener in self._post_bind:
-                listener.post_bind(state, pod, node_name)
+                try:
+                    listener.post_bind(state, pod, node_name)
+                except Exception:  # the pod is bound for all that
+                    log.exception("running a PostBind plugin for %s", pod.key)
         return status
 
     async def _run_permit(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
@@ -292,6 +313,10 @@ class Framework:
             if status is None or status.code is not Code.SKIP:
                 return None if status is None else _signed(status, name)
         return Status(Code.ERROR, ("no bind plugin took the pod",))
+
+
+def _raised(point: str, plugin: str, error: Exception) -> Status:
+    return Status(Code.ERROR, (f'running {point} plugin "{plugin}": {str(error) or type(error).__name__}',), plugin)
 
 
 def _signed(status: Status, plugin: str) -> Status:

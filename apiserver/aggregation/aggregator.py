@@ -49,7 +49,7 @@ class Aggregator:
     async def run(self) -> None:
         """Until the server ends its watches."""
         try:
-            while True:
+            while self._api.cache.failure is None:
                 try:
                     await self._follow_all()
                     return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from contextlib import aclosing
 from typing import Any
 
@@ -17,14 +18,17 @@ from api.scheme import FLOWCONTROL_V1, RESOURCES
 from apiserver.built_in_objects import ensure
 from apiserver.flow_control.bootstrap_configuration import LEVELS, MANDATORY_LEVELS, MANDATORY_SCHEMAS, SCHEMAS
 from apiserver.storage.entry import Entry
-from apiserver.storage.protocol import KeyMissing, RevisionMismatch
+from apiserver.storage.protocol import KeyMissing, RevisionMismatch, StoreError
 from apiserver.storage.watch_cache import WatchCache, key_prefix
+
+log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
 _RESOURCES = {resource.plural: resource for resource in RESOURCES if resource.group_version == FLOWCONTROL_V1}
 _SCHEMAS, _LEVELS = _RESOURCES["flowschemas"], _RESOURCES["prioritylevelconfigurations"]
 _AUTO_UPDATE = "apf.kubernetes.io/autoupdate-spec"
+_RETRY = 1.0  # seconds until all is looked through anew
 _PRODUCER = "api-priority-and-fairness-config-producer-v1"
 _CONSUMER = "api-priority-and-fairness-config-consumer-v1"
 _OWNED_STATUS: Document = {
@@ -48,10 +52,25 @@ class FlowControlConfiguration:
 
     async def run(self) -> None:
         """Until the server ends its watches."""
-        schemas, levels = (key_prefix(resource.group_resource) for resource in (_SCHEMAS, _LEVELS))
+        again = False
+        while self._cache.failure is None:
+            try:
+                await self._follow_all(again)
+                return
+            except* StoreError as group:
+                log.warning("looking through the flow schemas anew: %s", group.exceptions[0])
+            await self._clock.sleep(_RETRY)
+            again = True
+
+    async def _follow_all(self, again: bool) -> None:
+        """`again`: nobody has told what was deleted meanwhile.  Raises an ExceptionGroup of StoreErrors."""
         since = self._cache.revision
-        await self._judge_schemas()
-        await asyncio.gather(self._follow(levels, since), self._follow(schemas, since))
+        async with asyncio.TaskGroup() as group:
+            for resource in (_LEVELS, _SCHEMAS):
+                group.create_task(self._follow(key_prefix(resource.group_resource), since))
+            if again:
+                await self.ensure_built_in()
+            await self._judge_schemas()
 
     async def ensure_built_in(self) -> None:
         """Create what is missing, and bring back into shape what is there."""

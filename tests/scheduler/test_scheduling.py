@@ -179,6 +179,44 @@ async def test_a_plugin_of_ones_own() -> None:
     assert (await world.why(make_pod())).startswith("0/2 nodes are available: 2 node(s) had an odd number. ")
 
 
+class Clumsy:
+    """A plugin that fails wherever it can."""
+
+    name = "Clumsy"
+
+    def pre_enqueue(self, pod: PodInfo) -> Status | None:
+        if pod.labels.get("enqueue"):
+            raise ZeroDivisionError
+        return None
+
+    def reserve(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        if pod.labels.get("reserve"):
+            raise KeyError("reserve")
+        return None
+
+    def unreserve(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
+        raise ValueError("nothing to give back")
+
+    async def permit(self, state: CycleState, pod: PodInfo, node_name: str) -> Status | None:
+        if pod.labels.get("permit"):
+            raise RuntimeError
+        return None
+
+    def post_bind(self, state: CycleState, pod: PodInfo, node_name: str) -> None:
+        raise OSError("too late")
+
+
+async def test_a_plugin_that_raises_fails_a_pod_and_nobody_else() -> None:
+    plugin = OnlyEvenNodes()
+    world = World(make_node("n2"), extra=[plugin, Clumsy()])
+    assert await world.why(make_pod(labels={"reserve": "yes"})) == "running Reserve plugin \"Clumsy\": 'reserve'"
+    assert await world.why(make_pod(labels={"permit": "yes"})) == "RuntimeError"
+    assert await world.schedule(make_pod(labels={"enqueue": "yes"})) == [None]
+    assert plugin.reserved == {}
+    assert not world.cache.nodes["n2"].pods
+    assert await world.schedule(make_pod()) == ["n2"]
+
+
 async def test_metrics_carry_kubernetes_names() -> None:
     world = World(make_node("a"))
     await world.schedule(make_pod(), make_pod(cpu="100"))
