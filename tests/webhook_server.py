@@ -107,6 +107,7 @@ def serving(folder: Path, answer: Answer = allow, hosts: tuple[str, ...] = ("127
         daemon_threads = False
 
         def finish_request(self, request: Any, client_address: Any) -> None:
+            request.settimeout(60)  # longer than the API server keeps one idle; the end waits for every connection
             # A client that trusts it not, or has left, is nothing to shout about.
             with contextlib.suppress(OSError), context.wrap_socket(request, server_side=True) as connection:
                 connections.add(connection)

@@ -92,6 +92,7 @@ def issuing(folder: Path) -> Iterator[OIDCIssuer]:
         daemon_threads = False
 
         def finish_request(self, request: Any, client_address: Any) -> None:
+            request.settimeout(60)  # the end waits for every connection
             with contextlib.suppress(OSError), context.wrap_socket(request, server_side=True) as connection:
                 super().finish_request(connection, client_address)
 
