@@ -21,7 +21,7 @@ from apiserver.answer import TEXT, Answer
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.handlers.connect import relay_body, relay_websocket
-from apiserver.handlers.proxy import NOT_PASSED_ON, forwarded_headers, has_body
+from apiserver.handlers.proxy import NOT_PASSED_ON, ClientGone, forwarded_headers, has_body
 from apiserver.handlers.tunnel import tunnel, upgrade_headers
 from apiserver.request import Receive, Request, Send
 
@@ -37,10 +37,6 @@ _OURS = NOT_PASSED_ON | {b"date"}
 """What an answer has of this server."""
 
 
-class _ClientGone(Exception):
-    """There is nobody left to answer."""
-
-
 class _Client:
     """The client's side: the body it sends, then the moment it leaves."""
 
@@ -54,7 +50,7 @@ class _Client:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise _ClientGone  # what came of the body must not pass for all of it
+                raise ClientGone  # what came of the body must not pass for all of it
             yield message.get("body", b"")
             if not message.get("more_body"):
                 self._sent.set()
@@ -114,7 +110,7 @@ async def _unserved(api: API, remote: Remote, request: Request, receive: Receive
             answer = await _head(remote, client, message, again=content is None)
     except TimeoutError:
         raise Timeout("Timeout: request did not complete within the allotted timeout", StatusDetails()) from None
-    except _ClientGone:
+    except ClientGone:
         return None
     except httpx.HTTPError as error:
         return 503, f"error trying to reach service: {dial_error(error, target.authority, target.name)}"
@@ -137,13 +133,13 @@ def _is_long(request: Request) -> bool:
 
 
 async def _head(remote: Remote, client: _Client, message: httpx.Request, *, again: bool) -> httpx.Response:
-    """Send a request and return when the answer begins.  Raises httpx.HTTPError, _ClientGone."""
+    """Send a request and return when the answer begins.  Raises httpx.HTTPError, ClientGone."""
     sending = asyncio.create_task(exchange(remote.client, message, again=again))
     gone = asyncio.create_task(client.gone())
     try:
         await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
         if not sending.done():
-            raise _ClientGone
+            raise ClientGone
         return sending.result()
     finally:
         for task in (sending, gone):

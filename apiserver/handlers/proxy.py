@@ -200,6 +200,10 @@ def _is_pod(api: API, place: EndpointAddress, namespace: str) -> bool:
 # --- passing on -------------------------------------------------------------------------------------
 
 
+class ClientGone(Exception):
+    """There is nobody left to answer."""
+
+
 async def _relay(
     target: Target, message: httpx.Request, prefix: str, request: Request, receive: Receive, send: Send
 ) -> None:
@@ -210,6 +214,8 @@ async def _relay(
     async with httpx.AsyncClient(verify=target.tls, timeout=timeout, trust_env=False) as client:
         try:
             upstream = await client.send(message, stream=True)
+        except ClientGone:
+            return
         except httpx.HTTPError as error:
             raise ServiceUnavailable(f"error trying to reach service: {dial_error(error, target.authority)}") from None
         try:
@@ -262,7 +268,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return
+            raise ClientGone  # what came of the body must not pass for all of it
         yield message.get("body", b"")
         if not message.get("more_body"):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from apiserver.handlers.proxy import split_target
 from apiserver.handlers.proxy_rewrite import rewrite_html, rewrite_url
 from tests.apiserver.conftest import ApiServer
 from tests.apiserver.upgrades import UPGRADE, asking, read_until
+from tests.malformed.raw import connection as raw_connection
+from tests.malformed.raw import request
 from tests.ports import free_port
 
 PAGE = b'<html><a href="/next?a=b">n</a><img src=\'/i.png\'><a href="near">/text</a></html>'
@@ -194,6 +197,22 @@ def test_other_upgrades(local: ApiServer, placed: str) -> None:
         assert read_until(talking, b"E") == b"\x00FRAME"
     with asking(local, f"{placed}/pods/p/proxy/page", **UPGRADE) as talking:
         assert read_until(talking, b"</html>").startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_half_a_body_does_not_pass_for_all_of_it(local: ApiServer, client: httpx.Client) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        url = place_pod(client, target.getsockname()[1])
+        head = request(b"POST", f"{url}/pods/p/proxy/x".encode(), b"Transfer-Encoding: chunked\r\n")
+        with raw_connection(local) as talking:
+            talking.sendall(head + b"5\r\nhello\r\n")
+            target.settimeout(60)
+            connection, _ = target.accept()
+            connection.settimeout(60)
+            received = b""
+            while b"hello" not in received:
+                received += connection.recv(65536)
+        with connection:
+            assert connection.recv(65536) == b"", "the target is not left waiting either"
 
 
 def test_the_machine_itself_is_out_of_reach(admin: httpx.Client, backend: int) -> None:
