@@ -361,7 +361,7 @@ class Server:
             return definitions.run()
 
         async def first() -> None:
-            await _until_some(api.cache, prefix, since)
+            await api.cache.until_some(prefix, since)
             await load()
 
         return load() if api.cache.count(prefix) else first()
@@ -369,7 +369,7 @@ class Server:
     async def _check_policies(self, api: API) -> None:
         """Without any policy, nothing is loaded."""
         endpoint = api.endpoints["admissionregistration.k8s.io", "v1", "validatingadmissionpolicies"]
-        await _until_some(api.cache, endpoint.prefix, api.cache.revision)
+        await api.cache.until_some(endpoint.prefix, api.cache.revision)
         from apiserver.admission.policies.status import PolicyStatus
 
         await PolicyStatus(api, SELF).run()
@@ -469,16 +469,6 @@ class Server:
         if self.options.ready_fd is not None:
             os.write(self.options.ready_fd, b"\n")
             os.close(self.options.ready_fd)
-
-
-async def _until_some(cache: WatchCache, prefix: str, since: int) -> None:
-    """Until there is an object of the resource, of which nobody knew any at revision `since`.  Raises StoreError."""
-    while not cache.count(prefix):
-        if cache.failure is not None:
-            raise cache.failure  # nothing can be waited for any more
-        async with contextlib.aclosing(cache.watch(prefix, "", since)) as changes:
-            await changes.next_batch()
-        since = cache.revision
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -339,6 +339,15 @@ class WatchCache:
             collection.subscribe(subscription)
         return subscription
 
+    async def until_some(self, prefix: str, since: Revision) -> None:
+        """Return when there is an object of a resource of which there was none at a revision.  Raises StoreError."""
+        while not self.count(prefix):
+            if self._failure is not None:
+                raise self._failure  # nothing can be waited for any more
+            async with aclosing(self.watch(prefix, "", since)) as changes:
+                await changes.next_batch()
+            since = self.revision
+
     async def _replay(
         self, collection: Collection, namespace: str, since: Revision, until: Revision
     ) -> AsyncGenerator[CacheEvent, None]:

@@ -305,6 +305,18 @@ async def test_watchers_end_when_the_server_stops(cache: WatchCache) -> None:
     assert cache.watch("/pods/", "", 1).closed
 
 
+async def test_who_waits_for_a_first_object_hears_of_it_or_of_the_end(cache: WatchCache) -> None:
+    first, second = (asyncio.ensure_future(cache.until_some(p, cache.revision)) for p in ("/pods/", "/nodes/"))
+    await cache.create("/pods/ns/a", pod("a"))
+    await asyncio.wait_for(first, 60)
+    cache.end_watches("/nodes/")  # they are to begin anew
+    await asyncio.sleep(0)
+    assert not second.done()
+    await cache.stop()
+    with pytest.raises(StoreError, match="shutting down"):
+        await asyncio.wait_for(second, 60)
+
+
 async def test_objects_of_a_resource_that_comes_later_are_kept_for_it() -> None:
     store = MemoryStore()
     await store.open()
