@@ -70,6 +70,8 @@ class Informer(Generic[M]):
         self._revision = ""
         self._backoff = Backoff()
         self._failing = False
+        self._expired = False
+        """Whether the last watch ended at once, since the revision it was to begin at was gone."""
 
     def on_change(self, callback: Callable[[M | None, M | None], None]) -> None:
         """Call `callback(old, new)` for every change from now on, and once for each object already known."""
@@ -105,7 +107,10 @@ class Informer(Generic[M]):
                 if is_gone(error) and self._revision:
                     log.debug("watch of %s: %s; listing again", self._resource.group_resource, error)
                     self._revision = ""
-                    continue
+                    if not self._expired:
+                        self._expired = True
+                        continue
+                    # The watch of a list just made has expired, too: no hurry, lest it goes round and round.
                 self._complain(logging.WARNING, error)
                 await self._clock.sleep(self._backoff.next())
             except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -173,6 +178,7 @@ class Informer(Generic[M]):
             seen = seen or self._clock.monotonic() - started > _USEFUL
             if seen:
                 self._backoff.reset()
+                self._expired = False
         return seen
 
     def _apply(self, event: WatchEvent[M]) -> None:

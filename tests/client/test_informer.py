@@ -165,6 +165,20 @@ async def test_nonsense_from_the_server_is_asked_for_again(client: RestClient, e
         assert informer.store.get("default/a") is not None
 
 
+async def test_a_server_whose_watches_expire_at_once_is_listed_in_no_hurry(
+    server: ApiDouble, client: RestClient
+) -> None:
+    clock = ManualClock()
+    informer = Informer(client, ConfigMap, clock=clock)
+    server.compacted = server.revision + 1  # it forgets what it has just said
+    async with running(informer):
+        await eventually(lambda: clock.sleepers == 1)
+        assert len(server.requests) == 4  # two lists, each with a watch
+        server.compacted = 0
+        await clock.advance(5)
+        await eventually(lambda: server.watches == 1)
+
+
 async def test_does_not_hammer_a_server_that_is_away(server: ApiDouble, client: RestClient) -> None:
     clock = ManualClock()
     informer = Informer(client, ConfigMap, clock=clock)
