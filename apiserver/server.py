@@ -19,7 +19,7 @@ import uvicorn
 
 from api.clock import SystemClock
 from api.core_v1 import Namespace
-from api.errors import AlreadyExists
+from api.errors import AlreadyExists, StatusError
 from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.configuration import load
@@ -414,7 +414,7 @@ class Server:
             await asyncio.gather(*(self._create_missing(api, obj) for obj in missing_services(api.cache, RESOURCES)))
             await self._front_proxy().publish(api.cache, self.clock)
             self._keep(self._front_proxy().keep_published(api.cache, self.clock))
-        except (StoreError, PKIError) as error:
+        except (OSError, PKIError, StatusError, StoreError) as error:
             log.error("some built-in objects could not be created: %s", error)
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
