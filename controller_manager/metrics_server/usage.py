@@ -27,13 +27,23 @@ _SHORTEST = 1.0
 _LONGEST = 120.0
 """Seconds between two looks: within less there is too little to see, within more it is no news."""
 
-Counters = dict[str, tuple[int, int]]
-"""(processor time in nanoseconds, bytes of memory) by container."""
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`cpu`: processor time so far, in nanoseconds; `memory`: bytes now; `at`: seconds of the clock's own count."""
+
+    cpu: int
+    memory: int
+    at: float
+
+
+Counters = dict[str, Counted]
+"""By node or container."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What kubelets said at one moment: of nodes, and of pods as (namespace, name)."""
+    """What kubelets said, each a little later than the look began: of nodes, and of pods as (namespace, name)."""
 
     time: datetime
     at: float
@@ -93,32 +103,33 @@ class Meter:
             path = resource_of(Node).path("", node, "proxy") + f"/stats/summary?nodeName={node}"
             try:
                 async with places:
+                    asked = self._clock.monotonic()
                     document = await self._client.get_json(path)
+                    at = (asked + self._clock.monotonic()) / 2
             except (StatusError, Unreachable) as error:
                 log.debug("node %s: %s", node, error)
                 return
-            look.nodes[node] = _counters(document["node"])
+            look.nodes[node] = _counted(document["node"], at)
             for pod in document.get("pods") or ():
                 reference = pod["podRef"]
                 look.pods[reference["namespace"], reference["name"]] = {
-                    each["name"]: _counters(each) for each in pod.get("containers") or ()
+                    each["name"]: _counted(each, at) for each in pod.get("containers") or ()
                 }
 
         await asyncio.gather(*(ask(node.metadata.name) for node in nodes))
         return look
 
 
-def _counters(stats: Mapping[str, Any]) -> tuple[int, int]:
-    return stats["cpu"].get("usageCoreNanoSeconds", 0), stats["memory"].get("workingSetBytes", 0)
+def _counted(stats: Mapping[str, Any], at: float) -> Counted:
+    return Counted(stats["cpu"].get("usageCoreNanoSeconds", 0), stats["memory"].get("workingSetBytes", 0), at)
 
 
 def between(before: Look, after: Look) -> Usage:
     """What was used between two looks.  Who was not there at the first is left out, and who began anew since."""
-    seconds = max(after.at - before.at, 1e-3)
 
-    def amount(first: tuple[int, int], second: tuple[int, int]) -> Amount | None:
-        used = second[0] - first[0]
-        return Amount(int(used / seconds), second[1]) if used >= 0 else None
+    def amount(first: Counted, second: Counted) -> Amount | None:
+        used, seconds = second.cpu - first.cpu, max(second.at - first.at, 1e-3)
+        return Amount(int(used / seconds), second.memory) if used >= 0 else None
 
     def amounts(first: Counters, second: Counters) -> dict[str, Amount]:
         found = {name: amount(first[name], counters) for name, counters in second.items() if name in first}
@@ -129,8 +140,8 @@ def between(before: Look, after: Look) -> Usage:
     whole = {key: found for key, found in pods.items() if found and found.keys() == after.pods[key].keys()}
     # The sum of a node's containers falls when one of them ends.
     nodes = {
-        name: amount(before.nodes[name], now) or Amount(0, now[1])
+        name: amount(before.nodes[name], now) or Amount(0, now.memory)
         for name, now in after.nodes.items()
         if name in before.nodes
     }
-    return Usage(after.time, seconds, nodes, whole)
+    return Usage(after.time, max(after.at - before.at, 1e-3), nodes, whole)

@@ -20,7 +20,7 @@ from client.rest import RestClient
 from controller_manager.metrics_server.answers import Answers
 from controller_manager.metrics_server.registration import register
 from controller_manager.metrics_server.server import FrontProxies, serving, tls_context
-from controller_manager.metrics_server.usage import Amount, Look, Meter, between
+from controller_manager.metrics_server.usage import Amount, Counted, Look, Meter, between
 from tests.client.api_double import api_double
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,21 +28,34 @@ ROOT = "/apis/metrics.k8s.io/v1beta1"
 POD = ("default", "p")
 
 
+def look(at: float, nodes: dict[str, tuple[int, int]], pods: dict[Any, dict[str, tuple[int, int]]]) -> Look:
+    """At once of all kubelets."""
+
+    def counters(values: dict[str, tuple[int, int]]) -> dict[str, Counted]:
+        return {name: Counted(cpu, memory, at) for name, (cpu, memory) in values.items()}
+
+    return Look(NOW, at, counters(nodes), {pod: counters(each) for pod, each in pods.items()})
+
+
 def test_use_is_the_difference_between_two_looks() -> None:
-    before = Look(
-        NOW, 10.0, {"n": (5_000, 1)}, {POD: {"c": (1_000, 1), "d": (900, 1)}, ("default", "q"): {"c": (0, 0)}}
-    )
-    after = Look(NOW, 12.0, {"n": (4_000, 7)}, {POD: {"c": (5_000, 3), "d": (900, 4)}, ("default", "r"): {"c": (1, 1)}})
+    before = look(10.0, {"n": (5_000, 1)}, {POD: {"c": (1_000, 1), "d": (900, 1)}, ("default", "q"): {"c": (0, 0)}})
+    after = look(12.0, {"n": (4_000, 7)}, {POD: {"c": (5_000, 3), "d": (900, 4)}, ("default", "r"): {"c": (1, 1)}})
     usage = between(before, after)
     assert usage.pods == {POD: {"c": Amount(2_000, 3), "d": Amount(0, 4)}}
     assert usage.nodes == {"n": Amount(0, 7)}  # a container has ended since
     assert usage.window == 2.0
 
 
+def test_a_kubelet_that_answers_late_is_counted_until_then() -> None:
+    before = Look(NOW, 10.0, {}, {POD: {"c": Counted(1_000, 1, 10.0)}})
+    after = Look(NOW, 11.0, {}, {POD: {"c": Counted(5_000, 1, 14.0)}})
+    assert between(before, after).pods == {POD: {"c": Amount(1_000, 1)}}
+
+
 def test_a_pod_of_which_a_container_has_just_begun_is_not_told_of() -> None:
-    before = Look(NOW, 10.0, {}, {POD: {"c": (1_000, 1), "d": (900, 1)}})
+    before = look(10.0, {}, {POD: {"c": (1_000, 1), "d": (900, 1)}})
     for second in ({"c": (2_000, 1), "d": (5, 1)}, {"c": (2_000, 1), "d": (900, 1), "e": (1, 1)}):
-        assert between(before, Look(NOW, 11.0, {}, {POD: second})).pods == {}
+        assert between(before, look(11.0, {}, {POD: second})).pods == {}
 
 
 class Kubelets:
