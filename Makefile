@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 FLAGS ?=
 TESTS ?= tests
-# How many processes run tests side by side; more than none takes pytest-xdist.
+# How many processes run tests side by side (docs/adr/0031).  0: one after another, in this one.
 WORKERS ?= 0
 # What the tests use of Debian; only looked for with root, and only what is missing is installed.
 DEBIAN := iptables:iptables ip:iproute2 conntrack:conntrack curl:curl dockerd:docker.io docker-compose:docker-compose

@@ -58,8 +58,7 @@ class ApiDouble:
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**22)
         self.port = self._server.sockets[0].getsockname()[1]
-        if self._held is not None:
-            self._held.close()
+        self._let_go()
 
     async def stop(self) -> None:
         """As kill -9 does it: every connection breaks at once.  What is stored stays, and so does the port."""
@@ -69,6 +68,7 @@ class ApiDouble:
         for _ in range(3):  # asyncio leaks what it has accepted and not yet handed to `_serve` when a server closes
             await asyncio.sleep(0)
         self._server.close()
+        self._let_go()  # of a stop before
         self._held = socket.socket()
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._held.bind(("127.0.0.1", self.port))
@@ -82,8 +82,13 @@ class ApiDouble:
     async def close(self) -> None:
         """Stop for good."""
         await self.stop()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of the port that is held for the next start."""
         if self._held is not None:
             self._held.close()
+            self._held = None
 
     def compact(self) -> None:
         """Watches that begin at earlier revisions get 410; those that stand are told all the same."""

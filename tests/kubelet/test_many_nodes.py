@@ -61,7 +61,7 @@ async def test_nodes_live_on_while_what_their_pods_report_is_stuck(tmp_path: Pat
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            await server.stop()
+            await server.close()
 
 
 def leases(server: ApiDouble) -> dict[str, Any]:
