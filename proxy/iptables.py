@@ -6,6 +6,8 @@ import asyncio
 import logging
 import re
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from proxy.conntrack import forget, stale_flows
@@ -121,7 +123,8 @@ class Iptables:
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
-        return await process.wait() == 0
+        async with _ended(process):
+            return await process.wait() == 0
 
     async def _run(self, *command: str, input: str = "") -> str:
         try:
@@ -133,10 +136,23 @@ class Iptables:
             )
         except FileNotFoundError as error:
             raise IptablesError(f"{command[0]} is not installed") from error
-        out, err = await process.communicate(input.encode() if input else None)
+        async with _ended(process):
+            out, err = await process.communicate(input.encode() if input else None)
         if process.returncode:
             raise IptablesError(f"{' '.join(command)}: {err.decode(errors='replace').strip()}")
         return out.decode()
+
+
+@asynccontextmanager
+async def _ended(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
+    """Who is cancelled leaves no process behind that goes on changing rules while others do."""
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 def available() -> str:
