@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from api.clock import ManualClock
 from api.scheme import FLOWCONTROL_V1, resource_of_kind
@@ -48,8 +49,8 @@ async def test_what_is_deleted_comes_again_also_after_the_watches_were_cut_off()
     watched: list[Subscription] = []
 
     class Watched(WatchCache):
-        def watch(self, *arguments: object, **options: object) -> Subscription:
-            watched.append(super().watch(*arguments, **options))  # type: ignore[arg-type]
+        def watch(self, *arguments: Any, **options: Any) -> Subscription:
+            watched.append(super().watch(*arguments, **options))
             return watched[-1]
 
     store, clock = MemoryStore(), ManualClock()
