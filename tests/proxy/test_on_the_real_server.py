@@ -37,11 +37,16 @@ async def client(server: RealServer) -> AsyncIterator[RestClient]:
 
 
 async def ask(ip: str, port: int) -> str:
-    """Who answers there; "refused" if nobody does."""
+    """Who answers there; "refused" if nobody does.
+
+    A listener that closes resets the connections that nobody has accepted: that too is an answer.
+    """
     try:
         reader, writer = await asyncio.open_connection(ip, port)
     except ConnectionRefusedError:
         return "refused"
+    except OSError as error:
+        return type(error).__name__
     try:
         async with asyncio.timeout(5):
             return (await reader.readline()).decode().strip()
