@@ -277,7 +277,7 @@ Number = Annotated[float, PlainSerializer(_without_fraction)]
 """A JSON number; whole ones are written without a fraction."""
 
 
-def _factory(kind: type[Any]) -> Callable[[], Any]:
+def _factory(kind: Callable[[], Any]) -> Callable[[], Any]:
     """`kind` as a factory whose signature pydantic need not parse out of C's documentation, for every field anew."""
     factory = partial(kind)
     factory.__signature__ = Signature()  # type: ignore[attr-defined]
