@@ -26,6 +26,7 @@ from apiserver.storage.protocol import (
     StoreStats,
 )
 from apiserver.storage.sqlite_writer import (
+    MOST_HERE,
     NOTHING_WRITTEN,
     SHARED_BY,
     Compaction,
@@ -51,6 +52,8 @@ _CHANGES = (
     " WHERE l.revision > ? AND l.revision <= ? AND +l.key >= ? AND +l.key < ? ORDER BY l.revision LIMIT 1000"
 )
 
+_QUIET_TURNS = 2
+
 
 class SqliteStore:
     """The Store protocol on the file at `path`, which is made when it does not exist.
@@ -73,7 +76,9 @@ class SqliteStore:
         self._handed_over = 0
         """Requests that the writer's thread has, or whose outcome is still on its way from there."""
         self._gathered: list[Write] = []
-        """Writes of this turn of the event loop, which are committed together at its end."""
+        """Writes that are to be committed together by the event loop."""
+        self._quiet_turns = 0
+        """Turns of the loop since the last of them."""
 
     @property
     def revision(self) -> Revision:
@@ -144,11 +149,20 @@ class SqliteStore:
         return await done
 
     def _gather(self, write: Write) -> None:
-        """Let it share the commit of all that is written before the event loop waits again."""
-        assert self._loop is not None
+        """Let it share a commit with all that is written while the event loop is busy with requests."""
         self._gathered.append(write)
+        self._quiet_turns = 0
         if len(self._gathered) == 1 and not self._handed_over:
-            self._loop.call_soon(self._commit_gathered)
+            self._await_more()
+
+    def _await_more(self) -> None:
+        """Commit when the loop has turned without a write: it takes two turns from a request to what it writes."""
+        assert self._loop is not None
+        if self._quiet_turns < _QUIET_TURNS and len(self._gathered) < MOST_HERE:
+            self._quiet_turns += 1
+            self._loop.call_soon(self._await_more)
+        else:
+            self._commit_gathered()
 
     def _commit_gathered(self) -> None:
         writes, self._gathered = self._gathered, []
