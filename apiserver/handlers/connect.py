@@ -11,10 +11,11 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from api.core_v1 import Node, Pod
-from api.errors import BadRequest, InternalError, ServiceUnavailable, from_answer, not_found
+from api.errors import BadRequest, InternalError, StatusError, from_answer, not_found
+from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.filters.authentication import TOKEN_SUBPROTOCOL
 from apiserver.handlers.log_options import log_parameters
@@ -102,7 +103,7 @@ async def stream_logs(
         try:
             upstream = await client.send(client.build_request("GET", url), stream=True)
         except httpx.HTTPError as error:
-            raise InternalError(f"Get {url!r}: {error or type(error).__name__}") from None
+            raise StatusError(f'Get "{url}": {dial_error(error, f"{host}:{port}")}') from None
         try:
             if upstream.status_code >= 400:
                 raise from_answer(upstream.status_code, await upstream.aread())
@@ -159,6 +160,11 @@ def _exec_parameters(request: Request) -> list[tuple[str, str]]:
     return commands + [(theirs, "1") for ours, theirs in _STREAMS.items() if request.flag(ours)]
 
 
+def not_dialed(why: str) -> StatusError:
+    """Nobody answers where a connection was to lead; `why` as `dial_error` says it.  Kubernetes gives no reason."""
+    return StatusError(f"error dialing backend: {why}")
+
+
 async def relay_websocket(
     url: str,
     tls: ssl.SSLContext | None,
@@ -187,7 +193,7 @@ async def relay_websocket(
     except InvalidStatus as error:
         raise from_answer(error.response.status_code, bytes(error.response.body or b"")) from None
     except (OSError, TimeoutError) as error:
-        raise ServiceUnavailable(f"error dialing backend: {error}") from None
+        raise not_dialed(dial_error(error, urlsplit(url).netloc)) from None
     async with upstream:
         await receive()  # websocket.connect
         chosen = _TUNNEL if upstream.subprotocol == _TUNNEL_ALIAS else upstream.subprotocol

@@ -1,0 +1,132 @@
+"""exec, attach and port-forward as client-go speaks them without WebSockets: the server joins client and kubelet."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.apiserver.conftest import ApiServer
+from tests.apiserver.upgrades import UPGRADE, asking, read_until
+from tests.ports import free_port
+
+PROTOCOL = {"X-Stream-Protocol-Version": "v4.channel.k8s.io"}
+
+
+class Kubelet(BaseHTTPRequestHandler):
+    """Switches to a protocol that echoes in capitals; knows no container called `none`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.close_connection = True
+        if "/none?" in self.path:
+            self.send_error(404, "container not found", f'container not found ("{self.path}")')
+            return
+        self.send_response(101)
+        for name in ("Connection", "Upgrade", "X-Stream-Protocol-Version"):
+            self.send_header(name, self.headers[name])
+        self.end_headers()
+        told = [self.path, "Authorization" in self.headers, self.connection.getpeercert()["subject"]]
+        self.wfile.write(json.dumps(told).encode() + b"\n")
+        while data := self.connection.recv(65536):
+            self.wfile.write(data.upper())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests are silent."""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    running = ApiServer(tmp_path_factory.mktemp("spdy"), "--issue-kubeconfig-for", "here")
+    running.start()
+    yield running
+    assert running.stop() == 0
+    assert "Traceback" not in running.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def kubelet(cluster: ApiServer) -> Iterator[int]:
+    """The port of a kubelet that shows the node's certificate and asks for the server's."""
+    pki = cluster.folder / "data/pki"
+    trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki / "ca.crt"))
+    trust.load_cert_chain(pki / "node-here.crt", pki / "node-here.key")
+    trust.verify_mode = ssl.CERT_REQUIRED
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Kubelet)
+    server.socket = trust.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def pods(cluster: ApiServer, kubelet: int) -> str:
+    """The URL of pods: `p` is on the kubelet's node, `lost` on one that nobody answers for."""
+    url = "/api/v1/namespaces/default/pods"
+    with cluster.client() as client:
+        client.post("/api/v1/namespaces/default/serviceaccounts", json={"metadata": {"name": "default"}})
+        for name, pod, port in (("here", "p", kubelet), ("gone", "lost", free_port())):
+            node = client.post("/api/v1/nodes", json={"metadata": {"name": name}}).json()
+            addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
+            node["status"] = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
+            assert client.put(f"/api/v1/nodes/{name}/status", json=node).status_code == 200
+            containers = [{"name": "c", "image": "i"}, {"name": "none", "image": "i"}]
+            made = {"metadata": {"name": pod}, "spec": {"nodeName": name, "containers": containers}}
+            assert client.post(url, json=made).status_code == 201
+    return url
+
+
+@pytest.mark.parametrize(
+    ("asked", "passed"),
+    [
+        ("exec?container=c&command=ls&command=a+b&stdout=true", "/exec/default/p/c?command=ls&command=a+b&output=1"),
+        ("attach?container=c&stdin=true&tty=true", "/attach/default/p/c?input=1&tty=1"),
+        ("portforward", "/portForward/default/p?"),
+    ],
+)
+def test_client_and_kubelet_speak_with_each_other(cluster: ApiServer, pods: str, asked: str, passed: str) -> None:
+    with asking(cluster, f"{pods}/p/{asked}", **UPGRADE, **PROTOCOL) as talking:
+        head = read_until(talking, b"\r\n\r\n").decode().split("\r\n")
+        assert head[0] == "HTTP/1.1 101 Switching Protocols"
+        assert {"Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: v4.channel.k8s.io"} <= set(head)
+        path, has_token, subject = json.loads(read_until(talking, b"\n"))
+        assert path.rstrip("?") == passed.rstrip("?")
+        assert not has_token, "the kubelet is shown the server's certificate, not the client's token"
+        assert [["commonName", "kube-apiserver-kubelet-client"]] in subject
+        talking.sendall(b"\x80frame")
+        assert read_until(talking, b"E") == b"\x80FRAME"
+
+
+def test_what_the_kubelet_refuses_is_passed_on(cluster: ApiServer, pods: str) -> None:
+    with asking(cluster, f"{pods}/p/exec?container=none&command=ls", **UPGRADE, **PROTOCOL) as talking:
+        answer = read_until(talking, b"</html>\n")
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"container not found" in answer
+
+
+def test_without_an_upgrade_there_is_nothing_to_pass_on(cluster: ApiServer, pods: str) -> None:
+    with cluster.client() as client:
+        answer = client.post(f"{pods}/p/exec?container=c&command=ls")
+    assert (answer.status_code, answer.json()["message"]) == (400, "Upgrade request required")
+
+
+def test_a_kubelet_that_does_not_answer(cluster: ApiServer, pods: str) -> None:
+    with cluster.client() as client:
+        asked = [
+            ("error dialing backend: ", client.post(f"{pods}/lost/exec?container=c&command=ls", headers=UPGRADE)),
+            ('Get "https://127.0.0.1:', client.get(f"{pods}/lost/log?container=c")),
+        ]
+    for begin, answer in asked:
+        status = answer.json()
+        assert (answer.status_code, status.get("reason", "")) == (500, "")
+        assert status["message"].startswith(begin)
+        assert re.search(r"dial tcp 127\.0\.0\.1:\d+: connect: connection refused$", status["message"])
