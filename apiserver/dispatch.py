@@ -62,9 +62,9 @@ class Dispatcher:
         if request.method == "HEAD" and info.subresource != "proxy":  # no resource answers it, though get allows it
             raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
+            media = _media(request, model=reviews.REVIEWS[info.group, info.resource][1])
             answer = await begun_anew(lambda: reviews.review(self.api, request), request.warnings)
-            review = reviews.REVIEWS[info.group, info.resource][1]
-            await answer.send(send, request, _media(request, model=review))
+            await answer.send(send, request, media)
             return
         if self.api.arrivals.pending:
             await self.api.arrivals.awaited(info)
@@ -351,7 +351,8 @@ class Dispatcher:
 
 
 def _media(request: Request, endpoint: Endpoint | None = None, model: type[Model] | None = None) -> MediaType:
-    """The form of an answer about the objects of an endpoint, whose type is loaded only if it matters, or of a type.
+    """The form of an answer about the objects of an endpoint, whose type is loaded only if it matters, or of a type
+    of which there are no tables.
 
     Raises NotAcceptable.
     """
@@ -361,7 +362,8 @@ def _media(request: Request, endpoint: Endpoint | None = None, model: type[Model
         model = endpoint.model
     wants_protobuf = model is not None and "protobuf" in accept and _has_protobuf(model)
     try:
-        return negotiate(accept, streams=request.info.verb in ("list", "watch"), protobuf=wants_protobuf)
+        streams = request.info.verb in ("list", "watch")
+        return negotiate(accept, tables=endpoint is not None, streams=streams, protobuf=wants_protobuf)
     except NotAcceptable:
         if custom:  # which is refused in other words
             raise NotAcceptable(NOT_SERVED) from None
