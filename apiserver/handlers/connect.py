@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from api.core_v1 import Node, Pod
-from api.errors import BadRequest, InternalError, StatusError, from_answer, not_found
+from api.errors import BadRequest, Forbidden, InternalError, StatusError, from_answer, not_found
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.filters.authentication import TOKEN_SUBPROTOCOL
 from apiserver.handlers.log_options import log_parameters
+from apiserver.handlers.log_socket import log_protocol, log_socket
 from apiserver.request import Receive, Request, Send
 
 if TYPE_CHECKING:
@@ -88,6 +89,12 @@ async def stream_logs(
     import httpx
 
     parameters = log_parameters(request.query, pod.metadata.name)
+    protocol = None
+    if request.scope["type"] == "websocket":
+        offered = request.scope.get("subprotocols") or ()
+        protocol = log_protocol(name for name in offered if not name.startswith(TOKEN_SUBPROTOCOL))
+        if protocol is None:
+            raise Forbidden("requested protocol(s) are not supported")
     container = chosen_container(pod, request.query.get("container", ""))
     if not pod.spec.nodeName:  # nobody has anything to say yet
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -107,8 +114,11 @@ async def stream_logs(
         try:
             if upstream.status_code >= 400:
                 raise from_answer(upstream.status_code, await upstream.aread())
-            start: dict[str, Any] = {"type": "http.response.start", "status": 200}
-            await send({**start, "headers": [(b"content-type", b"text/plain")]})
+            if protocol is not None:
+                send = await log_socket(protocol, receive, send)
+            else:
+                start: dict[str, Any] = {"type": "http.response.start", "status": 200}
+                await send({**start, "headers": [(b"content-type", b"text/plain")]})
             await relay_body(upstream, receive, send)
         finally:
             await upstream.aclose()
@@ -120,6 +130,7 @@ async def relay_body(upstream: httpx.Response, receive: Receive, send: Send) -> 
     async def relay() -> None:
         async for chunk in upstream.aiter_raw():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     tasks = gone, relaying = asyncio.create_task(_disconnected(receive)), asyncio.create_task(relay())
     try:
@@ -130,11 +141,10 @@ async def relay_body(upstream: httpx.Response, receive: Receive, send: Send) -> 
         for task in (gone, relaying):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
+    while (await receive())["type"] not in ("http.disconnect", "websocket.disconnect"):
         pass
 
 

@@ -1,16 +1,21 @@
-"""exec, attach and port-forward as client-go speaks them without WebSockets: the server joins client and kubelet."""
+"""What the server passes on to a kubelet: exec, attach and port-forward as client-go speaks them without WebSockets,
+and logs over WebSockets."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from tests.apiserver.conftest import ApiServer
 from tests.apiserver.upgrades import UPGRADE, asking, read_until
@@ -20,9 +25,19 @@ PROTOCOL = {"X-Stream-Protocol-Version": "v4.channel.k8s.io"}
 
 
 class Kubelet(BaseHTTPRequestHandler):
-    """Switches to a protocol that echoes in capitals; knows no container called `none`."""
+    """Switches to a protocol that echoes in capitals; knows no container called `none`.  Logs have two lines, and do
+    not end where they are followed."""
 
     protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.end_headers()
+        for line in (b"one\n", b"two\n"):
+            self.wfile.write(line)
+        if "follow=" in self.path:
+            self.connection.recv(1)  # until the server leaves
 
     def do_POST(self) -> None:
         self.close_connection = True
@@ -111,6 +126,47 @@ def test_what_the_kubelet_refuses_is_passed_on(cluster: ApiServer, pods: str) ->
         answer = read_until(talking, b"</html>\n")
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"container not found" in answer
+
+
+@contextmanager
+def log_of(cluster: ApiServer, pods: str, query: str, *protocols: Any) -> Iterator[ClientConnection]:
+    url = f"{cluster.url}{pods}/p/log?container=c{query}".replace("https", "wss")
+    token = {"Authorization": "Bearer admintoken"}
+    with connect(
+        url, ssl=cluster.trust(), subprotocols=protocols or None, additional_headers=token, proxy=None, open_timeout=60
+    ) as socket:
+        yield socket
+
+
+@pytest.mark.parametrize("protocols", [(), ("binary.k8s.io",), ("other.k8s.io", "binary.k8s.io")])
+def test_logs_over_websocket(cluster: ApiServer, pods: str, protocols: tuple[str, ...]) -> None:
+    """ "[sig-node] Pods should support retrieving logs from the container over websockets [NodeConformance]
+    [Conformance]" """
+    with log_of(cluster, pods, "", *protocols) as socket:
+        assert socket.subprotocol == (protocols[-1] if protocols else None)
+        messages = list(socket)
+    assert messages[0] == b""
+    assert b"".join(each for each in messages if isinstance(each, bytes)) == b"one\ntwo\n"
+
+
+def test_logs_over_websocket_as_text(cluster: ApiServer, pods: str) -> None:
+    with log_of(cluster, pods, "", "base64.binary.k8s.io") as socket:
+        messages = list(socket)
+    assert messages[0] == ""
+    assert b"".join(base64.b64decode(each) for each in messages) == b"one\ntwo\n"
+
+
+def test_logs_over_websocket_can_be_left(cluster: ApiServer, pods: str) -> None:
+    """That nothing is logged of it is seen when the server ends."""
+    with log_of(cluster, pods, "&follow=true") as socket:
+        seen = b""
+        while seen != b"one\ntwo\n":
+            message = socket.recv(timeout=60)
+            assert isinstance(message, bytes)
+            seen += message
+    with pytest.raises(InvalidStatus) as refusal, log_of(cluster, pods, "", "other.k8s.io"):
+        pass
+    assert refusal.value.response.status_code == 403
 
 
 def test_without_an_upgrade_there_is_nothing_to_pass_on(cluster: ApiServer, pods: str) -> None:
