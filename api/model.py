@@ -20,6 +20,8 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from inspect import Signature
 from types import UnionType
 from typing import Annotated, Any, Self, TypeVar, get_args
 
@@ -272,6 +274,16 @@ Number = Annotated[float, PlainSerializer(_without_fraction)]
 """A JSON number; whole ones are written without a fraction."""
 
 
+def _factory(kind: Callable[[], Any]) -> Callable[[], Any]:
+    """`kind` as a factory whose signature pydantic need not parse out of C's documentation, for every field anew."""
+    factory = partial(kind)
+    factory.__signature__ = Signature()  # type: ignore[attr-defined]
+    return factory
+
+
+_new_list, _new_dict = _factory(list), _factory(dict)
+
+
 class Model(pydantic.BaseModel):
     """One API type.  Fields carry the API's own names, as its documentation shows them.
 
@@ -288,9 +300,9 @@ class Model(pydantic.BaseModel):
         # A factory makes an empty list or dict; pydantic would deep-copy the default, at twice the cost.
         for field in cls.model_fields.values():
             if field.default == [] and field.default is not PydanticUndefined:
-                field.default, field.default_factory = PydanticUndefined, list
+                field.default, field.default_factory = PydanticUndefined, _new_list
             elif field.default == {} and not field.validate_default:
-                field.default, field.default_factory = PydanticUndefined, dict
+                field.default, field.default_factory = PydanticUndefined, _new_dict
             elif field.default == {}:
                 field.default = _empty_members(bare(field.annotation))
 

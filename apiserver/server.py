@@ -223,7 +223,8 @@ class Server:
         endpoints = [Endpoint(resource, registry, cache) for resource in registry.resources]
         for endpoint in endpoints:
             if endpoint.owns_storage and endpoint.resource.is_stored:
-                cache.register(endpoint.prefix, endpoint.selectable_fields)
+                selectable = registry.has_selectable_fields(endpoint.resource)
+                cache.register(endpoint.prefix, endpoint.selectable_fields if selectable else None)
         tokens = service_account_tokens(
             options.authentication,
             options.data_dir / "pki/sa.key",
