@@ -261,8 +261,11 @@ class Server:
             disabled=frozenset(options.disable_admission_plugins),
         )
         tokens.used = noting_use(api, SELF, self._keep)
+        kubelet_ca = options.kubelet_certificate_authority
         kubelet = KubeletClient.create(
-            str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
+            str(authority.pair.certificate) if kubelet_ca is None else kubelet_ca,
+            options.kubelet_client_certificate or kubelet_pair.certificate,
+            options.kubelet_client_key or kubelet_pair.key,
         )
         discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}", api)
         issuer = tokens.issuer(f"{_bracketed(options.external_hostname or options.advertised)}:{options.secure_port}")

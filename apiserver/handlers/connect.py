@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +21,7 @@ from apiserver.endpoint import API
 from apiserver.filters.authentication import TOKEN_SUBPROTOCOL
 from apiserver.handlers.log_options import log_parameters
 from apiserver.handlers.log_socket import log_protocol, log_socket
+from apiserver.pki import PKIError
 from apiserver.request import Receive, Request, Send
 
 if TYPE_CHECKING:
@@ -35,16 +37,23 @@ _TUNNEL, _TUNNEL_ALIAS = "SPDY/3.1+portforward.k8s.io", "spdy-3.1.portforward.k8
 
 @dataclass(frozen=True)
 class KubeletClient:
-    """How the server reaches kubelets: TLS with its own client certificate, trusting the cluster's CA."""
+    """How the server reaches kubelets: TLS with its own client certificate, trusting one CA."""
 
     context: ssl.SSLContext
 
     @classmethod
-    def create(cls, ca_file: str, certificate: str, key: str) -> KubeletClient:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file)
-        # A node's address need not be in its certificate; that it is one of the cluster's own is what counts.
-        context.check_hostname = False
-        context.load_cert_chain(certificate, key)
+    def create(cls, ca_file: str, certificate: Path, key: Path) -> KubeletClient:
+        """Without a CA any kubelet is believed.  Raises PKIError."""
+        try:
+            context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file or None)
+            # A node's address need not be in its certificate; that it is one of the cluster's own is what counts.
+            context.check_hostname = False
+            context.load_cert_chain(certificate, key)
+        except OSError as error:
+            named = ", ".join(str(file) for file in (ca_file, certificate, key) if file)
+            raise PKIError(f"kubelets cannot be reached with {named}: {error}") from None
+        if not ca_file:
+            context.verify_mode = ssl.CERT_NONE
         return cls(context)
 
 

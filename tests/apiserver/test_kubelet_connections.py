@@ -8,19 +8,23 @@ import json
 import re
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from apiserver.pki import Authority
 from tests.apiserver.conftest import ApiServer
 from tests.apiserver.upgrades import UPGRADE, asking, read_until
 from tests.ports import free_port
 
+PODS = "/api/v1/namespaces/default/pods"
 PROTOCOL = {"X-Stream-Protocol-Version": "v4.channel.k8s.io"}
 
 
@@ -66,14 +70,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     assert "Traceback" not in running.log.read_text()
 
 
-@pytest.fixture(scope="module")
-def kubelet(cluster: ApiServer) -> Iterator[int]:
-    """The port of a kubelet that shows the node's certificate and asks for the server's."""
-    pki = cluster.folder / "data/pki"
-    trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki / "ca.crt"))
-    trust.load_cert_chain(pki / "node-here.crt", pki / "node-here.key")
+@contextmanager
+def serving(certificate: Path, key: Path, client_ca: Path) -> Iterator[int]:
+    """The port of a kubelet that shows this certificate and asks for the server's."""
+    trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(client_ca))
+    trust.load_cert_chain(certificate, key)
     trust.verify_mode = ssl.CERT_REQUIRED
     server = ThreadingHTTPServer(("127.0.0.1", 0), Kubelet)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
     server.socket = trust.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -84,20 +88,32 @@ def kubelet(cluster: ApiServer) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
+def kubelet(cluster: ApiServer) -> Iterator[int]:
+    """The port of one with the node's certificate."""
+    pki = cluster.folder / "data/pki"
+    with serving(pki / "node-here.crt", pki / "node-here.key", pki / "ca.crt") as port:
+        yield port
+
+
+def place(client: httpx.Client, name: str, pod: str, port: int) -> None:
+    """A node whose kubelet is at a port of this machine, and a pod on it."""
+    node = client.post("/api/v1/nodes", json={"metadata": {"name": name}}).json()
+    addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
+    node["status"] = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
+    assert client.put(f"/api/v1/nodes/{name}/status", json=node).status_code == 200
+    client.post("/api/v1/namespaces/default/serviceaccounts", json={"metadata": {"name": "default"}})
+    containers = [{"name": "c", "image": "i"}, {"name": "none", "image": "i"}]
+    made = {"metadata": {"name": pod}, "spec": {"nodeName": name, "containers": containers}}
+    assert client.post(PODS, json=made).status_code == 201
+
+
+@pytest.fixture(scope="module")
 def pods(cluster: ApiServer, kubelet: int) -> str:
     """The URL of pods: `p` is on the kubelet's node, `lost` on one that nobody answers for."""
-    url = "/api/v1/namespaces/default/pods"
     with cluster.client() as client:
-        client.post("/api/v1/namespaces/default/serviceaccounts", json={"metadata": {"name": "default"}})
-        for name, pod, port in (("here", "p", kubelet), ("gone", "lost", free_port())):
-            node = client.post("/api/v1/nodes", json={"metadata": {"name": name}}).json()
-            addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
-            node["status"] = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
-            assert client.put(f"/api/v1/nodes/{name}/status", json=node).status_code == 200
-            containers = [{"name": "c", "image": "i"}, {"name": "none", "image": "i"}]
-            made = {"metadata": {"name": pod}, "spec": {"nodeName": name, "containers": containers}}
-            assert client.post(url, json=made).status_code == 201
-    return url
+        place(client, "here", "p", kubelet)
+        place(client, "gone", "lost", free_port())
+    return PODS
 
 
 @pytest.mark.parametrize(
@@ -186,3 +202,28 @@ def test_a_kubelet_that_does_not_answer(cluster: ApiServer, pods: str) -> None:
         assert (answer.status_code, status.get("reason", "")) == (500, "")
         assert status["message"].startswith(begin)
         assert re.search(r"dial tcp 127\.0\.0\.1:\d+: connect: connection refused$", status["message"])
+
+
+def test_kubelets_may_serve_with_certificates_of_another_ca(
+    cluster: ApiServer, pods: str, tmp_path: Path, ends_with_test: Callable[[ApiServer], ApiServer]
+) -> None:
+    """`--kubelet-certificate-authority` says whose; given empty, anybody's, such as one that a kubelet signs itself."""
+    other = Authority(tmp_path / "other")
+    pair = other.issue("kubelet", "kubelet", hosts=["127.0.0.1"], client=False)
+    with serving(pair.certificate, pair.key, cluster.folder / "data/pki/ca.crt") as port, cluster.client() as client:
+        place(client, "elsewhere", "apart", port)
+        refused = client.get(f"{PODS}/apart/log?container=c")
+    assert refused.status_code == 500
+    assert refused.json()["message"].endswith("x509: certificate signed by unknown authority")
+    client_pair = Authority(tmp_path / "clients").issue("server", "apiserver")
+    shown = ("--kubelet-client-certificate", str(client_pair.certificate), "--kubelet-client-key", str(client_pair.key))
+    with serving(pair.certificate, pair.key, tmp_path / "clients/ca.crt") as port:
+        for ca in ("", str(tmp_path / "other/ca.crt")):
+            folder = tmp_path / ("named" if ca else "any")
+            folder.mkdir()
+            server = ends_with_test(ApiServer(folder, f"--kubelet-certificate-authority={ca}", *shown))
+            server.start()
+            with server.client() as client:
+                place(client, "elsewhere", "apart", port)
+                assert client.get(f"{PODS}/apart/log?container=c").text == "one\ntwo\n"
+            assert server.stop() == 0
