@@ -162,7 +162,8 @@ def upgrade_target(api: API, pod: Pod, request: Request) -> str:
     verb = request.info.subresource
     path = f"/{'portForward' if verb == 'portforward' else verb}/{pod.metadata.namespace}/{pod.metadata.name}"
     if verb == "portforward":
-        parameters = [("ports", value) for value in request.query_list.get("ports", [])]
+        ports = ",".join(request.query_list.get("ports", []))
+        parameters = [("port", ports)] if ports else []
         host, port = pod_kubelet(api, pod)
     else:
         path += f"/{chosen_container(pod, request.query.get('container', ''))}"

@@ -232,7 +232,7 @@ class KubeletApp:
             return await asyncio.open_connection(sock=await self._runtime.port_forward(sandbox, port))
 
         if scope["type"] == "websocket":
-            await port_forward.serve(scope, receive, send, query.all("ports"), connect)
+            await port_forward.serve(scope, receive, send, query.all("port"), connect)
             return
         async with switched(scope, _spoken(scope, ("portforward.k8s.io",))) as ends:
             await SpdyForwarder(*ends, connect).run()

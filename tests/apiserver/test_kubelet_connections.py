@@ -122,6 +122,7 @@ def pods(cluster: ApiServer, kubelet: int) -> str:
         ("exec?container=c&command=ls&command=a+b&stdout=true", "/exec/default/p/c?command=ls&command=a+b&output=1"),
         ("attach?container=c&stdin=true&tty=true", "/attach/default/p/c?input=1&tty=1"),
         ("portforward", "/portForward/default/p?"),
+        ("portforward?ports=80&ports=90", "/portForward/default/p?port=80%2C90"),
     ],
 )
 def test_client_and_kubelet_speak_with_each_other(cluster: ApiServer, pods: str, asked: str, passed: str) -> None:
