@@ -40,6 +40,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from api.quantity import canonical
+from api.rfc3339 import to_microsecond
 
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _ModelType = TypeVar("_ModelType", bound="type[Model]")
@@ -191,10 +192,6 @@ def _to_second(value: datetime) -> datetime:
     return value.replace(microsecond=0) if value.microsecond else value  # `replace` is slow, and hardly ever needed
 
 
-def _microseconds(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _with_microseconds(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -216,7 +213,7 @@ def _is_base64(value: str) -> str:
 Time = Annotated[datetime, AfterValidator(_to_second)]
 """RFC 3339 with seconds, always in UTC."""
 
-MicroTime = Annotated[datetime, BeforeValidator(_with_microseconds), PlainSerializer(_microseconds, return_type=str)]
+MicroTime = Annotated[datetime, BeforeValidator(_with_microseconds), PlainSerializer(to_microsecond, return_type=str)]
 """RFC 3339 with exactly six digits of microseconds, always in UTC."""
 
 Quantity = Annotated[str, BeforeValidator(canonical)]
