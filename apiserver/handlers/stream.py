@@ -123,14 +123,20 @@ class _Frames:
         return {"kind": resource.kind, "apiVersion": resource.api_version, **shown}
 
     def _transformed(self, item: WatchItem) -> dict[str, Any]:
-        # A bookmark is shown as an object that has nothing but the metadata it carries.
-        entry = item.entry or Entry.detached("", "", "", orjson.dumps(item.bookmark()), 0)
+        entry = item.entry or self._empty(item)
         table = tables.transformed_object(
             self._endpoint, entry, self._media, self._request, self._api.clock.now(), headers=self._first
         )
         document = {**table, "metadata": {"resourceVersion": str(item.revision)}} if "rows" in table else table
         self._first = False
         return document
+
+    def _empty(self, item: WatchItem) -> Entry:
+        """A bookmark as an object that has nothing but the metadata it carries."""
+        stored = item.bookmark()
+        if self._endpoint.custom:
+            stored["apiVersion"] = self._endpoint.resource.api_version  # which stored custom objects say of themselves
+        return Entry.detached("", "", "", orjson.dumps(stored), 0)
 
 
 class _HTTPSender:

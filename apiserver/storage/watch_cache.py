@@ -3,7 +3,8 @@
 Single-threaded: everything here happens on the event loop.  The guarantees:
 
 - A write returns after it is durable *and* after the cache and every watcher's queue have it: who wrote reads its
-  own write, and so does everyone it tells.
+  own write, and so does everyone it tells.  Watchers that wait take it before the write returns, as a client that
+  watches what it writes relies on: if it heard of its own change late, its next write would be a conflict.
 - A subscription from revision R gets every later change of its resource and namespace exactly once, in order:
   from memory if it is recent, from the store's log if it is older, Compacted if it is gone.
 - Nobody waits for a slow watcher: its queue is bounded, and it is cut off when that is full.
@@ -307,6 +308,7 @@ class WatchCache:
     async def caught_up(self, revision: Revision) -> None:
         """Return once the cache and all watchers have the change of that revision, which must have happened."""
         if self.revision >= revision:
+            await asyncio.sleep(0)  # those who were given it a moment ago take it first
             return
         if self._failure is not None:
             raise self._failure

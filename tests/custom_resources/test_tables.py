@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import pytest
 
 from tests.apiserver.conftest import Watch
 from tests.custom_resources.conftest import MERGE, Custom, version
@@ -80,3 +83,19 @@ def test_a_watch_follows_what_begins_and_ceases_to_match(custom: Custom) -> None
     assert [event["type"] for event in events] == ["ADDED", "DELETED"]
     assert events[0]["object"]["apiVersion"] == f"{custom.group}/v1"
     assert events[0]["object"]["spec"] == {"color": "green"}
+
+
+@pytest.mark.parametrize("form", ["PartialObjectMetadata", "Table"])
+def test_a_bookmark_is_shown_in_the_form_that_was_asked_for(custom: Custom, form: str) -> None:
+    custom.define(version(additionalPrinterColumns=COLUMNS))
+    created = custom.create("a")
+    parameters = {"watch": "1", "sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    accept = {"Accept": f"application/json;as={form};g=meta.k8s.io;v=v1"}
+    with custom.client.stream(
+        "GET", custom.path(), params={**parameters, "allowWatchBookmarks": "true"}, headers=accept
+    ) as stream:
+        lines = stream.iter_lines()
+        events = [json.loads(next(lines)) for _ in range(2)]
+    assert [event["type"] for event in events] == ["ADDED", "BOOKMARK"]
+    assert [event["object"]["kind"] for event in events] == [form, form]
+    assert int(events[1]["object"]["metadata"]["resourceVersion"]) >= int(created["metadata"]["resourceVersion"])

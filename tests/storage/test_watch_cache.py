@@ -102,6 +102,32 @@ async def test_a_write_can_be_read_as_soon_as_it_returns(cache: WatchCache) -> N
     assert cache.revision == 4
 
 
+@pytest.mark.parametrize("alone", [True, False], ids=["committed-alone", "committed-by-the-thread"])
+async def test_a_watcher_that_waits_takes_a_write_before_it_returns(tmp_path: Path, alone: bool) -> None:
+    sqlite = SqliteStore(tmp_path / "state.db", is_alone=lambda: alone)
+    await sqlite.open()
+    cache = WatchCache(sqlite)
+    await cache.start()
+    order: list[str] = []
+
+    async def watcher() -> None:
+        subscription = cache.watch("/nodes/", "", cache.revision)
+        async for event in subscription:
+            order.append(f"heard of {event.revision}")
+
+    watching = asyncio.create_task(watcher())
+    entry = await cache.create("/pods/ns/a", pod("a"))  # of another resource: by now the watcher waits
+    for number in range(5):
+        entry = await cache.create(f"/nodes/{number}", pod(f"{number}"))
+        order.append(f"wrote {entry.revision}")
+    gone = await cache.delete("/nodes/0", None, entry.revision - 4)
+    order.append(f"wrote {gone.revision}")
+    watching.cancel()
+    await cache.stop()
+    await sqlite.close()
+    assert order == [f"{did} {revision}" for revision in range(3, 9) for did in ("heard of", "wrote")]
+
+
 async def test_a_refused_write_is_refused_for_what_can_be_read(cache: WatchCache) -> None:
     await cache.create("/nodes/a", pod("a"))
     with pytest.raises(KeyExists):
