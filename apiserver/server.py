@@ -459,19 +459,11 @@ class Server:
         def stop() -> None:
             if self.stopping:
                 server.force_exit = True
-            else:
-                self._keep(self._end_watches(cache))
             self.stopping = True
             server.should_exit = True
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-
-    async def _end_watches(self, cache: WatchCache) -> None:
-        """Until connections are closed after their present request: many a client watches again at once on its own."""
-        while True:
-            cache.end_watches()
-            await self.clock.sleep(0.05)
 
     async def _announce(self, server: uvicorn.Server, port: int) -> None:
         while not server.started:
