@@ -213,6 +213,12 @@ if TYPE_CHECKING:
         ComponentCondition,
         ComponentStatus,
     )
+    from api.core_v1.persistent_volume_claims import (
+        ModifyVolumeStatus,
+        PersistentVolumeClaim,
+        PersistentVolumeClaimCondition,
+        PersistentVolumeClaimStatus,
+    )
     from api.core_v1.persistent_volume_drivers import (
         AzureFilePersistentVolumeSource,
         CephFSPersistentVolumeSource,
@@ -227,11 +233,7 @@ if TYPE_CHECKING:
         StorageOSPersistentVolumeSource,
     )
     from api.core_v1.persistent_volumes import (
-        ModifyVolumeStatus,
         PersistentVolume,
-        PersistentVolumeClaim,
-        PersistentVolumeClaimCondition,
-        PersistentVolumeClaimStatus,
         PersistentVolumeSpec,
         PersistentVolumeStatus,
         VolumeNodeAffinity,
@@ -265,10 +267,10 @@ _LATER = {
     "PersistentVolumeSpec": "persistent_volumes",
     "PersistentVolumeStatus": "persistent_volumes",
     "PersistentVolume": "persistent_volumes",
-    "PersistentVolumeClaimCondition": "persistent_volumes",
-    "ModifyVolumeStatus": "persistent_volumes",
-    "PersistentVolumeClaimStatus": "persistent_volumes",
-    "PersistentVolumeClaim": "persistent_volumes",
+    "PersistentVolumeClaimCondition": "persistent_volume_claims",
+    "ModifyVolumeStatus": "persistent_volume_claims",
+    "PersistentVolumeClaimStatus": "persistent_volume_claims",
+    "PersistentVolumeClaim": "persistent_volume_claims",
     "ScopedResourceSelectorRequirement": "quotas",
     "ScopeSelector": "quotas",
     "ResourceQuotaSpec": "quotas",

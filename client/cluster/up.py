@@ -33,6 +33,7 @@ SHARED = (
     "client.informer",
     "client.rest",
     "client.cluster.readiness",
+    "encodings.idna",  # for the first TLS connection
     "uvloop",
     "yaml",
 )
