@@ -20,6 +20,8 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from inspect import Signature
 from types import UnionType
 from typing import Annotated, Any, Self, TypeVar, get_args
 
@@ -38,6 +40,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from api.quantity import canonical
+from api.rfc3339 import to_microsecond
 
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _ModelType = TypeVar("_ModelType", bound="type[Model]")
@@ -189,10 +192,6 @@ def _to_second(value: datetime) -> datetime:
     return value.replace(microsecond=0) if value.microsecond else value  # `replace` is slow, and hardly ever needed
 
 
-def _microseconds(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _with_microseconds(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -214,7 +213,7 @@ def _is_base64(value: str) -> str:
 Time = Annotated[datetime, AfterValidator(_to_second)]
 """RFC 3339 with seconds, always in UTC."""
 
-MicroTime = Annotated[datetime, BeforeValidator(_with_microseconds), PlainSerializer(_microseconds, return_type=str)]
+MicroTime = Annotated[datetime, BeforeValidator(_with_microseconds), PlainSerializer(to_microsecond, return_type=str)]
 """RFC 3339 with exactly six digits of microseconds, always in UTC."""
 
 Quantity = Annotated[str, BeforeValidator(canonical)]
@@ -275,6 +274,16 @@ Number = Annotated[float, PlainSerializer(_without_fraction)]
 """A JSON number; whole ones are written without a fraction."""
 
 
+def _factory(kind: Callable[[], Any]) -> Callable[[], Any]:
+    """`kind` as a factory whose signature pydantic need not parse out of C's documentation, for every field anew."""
+    factory = partial(kind)
+    factory.__signature__ = Signature()  # type: ignore[attr-defined]
+    return factory
+
+
+_new_list, _new_dict = _factory(list), _factory(dict)
+
+
 class Model(pydantic.BaseModel):
     """One API type.  Fields carry the API's own names, as its documentation shows them.
 
@@ -291,9 +300,9 @@ class Model(pydantic.BaseModel):
         # A factory makes an empty list or dict; pydantic would deep-copy the default, at twice the cost.
         for field in cls.model_fields.values():
             if field.default == [] and field.default is not PydanticUndefined:
-                field.default, field.default_factory = PydanticUndefined, list
+                field.default, field.default_factory = PydanticUndefined, _new_list
             elif field.default == {} and not field.validate_default:
-                field.default, field.default_factory = PydanticUndefined, dict
+                field.default, field.default_factory = PydanticUndefined, _new_dict
             elif field.default == {}:
                 field.default = _empty_members(bare(field.annotation))
 

@@ -11,7 +11,7 @@ import orjson
 from api.authentication_v1 import TokenRequest
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.core_v1 import Binding, Pod, ServiceAccount
-from api.errors import BadRequest, MethodNotAllowed, NotAcceptable, NotFound, invalid, invalid_value
+from api.errors import MethodNotAllowed, NotAcceptable, NotFound, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.model import Model
 from api.policy_v1 import Eviction
@@ -32,7 +32,7 @@ from apiserver.handlers.list import Page, list_page
 from apiserver.handlers.list_options import check_read_version, list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
-from apiserver.handlers.proxy import serve_proxy
+from apiserver.handlers.proxy import relay_upgrade, serve_proxy
 from apiserver.handlers.scale import check_kind, patching, replacing, scale_answer, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
@@ -62,9 +62,9 @@ class Dispatcher:
         if request.method == "HEAD" and info.subresource != "proxy":  # no resource answers it, though get allows it
             raise _not_allowed()
         if (info.group, info.resource) in reviews.REVIEWS and not info.name:
+            media = _media(request, model=reviews.REVIEWS[info.group, info.resource][1])
             answer = await begun_anew(lambda: reviews.review(self.api, request), request.warnings)
-            review = reviews.REVIEWS[info.group, info.resource][1]
-            await answer.send(send, request, _media(request, model=review))
+            await answer.send(send, request, media)
             return
         if self.api.arrivals.pending:
             await self.api.arrivals.awaited(info)
@@ -105,8 +105,9 @@ class Dispatcher:
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
         url = upgrade_target(self.api, pod, request)
         if scope["type"] != "websocket":
-            raise BadRequest("Upgrade request required")
-        await relay_websocket(url, self._kubelet.context, request, receive, send)
+            await relay_upgrade(url, self._kubelet, request, receive, send)
+        else:
+            await relay_websocket(url, self._kubelet.context, request, receive, send)
 
     async def _handle(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
@@ -350,7 +351,8 @@ class Dispatcher:
 
 
 def _media(request: Request, endpoint: Endpoint | None = None, model: type[Model] | None = None) -> MediaType:
-    """The form of an answer about the objects of an endpoint, whose type is loaded only if it matters, or of a type.
+    """The form of an answer about the objects of an endpoint, whose type is loaded only if it matters, or of a type
+    of which there are no tables.
 
     Raises NotAcceptable.
     """
@@ -360,7 +362,8 @@ def _media(request: Request, endpoint: Endpoint | None = None, model: type[Model
         model = endpoint.model
     wants_protobuf = model is not None and "protobuf" in accept and _has_protobuf(model)
     try:
-        return negotiate(accept, streams=request.info.verb in ("list", "watch"), protobuf=wants_protobuf)
+        streams = request.info.verb in ("list", "watch")
+        return negotiate(accept, tables=endpoint is not None, streams=streams, protobuf=wants_protobuf)
     except NotAcceptable:
         if custom:  # which is refused in other words
             raise NotAcceptable(NOT_SERVED) from None

@@ -52,6 +52,10 @@ class Options:
     tls_san: tuple[str, ...] = field(default=())
     audit: AuditOptions | None = None
     authentication: AuthenticationOptions = field(default_factory=AuthenticationOptions)
+    kubelet_certificate_authority: str | None = None
+    """"" is to believe any kubelet; None the cluster's own CA."""
+    kubelet_client_certificate: Path | None = None
+    kubelet_client_key: Path | None = None
     proxy_client_cert_file: Path | None = None
     proxy_client_key_file: Path | None = None
     requestheader_client_ca_file: Path | None = None
@@ -122,8 +126,16 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _add_front_proxy_flags(parser: argparse.ArgumentParser) -> None:
-    """Whom the server believes who somebody else is, and how it says so itself to the servers of aggregated APIs."""
+    """Whom the server believes who somebody else is, and how it says who it is to kubelets and aggregated APIs."""
     add = parser.add_argument
+    kubelet_ca = "CA of the certificates that kubelets serve with; empty: any is believed; default: the cluster's own"
+    add("--kubelet-certificate-authority", help=kubelet_ca)
+    add(
+        "--kubelet-client-certificate",
+        type=Path,
+        help="certificate shown to kubelets; default: made by the cluster's CA",
+    )
+    add("--kubelet-client-key", type=Path, help="key of --kubelet-client-certificate")
     add("--proxy-client-cert-file", type=Path, help="certificate shown to aggregated APIs; default: made by a CA here")
     add("--proxy-client-key-file", type=Path, help="key of --proxy-client-cert-file")
     add("--requestheader-client-ca-file", type=Path, help="CA of front proxies; default: one made in the data folder")
@@ -240,4 +252,6 @@ def parse(argv: Sequence[str] | None) -> Options:
         parser.error("--tls-cert-file and --tls-private-key-file go together")
     if (given["proxy_client_cert_file"] is None) != (given["proxy_client_key_file"] is None):
         parser.error("--proxy-client-cert-file and --proxy-client-key-file go together")
+    if (given["kubelet_client_certificate"] is None) != (given["kubelet_client_key"] is None):
+        parser.error("--kubelet-client-certificate and --kubelet-client-key go together")
     return Options(**given)

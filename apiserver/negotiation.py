@@ -73,12 +73,19 @@ def accepts(accept: str, kind: str) -> bool:
 
 @lru_cache(maxsize=512)
 def negotiate(
-    accept: str, *, transforms: bool = True, discovery: bool = False, streams: bool = False, protobuf: bool = False
+    accept: str,
+    *,
+    transforms: bool = True,
+    tables: bool = True,
+    discovery: bool = False,
+    streams: bool = False,
+    protobuf: bool = False,
 ) -> MediaType:
     """The best form for an Accept header.  Raises NotAcceptable when none of it can be served.
 
-    `transforms`: whether tables and metadata alone may be answered; `discovery`: whether aggregated discovery;
-    `streams`: whether the path can be watched, which a refusal mentions; `protobuf`: whether the answer has that form.
+    `transforms`: whether tables and metadata alone may be answered, `tables`: the former; `discovery`: whether
+    aggregated discovery; `streams`: whether the path can be watched, which a refusal mentions; `protobuf`: whether the
+    answer has that form.
 
     CBOR is not served, and protobuf only for what is built in: clients that offer them also offer JSON.
     """
@@ -105,8 +112,8 @@ def negotiate(
             continue
         if not transforms or group != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
             continue
-        if base == PROTOBUF and target == "Table":
-            continue  # its cells can be anything
+        if target == "Table" and (base == PROTOBUF or not tables):
+            continue  # protobuf has no form for cells, which can be anything
         if target in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
             return MediaType(base, target, parameters["v"])
     if misshapen:

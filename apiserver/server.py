@@ -32,6 +32,7 @@ from apiserver.authorization.rbac import RBAC
 from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
+from apiserver.draining import DrainingServer
 from apiserver.endpoint import API, Endpoint
 from apiserver.filters.authentication import AuthenticationFilter, Authenticator, ClientCertificates
 from apiserver.filters.authorization import AuthorizationFilter
@@ -156,7 +157,7 @@ class Server:
         self._front_proxy = functools.cache(lambda: self._become_front_proxy(context, client_ca))
         if options.requestheader_client_ca_file is not None or options.proxy_client_cert_file is not None:
             self._front_proxy()  # what is wrong with these files is said at once
-        server = uvicorn.Server(config)
+        server = DrainingServer(config, cache.end_watches)
         # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
         # hold no cycles, so the collector may come seldom.
         gc.freeze()
@@ -181,7 +182,7 @@ class Server:
         if options.check_policy_types:
             self._keep(self._check_policies(api))
         self._keep(self._aggregate(api))
-        self._watch_signals(server, cache)
+        self._watch_signals(server)
         ready = asyncio.create_task(self._announce(server, port))
         try:
             # uvicorn's own serve() takes over signals; its parts do the same without.
@@ -222,7 +223,8 @@ class Server:
         endpoints = [Endpoint(resource, registry, cache) for resource in registry.resources]
         for endpoint in endpoints:
             if endpoint.owns_storage and endpoint.resource.is_stored:
-                cache.register(endpoint.prefix, endpoint.selectable_fields)
+                selectable = registry.has_selectable_fields(endpoint.resource)
+                cache.register(endpoint.prefix, endpoint.selectable_fields if selectable else None)
         tokens = service_account_tokens(
             options.authentication,
             options.data_dir / "pki/sa.key",
@@ -259,8 +261,11 @@ class Server:
             disabled=frozenset(options.disable_admission_plugins),
         )
         tokens.used = noting_use(api, SELF, self._keep)
+        kubelet_ca = options.kubelet_certificate_authority
         kubelet = KubeletClient.create(
-            str(authority.pair.certificate), str(kubelet_pair.certificate), str(kubelet_pair.key)
+            str(authority.pair.certificate) if kubelet_ca is None else kubelet_ca,
+            options.kubelet_client_certificate or kubelet_pair.certificate,
+            options.kubelet_client_key or kubelet_pair.key,
         )
         discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}", api)
         issuer = tokens.issuer(f"{_bracketed(options.external_hostname or options.advertised)}:{options.secure_port}")
@@ -448,25 +453,17 @@ class Server:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    def _watch_signals(self, server: uvicorn.Server, cache: WatchCache) -> None:
+    def _watch_signals(self, server: uvicorn.Server) -> None:
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
             if self.stopping:
                 server.force_exit = True
-            else:
-                self._keep(self._end_watches(cache))
             self.stopping = True
             server.should_exit = True
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-
-    async def _end_watches(self, cache: WatchCache) -> None:
-        """Until connections are closed after their present request: many a client watches again at once on its own."""
-        while True:
-            cache.end_watches()
-            await self.clock.sleep(0.05)
 
     async def _announce(self, server: uvicorn.Server, port: int) -> None:
         while not server.started:

@@ -1,13 +1,12 @@
-"""python -m benchmarks [NAME…]: run the benchmarks (all, or those named) and print their figures beside the goals.
-
-With --plot, `scale` writes its figures and their curves into docs/scale.
-"""
+"""Run the benchmarks (all, or those named) and print their figures beside the goals."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from benchmarks.api_load import api_load
 from benchmarks.apiserver_start import apiserver_start
@@ -34,19 +33,22 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Returns 0 when every figure is within its goal, 1 when one is not, 2 for an unknown name."""
-    names = [argument for argument in arguments if argument != "--plot"]
-    benchmarks = dict(BENCHMARKS)
-    if names != arguments:
-        benchmarks["scale"] = partial(scale, PICTURES)
-    unknown = set(names) - set(BENCHMARKS)
+    """Returns 0 when every figure is within its goal, 1 when one is not; ends with 2 for an unknown name."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--plot", action="store_true", help="let scale write its figures and curves into docs/scale")
+    parser.add_argument(
+        "--peer", type=Path, metavar="FOLDER", help="let api_load measure the kube-apiserver and etcd of a folder too"
+    )
+    chosen = parser.parse_args(arguments)
+    unknown = set(chosen.names) - set(BENCHMARKS)
     if unknown:
-        print(
-            f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}", file=sys.stderr
-        )
-        return 2
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    benchmarks = {**BENCHMARKS, "api_load": partial(api_load, chosen.peer)}
+    if chosen.plot:
+        benchmarks["scale"] = partial(scale, PICTURES)
     figures: list[Figure] = []
-    for name in names or BENCHMARKS:
+    for name in chosen.names or BENCHMARKS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         figures += benchmarks[name]()
     print(table(figures))

@@ -36,11 +36,11 @@ class Rate:
 
 
 class Server:
-    """The server's process and one connection to it."""
+    """The server's processes, the one that answers first among them, and one connection to it."""
 
-    def __init__(self, port: int, process: subprocess.Popen[bytes], seconds: float) -> None:
+    def __init__(self, port: int, processes: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
         self.url = f"https://127.0.0.1:{port}"
-        self.port, self.process = port, process
+        self.port, self.processes = port, processes
         self.start_seconds = seconds
         self.connection = self.connect()
 
@@ -80,10 +80,14 @@ class Server:
 
     @property
     def resident_megabytes(self) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-        assert found is not None
-        return int(found[1]) / 1024
+        """Of all its processes."""
+        return sum(_resident_megabytes(process.pid) for process in self.processes)
+
+
+def _resident_megabytes(pid: int) -> float:
+    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 _LUA = """
@@ -115,7 +119,7 @@ def server(folder: Path | None = None, tokens: str = "", flags: Sequence[str] = 
             took = time.perf_counter() - began
             if not ready:
                 raise RuntimeError("the API server did not start")
-            yield Server(port, process, took)
+            yield Server(port, [process], took)
         finally:
             os.close(reading)
             process.terminate()

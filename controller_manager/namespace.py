@@ -87,8 +87,15 @@ class NamespaceController(Controller):
     workers = 3
 
     def setup(self, watch: Watches) -> None:
-        self.namespaces = watch(Namespace)
+        self.namespaces = watch(Namespace, enqueue=self._namespace_changed)
         self.pods = watch(Pod, enqueue=self._pod_gone)
+
+    def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> Iterable[Key]:
+        """That conditions have been written is no reason to look through everything again."""
+        if new is None or new.metadata.deletionTimestamp is None:
+            return
+        if old is None or old.metadata.deletionTimestamp is None or old.spec != new.spec:
+            yield new.metadata.name
 
     def _pod_gone(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
         """The last pod of a namespace that is being deleted: the rest may follow."""

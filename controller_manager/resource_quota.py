@@ -59,8 +59,9 @@ class ResourceQuotaController(Controller):
     def _changed(self, resource: str, old: Any, new: Any) -> None:
         now = self.clock.now()
         for quota in self.quotas.in_namespace((new or old).metadata.namespace):
-            before, after = (share(quota, resource, obj, now) for obj in (old, new))
-            if before != after:
+            # The last that is seen of a pod deleted at once is overdue already, which it was not when it was counted.
+            before = share(quota, resource, old, now if new is not None else None)
+            if before != share(quota, resource, new, now):
                 self.queue.add_after(key_of(quota), _ADDED if old is None else _GIVEN_BACK)
 
     async def reconcile(self, key: Key) -> None:
@@ -144,11 +145,11 @@ class ResourceQuotaController(Controller):
         return informer
 
 
-def share(quota: ResourceQuota, resource: str, obj: Any, now: datetime) -> Usage:
-    """What an object of a resource (as in `Resource.group_resource`) uses of a quota."""
+def share(quota: ResourceQuota, resource: str, obj: Any, now: datetime | None) -> Usage:
+    """What an object of a resource (as in `Resource.group_resource`) uses of a quota; without `now`, overdue or not."""
     if obj is None or not all(in_scope(resource, scope, obj) for scope in scopes_of(quota)):
         return {}
-    if resource == "pods" and _is_overdue(obj.metadata, now):
+    if resource == "pods" and now is not None and _is_overdue(obj.metadata, now):
         return {}
     return {name: amount for name, amount in usage_of(resource, obj).items() if name in quota.spec.hard}
 

@@ -111,9 +111,10 @@ class TokenKeys:
     def read(self) -> KeySet:
         """The same, at once.  Raises PKIError."""
         path = self._signing or self._own
-        if path is self._own and not path.exists():
+        is_own = path is self._own
+        if is_own and not path.exists():
             _make(path)
-        private = _load(path)[0]
+        private = _load(path, is_own=is_own)[0]
         if not hasattr(private, "public_key"):
             raise PKIError(f"{path} holds no private key; give --service-account-signing-key-file one")
         public = [_public(path, private)]
@@ -130,8 +131,11 @@ def _make(path: Path) -> None:
     write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def _load(path: Path) -> list[Any]:
-    """The keys of a PEM file, in their order; certificates stand for their keys."""
+def _load(path: Path, *, is_own: bool = False) -> list[Any]:
+    """The keys of a PEM file, in their order; certificates stand for their keys.
+
+    One that was made here, `is_own`, is not put to the test of its primes, which takes as long as making it.
+    """
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
     from cryptography.x509 import load_pem_x509_certificate
 
@@ -140,7 +144,7 @@ def _load(path: Path) -> list[Any]:
         for block in _blocks(path.read_bytes()):
             first = block.partition(b"\n")[0]
             if _PRIVATE in first:
-                keys.append(load_pem_private_key(block, None))
+                keys.append(load_pem_private_key(block, None, unsafe_skip_rsa_key_validation=is_own))
             elif _PUBLIC in first:
                 keys.append(load_pem_public_key(block))
             elif b"CERTIFICATE" in first:

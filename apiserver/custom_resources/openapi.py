@@ -124,7 +124,7 @@ def in_swagger(version: Version) -> tuple[Document, Document]:
     whole = swagger(_INFO, paths, components)
     prefix = component_prefix(version)
     definitions = {name: value for name, value in whole["definitions"].items() if name.startswith(prefix)}
-    definitions[prefix + version.kind] = in_v2(definitions[prefix + version.kind])
+    definitions[prefix + version.kind] = _kind_in_v2(definitions[prefix + version.kind])
     return whole["paths"], definitions
 
 
@@ -142,6 +142,13 @@ def _described(versions: Iterable[Version]) -> tuple[dict[str, Document], dict[s
         if name.startswith(META) and "required" in schema:
             components.documents[name] = {**schema, "required": sorted(schema["required"])}
     return paths, components.documents
+
+
+def _kind_in_v2(schema: Document) -> Document:
+    """The same of a whole kind: of one that takes any field, kubectl is to know none."""
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return {name: schema[name] for name in ("type", "x-kubernetes-group-version-kind")}
+    return in_v2(schema)
 
 
 def in_v2(schema: Document) -> Document:

@@ -10,14 +10,18 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from api.core_v1 import Node, Pod
-from api.errors import BadRequest, InternalError, ServiceUnavailable, from_answer, not_found
+from api.errors import BadRequest, Forbidden, InternalError, StatusError, from_answer, not_found
+from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.filters.authentication import TOKEN_SUBPROTOCOL
 from apiserver.handlers.log_options import log_parameters
+from apiserver.handlers.log_socket import log_protocol, log_socket
+from apiserver.pki import PKIError
 from apiserver.request import Receive, Request, Send
 
 if TYPE_CHECKING:
@@ -33,16 +37,23 @@ _TUNNEL, _TUNNEL_ALIAS = "SPDY/3.1+portforward.k8s.io", "spdy-3.1.portforward.k8
 
 @dataclass(frozen=True)
 class KubeletClient:
-    """How the server reaches kubelets: TLS with its own client certificate, trusting the cluster's CA."""
+    """How the server reaches kubelets: TLS with its own client certificate, trusting one CA."""
 
     context: ssl.SSLContext
 
     @classmethod
-    def create(cls, ca_file: str, certificate: str, key: str) -> KubeletClient:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file)
-        # A node's address need not be in its certificate; that it is one of the cluster's own is what counts.
-        context.check_hostname = False
-        context.load_cert_chain(certificate, key)
+    def create(cls, ca_file: str, certificate: Path, key: Path) -> KubeletClient:
+        """Without a CA any kubelet is believed.  Raises PKIError."""
+        try:
+            context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file or None)
+            # A node's address need not be in its certificate; that it is one of the cluster's own is what counts.
+            context.check_hostname = False
+            context.load_cert_chain(certificate, key)
+        except OSError as error:
+            named = ", ".join(str(file) for file in (ca_file, certificate, key) if file)
+            raise PKIError(f"kubelets cannot be reached with {named}: {error}") from None
+        if not ca_file:
+            context.verify_mode = ssl.CERT_NONE
         return cls(context)
 
 
@@ -87,6 +98,12 @@ async def stream_logs(
     import httpx
 
     parameters = log_parameters(request.query, pod.metadata.name)
+    protocol = None
+    if request.scope["type"] == "websocket":
+        offered = request.scope.get("subprotocols") or ()
+        protocol = log_protocol(name for name in offered if not name.startswith(TOKEN_SUBPROTOCOL))
+        if protocol is None:
+            raise Forbidden("requested protocol(s) are not supported")
     container = chosen_container(pod, request.query.get("container", ""))
     if not pod.spec.nodeName:  # nobody has anything to say yet
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -102,12 +119,15 @@ async def stream_logs(
         try:
             upstream = await client.send(client.build_request("GET", url), stream=True)
         except httpx.HTTPError as error:
-            raise InternalError(f"Get {url!r}: {error or type(error).__name__}") from None
+            raise StatusError(f'Get "{url}": {dial_error(error, f"{host}:{port}")}') from None
         try:
             if upstream.status_code >= 400:
                 raise from_answer(upstream.status_code, await upstream.aread())
-            start: dict[str, Any] = {"type": "http.response.start", "status": 200}
-            await send({**start, "headers": [(b"content-type", b"text/plain")]})
+            if protocol is not None:
+                send = await log_socket(protocol, receive, send)
+            else:
+                start: dict[str, Any] = {"type": "http.response.start", "status": 200}
+                await send({**start, "headers": [(b"content-type", b"text/plain")]})
             await relay_body(upstream, receive, send)
         finally:
             await upstream.aclose()
@@ -119,6 +139,7 @@ async def relay_body(upstream: httpx.Response, receive: Receive, send: Send) -> 
     async def relay() -> None:
         async for chunk in upstream.aiter_raw():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     tasks = gone, relaying = asyncio.create_task(_disconnected(receive)), asyncio.create_task(relay())
     try:
@@ -129,11 +150,10 @@ async def relay_body(upstream: httpx.Response, receive: Receive, send: Send) -> 
         for task in (gone, relaying):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
+    while (await receive())["type"] not in ("http.disconnect", "websocket.disconnect"):
         pass
 
 
@@ -142,7 +162,8 @@ def upgrade_target(api: API, pod: Pod, request: Request) -> str:
     verb = request.info.subresource
     path = f"/{'portForward' if verb == 'portforward' else verb}/{pod.metadata.namespace}/{pod.metadata.name}"
     if verb == "portforward":
-        parameters = [("ports", value) for value in request.query_list.get("ports", [])]
+        ports = ",".join(request.query_list.get("ports", []))
+        parameters = [("port", ports)] if ports else []
         host, port = pod_kubelet(api, pod)
     else:
         path += f"/{chosen_container(pod, request.query.get('container', ''))}"
@@ -157,6 +178,11 @@ def _exec_parameters(request: Request) -> list[tuple[str, str]]:
     if request.info.subresource == "exec" and not commands:
         raise BadRequest("you must specify at least 1 command for the container")
     return commands + [(theirs, "1") for ours, theirs in _STREAMS.items() if request.flag(ours)]
+
+
+def not_dialed(why: str) -> StatusError:
+    """Nobody answers where a connection was to lead; `why` as `dial_error` says it.  Kubernetes gives no reason."""
+    return StatusError(f"error dialing backend: {why}")
 
 
 async def relay_websocket(
@@ -187,7 +213,7 @@ async def relay_websocket(
     except InvalidStatus as error:
         raise from_answer(error.response.status_code, bytes(error.response.body or b"")) from None
     except (OSError, TimeoutError) as error:
-        raise ServiceUnavailable(f"error dialing backend: {error}") from None
+        raise not_dialed(dial_error(error, urlsplit(url).netloc)) from None
     async with upstream:
         await receive()  # websocket.connect
         chosen = _TUNNEL if upstream.subprotocol == _TUNNEL_ALIAS else upstream.subprotocol

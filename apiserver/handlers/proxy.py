@@ -19,7 +19,7 @@ from api.errors import BadRequest, MethodNotAllowed, ServiceUnavailable
 from api.meta_v1 import StatusDetails
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API, Endpoint
-from apiserver.handlers.connect import KubeletClient, kubelet_address, relay_body, relay_websocket
+from apiserver.handlers.connect import KubeletClient, kubelet_address, not_dialed, relay_body, relay_websocket
 from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.proxy_rewrite import FORWARDED_URI, rewrite_headers, rewrite_html
 from apiserver.handlers.tunnel import tunnel, upgrade_headers
@@ -93,6 +93,20 @@ def _path(request: Request) -> str:
     parts = request.info.parts[3:]
     path = "".join(f"/{part}" for part in parts)
     return path + "/" if request.path.endswith("/") else path
+
+
+async def relay_upgrade(url: str, kubelet: KubeletClient, request: Request, receive: Receive, send: Send) -> None:
+    """exec, attach, portforward over SPDY, which is what client-go spoke until 1.30: from the kubelet's answer on, the
+    client and the kubelet speak with each other.  Raises BadRequest when the client asks for no upgrade."""
+    import httpx
+
+    upgrade = upgrade_headers(request)
+    if not upgrade:
+        raise BadRequest("Upgrade request required")
+    at = httpx.URL(url, scheme="https")
+    headers = forwarded_headers(request, request.path) + upgrade
+    message = httpx.Request(request.method, at, headers=headers, content=_body(request))
+    await _relay(Target("https", at.host, str(at.port), kubelet.context), message, "", request, receive, send)
 
 
 # --- where to ---------------------------------------------------------------------------------------
@@ -217,7 +231,10 @@ async def _relay(
         except ClientGone:
             return
         except httpx.HTTPError as error:
-            raise ServiceUnavailable(f"error trying to reach service: {dial_error(error, target.authority)}") from None
+            why = dial_error(error, target.authority)
+            if "upgrade" in message.headers:
+                raise not_dialed(why) from None
+            raise ServiceUnavailable(f"error trying to reach service: {why}") from None
         try:
             if upstream.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
                 await tunnel(upstream, request, send)

@@ -11,6 +11,7 @@ from typing import Any
 
 from api import core_v1, events_v1
 from api.errors import FieldError, invalid_value, required
+from api.rfc3339 import to_microsecond
 from api.scheme import resource_of
 from apiserver.registry.human_duration import since
 from apiserver.registry.names import qualified, subdomain
@@ -83,7 +84,7 @@ class Events(Strategy[events_v1.Event]):
         for name in _IMMUTABLE:
             value = getattr(new, name)
             if value != getattr(old, name):
-                shown = value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
+                shown = to_microsecond(value) if isinstance(value, datetime) else value
                 yield invalid_value(_INTERNAL_NAMES.get(name, name), shown, "field is immutable")
 
     def selectable_field_names(self) -> frozenset[str]:

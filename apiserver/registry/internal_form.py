@@ -14,6 +14,7 @@ import orjson
 
 from api.meta_v1 import ObjectMeta
 from api.model import Model
+from api.rfc3339 import to_second
 
 _ORDER: dict[str, str] = {
     "PodSpec": (
@@ -232,7 +233,7 @@ def internal(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: value[key] for key in sorted(value)} or None
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return to_second(value)
     return value
 
 

@@ -11,6 +11,7 @@ from api.core_v1 import Node, NodeConfigSource, Taint
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
 from api.quantity import parse
 from api.resources import is_extended
+from api.rfc3339 import to_second
 from api.scheme import resource_of
 from apiserver.registry.addresses import network, parse_network, warn_of_spelling
 from apiserver.registry.columns import AGE, NAME
@@ -153,7 +154,7 @@ def validate_taints(taints: list[Taint], path: str) -> Iterator[FieldError]:
 
 
 def _time(time: datetime | None) -> str | None:
-    return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if time is None else to_second(time)
 
 
 def _validate_report(node: Node) -> Iterator[FieldError]:

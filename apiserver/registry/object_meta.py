@@ -12,6 +12,7 @@ from typing import Any
 
 from api.errors import FieldError, forbidden, invalid_value, required, too_long
 from api.meta_v1 import ObjectMeta, OwnerReference
+from api.rfc3339 import to_second
 from apiserver.registry.labels import validate_labels
 from apiserver.registry.names import dns_label, path_segment, qualified
 
@@ -163,7 +164,7 @@ def _validate_change(new: ObjectMeta, old: ObjectMeta) -> Iterator[FieldError]:
 
 
 def _shown(value: Any) -> Any:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
+    return to_second(value) if isinstance(value, datetime) else value
 
 
 def _owner_shown(owner: OwnerReference) -> dict[str, Any]:

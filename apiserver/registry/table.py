@@ -127,6 +127,16 @@ STORED_AS: dict[tuple[GroupVersion, str], str] = {
 }
 """Resources that show the objects of another, named as in `Resource.group_resource`, in another form."""
 
+SELECTABLE: dict[GroupVersion, frozenset[str]] = {
+    BATCH_V1: frozenset({"jobs"}),
+    CERTIFICATES_V1: frozenset({"certificatesigningrequests"}),
+    CORE_V1: frozenset({"events", "namespaces", "nodes", "pods", "replicationcontrollers", "secrets", "services"}),
+    EVENTS_V1: frozenset({"events"}),
+    RESOURCE_V1: frozenset({"resourceslices"}),
+}
+"""Resources with fields that selectors can ask for beyond name and namespace: what a server finds stored of the others
+is no reason to import their strategies."""
+
 
 class Registry:
     """The strategies of one server, set up with its options; found by resource or by type."""
@@ -151,6 +161,10 @@ class Registry:
             kind: type[Strategy[Any]] = getattr(importlib.import_module(f"apiserver.registry.{module}"), name)
             strategy = self._loaded[resource] = kind(self._options)
         return strategy
+
+    def has_selectable_fields(self, resource: Resource) -> bool:
+        """Whether its `Strategy.selectable_fields` returns any."""
+        return resource.plural in SELECTABLE.get(resource.group_version, ())
 
     def of(self, model: type[Model]) -> Strategy[Any]:
         """The strategy of a type.  Raises KeyError for types that are not served."""

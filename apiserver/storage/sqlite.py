@@ -25,7 +25,16 @@ from apiserver.storage.protocol import (
     StoreError,
     StoreStats,
 )
-from apiserver.storage.sqlite_writer import NOTHING_WRITTEN, Compaction, Outcome, Write, Writer, read_positions
+from apiserver.storage.sqlite_writer import (
+    MOST_HERE,
+    NOTHING_WRITTEN,
+    SHARED_BY,
+    Compaction,
+    Outcome,
+    Write,
+    Writer,
+    read_positions,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -43,12 +52,14 @@ _CHANGES = (
     " WHERE l.revision > ? AND l.revision <= ? AND +l.key >= ? AND +l.key < ? ORDER BY l.revision LIMIT 1000"
 )
 
+_QUIET_TURNS = 2
+
 
 class SqliteStore:
     """The Store protocol on the file at `path`, which is made when it does not exist.
 
     With `erases` what compaction forgets is overwritten, and not only given up for others to overwrite.  `is_alone`
-    says whether nothing else is going on: a write then needs no thread but the event loop's.
+    says whether nothing else is going on: a write then need not wait for others to share its commit.
     """
 
     def __init__(self, path: Path, *, erases: bool = False, is_alone: Callable[[], bool] = lambda: False) -> None:
@@ -64,6 +75,10 @@ class SqliteStore:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handed_over = 0
         """Requests that the writer's thread has, or whose outcome is still on its way from there."""
+        self._gathered: list[Write] = []
+        """Writes that are to be committed together by the event loop."""
+        self._quiet_turns = 0
+        """Turns of the loop since the last of them."""
 
     @property
     def revision(self) -> Revision:
@@ -92,6 +107,7 @@ class SqliteStore:
             raise
 
     async def close(self) -> None:
+        self._commit_gathered()
         writer, self._writer = self._writer, None
         reader, self._reader = self._reader, None
         if writer is None or reader is None:
@@ -124,10 +140,39 @@ class SqliteStore:
     async def _write(self, key: str, value: bytes | None, *, deleted: bool, if_revision: Revision) -> Revision:
         writer, done = self._begin()
         write = Write(key, value, deleted, if_revision, done)
-        # What the thread has committed has its revision already: watchers hear of that first.
-        if self._handed_over or not (self._is_alone() and writer.commit_alone(write, self._settle)):
+        if self._is_alone() and self._commit_here(writer, [write]):
+            pass
+        elif writer.commits_quickly(SHARED_BY):
+            self._gather(write)
+        else:
             self._hand_over(writer, write)
         return await done
+
+    def _gather(self, write: Write) -> None:
+        """Let it share a commit with all that is written while the event loop is busy with requests."""
+        self._gathered.append(write)
+        self._quiet_turns = 0
+        if len(self._gathered) == 1 and not self._handed_over:
+            self._await_more()
+
+    def _await_more(self) -> None:
+        """Commit when the loop has turned without a write: it takes two turns from a request to what it writes."""
+        assert self._loop is not None
+        if self._quiet_turns < _QUIET_TURNS and len(self._gathered) < MOST_HERE:
+            self._quiet_turns += 1
+            self._loop.call_soon(self._await_more)
+        else:
+            self._commit_gathered()
+
+    def _commit_gathered(self) -> None:
+        writes, self._gathered = self._gathered, []
+        if writes and self._writer is not None and not self._commit_here(self._writer, writes):
+            for write in writes:
+                self._hand_over(self._writer, write)
+
+    def _commit_here(self, writer: Writer, writes: list[Write]) -> bool:
+        # What the thread has committed has its revision already: watchers hear of that first.
+        return not self._handed_over and writer.commit_here(writes, self._settle)
 
     def _hand_over(self, writer: Writer, request: Write | Compaction) -> None:
         self._handed_over += 1
@@ -149,6 +194,8 @@ class SqliteStore:
     def _take_over(self, events: Sequence[Event], revision: Revision, outcomes: Sequence[Outcome]) -> None:
         self._handed_over -= len(outcomes)
         self._settle(events, revision, outcomes)
+        if not self._handed_over:
+            self._commit_gathered()
 
     def _settle(self, events: Sequence[Event], revision: Revision, outcomes: Sequence[Outcome]) -> None:
         # Watchers first: whoever is told that a write is done must find it in what watchers have seen.

@@ -4,8 +4,8 @@ It takes all writes that wait and commits them as one transaction (group commit)
 once, they share one sync to disk.  Between transactions it copies what was committed from the write-ahead log to the
 database, and sweeps out compacted history in pieces so small that no write waits for long.
 
-A write that is alone may be committed by its own thread instead (`commit_alone`): on a disk that syncs in a fraction
-of a millisecond the ways to this thread and back cost as much as the disk.
+On a disk that syncs in a fraction of a millisecond the ways to this thread and back cost as much as the disk, and the
+interpreter's lock more than both: there those who write commit themselves (`commit_here`).
 """
 
 from __future__ import annotations
@@ -41,8 +41,11 @@ log = logging.getLogger(__name__)
 NOTHING_WRITTEN: Revision = 1
 """The revision of an empty store."""
 MAX_BATCH = 1000
-QUICK = 0.0005
-"""Seconds a commit may take, on average, for a write to be committed where everybody else would wait for it."""
+QUICK, SHARED_BY = 0.0005, 4
+"""Seconds a commit may take, on average, to be made where everybody else waits for it; so many times as long where so
+many writes share it."""
+MOST_HERE = 64
+"""Writes that may be committed there at once."""
 CHECKPOINT = 4 * 1024 * 1024
 """Bytes in the write-ahead log after which they are copied to the database: SQLite's own measure."""
 SWEEP_TARGET = 0.010
@@ -134,16 +137,20 @@ class Writer(threading.Thread):
     def submit(self, request: Write | Compaction) -> None:
         self._queue.put(request)
 
-    def commit_alone(self, write: Write, deliver: Deliver) -> bool:
-        """Commit a write in the thread that calls.  False where it would have to wait for others, or for the disk."""
-        if self._commit_seconds >= QUICK or self._logged >= CHECKPOINT or not self._queue.empty():
+    def commits_quickly(self, writes: int) -> bool:
+        """Whether so many writes need no other thread."""
+        return writes <= MOST_HERE and self._commit_seconds < QUICK * min(writes, SHARED_BY)
+
+    def commit_here(self, writes: list[Write], deliver: Deliver) -> bool:
+        """Commit in the thread that calls.  False where the writes would have to wait for others, or for the disk."""
+        if not self.commits_quickly(len(writes)) or self._logged >= CHECKPOINT or not self._queue.empty():
             return False
         if not self._turn_lock.acquire(blocking=False):
             return False
         try:
             if self._connection is None:
                 return False
-            self._commit(self._connection, [write], deliver)
+            self._commit(self._connection, writes, deliver)
         finally:
             self._turn_lock.release()
         if self._logged >= CHECKPOINT:

@@ -42,9 +42,24 @@ def run(arguments: list[str]) -> int:
         metavar="NAME=FLAG",
         help="a further flag for a component, as in controller-manager=--node-monitor-grace-period=20s",
     )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave a component to another program this time, such as Kubernetes' own: controller-manager, scheduler, "
+        "kubelet, proxy",
+    )
     flags = parser.parse_args(arguments)
 
-    from client.cluster.up import Wishes, up
+    from client.cluster.up import REPLACEABLE, Wishes, up
+
+    for name in flags.without:
+        if name not in REPLACEABLE:
+            parser.error(f"there is no going without {name!r}: choose among {', '.join(REPLACEABLE)}")
+    for text in flags.component_flag:
+        if "=" not in text:
+            parser.error(f"--component-flag {text!r} names no flag: write NAME=FLAG")
 
     wishes = Wishes(
         flags.data_dir,
@@ -55,6 +70,7 @@ def run(arguments: list[str]) -> int:
         token_auth_file=flags.token_auth_file,
         cloud_provider="" if flags.cloud_provider == "none" else flags.cloud_provider,
         timeout=flags.timeout,
-        component_flags=tuple(tuple(text.split("=", 1)) for text in flags.component_flag if "=" in text),
+        component_flags=tuple(tuple(text.split("=", 1)) for text in flags.component_flag),
+        without=frozenset(flags.without),
     )
     return up(wishes, detach=flags.detach)

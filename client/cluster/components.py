@@ -164,7 +164,7 @@ def _proxy(data: DataDir, settings: Settings, privileged: bool) -> Component:
     arguments = ["--kubeconfig", str(data.kubeconfig_of("proxy"))]
     arguments += ["--hostname-override", ",".join(node_names(settings.nodes)), "--healthz-bind-address", "", *mode]
     cleanup = [*mode, "--cleanup"] if privileged else ()
-    return Component("proxy", "proxy", arguments, cleanup, preload=("proxy.server",))
+    return Component("proxy", "proxy", arguments, cleanup, needs_nodes=True, preload=("proxy.server",))
 
 
 def last_line(path: Path, since: int) -> str:

@@ -1,4 +1,5 @@
-"""Waits until a started cluster is of use: its nodes Ready, and the default ServiceAccount there for pods.
+"""Waits until a started cluster is of use: its nodes Ready and, where a controller manager is among what was started,
+the default ServiceAccount there for pods.
 
 What nobody waits for comes a moment later.
 """
@@ -22,16 +23,16 @@ from client.rest import RestClient, Unreachable
 _RETRY = 0.2
 
 
-def wait_body(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], int]:
+def wait_body(kubeconfig: Path, nodes: list[str], accounts: bool, report: int) -> Callable[[], int]:
     """The body of a child that writes one line about each thing that is ready to the pipe `report`, closes it, makes
-    what a new cluster is to have besides, and ends."""
+    what a new cluster is to have besides, and ends.  Without `accounts` it waits for the nodes alone."""
 
     def body() -> int:
         def tell(line: str) -> None:
             os.write(report, f"{line}\n".encode())
 
         clock = SystemClock()
-        asyncio.run(wait(kubeconfig, set(nodes), tell, clock))
+        asyncio.run(wait(kubeconfig, set(nodes), tell, clock, accounts=accounts))
         os.close(report)
         asyncio.run(make_default_class(kubeconfig, clock))
         return 0
@@ -39,7 +40,9 @@ def wait_body(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], i
     return body
 
 
-async def wait(kubeconfig: Path, nodes: set[str], tell: Callable[[str], None], clock: Clock) -> None:
+async def wait(
+    kubeconfig: Path, nodes: set[str], tell: Callable[[str], None], clock: Clock, *, accounts: bool = True
+) -> None:
     """Until all is there, whatever becomes of requests on the way: to return is to say that it is."""
     total = len(nodes)
     async with RestClient(load_kubeconfig(kubeconfig), user_agent="nanokube/up", clock=clock) as client:
@@ -47,7 +50,8 @@ async def wait(kubeconfig: Path, nodes: set[str], tell: Callable[[str], None], c
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_nodes_ready(client, nodes, total, tell))
-                    tasks.create_task(_exists(client, ServiceAccount, "default", "default"))
+                    if accounts:
+                        tasks.create_task(_exists(client, ServiceAccount, "default", "default"))
                 return
             except* (StatusError, Unreachable) as failed:
                 print(f"looking again for what is ready: {failed.exceptions[0]}", file=sys.stderr)

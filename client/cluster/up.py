@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from client.cluster.report import Console, Pipe, Report, relay
 from client.cluster.supervisor import Supervisor
 
 RUNTIMES = ("process", "sim")
+REPLACEABLE = ("controller-manager", "scheduler", "kubelet", "proxy")
 MOST_NODES = 5000
 SHARED = (
     "api.scheme",
@@ -52,13 +53,15 @@ class Wishes:
     timeout: float = 60.0
     component_flags: tuple[tuple[str, str], ...] = ()
     """Further flags as (component, flag), for experiments; not kept for the next start."""
+    without: frozenset[str] = frozenset()
+    """Components that others stand in for this time, by the names in `REPLACEABLE`."""
 
 
-def wait_for_nodes(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], int]:
+def wait_for_nodes(kubeconfig: Path, nodes: list[str], accounts: bool, report: int) -> Callable[[], int]:
     """See `client.cluster.readiness.wait_body`."""
     from client.cluster.readiness import wait_body
 
-    return wait_body(kubeconfig, nodes, report)
+    return wait_body(kubeconfig, nodes, accounts, report)
 
 
 def import_shared() -> None:
@@ -72,7 +75,7 @@ class Parts:
     """What a cluster consists of.  Tests put others in their place."""
 
     plan: Callable[[DataDir, Settings], list[Component]] = components_of
-    wait: Callable[[Path, list[str], int], Callable[[], int]] = wait_for_nodes
+    wait: Callable[[Path, list[str], bool, int], Callable[[], int]] = wait_for_nodes
     preload: Callable[[], None] = import_shared
 
 
@@ -124,12 +127,14 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
         report.ready(_summary(data, seconds, detached))
 
     ports = KubeletPorts()
+    planned = without(parts.plan(data, settings), wishes.without)
+    nodes = [] if "kubelet" in wishes.without else node_names(settings.nodes)
     supervisor = Supervisor(
         data,
-        with_flags(with_ports(parts.plan(data, settings), ports), wishes.component_flags),
+        with_flags(with_ports(planned, ports), wishes.component_flags),
         report,
         clock,
-        wait=partial(parts.wait, data.kubeconfig, node_names(settings.nodes)),
+        wait=partial(parts.wait, data.kubeconfig, nodes, "controller-manager" not in wishes.without),
         preload=parts.preload,
         timeout=wishes.timeout,
         log=log,
@@ -190,6 +195,11 @@ def prepare(wishes: Wishes, data: DataDir, clock: Clock) -> tuple[Settings, Clai
     except OSError as error:
         raise ClusterError(f"the data folder {data.root} cannot be written: {error.strerror}") from error
     return settings, claim
+
+
+def without(components: list[Component], names: Collection[str]) -> list[Component]:
+    """The components but those of these names; "kubelet" means every node's."""
+    return [component for component in components if component.name not in names and component.module not in names]
 
 
 def with_ports(components: list[Component], ports: KubeletPorts) -> list[Component]:

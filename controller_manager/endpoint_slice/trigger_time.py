@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from api.core_v1 import Pod, Service
+from api.rfc3339 import to_second
 from client.store import key_of
 from controller_manager.pod_state import condition
 
@@ -30,7 +31,7 @@ class TriggerTimes:
             times[pod.metadata.name] = ready.lastTransitionTime if ready is not None else None
         now = self._seen[key_of(service)] = {name: time for name, time in times.items() if time is not None}
         new = [time for name, time in now.items() if name not in seen or seen[name] < time]
-        return {CHANGE_TIME: min(new).strftime("%Y-%m-%dT%H:%M:%SZ")} if new else {}
+        return {CHANGE_TIME: to_second(min(new))} if new else {}
 
     def forget(self, key: str) -> None:
         self._seen.pop(key, None)

@@ -16,11 +16,14 @@ from urllib.parse import parse_qs, unquote
 
 from api.clock import Clock
 from kubelet.runtime.protocol import ExecSession, Runtime, RuntimeFailure
-from kubelet.server import channels, port_forward
+from kubelet.server import channels, port_forward, spdy_channels
 from kubelet.server.backend import ContainerReference, ServerBackend, UnknownContainer
 from kubelet.server.container_log import LogOptions, read_log
 from kubelet.server.resource_metrics import resource_metrics
+from kubelet.server.spdy import SpdyForwarder
+from kubelet.server.spdy_channels import SpdyChannels
 from kubelet.server.summary import summary
+from kubelet.server.upgrade import offered_protocols, switched, wants_spdy
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -87,7 +90,10 @@ class KubeletApp:
 
     async def _answer(self, parts: list[str], query: Query, scope: Scope, receive: Receive, send: Send) -> None:
         if parts[0] in ("exec", "attach", "portForward"):
-            raise Refused(400, "you must upgrade the connection to a WebSocket")
+            if not wants_spdy(scope):
+                raise Refused(400, "you must upgrade the connection to a WebSocket or SPDY/3.1")
+            await self._stream(parts, query, scope, receive, send)
+            return
         if scope["method"] not in ("GET", "HEAD"):
             raise Refused(405, "method not allowed")
         match parts:
@@ -165,7 +171,8 @@ class KubeletApp:
     # --- streams ---
 
     async def _stream(self, parts: list[str], query: Query, scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()  # websocket.connect
+        if scope["type"] == "websocket":
+            await receive()  # websocket.connect
         match parts:
             case ["exec" | "attach" as verb, namespace, pod, container]:
                 await self._session(verb, namespace, pod, "", container, query, scope, receive, send)
@@ -201,10 +208,20 @@ class KubeletApp:
         def outcome(code: int) -> bytes:
             return channels.success() if verb == "attach" else channels.exit_status(code, f"{command}")
 
-        await _accept(scope, send, channels.SUBPROTOCOLS)
-        await channels.serve_session(
-            channels.Channels(receive, send), open_session, stdin=stdin, stdout=stdout, stderr=stderr, outcome=outcome
-        )
+        async def serve(joined: channels.Joined) -> None:
+            await channels.serve_session(
+                joined, open_session, stdin=stdin, stdout=stdout, stderr=stderr, outcome=outcome
+            )
+
+        if scope["type"] == "websocket":
+            await _accept(scope, send, channels.SUBPROTOCOLS)
+            await serve(channels.Channels(receive, send))
+            return
+        flags = {channels.STDIN: stdin, channels.STDOUT: stdout, channels.STDERR: stderr, channels.RESIZE: tty}
+        async with switched(scope, _spoken(scope, spdy_channels.PROTOCOLS)) as ends:
+            streams = SpdyChannels(*ends)
+            if await streams.opened({channels.ERROR, *(each for each, is_wanted in flags.items() if is_wanted)}):
+                await serve(streams)
 
     async def _forward(
         self, namespace: str, pod: str, uid: str, query: Query, scope: Scope, receive: Receive, send: Send
@@ -214,7 +231,11 @@ class KubeletApp:
         async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             return await asyncio.open_connection(sock=await self._runtime.port_forward(sandbox, port))
 
-        await port_forward.serve(scope, receive, send, query.all("ports"), connect)
+        if scope["type"] == "websocket":
+            await port_forward.serve(scope, receive, send, query.all("port"), connect)
+            return
+        async with switched(scope, _spoken(scope, ("portforward.k8s.io",))) as ends:
+            await SpdyForwarder(*ends, connect).run()
 
 
 async def _accept(scope: Scope, send: Send, known: tuple[str, ...]) -> None:
@@ -223,6 +244,15 @@ async def _accept(scope: Scope, send: Send, known: tuple[str, ...]) -> None:
     if offered and chosen is None:
         raise Refused(400, f"unable to upgrade: none of the subprotocols {offered} is known")
     await send({"type": "websocket.accept", "subprotocol": chosen})
+
+
+def _spoken(scope: Scope, known: tuple[str, ...]) -> str:
+    """The first protocol inside SPDY that the client offers and the server knows.  Raises Refused."""
+    offered = offered_protocols(scope)
+    for name in offered or known:
+        if name in known:
+            return name
+    raise Refused(403, f"unable to upgrade: unable to negotiate protocol: client supports {offered}")
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -76,8 +76,16 @@ def internal_error(message: str) -> bytes:
     )
 
 
+class Joined(Protocol):
+    """What `Channels` are over a WebSocket; see there."""
+
+    async def receive(self) -> tuple[int, bytes] | None: ...
+    async def send(self, channel: int, data: bytes) -> None: ...
+    async def close(self) -> None: ...
+
+
 async def serve_session(
-    channels: Channels,
+    channels: Joined,
     open_session: Callable[[], Awaitable[ExecSession]],
     *,
     stdin: bool,
@@ -85,7 +93,7 @@ async def serve_session(
     stderr: bool,
     outcome: Callable[[int], bytes],
 ) -> None:
-    """Join a session's streams with a WebSocket until the command has ended or the client has left."""
+    """Join a session's streams with a connection until the command has ended or the client has left."""
     # Clients wait for a first message to know that the connection stands.
     await channels.send(STDOUT if stdout else STDERR if stderr else ERROR, b"")
     try:
@@ -116,13 +124,13 @@ async def _finish(session: ExecSession, outputs: Sequence[asyncio.Future[None]])
     return code
 
 
-async def _copy(read: Callable[[], Awaitable[bytes]], channels: Channels, channel: int | None) -> None:
+async def _copy(read: Callable[[], Awaitable[bytes]], channels: Joined, channel: int | None) -> None:
     while data := await read():
         if channel is not None:
             await channels.send(channel, data)
 
 
-async def _take_input(channels: Channels, session: ExecSession, stdin: bool) -> None:
+async def _take_input(channels: Joined, session: ExecSession, stdin: bool) -> None:
     """Until the client has left."""
     while (message := await channels.receive()) is not None:
         channel, data = message

@@ -8,9 +8,10 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kubelet.server.app import KubeletApp, Receive, Scope, Send
+from kubelet.server.upgrade import taken_over
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,19 @@ async def serve(
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self.app = _authorized(self.app, transport)
+
+        def on_headers_complete(self) -> None:
+            super().on_headers_complete()
+            if self.parser.should_upgrade():
+                cast(dict[str, Any], self.scope)["take_over"] = self._take_over
+
+        def _take_over(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            self.cycle.disconnected = True  # what is sent as an answer goes nowhere
+            self.connections.discard(self)
+            return taken_over(self.transport)
+
+        def _unsupported_upgrade_warning(self) -> None:
+            """SPDY is the application's."""
 
     class WebSocket(WebSocketsSansIOProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,5 @@
-"""As much of SPDY/3.1 as `kubectl port-forward` speaks inside its WebSocket (KEP-4006): the server's side.
+"""As much of SPDY/3.1 as Kubernetes' clients speak, and `kubectl port-forward` inside its WebSocket (KEP-4006): the
+server's side.
 
 For each forwarded connection the client opens two streams with one request id: `streamType: error`, then `data`, both
 with the `port`.  What goes wrong is written to the first; bytes flow in the second.  Flow-control windows are not used
@@ -12,14 +13,14 @@ import asyncio
 import contextlib
 import struct
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kubelet.runtime.protocol import RuntimeFailure
 
-_SYN_STREAM, _SYN_REPLY, _RST_STREAM, _PING, _GOAWAY = 1, 2, 3, 6, 7
-_FIN = 1
+SYN_STREAM, SYN_REPLY, RST_STREAM, PING, GOAWAY = 1, 2, 3, 6, 7
+FIN = 1
 _PROTOCOL_ERROR = 1
 
 _NAMES = (
@@ -48,7 +49,7 @@ def control_frame(kind: int, body: bytes, flags: int = 0) -> bytes:
 
 
 def data_frame(stream: int, data: bytes, *, last: bool = False) -> bytes:
-    return struct.pack(">II", stream, (_FIN if last else 0) << 24 | len(data)) + data
+    return struct.pack(">II", stream, (FIN if last else 0) << 24 | len(data)) + data
 
 
 class HeaderCodec:
@@ -74,6 +75,24 @@ class HeaderCodec:
             texts.append(block[position + 4 : position + 4 + length].decode())
             position += 4 + length
         return {name.lower(): value for name, value in zip(texts[::2], texts[1::2], strict=True)}
+
+
+class FrameReader:
+    """Finds the frames in bytes as they come."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def of(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """The first word (of a control frame its kind, with the highest bit set; else the stream), flags and body."""
+        self._rest += data
+        while len(self._rest) >= 8:
+            first, second = struct.unpack_from(">II", self._rest)
+            end = 8 + (second & 0xFFFFFF)
+            if len(self._rest) < end:
+                return
+            body, self._rest = self._rest[8:end], self._rest[end:]
+            yield first, second >> 24, body
 
 
 @dataclass
@@ -103,17 +122,11 @@ class SpdyForwarder:
 
     async def run(self) -> None:
         """Until the client leaves."""
-        buffer = b""
+        frames = FrameReader()
         try:
             while (message := await self._receive())["type"] != "websocket.disconnect":
-                buffer += message.get("bytes") or b""
-                while len(buffer) >= 8:
-                    first, second = struct.unpack_from(">II", buffer)
-                    length = second & 0xFFFFFF
-                    if len(buffer) < 8 + length:
-                        break
-                    body, buffer = buffer[8 : 8 + length], buffer[8 + length :]
-                    if not await self._frame(first, second >> 24, body):
+                for frame in frames.of(message.get("bytes") or b""):
+                    if not await self._frame(*frame):
                         return
         finally:
             for task in self._tasks:
@@ -130,26 +143,26 @@ class SpdyForwarder:
             if connection is not None and connection.data == first:
                 if body:
                     await connection.input.put(body)
-                if flags & _FIN:
+                if flags & FIN:
                     await connection.input.put(b"")
             return True
         kind = first & 0xFFFF
-        if kind == _SYN_STREAM:
+        if kind == SYN_STREAM:
             await self._open(struct.unpack_from(">I", body)[0] & 0x7FFFFFFF, self._codec.decode(body[10:]))
-        elif kind == _PING:
-            await self._write(control_frame(_PING, body))
-        elif kind == _RST_STREAM:
+        elif kind == PING:
+            await self._write(control_frame(PING, body))
+        elif kind == RST_STREAM:
             connection = self._by_stream.get(struct.unpack_from(">I", body)[0])
             if connection is not None:
                 await connection.input.put(b"")
-        return kind != _GOAWAY
+        return kind != GOAWAY
 
     async def _open(self, stream: int, headers: dict[str, str]) -> None:
         port, request = headers.get("port", ""), headers.get("requestid", "")
         if not port.isdigit():
-            await self._write(control_frame(_RST_STREAM, struct.pack(">II", stream, _PROTOCOL_ERROR)))
+            await self._write(control_frame(RST_STREAM, struct.pack(">II", stream, _PROTOCOL_ERROR)))
             return
-        await self._write(control_frame(_SYN_REPLY, struct.pack(">I", stream) + self._codec.encode({})))
+        await self._write(control_frame(SYN_REPLY, struct.pack(">I", stream) + self._codec.encode({})))
         connection = self._connections.setdefault(request, _Connection(int(port)))
         self._by_stream[stream] = connection
         if headers.get("streamtype") == "error":

@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -62,6 +64,28 @@ def test_stopping_ends_open_watches_at_once(own_server: ApiServer) -> None:
         watch = Watch(client, "/api/v1/configmaps", resourceVersion="0")
         assert own_server.stop() == 0
         watch.close()
+
+
+def test_watches_that_begin_while_the_server_stops_are_ended_and_not_cut_off(own_server: ApiServer) -> None:
+    """client-go's reflectors begin anew as soon as a watch has ended."""
+
+    def follow(watch: Watch, client: httpx.Client) -> None:
+        while True:
+            for _ in watch.response.iter_lines():  # raises when it is cut off
+                pass
+            watch.close()
+            try:
+                watch = Watch(client, "/api/v1/configmaps", resourceVersion="0")
+            except httpx.TransportError:
+                return  # there is no server any more
+
+    with ExitStack() as open_clients, ThreadPoolExecutor() as threads:
+        clients = [open_clients.enter_context(own_server.client()) for _ in range(8)]
+        watches = [Watch(client, "/api/v1/configmaps", resourceVersion="0") for client in clients]
+        following = [threads.submit(follow, *each) for each in zip(watches, clients, strict=True)]
+        assert own_server.stop() == 0
+        for each in following:
+            each.result(timeout=60)
 
 
 def _refusal(*flags: str) -> tuple[int, str]:

@@ -77,6 +77,21 @@ def test_can_i(server: ApiServer, token: str, verb: str, resource: str, allowed:
     assert answer.json()["status"]["allowed"] is allowed
 
 
+def test_a_review_has_no_table(server: ApiServer) -> None:
+    """ "[sig-api-machinery] Servers with support for Table transformation should return a 406 for a backend which does
+    not implement metadata [Conformance]" """
+    body = {"spec": {"nonResourceAttributes": {"verb": "get", "path": "/"}}}
+    url, table = (
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        "application/json;as=Table;v=v1;g=meta.k8s.io",
+    )
+    with server.client() as client:
+        refused = client.post(url, json=body, headers={"Accept": table})
+        plain = client.post(url, json=body, headers={"Accept": f"{table},application/json"})
+    assert (refused.status_code, refused.json()["reason"]) == (406, "NotAcceptable")
+    assert (plain.status_code, plain.json()["kind"]) == (201, "SelfSubjectAccessReview")
+
+
 def test_rules_of_a_user_can_be_listed(server: ApiServer) -> None:
     body = {"spec": {"namespace": "default"}}
     url = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"

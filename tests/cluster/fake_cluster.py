@@ -24,7 +24,7 @@ def plan(data: DataDir, settings: Settings) -> list[Component]:
     ]
 
 
-def wait(kubeconfig: Path, nodes: list[str], report: int) -> Callable[[], int]:
+def wait(kubeconfig: Path, nodes: list[str], accounts: bool, report: int) -> Callable[[], int]:
     def body() -> int:
         for node in nodes:
             os.write(report, f"node {node} is ready\n".encode())

@@ -30,14 +30,18 @@ needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kube
 
 
 def until(condition: Callable[[], T], what: str = "the condition", seconds: float = 120.0) -> T:
-    """What the condition returned when it first held; fails when it does not in time."""
-    deadline = time.monotonic() + seconds
+    """What the condition returned when it first held; fails when it does not in time.
+
+    To look costs a kubectl as a rule: what takes longer is looked at less often.
+    """
+    began = time.monotonic()
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"{what} did not come true within {seconds:g} s"
-        select.select([], [], [], 0.05)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"{what} did not come true within {seconds:g} s"
+        select.select([], [], [], min(0.05 + waited / 10, 0.5))
 
 
 def alive(pid: int) -> bool:

@@ -1,5 +1,8 @@
 """Namespaces: what each gets when it comes, and what must go before it goes."""
 
+from functools import partial
+from typing import Any
+
 from api.core_v1 import ConfigMap, Namespace, Pod, PodSpec, ServiceAccount
 from api.errors import NotFound
 from api.meta_v1 import ObjectMeta
@@ -64,6 +67,35 @@ async def test_a_namespace_goes_when_all_in_it_has_gone(cluster: Cluster) -> Non
 
     await eventually(gone)
     assert [o.metadata.name for o in (await cluster.client.list(ConfigMap)).items] == ["other"]
+
+
+async def test_a_namespace_is_looked_through_once(cluster: Cluster) -> None:
+    """That its conditions are written, which everybody hears of, is no reason to do it again."""
+    [controller] = await cluster.run(NamespaceController)
+    finalized: list[str] = []
+    update = controller.client.update
+
+    async def noting(obj: Any, **options: Any) -> Any:
+        finalized.extend([obj.metadata.name] if options.get("subresource") == "finalize" else [])
+        return await update(obj, **options)
+
+    controller.client.update = noting
+    names = [f"n{number}" for number in range(5)]
+    for name in names:
+        await cluster.client.create(Namespace(metadata=ObjectMeta(name=name)))
+        await cluster.client.delete(Namespace, name)
+    for name in names:
+        await eventually(partial(gone_from, cluster, name))
+    await eventually(partial(idle, cluster))
+    assert sorted(finalized) == names
+
+
+async def gone_from(cluster: Cluster, name: str) -> bool:
+    return not await exists(cluster, Namespace, name)
+
+
+async def idle(cluster: Cluster) -> bool:
+    return not cluster.is_busy
 
 
 async def test_pods_go_before_anything_else(cluster: Cluster) -> None:

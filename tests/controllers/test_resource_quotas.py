@@ -130,6 +130,15 @@ async def test_pods_use_and_give_back(space: Namespaced) -> None:
     await space.uses({"pods": "0", "cpu": "0", "memory": "0", "requests.example.com/dongle": "0"})
 
 
+async def test_a_pod_on_a_node_that_is_deleted_without_grace_gives_back(space: Namespaced) -> None:
+    """The last that is seen of it is that its time is over, as of a pod that is not counted any more."""
+    await space.limit({"pods": "1"})
+    await space.make(Pod, pod("p", nodeName="n"))
+    await space.uses({"pods": "1"})
+    await space.delete(Pod, "p")
+    await space.uses({"pods": "0"})
+
+
 async def test_a_pod_that_ends_gives_back(space: Namespaced) -> None:
     await space.limit({"pods": "1"})
     await space.make(Pod, pod("p"))

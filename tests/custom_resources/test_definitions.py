@@ -108,6 +108,20 @@ def test_schemas_are_published_and_taken_back(custom: Custom) -> None:
     assert component not in custom.client.get("/openapi/v2").json()["definitions"]
 
 
+def test_of_a_kind_that_takes_any_field_kubectl_knows_none(custom: Custom) -> None:
+    """ "[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] works for CRD without validation
+    schema [Conformance]" """
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"a": {"type": "string"}}}
+    custom.define(version(schema={"openAPIV3Schema": schema}))
+    component = ".".join([*reversed(custom.group.split(".")), "v1", "Widget"])
+    document = custom.client.get(f"/openapi/v3/apis/{custom.group}/v1").json()
+    assert "a" in document["components"]["schemas"][component]["properties"]
+    assert custom.client.get("/openapi/v2").json()["definitions"][component] == {
+        "type": "object",
+        "x-kubernetes-group-version-kind": [{"group": custom.group, "kind": "Widget", "version": "v1"}],
+    }
+
+
 def test_group_versions_have_api_services(custom: Custom) -> None:
     custom.define()
     path = f"/apis/apiregistration.k8s.io/v1/apiservices/v1.{custom.group}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,13 +13,27 @@ import pytest
 from kubernetes_asyncio.client import ApiClient, ApiException, AppsV1Api, CoreV1Api
 from kubernetes_asyncio.dynamic import DynamicClient
 
+from tests.client.waiting import eventually
 from tests.ecosystem.objects import config_map, deployment
 
 
 @pytest.fixture
 async def api(kubeconfig: Path) -> AsyncIterator[ApiClient]:
+    before = _sockets()
     async with await kubernetes_asyncio.config.new_client_from_config(config_file=str(kubeconfig)) as client:
         yield client
+    # aiohttp does not wait for the end of a TLS connection that a watch gave up, and the loop ends with the test.
+    await eventually(lambda: _sockets() <= before)
+
+
+def _sockets() -> set[str]:
+    """The open ones of this process, each with a number that none had before."""
+    found = set()
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if (target := os.readlink(handle)).startswith("socket:"):
+                found.add(target)
+    return found
 
 
 async def test_create_read_patch_delete(api: ApiClient, namespace: str) -> None:

@@ -285,7 +285,7 @@ async def echo(bench: Bench) -> AsyncIterator[tuple[str, int]]:
 
 async def test_port_forward_in_channels(client: Client, echo: tuple[str, int]) -> None:
     sandbox, port = echo
-    async with client.websocket(f"/portForward/default/{sandbox}?ports={port}&ports=1", "v4.channel.k8s.io") as socket:
+    async with client.websocket(f"/portForward/default/{sandbox}?port={port},1", "v4.channel.k8s.io") as socket:
         heads = [await socket.recv() for _ in range(4)]
         assert heads == [bytes((i,)) + struct.pack("<H", port if i < 2 else 1) for i in range(4)]
         await socket.send(b"\0ping")

@@ -36,6 +36,12 @@ def test_every_resource_that_is_read_has_its_strategy() -> None:
     assert sum(map(len, STRATEGIES.values())) == len(list(Registry().resources))
 
 
+def test_the_table_knows_which_kinds_have_fields_to_select_by() -> None:
+    registry = Registry()
+    having = {strategy.resource for strategy in registry if strategy.selectable_field_names()}
+    assert having == {resource for resource in registry.resources if registry.has_selectable_fields(resource)}
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_strategy_has_the_subresources_that_are_listed_of_it(kind: Any) -> None:
     listed = {part.name for part in kind.resource.parts if part.is_view}

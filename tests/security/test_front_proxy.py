@@ -132,6 +132,15 @@ def test_a_resumed_session_is_still_a_front_proxys(running: ApiServer) -> None:
             session = tls.session
 
 
+def test_no_ticket_is_made_that_nobody_takes(running: ApiServer) -> None:
+    context = context_of(running, own(running))
+    with context.wrap_socket(_connect(running), server_hostname="127.0.0.1") as tls:
+        tls.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert tls.recv(9) == b"HTTP/1.1 "  # behind the tickets, if there are any
+        assert tls.version() == "TLSv1.3"
+        assert tls.session is None or not tls.session.has_ticket
+
+
 def _connect(server: ApiServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=60)
 

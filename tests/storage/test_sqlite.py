@@ -55,15 +55,7 @@ async def test_a_write_that_is_alone_needs_no_other_thread(tmp_path: Path, monke
     store = SqliteStore(path, is_alone=lambda: True)
     await store.open()
     await store.create("/a", value)  # how long a commit takes is not known before
-    committed: list[int] = []
-    commit = Writer.commit_alone
-
-    def counted(writer: Writer, write: Write, deliver: Deliver) -> bool:
-        alone = commit(writer, write, deliver)
-        committed.append(threading.get_ident() if alone else 0)
-        return alone
-
-    monkeypatch.setattr(Writer, "commit_alone", counted)
+    committed = _committing_threads(monkeypatch)
     for number in range(500):
         await store.create(f"/pods/{number}", value)
         if number % 100 == 0:
@@ -75,8 +67,48 @@ async def test_a_write_that_is_alone_needs_no_other_thread(tmp_path: Path, monke
     await store.close()
 
 
-async def test_a_write_that_is_alone_overtakes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _committing_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The thread of each commit from now on."""
+    threads: list[int] = []
+    commit = Writer._commit
+
+    def noted(writer: Writer, *arguments: Any) -> None:
+        threads.append(threading.get_ident())
+        commit(writer, *arguments)
+
+    monkeypatch.setattr(Writer, "_commit", noted)
+    return threads
+
+
+async def test_what_is_written_in_one_turn_shares_a_commit(
+    sqlite: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sqlite_writer, "QUICK", 60.0)  # however slow the disk
+    await sqlite.create("/warm", b"")
+    committed = _committing_threads(monkeypatch)
+    revisions = await asyncio.gather(*(sqlite.create(f"/{number}", b"x") for number in range(sqlite_writer.MOST_HERE)))
+    assert committed == [threading.get_ident()]
+    assert sorted(revisions) == [*range(3, 3 + sqlite_writer.MOST_HERE)]
+    await asyncio.gather(*(sqlite.create(f"/many/{number}", b"x") for number in range(sqlite_writer.MOST_HERE + 1)))
+    assert threading.get_ident() not in committed[1:]  # too many for those who wait meanwhile
+
+
+async def test_what_waits_for_the_thread_is_committed_after_it(
+    sqlite: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sqlite.create("/warm", b"")
+    committed = _committing_threads(monkeypatch)
+    monkeypatch.setattr(sqlite_writer, "QUICK", 0.0)
+    first = asyncio.ensure_future(sqlite.create("/first", b"1"))
+    await asyncio.sleep(0)
+    monkeypatch.setattr(sqlite_writer, "QUICK", 60.0)
+    second = asyncio.ensure_future(sqlite.create("/second", b"2"))
+    assert (await first, await second) == (3, 4)
+    assert [thread == threading.get_ident() for thread in committed] == [False, True]
+
+
+async def test_no_write_overtakes_what_the_thread_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_writer, "QUICK", 0.0)
     alone, committed, deliver = False, threading.Event(), SqliteStore._deliver
 
     def delivered(*outcome: Any) -> None:
@@ -97,6 +129,7 @@ async def test_a_write_that_is_alone_overtakes_none(tmp_path: Path, monkeypatch:
         assert committed.wait(60)  # the event loop stands still: it has not heard of the commit
         with writer._turn_lock:
             alone = True  # and the thread has nothing to do
+        monkeypatch.setattr(sqlite_writer, "QUICK", 60.0)  # however slow the disk
         second = await store.create("/second", b"2")
         assert [await following, await anext(events)] == [
             Event(await first, "/first", b"1", False, None),
@@ -113,7 +146,7 @@ async def test_a_slow_disk_is_left_to_the_writer(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Writer, "_commit", lambda *_: pytest.fail("committed in the event loop's thread"), raising=True)
     writer = store._writer
     assert writer is not None
-    assert not writer.commit_alone(Write("/a", b"{}", False, 0, None), lambda *_: None)
+    assert not writer.commit_here([Write("/a", b"{}", False, 0, None)], lambda *_: None)
     monkeypatch.undo()
     await store.close()
 
