@@ -92,13 +92,13 @@ class SharedInformers:
                 task.cancel()
 
     async def synced(self) -> None:
-        """Return when every informer holds its collection."""
+        """Return when every informer holds its collection, of those that the server has."""
         for informer in [*self._informers.values()]:
-            await informer.synced()
+            await informer.settled()
 
     @property
     def have_synced(self) -> bool:
-        return all(informer.has_synced for informer in self._informers.values())
+        return all(informer.has_settled for informer in self._informers.values())
 
     async def stop(self) -> None:
         tasks = [*self._tasks.values()]

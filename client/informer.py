@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Generic, TypeVar, cast
 
 from api.clock import Clock, SystemClock
-from api.errors import StatusError
+from api.errors import Forbidden, MethodNotAllowed, NotFound, StatusError
 from api.model import Model
 from api.scheme import Resource, resource_of
 from client.backoff import Backoff
@@ -26,6 +26,8 @@ _PAGE = 500
 """Objects of a list that are in memory at a time, besides what is kept of them."""
 _USEFUL = 5.0
 """Seconds after which a watch that brought nothing still was worth its while."""
+_LONGEST_REFUSED = 30.0
+"""Seconds between two tries of what is refused and not likely to be granted soon, as client-go has them."""
 
 
 class Informer(Generic[M]):
@@ -39,7 +41,8 @@ class Informer(Generic[M]):
     - A callback gets (old, new): old is None for an object not known before, new is None for one that is gone.
       The store already holds the new state.  Callbacks must not wait; an exception in one stops nothing.
     - Every object is decoded once and shared: read, don't change.
-    - The server may go away at any moment and for any time: `run` keeps trying.
+    - The server may go away at any moment and for any time: `run` keeps trying.  It need not serve the collection
+      at all: it is asked for ever more seldom.
     """
 
     def __init__(
@@ -67,8 +70,10 @@ class Informer(Generic[M]):
         self._decode = decode or decoder_of(model)
         self._callbacks: list[Callable[[M | None, M | None], None]] = []
         self._synced = asyncio.Event()
+        self._settled = asyncio.Event()
         self._revision = ""
         self._backoff = Backoff()
+        self._refused = Backoff(cap=_LONGEST_REFUSED)
         self._failing = False
         self._expired = False
         """Whether the last watch ended at once, since the revision it was to begin at was gone."""
@@ -86,6 +91,14 @@ class Informer(Generic[M]):
     @property
     def has_synced(self) -> bool:
         return self._synced.is_set()
+
+    async def settled(self) -> None:
+        """Return when the store holds the collection, or the server has said that it serves no such thing."""
+        await self._settled.wait()
+
+    @property
+    def has_settled(self) -> bool:
+        return self._settled.is_set()
 
     @property
     def revision(self) -> str:
@@ -112,7 +125,10 @@ class Informer(Generic[M]):
                         continue
                     # The watch of a list just made has expired, too: no hurry, lest it goes round and round.
                 self._complain(logging.WARNING, error)
-                await self._clock.sleep(self._backoff.next())
+                if isinstance(error, NotFound):
+                    self._settled.set()
+                refused = isinstance(error, Forbidden | MethodNotAllowed | NotFound)
+                await self._clock.sleep((self._refused if refused else self._backoff).next())
             except (AttributeError, LookupError, TypeError, ValueError) as error:
                 # It cannot be decoded, or is no list or event at all, as of other people's servers: start from a clean
                 # list.
@@ -126,6 +142,7 @@ class Informer(Generic[M]):
         self._failing = True
 
     def _opened(self) -> None:
+        self._refused.reset()
         if self._failing:
             self._failing = False
             log.info("watching %s again", self._resource.group_resource)
@@ -154,6 +171,7 @@ class Informer(Generic[M]):
             self._remove(key)
         self._revision = page.metadata.resourceVersion
         self._synced.set()
+        self._settled.set()
 
     async def _watch(self) -> bool:
         """Follow one watch to its end.  Returns whether it was of any use: brought something, or lasted."""

@@ -81,7 +81,7 @@ class Watches:
         return informer.store
 
     def have_synced(self) -> bool:
-        return all(informer.has_synced for informer in self._informers)
+        return all(informer.has_settled for informer in self._informers)
 
     async def synced(self) -> None:
         """Return when all that were opened know what there is."""
@@ -89,7 +89,7 @@ class Watches:
             await informer.synced()
 
     def on_demand(self, open: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-        """Open watches at the first call; each call returns when they know what there is.
+        """Open watches at the first call; each call returns when they know what there is, of those that the server has.
 
         It raises TimeoutError after a while: pods that do not need it shall not wait for ever, should it be forbidden.
         """
@@ -100,10 +100,10 @@ class Watches:
                 before = len(self._informers)
                 open()
                 informers.extend(self._informers[before:])
-            missing = [informer for informer in informers if not informer.has_synced]
+            missing = [informer for informer in informers if not informer.has_settled]
             if not missing:
                 return
-            waiting = [asyncio.ensure_future(informer.synced()) for informer in missing]
+            waiting = [asyncio.ensure_future(informer.settled()) for informer in missing]
             too_late = asyncio.ensure_future(self._component.clock.sleep(_PATIENCE))
             too_late.add_done_callback(lambda _: [task.cancel() for task in waiting])
             try:
@@ -111,7 +111,7 @@ class Watches:
             finally:
                 for task in (*waiting, too_late):
                     task.cancel()
-            unknown = sorted(informer.model.__name__ for informer in missing if not informer.has_synced)
+            unknown = sorted(informer.model.__name__ for informer in missing if not informer.has_settled)
             if unknown:
                 raise TimeoutError(f"{', '.join(unknown)} could not be listed yet")
 

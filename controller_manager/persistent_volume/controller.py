@@ -323,7 +323,7 @@ class PersistentVolumeBinder(Controller):
         if kept_for is None or not kept_for.uid:
             await self._set_phase(volume, "Available")
             return
-        claim = await self._claim(kept_for)
+        claim = await self._claim(volume, kept_for)
         if claim is None:
             await self._release(volume)
         elif not claim.spec.volumeName:
@@ -350,9 +350,11 @@ class PersistentVolumeBinder(Controller):
             changed.metadata.finalizers.remove(IN_TREE_FINALIZER)
         return await self.client.update(changed)
 
-    async def _claim(self, kept_for: ObjectReference) -> PersistentVolumeClaim | None:
-        """The very claim a volume is bound to; the API is asked before it is called gone."""
+    async def _claim(self, volume: PersistentVolume, kept_for: ObjectReference) -> PersistentVolumeClaim | None:
+        """The very claim a volume is bound to; the API is asked before it is called gone for the first time."""
         found = self.claims.get(f"{kept_for.namespace}/{kept_for.name}")
+        if found is None and volume.status.phase in ("Released", "Failed"):
+            return None
         if found is None or found.metadata.uid != kept_for.uid:
             try:
                 found = await self.client.get(PersistentVolumeClaim, kept_for.name, kept_for.namespace)

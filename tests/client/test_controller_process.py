@@ -11,7 +11,7 @@ from api.batch_v1 import Job
 from api.clock import SystemClock
 from api.core_v1 import ConfigMap
 from api.meta_v1 import ObjectMeta, PartialObjectMetadata
-from api.scheme import resource_of
+from api.scheme import GroupVersion, Resource, resource_of
 from client.controller import SharedInformers
 from client.controller_process import first_object
 from client.rest import RestClient
@@ -44,6 +44,21 @@ async def test_what_is_about_jobs_waits_for_the_first_job(server: RealServer) ->
                 await waiting
         finally:
             waiting.cancel()
+            await informers.stop()
+
+
+async def test_a_kind_that_is_not_served_keeps_nobody_from_being_ready(server: RealServer) -> None:
+    later = Resource(GroupVersion("batch", "v9"), "jobs", "batch_v1.Job")
+    async with RestClient(server.config) as client:
+        informers = SharedInformers(client, SystemClock())
+        unknown, jobs = informers.of(Job, resource=later), informers.of(Job)
+        informers.start()
+        try:
+            assert not informers.have_synced
+            await asyncio.wait_for(informers.synced(), 60)
+            assert informers.have_synced
+            assert (unknown.has_synced, jobs.has_synced) == (False, True)
+        finally:
             await informers.stop()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from api.clock import ManualClock
 from api.core_v1 import ConfigMap
-from api.errors import ServiceUnavailable
+from api.errors import Forbidden, NotFound, ServiceUnavailable, StatusError
 from api.meta_v1 import ObjectMeta
 from client.informer import Informer
 from client.rest import RestClient
@@ -202,3 +202,30 @@ async def test_does_not_hammer_a_server_that_is_away(server: ApiDouble, client: 
         await eventually(a_minute)
         assert 20 < calls < 60
         await server.start()
+
+
+@pytest.mark.parametrize(("refusal", "known"), [(NotFound, True), (Forbidden, False)])
+async def test_what_is_refused_is_asked_for_ever_more_seldom(
+    client: RestClient, refusal: type[StatusError], known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = ManualClock(), list[float]()
+
+    async def refused(*arguments: Any, **options: Any) -> None:
+        asked.append(clock.monotonic())
+        raise refusal("the server could not find the requested resource")
+
+    informer = Informer(client, ConfigMap, clock=clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "list", refused)
+        task = asyncio.create_task(informer.run())
+        await eventually(lambda: clock.sleepers == 1)
+        for _ in range(600):
+            await clock.advance(1)
+    in_a_hurry = sum(moment < 1 for moment in asked)
+    assert in_a_hurry > 4  # a role that comes a moment after its user
+    assert len(asked) < 50
+    assert (informer.has_settled, informer.has_synced) == (known, False)
+    await clock.advance(40)
+    await asyncio.wait_for(informer.synced(), 60)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

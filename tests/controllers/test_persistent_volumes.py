@@ -235,6 +235,26 @@ async def test_a_retained_volume_is_not_given_to_the_next_claim(cluster: Cluster
     assert await phase(cluster) == "Pending"
 
 
+async def test_the_claim_of_a_released_volume_is_not_asked_for_again(cluster: Cluster) -> None:
+    await cluster.run(PersistentVolumeBinder)
+    await cluster.client.create(volume("v"))
+    await cluster.client.create(claim())
+    await becomes(cluster, "Bound")
+    await cluster.client.delete(PersistentVolumeClaim, "data", "default")
+    await volume_becomes(cluster, "v", "Released")
+    [binder] = cluster.controllers
+
+    async def looked_at(label: str) -> int:
+        """How often the claim has been asked for when the volume has been looked at once more."""
+        seen = binder.reconciles
+        await cluster.client.patch(PersistentVolume, "v", "", {"metadata": {"labels": {"x": label}}})
+        await eventually(lambda: binder.reconciles > seen and binder.queue.idle)
+        return sum("GET /api/v1/namespaces/default/persistentvolumeclaims/" in each for each in cluster.server.requests)
+
+    before = await looked_at("a")
+    assert await looked_at("b") == before
+
+
 @pytest.mark.parametrize(
     ("policy", "message"),
     [

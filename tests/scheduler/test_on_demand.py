@@ -10,6 +10,7 @@ import pytest
 
 from api.clock import ManualClock
 from api.core_v1 import Node
+from api.errors import NotFound
 from client.rest import ObjectList
 from scheduler.server import Watches
 from tests.client.waiting import eventually
@@ -47,4 +48,19 @@ async def test_it_is_opened_once_and_waited_for_no_longer_than_is_good() -> None
         await synced()
         await synced()
         assert client.lists == 1
+        watches.close()
+
+
+async def test_what_a_server_does_not_serve_is_not_waited_for() -> None:
+    class Older(Client):
+        async def list(self, *_: Any, **__: Any) -> ObjectList[Any]:
+            raise NotFound("the server could not find the requested resource")
+
+    clock = ManualClock()
+    async with asyncio.TaskGroup() as group:
+        watches = Watches(SimpleNamespace(client=Older(), clock=clock), group)  # type: ignore[arg-type]
+        synced = watches.on_demand(lambda: watches.open(Node, lambda old, new: None))
+        await asyncio.wait_for(synced(), 60)
+        assert clock.monotonic() == 0
+        assert watches.have_synced()
         watches.close()
