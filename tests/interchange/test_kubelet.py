@@ -25,6 +25,8 @@ def test_a_kubelet_gets_its_client_certificate(tmp_path: Path) -> None:
         command += ["--read-only-port=0", "--healthz-port=0", "--cgroups-per-qos=false", "--enforce-node-allocatable="]
         command += ["--fail-swap-on=false", "--container-runtime=remote"]
         command += ["--container-runtime-endpoint", f"unix://{own}/none.sock"]
+        # It makes a folder below /var/lib, whatever it is told: that is one of its own.
+        command = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /var/lib && exec "$@"', "sh", *command]
         with (own / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
