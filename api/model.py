@@ -18,12 +18,11 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from inspect import Signature
 from types import UnionType
-from typing import Annotated, Any, Self, TypeVar, get_args
+from typing import Annotated, Any, NamedTuple, Self, TypeVar, get_args
 
 import orjson
 import pydantic
@@ -48,27 +47,26 @@ _ATOMIC: set[type[Model]] = set()
 _UNIONS: dict[type[Model], tuple[str, tuple[str, ...]]] = {}
 
 
-@dataclass(frozen=True, slots=True)
+# Markers are plain classes: making a dataclass takes a millisecond, which every start would wait for.
+
+
 class ListMap:
     """`x-kubernetes-list-type: map`: items are told apart by these keys."""
 
-    keys: tuple[str, ...]
+    __slots__ = ("keys",)
 
     def __init__(self, *keys: str) -> None:
-        object.__setattr__(self, "keys", keys)
+        self.keys = keys
 
 
-@dataclass(frozen=True, slots=True)
 class ListSet:
     """`x-kubernetes-list-type: set`: scalar items, each at most once."""
 
 
-@dataclass(frozen=True, slots=True)
 class Atomic:
     """`x-kubernetes-map-type: atomic`: owned and replaced as a whole.  Lists are atomic unless marked."""
 
 
-@dataclass(frozen=True, slots=True)
 class Granular:
     """`x-kubernetes-map-type: granular`: owned member by member, also where the type is atomic elsewhere."""
 
@@ -101,43 +99,37 @@ def is_atomic(model: type[Model]) -> bool:
     return model in _ATOMIC
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(NamedTuple):
     """How strategic merge patch treats the field (`x-kubernetes-patch-strategy` and `-merge-key`)."""
 
     key: str = ""
     strategy: str = "merge"
 
 
-@dataclass(frozen=True, slots=True)
 class Enum:
     """The values the published schema lists.  Wrong values are refused by validation, not by decoding."""
 
-    values: tuple[str, ...]
+    __slots__ = ("values",)
 
     def __init__(self, *values: str) -> None:
-        object.__setattr__(self, "values", values)
+        self.values = values
 
 
-@dataclass(frozen=True, slots=True)
 class Required:
     """`required` in the published schema although it can be absent on the wire (a nil pointer in Go)."""
 
 
-@dataclass(frozen=True, slots=True)
 class NotRequired:
     """Not `required` in the published schema although it is always present on the wire."""
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+class Default(NamedTuple):
     """The default the published schema names; the apiserver's defaulting fills it in."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A value of any shape that is published as a component of this name."""
 
     name: str
