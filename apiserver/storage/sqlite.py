@@ -8,8 +8,10 @@ also one from before a restart.  The table's shape is that of kine (https://gith
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,7 @@ _CHANGES = (
 )
 
 _QUIET_TURNS = 2
+_Select = Callable[[str, tuple[Any, ...]], Sequence[Any]]
 
 
 class SqliteStore:
@@ -217,7 +220,8 @@ class SqliteStore:
             raise FutureRevision(revision, self.revision)
         if self.revision == NOTHING_WRITTEN:
             return Snapshot(revision, [])
-        rows = await self._read(_LIST, (prefix, prefix + "\U0010ffff", revision))
+        select = self._select_now if at is None else self._select
+        rows = await self._read(select, _LIST, (prefix, prefix + "\U0010ffff", revision))
         self._check_compacted(revision)
         return Snapshot(revision, [KeyValue._make(row) for row in rows])
 
@@ -225,7 +229,7 @@ class SqliteStore:
         return self._feed.watch(prefix, since, until)
 
     async def _read_log(self, prefix: str, since: Revision, until: Revision) -> Sequence[Event]:
-        rows = await self._read(_CHANGES, (since, until, prefix, prefix + "\U0010ffff"))
+        rows = await self._read(self._select, _CHANGES, (since, until, prefix, prefix + "\U0010ffff"))
         self._check_compacted(since)
         events = []
         for revision, key, value, deleted, previous, previous_value in rows:
@@ -238,17 +242,25 @@ class SqliteStore:
         if self._writer is not None and revision < self._writer.compacted:
             raise Compacted(self._writer.compacted)
 
-    async def _read(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+    async def _read(self, select: _Select, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         if self._reader is None or self._loop is None:
             raise StoreError(f"{self.path} is not open")
-        return await self._loop.run_in_executor(self._reader, self._select, statement, parameters)
+        self.stats.statements += 1
+        return await self._loop.run_in_executor(self._reader, select, statement, parameters)
+
+    def _select_now(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+        """Through the driver: a server that starts reads everything, and importing SQLAlchemy takes as long again."""
+        try:
+            with closing(sqlite_file.connect(self.path)) as connection:
+                return connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise sqlite_file.damaged(self.path, str(error)) from error
 
     def _select(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         from sqlalchemy.exc import DBAPIError
 
         if self._engine is None:
             self._engine = sqlite_file.engine_over(self.path)
-        self.stats.statements += 1
         try:
             with self._engine.connect() as connection:
                 return list(connection.exec_driver_sql(statement, parameters))

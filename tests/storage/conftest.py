@@ -47,7 +47,7 @@ async def swept(store: SqliteStore, upto: int) -> None:
     """Wait until the compacted rows are gone and their pages given back."""
     async with asyncio.timeout(60):
         while True:
-            rows = await store._read("SELECT value FROM meta WHERE name = 'swept'", ())
-            free = await store._read("PRAGMA freelist_count", ())
+            rows = await store._read(store._select, "SELECT value FROM meta WHERE name = 'swept'", ())
+            free = await store._read(store._select, "PRAGMA freelist_count", ())
             if rows[0][0] >= upto and free[0][0] <= 2 * MIN_FREE_PAGES:
                 return

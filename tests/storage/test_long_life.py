@@ -35,7 +35,7 @@ async def test_hours_of_heartbeats_leave_no_more_than_minutes_do(tmp_path: Path)
         if number % (INTERVAL / HEARTBEAT) == 0:
             await swept(store, store._writer.compacted if store._writer else 0)  # the clock runs faster than the disk
             sizes.append(path.stat().st_size)
-    rows = (await store._read("SELECT COUNT(*) FROM log", ()))[0][0]
+    rows = (await store._read(store._select, "SELECT COUNT(*) FROM log", ()))[0][0]
     compactor.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await compactor

@@ -350,7 +350,7 @@ async def test_compaction_gives_space_back_and_delays_no_write_for_long(
     for n in range(20):
         await store.create(f"/nodes/n{n}", value)
     await swept(store, 1901)
-    rows = await store._read("SELECT COUNT(*) FROM log", ())
+    rows = await store._read(store._select, "SELECT COUNT(*) FROM log", ())
     assert rows[0][0] == 100 + 20
     assert len((await store.list("/pods/")).items) == 100
     assert store.stats.compaction_chunks > 1
@@ -372,13 +372,13 @@ async def test_compaction_that_was_interrupted_goes_on_after_a_restart(tmp_path:
     database.close()
     await store.open()
     await swept(store, revision)
-    assert (await store._read("SELECT COUNT(*) FROM log", ()))[0][0] == 1
+    assert (await store._read(store._select, "SELECT COUNT(*) FROM log", ()))[0][0] == 1
     await store.close()
 
 
 async def test_a_commit_is_synced_to_disk(sqlite: SqliteStore) -> None:
-    assert [tuple(row) for row in await sqlite._read("PRAGMA synchronous", ())] == [(2,)]  # FULL
-    assert [tuple(row) for row in await sqlite._read("PRAGMA journal_mode", ())] == [("wal",)]
+    assert [tuple(row) for row in await sqlite._read(sqlite._select, "PRAGMA synchronous", ())] == [(2,)]  # FULL
+    assert [tuple(row) for row in await sqlite._read(sqlite._select, "PRAGMA journal_mode", ())] == [("wal",)]
 
 
 async def test_a_write_that_the_disk_refuses_is_told_and_the_next_one_goes_on(sqlite: SqliteStore) -> None:
