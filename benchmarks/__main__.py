@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     unknown = set(chosen.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    benchmarks = {**BENCHMARKS, "api_load": partial(api_load, chosen.peer)}
+    benchmarks: dict[str, Callable[[], list[Figure]]] = {**BENCHMARKS, "api_load": partial(api_load, chosen.peer)}
     if chosen.plot:
         benchmarks["scale"] = partial(scale, PICTURES)
     figures: list[Figure] = []

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -47,6 +48,17 @@ class Server:
     def connect(self) -> http.client.HTTPSConnection:
         insecure = ssl._create_unverified_context()  # the server is our own child
         return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=insecure)
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Stands still for the block, so that another has the machine to itself."""
+        for process in self.processes:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in self.processes:
+                process.send_signal(signal.SIGCONT)
 
     def call(self, method: str, path: str, body: Any = None, connection: Any = None) -> Any:
         """One request; the parsed answer.  Raises RuntimeError for a refusal."""

@@ -13,7 +13,7 @@ import ssl
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,15 +77,24 @@ def api_load(peer: Path | None = None) -> list[Figure]:
 def _measure(servers: Sequence[Server]) -> list[dict[str, float]]:
     """What `_GOALS` names, of each."""
     found = [{_STARTED: each.start_seconds, _AFTER_START: each.resident_megabytes} for each in servers]
-    for alone, figures in zip(servers, found, strict=True):
+
+    def in_turn() -> Iterator[tuple[Server, dict[str, float]]]:
+        for alone, figures in zip(servers, found, strict=True):
+            with ExitStack() as others:
+                for other in servers:
+                    if other is not alone:
+                        others.enter_context(other.halted())
+                yield alone, figures
+
+    for alone, figures in in_turn():
         for name in ("bench", "busy"):
             make_namespace(alone, name)
         figures |= _one_after_another(alone)
     for name, path, connections, request in _LOOPS:
-        for alone, figures in zip(servers, found, strict=True):
+        for alone, figures in in_turn():
             got = alone.load(path, connections, SECONDS, request)
             figures |= {name: got.per_second, f"{name}, p99": got.p99_ms}
-    for alone, figures in zip(servers, found, strict=True):
+    for alone, figures in in_turn():
         rate, p99 = fan_out(alone, "bench", WATCHERS, EVENTS)
         figures |= {_FAN_OUT: rate, f"{_FAN_OUT}, p99": p99, _AFTER_LOAD: alone.resident_megabytes}
     return found
