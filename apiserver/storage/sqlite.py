@@ -55,6 +55,8 @@ _CHANGES = (
 )
 
 _QUIET_TURNS = 2
+_GATHERING = 0.015
+"""Seconds in which writes are gathered at most."""
 _Select = Callable[[str, tuple[Any, ...]], Sequence[Any]]
 
 
@@ -153,17 +155,17 @@ class SqliteStore:
 
     def _gather(self, write: Write) -> None:
         """Let it share a commit with all that is written while the event loop is busy with requests."""
+        assert self._loop is not None
         self._gathered.append(write)
         self._quiet_turns = 0
         if len(self._gathered) == 1 and not self._handed_over:
-            self._await_more()
+            self._await_more(self._loop, self._loop.time() + _GATHERING)
 
-    def _await_more(self) -> None:
+    def _await_more(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
         """Commit when the loop has turned without a write: it takes two turns from a request to what it writes."""
-        assert self._loop is not None
-        if self._quiet_turns < _QUIET_TURNS and len(self._gathered) < MOST_HERE:
+        if self._quiet_turns < _QUIET_TURNS and len(self._gathered) < MOST_HERE and loop.time() < until:
             self._quiet_turns += 1
-            self._loop.call_soon(self._await_more)
+            loop.call_soon(self._await_more, loop, until)
         else:
             self._commit_gathered()
 

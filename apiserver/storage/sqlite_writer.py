@@ -44,7 +44,7 @@ MAX_BATCH = 1000
 QUICK, SHARED_BY = 0.0005, 4
 """Seconds a commit may take, on average, to be made where everybody else waits for it; so many times as long where so
 many writes share it."""
-MOST_HERE = 64
+MOST_HERE = 256
 """Writes that may be committed there at once."""
 CHECKPOINT = 4 * 1024 * 1024
 """Bytes in the write-ahead log after which they are copied to the database: SQLite's own measure."""
