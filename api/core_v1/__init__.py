@@ -250,35 +250,25 @@ if TYPE_CHECKING:
     )
 
 _LATER = {
-    "ComponentCondition": "component_statuses",
-    "ComponentStatus": "component_statuses",
-    "AzureFilePersistentVolumeSource": "persistent_volume_drivers",
-    "CephFSPersistentVolumeSource": "persistent_volume_drivers",
-    "CinderPersistentVolumeSource": "persistent_volume_drivers",
-    "CSIPersistentVolumeSource": "persistent_volume_drivers",
-    "FlexPersistentVolumeSource": "persistent_volume_drivers",
-    "GlusterfsPersistentVolumeSource": "persistent_volume_drivers",
-    "ISCSIPersistentVolumeSource": "persistent_volume_drivers",
-    "LocalVolumeSource": "persistent_volume_drivers",
-    "RBDPersistentVolumeSource": "persistent_volume_drivers",
-    "ScaleIOPersistentVolumeSource": "persistent_volume_drivers",
-    "StorageOSPersistentVolumeSource": "persistent_volume_drivers",
-    "VolumeNodeAffinity": "persistent_volumes",
-    "PersistentVolumeSpec": "persistent_volumes",
-    "PersistentVolumeStatus": "persistent_volumes",
-    "PersistentVolume": "persistent_volumes",
-    "PersistentVolumeClaimCondition": "persistent_volume_claims",
-    "ModifyVolumeStatus": "persistent_volume_claims",
-    "PersistentVolumeClaimStatus": "persistent_volume_claims",
-    "PersistentVolumeClaim": "persistent_volume_claims",
-    "ScopedResourceSelectorRequirement": "quotas",
-    "ScopeSelector": "quotas",
-    "ResourceQuotaSpec": "quotas",
-    "ResourceQuotaStatus": "quotas",
-    "ResourceQuota": "quotas",
-    "LimitRangeItem": "quotas",
-    "LimitRangeSpec": "quotas",
-    "LimitRange": "quotas",
+    name: module
+    for module, names in {
+        "component_statuses": "ComponentCondition ComponentStatus",
+        "persistent_volume_drivers": (
+            "AzureFilePersistentVolumeSource CephFSPersistentVolumeSource CinderPersistentVolumeSource "
+            "CSIPersistentVolumeSource FlexPersistentVolumeSource GlusterfsPersistentVolumeSource "
+            "ISCSIPersistentVolumeSource LocalVolumeSource RBDPersistentVolumeSource "
+            "ScaleIOPersistentVolumeSource StorageOSPersistentVolumeSource"
+        ),
+        "persistent_volumes": "VolumeNodeAffinity PersistentVolumeSpec PersistentVolumeStatus PersistentVolume",
+        "persistent_volume_claims": (
+            "PersistentVolumeClaimCondition ModifyVolumeStatus PersistentVolumeClaimStatus PersistentVolumeClaim"
+        ),
+        "quotas": (
+            "ScopedResourceSelectorRequirement ScopeSelector ResourceQuotaSpec ResourceQuotaStatus "
+            "ResourceQuota LimitRangeItem LimitRangeSpec LimitRange"
+        ),
+    }.items()
+    for name in names.split()
 }
 
 

@@ -115,9 +115,8 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
         return 1
     if detached:
         _detach_output(data.log("launcher"))
-    report.progress(
-        f"{settings.nodes} node{'s' * (settings.nodes != 1)}, {settings.runtime} runtime, data in {data.root}"
-    )
+    nodes = [] if "kubelet" in wishes.without else node_names(settings.nodes)
+    report.progress(f"{len(nodes)} node{'s' * (len(nodes) != 1)}, {settings.runtime} runtime, data in {data.root}")
 
     def log(line: str) -> None:
         print(f"{clock.now():%Y-%m-%dT%H:%M:%S.%fZ} launcher: {line}", file=sys.stderr, flush=True)
@@ -129,7 +128,6 @@ def _launch(wishes: Wishes, report: Report, clock: Clock, parts: Parts, *, detac
 
     ports = KubeletPorts()
     planned = without(parts.plan(data, settings), wishes.without)
-    nodes = [] if "kubelet" in wishes.without else node_names(settings.nodes)
     supervisor = Supervisor(
         data,
         with_flags(with_ports(planned, ports), wishes.component_flags),
