@@ -15,6 +15,7 @@ from api.meta_v1 import ObjectMeta
 from client.controller import Controller, Key, NotYet, Watches
 from client.store import key_of, split_key
 from controller_manager.endpoint_slice.endpoints import (
+    ENDPOINTS_REST,
     HEADLESS_LABEL,
     addresses,
     affected,
@@ -51,7 +52,9 @@ class EndpointsController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.services = watch(Service, indexers={SELECTOR: by_selector})
-        self.pods = watch(Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay)
+        self.pods = watch(
+            Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay, rest=ENDPOINTS_REST
+        )
         self.endpoints = watch(Endpoints, enqueue=self._endpoints_changed)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
