@@ -239,6 +239,25 @@ async def test_rolls_back_without_needless_restarts(cluster: Cluster) -> None:
     assert await revisions_of(cluster, "agent") == [2, 3]
 
 
+async def test_a_revision_that_is_not_seen_yet_is_counted(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event of a revision may come later than the next change of the template."""
+    controller, informer = cluster.controllers[-1], cluster.informers.of(ControllerRevision)
+    late: list[Any] = []
+    with monkeypatch.context() as lagging:
+        lagging.setattr(informer, "_apply", late.append)
+        await cluster.client.create(daemon_set())
+        await eventually(lambda: revisions_of(cluster, "agent"))
+        await set_image(cluster, "two")
+        await eventually(lambda: controller.failures)
+    for event in late:
+        informer._apply(event)
+
+    async def two() -> bool:
+        return await revisions_of(cluster, "agent") == [1, 2]
+
+    await eventually(two)
+
+
 async def test_surges_a_new_pod_beside_the_old_one(cluster: Cluster) -> None:
     await cluster.nodes(broken=lambda pod: pod.spec.containers[0].image == "two")
     await cluster.client.create(daemon_set(updateStrategy=rolling(maxUnavailable=0, maxSurge=1)))
