@@ -21,6 +21,7 @@ from controller_manager.disruption_budgets import DELETION_TIMEOUT, DisruptionCo
 from controller_manager.replica_set import ReplicaSetController
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import Cluster, deployment, eventually, real_cluster, replica_set
+from tests.controllers.workloads import set_ready
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -178,17 +179,23 @@ async def test_blocks_an_eviction_until_the_budget_allows_it(real: Cluster) -> N
     "[sig-apps] DisruptionController should observe PodDisruptionBudget status updated [Conformance]"
     """
     client = real.client
-    await real.nodes()
+    made: set[str] = set()
+    await real.nodes(broken=lambda pod: bool(made) and pod.metadata.name not in made)
     await real.run(ReplicaSetController, DisruptionController)
     await client.create(replica_set(replicas=3))
     await client.create(budget(minAvailable=3))
     await eventually(lambda: has(real, 3, 3, 3, 0))
-    first = min(each.metadata.name for each in await real.pods())
-    assert not await evict(client, first)
+    made |= {each.metadata.name for each in await real.pods()}
+    assert not await evict(client, min(made))
     await client.patch(PodDisruptionBudget, "b", "default", {"spec": {"minAvailable": 2}})
     await eventually(lambda: has(real, 3, 2, 3, 1))
-    outcomes = await asyncio.gather(*(evict(client, each.metadata.name) for each in await real.pods()))
-    assert outcomes.count(True) == 1
+    outcomes = await asyncio.gather(*(evict(client, name) for name in made))
+    assert outcomes.count(True) == 1  # the next is not ready before the last of them was answered
+
+    async def replacement() -> str:
+        return "".join({each.metadata.name for each in await real.pods()} - made)
+
+    await set_ready(real, await eventually(replacement), True)
     await eventually(lambda: has(real, 3, 2, 3, 1))
 
 

@@ -154,7 +154,11 @@ async def test_a_job_ends_when_too_many_indexes_have_failed(batch: tuple[Cluster
     failed_indexes = Indexes.parse(failed.status.failedIndexes or "", 10)
     assert len(failed_indexes) > 2
     assert 0 not in failed_indexes
-    assert failed.status.failed == len(node.started)
+
+    async def each_was_counted() -> bool:
+        return len(node.started) == failed.status.failed  # once the node has heard of all
+
+    await until(cluster, each_was_counted)
     assert failed.status.active == failed.status.terminating == 0
 
 
