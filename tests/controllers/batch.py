@@ -135,6 +135,7 @@ async def batch_cluster(
         try:
             yield cluster, node
         finally:
+            await cluster.come_to_rest()
             await cluster.stop()  # who is at work might still make something
             await empty(cluster)
 

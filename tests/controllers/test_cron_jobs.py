@@ -79,6 +79,7 @@ async def pass_time(cluster: Cluster, seconds: int) -> None:
         return cluster.clock.now() >= end
 
     await until(cluster, is_over, 1)
+    await cluster.settled()
 
 
 async def test_makes_a_job_every_time_it_is_due(batch: tuple[Cluster, Node]) -> None:

@@ -186,6 +186,7 @@ async def test_adopts_a_replica_set_that_matches(cluster: Cluster) -> None:
         return bool(live.metadata.ownerReferences)
 
     await eventually(adopted)
+    await cluster.settled()
     assert (await cluster.replica_sets()).keys() == {"orphan"}, "its template is the present one"
 
 

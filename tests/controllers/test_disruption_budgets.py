@@ -160,6 +160,7 @@ async def real(server: RealServer) -> AsyncIterator[Cluster]:
             account = ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
             await running.client.create(account)
         yield running
+        await running.come_to_rest()
         await running.stop()
         for kind in (PodDisruptionBudget, ReplicaSet, StatefulSet, Pod):
             await running.client.delete_collection(kind, "default", grace_period=0)

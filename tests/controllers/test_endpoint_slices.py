@@ -115,8 +115,8 @@ async def test_slices_of_services_without_selector_are_left_alone(cluster: Clust
         ports=[],
     )
     await cluster.client.create(own)
-    (controller,) = await cluster.run(EndpointSliceController)
-    await eventually(lambda: controller.reconciles and controller.queue.idle)
+    await cluster.run(EndpointSliceController)
+    await cluster.settled()
     assert [s.metadata.name for s in await slices(cluster)] == ["mine"]
     assert not [r for r in writes(cluster) if not r.startswith("POST")]
 
@@ -224,7 +224,7 @@ async def test_a_cache_that_is_behind_doubles_nothing(cluster: Cluster) -> None:
         controller.queue.add("default/web")
         await cluster.client.get(Service, "web", "default")
     await until_shown(cluster, "one")
-    await eventually(lambda: controller.queue.idle)
+    await cluster.settled()
     assert len(await slices(cluster)) == 1
 
 

@@ -158,17 +158,17 @@ async def test_a_service_without_pods_has_endpoints_without_subsets(cluster: Clu
 
 async def test_endpoints_that_users_write_are_left_alone(cluster: Cluster) -> None:
     """Conformance: "Endpoints should test the lifecycle of an Endpoint"."""
-    (running,) = await cluster.run(EndpointsController)
+    await cluster.run(EndpointsController)
     await cluster.client.create(service(selector={}))
     subset = EndpointSubset(addresses=[EndpointAddress(ip="192.0.2.1")])
     await cluster.client.create(Endpoints(metadata=ObjectMeta(name="web", namespace="default"), subsets=[subset]))
     await cluster.client.patch(Endpoints, "web", "default", {"metadata": {"labels": {"mine": "yes"}}})
-    await eventually(lambda: running.reconciles and running.queue.idle)
+    await cluster.settled()
     found = await cluster.client.get(Endpoints, "web", "default")
     assert found.subsets == [subset]
     assert found.metadata.labels == {"mine": "yes"}
     await cluster.client.delete(Service, "web", "default")
-    await eventually(lambda: running.services.get("default/web") is None and running.queue.idle)
+    await cluster.settled()
     assert (await cluster.client.get(Endpoints, "web", "default")).subsets == [subset]
 
 

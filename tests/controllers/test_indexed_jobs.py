@@ -121,6 +121,7 @@ async def test_of_two_pods_with_one_index_one_goes(batch: tuple[Cluster, Node]) 
 
     await until(cluster, two)
     assert sorted(map(index, await running(cluster, 2))) == [0, 1]
+    await cluster.settled()
     assert (await get(cluster)).status.failed == 0
 
 
