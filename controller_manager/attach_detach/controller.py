@@ -14,7 +14,7 @@ from api.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod
 from api.errors import AlreadyExists, NotFound
 from api.meta_v1 import ObjectMeta, PartialObjectMetadata
 from api.scheme import resource_of_kind
-from client.controller import Controller, Key, Watches, nothing
+from client.controller import Controller, Key, NotYet, Watches, nothing
 from client.store import Store, key_of
 from controller_manager.attach_detach.csi_volume import (
     Wanted,
@@ -39,6 +39,8 @@ _ATTACHMENTS = resource_of_kind("storage.k8s.io/v1", "VolumeAttachment")
 _LOOK = "/"
 """The key that stands for no node: attachments have come up."""
 _REMEMBERED = 1000
+_PATIENCE = 10
+"""Tries, with growing delays: some five seconds."""
 
 
 class AttachDetachController(Controller):
@@ -53,6 +55,7 @@ class AttachDetachController(Controller):
         self._force, self._longest = force_detach, longest_unmount
         self._opened: tuple[Store[VolumeAttachment], Store[CSIDriver]] | None = None
         self._unwanted_since: dict[str, float] = {}
+        self._made_last: dict[str, str] = {}
         self._told: set[tuple[str, str]] = set()
         super().__init__(*common)
 
@@ -88,7 +91,10 @@ class AttachDetachController(Controller):
         assert attachment is not None
         yield attachment.spec.nodeName
         if new is None:  # others may have waited for the volume
-            yield from {pod.spec.nodeName for pod in self._users(attachment.spec.source.persistentVolumeName or "")}
+            volume = attachment.spec.source.persistentVolumeName or ""
+            if self._made_last.get(volume) == attachment.metadata.name:
+                del self._made_last[volume]
+            yield from {pod.spec.nodeName for pod in self._users(volume)}
 
     def _users(self, name: str) -> list[Pod]:
         """Pods that use a volume, wherever they are."""
@@ -125,12 +131,17 @@ class AttachDetachController(Controller):
             leaving -= await self._used_meanwhile(node, [name for name in leaving if not _is_going(here[name])])
         for name in leaving:
             await self._detach(here[name])
+        unsure: list[str] = []
         for name, each in wanted.items():
             if name in here:
                 self._unwanted_since.pop(here[name].metadata.name, None)
                 self._tell_failure(each, here[name])
+            elif node is not None and self._may_be_elsewhere(each.volume, key, attachments):
+                unsure.append(name)
             elif node is not None:
                 await self._attach(each, key, attachments)
+        if unsure:
+            raise NotYet(f"the cache has not seen where {unsure} were attached")
 
     def _is_unmanaged(self, name: str) -> bool:
         """Whether the kubelet of that node attaches its volumes by itself."""
@@ -163,6 +174,16 @@ class AttachDetachController(Controller):
 
     # --- attaching -------------------------------------------------------------------------------
 
+    def _may_be_elsewhere(self, volume: PersistentVolume, node: str, attachments: Store[VolumeAttachment]) -> bool:
+        """Whether it was attached to another node a moment ago, of which the local copy does not know yet.
+
+        After so many tries in vain the copy is believed: the attachment is gone, and nobody has said so.
+        """
+        last = self._made_last.get(volume.metadata.name)
+        if last is None or last == attachment_name(volume, node) or attachments.get(last) is not None:
+            return False
+        return not may_be_on_many_nodes(volume) and self.queue.failures(node) < _PATIENCE
+
     async def _attach(self, wanted: Wanted, node: str, attachments: Iterable[VolumeAttachment]) -> None:
         from api.storage_v1 import VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentSpec
 
@@ -181,6 +202,7 @@ class AttachDetachController(Controller):
                 source=VolumeAttachmentSource(persistentVolumeName=name),
             ),
         )
+        self._made_last[name] = attachment.metadata.name
         try:
             await self.client.create(attachment)
         except AlreadyExists:

@@ -187,6 +187,30 @@ async def test_a_pod_waits_until_another_node_lets_its_volume_go(cluster: Cluste
     await attached_to(cluster, "b")
 
 
+async def test_a_volume_is_not_attached_twice_by_a_cache_that_is_behind(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (controller,) = await cluster.run(AttachDetachController)
+    for name in ("a", "b"):
+        await node(cluster, name)
+    await bound(cluster, "v", "w")
+    await cluster.client.create(pod("first", "b", "w"))
+    await attached_to(cluster, "b")
+    await cluster.settled()
+    informer, late = cluster.informers.of(VolumeAttachment), list[Any]()
+    with monkeypatch.context() as lagging:
+        lagging.setattr(informer, "_apply", late.append)
+        await cluster.client.create(pod("old", "a"))
+        await attached_to(cluster, "a", "b")
+        await cluster.client.create(pod("new", "b"))
+        await eventually(lambda: controller.failures)
+    for event in late:
+        informer._apply(event)
+    await cluster.settled()
+    assert sorted(await attachments(cluster)) == ["a", "b"]
+    assert len((await cluster.client.list(VolumeAttachment)).items) == 2
+
+
 async def test_a_volume_that_can_be_shared_is_on_several_nodes(cluster: Cluster) -> None:
     await cluster.run(AttachDetachController)
     await bound(cluster, modes=("ReadWriteMany",))
