@@ -19,15 +19,12 @@ from api.errors import AlreadyExists, Forbidden, NotFound
 from api.meta_v1 import ObjectMeta
 from client.controller import controller_of
 from client.rest import RestClient
-from client.store import Store, key_of
 from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_template import controller_reference, template_hash
 
 REVISION_LABEL = "controller-revision-hash"
 """On a pod: which revision it was made from."""
 _LONGEST_PREFIX = 223
-_PATIENCE = 10
-"""Tries, with growing delays: some five seconds."""
 
 Owner = StatefulSet | DaemonSet
 
@@ -46,44 +43,13 @@ class History:
     collisions: int
 
 
-class Newest:
-    """The revision that was the newest of each workload, by its key, when it was last looked at.
-
-    Until the local copy shows it, as it was written, the copy must not be decided by: the next revision would get a
-    number that is taken, or a template that comes back none at all, which nobody would see to later.
-    """
-
-    def __init__(self, shown: Store[ControllerRevision]) -> None:
-        self._shown = shown
-        self._written: dict[str, ControllerRevision] = {}
-
-    def note(self, key: str, revision: ControllerRevision) -> None:
-        self._written[key] = revision
-
-    def is_shown(self, key: str, tries: int = 0) -> bool:
-        """After so many `tries` in vain the copy is believed: the revision was deleted while nobody watched."""
-        written = self._written.get(key)
-        if written is None or tries >= _PATIENCE:
-            return True
-        found = self._shown.get(key_of(written))
-        return found is not None and int(found.metadata.resourceVersion) >= int(written.metadata.resourceVersion)
-
-    def deleted(self, revision: ControllerRevision) -> None:
-        """Somebody deleted a revision: it will not be shown any more."""
-        uid = revision.metadata.uid
-        self._written = {key: each for key, each in self._written.items() if each.metadata.uid != uid}
-
-    def forget(self, key: str) -> None:
-        self._written.pop(key, None)
-
-
 async def present(
     client: RestClient, owner: Owner, revisions: Iterable[ControllerRevision], label: str
 ) -> History | None:
     """Sort out `revisions`, all that `owner` controls, making or renumbering the newest if need be.
 
-    `label` is where a revision carries its hash.  What was made by somebody whose writes `Newest` does not know, one
-    that was killed, is found on the server by its name.  None: the namespace, which takes no new one, is ending.
+    `label` is where a revision carries its hash.  `revisions` must show what this process wrote; what one made that was
+    killed is found on the server by its name.  None: the namespace, which takes no new one, is ending.
     """
     patch = patch_of(owner.spec.template)
     ordered = by_number(revisions)

@@ -31,6 +31,7 @@ from controller_manager.attach_detach.csi_volume import (
 from controller_manager.node_lifecycle.controller import NODE_INDEX, by_node
 from controller_manager.pod_state import is_finished
 from controller_manager.storage_protection import CLAIM_INDEX, claims_of
+from controller_manager.written import LastWritten
 
 if TYPE_CHECKING:
     from api.storage_v1 import CSIDriver, VolumeAttachment
@@ -39,8 +40,6 @@ _ATTACHMENTS = resource_of_kind("storage.k8s.io/v1", "VolumeAttachment")
 _LOOK = "/"
 """The key that stands for no node: attachments have come up."""
 _REMEMBERED = 1000
-_PATIENCE = 10
-"""Tries, with growing delays: some five seconds."""
 
 
 class AttachDetachController(Controller):
@@ -55,7 +54,7 @@ class AttachDetachController(Controller):
         self._force, self._longest = force_detach, longest_unmount
         self._opened: tuple[Store[VolumeAttachment], Store[CSIDriver]] | None = None
         self._unwanted_since: dict[str, float] = {}
-        self._made_last: dict[str, str] = {}
+        self._made: LastWritten[VolumeAttachment] | None = None
         self._told: set[tuple[str, str]] = set()
         super().__init__(*common)
 
@@ -91,10 +90,9 @@ class AttachDetachController(Controller):
         assert attachment is not None
         yield attachment.spec.nodeName
         if new is None:  # others may have waited for the volume
-            volume = attachment.spec.source.persistentVolumeName or ""
-            if self._made_last.get(volume) == attachment.metadata.name:
-                del self._made_last[volume]
-            yield from {pod.spec.nodeName for pod in self._users(volume)}
+            if self._made is not None:
+                self._made.deleted(attachment)
+            yield from {pod.spec.nodeName for pod in self._users(attachment.spec.source.persistentVolumeName or "")}
 
     def _users(self, name: str) -> list[Pod]:
         """Pods that use a volume, wherever they are."""
@@ -110,7 +108,8 @@ class AttachDetachController(Controller):
             from api.storage_v1 import CSIDriver, VolumeAttachment
 
             drivers = await self.watch_too(CSIDriver, enqueue=nothing)
-            self._opened = await self.watch_too(VolumeAttachment, enqueue=self._attachment_changed), drivers
+            attachments = await self.watch_too(VolumeAttachment, enqueue=self._attachment_changed)
+            self._made, self._opened = LastWritten(attachments), (attachments, drivers)
         return self._opened
 
     async def reconcile(self, key: Key) -> None:
@@ -136,7 +135,7 @@ class AttachDetachController(Controller):
             if name in here:
                 self._unwanted_since.pop(here[name].metadata.name, None)
                 self._tell_failure(each, here[name])
-            elif node is not None and self._may_be_elsewhere(each.volume, key, attachments):
+            elif node is not None and self._may_be_elsewhere(each.volume, key):
                 unsure.append(name)
             elif node is not None:
                 await self._attach(each, key, attachments)
@@ -174,15 +173,11 @@ class AttachDetachController(Controller):
 
     # --- attaching -------------------------------------------------------------------------------
 
-    def _may_be_elsewhere(self, volume: PersistentVolume, node: str, attachments: Store[VolumeAttachment]) -> bool:
-        """Whether it was attached to another node a moment ago, of which the local copy does not know yet.
-
-        After so many tries in vain the copy is believed: the attachment is gone, and nobody has said so.
-        """
-        last = self._made_last.get(volume.metadata.name)
-        if last is None or last == attachment_name(volume, node) or attachments.get(last) is not None:
-            return False
-        return not may_be_on_many_nodes(volume) and self.queue.failures(node) < _PATIENCE
+    def _may_be_elsewhere(self, volume: PersistentVolume, node: str) -> bool:
+        """Whether it was attached to another node a moment ago, of which the local copy does not know yet."""
+        assert self._made is not None
+        is_shown = self._made.is_shown(volume.metadata.name, self.queue.failures(node))
+        return not is_shown and not may_be_on_many_nodes(volume)
 
     async def _attach(self, wanted: Wanted, node: str, attachments: Iterable[VolumeAttachment]) -> None:
         from api.storage_v1 import VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentSpec
@@ -202,7 +197,8 @@ class AttachDetachController(Controller):
                 source=VolumeAttachmentSource(persistentVolumeName=name),
             ),
         )
-        self._made_last[name] = attachment.metadata.name
+        assert self._made is not None
+        self._made.note(name, attachment)  # even if no answer comes, it may be there
         try:
             await self.client.create(attachment)
         except AlreadyExists:

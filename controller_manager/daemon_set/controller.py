@@ -21,6 +21,7 @@ from controller_manager.pod_state import next_availability
 from controller_manager.revision_history import REVISION_LABEL, History
 from controller_manager.selectors import is_empty, matches
 from controller_manager.status_writer import write_status
+from controller_manager.written import LastWritten
 
 _BURST = 250
 _COALESCE = 0.03
@@ -38,7 +39,7 @@ class DaemonSetController(Controller):
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
         self.nodes = watch(Node, enqueue=self._node_changed)
         self.revisions = watch(ControllerRevision, enqueue=self._revision_changed, indexers={OWNER: by_controller})
-        self.newest = revision_history.Newest(self.revisions)
+        self.newest = LastWritten(self.revisions)
 
     def _changed(self, old: DaemonSet | None, new: DaemonSet | None) -> Iterable[Key]:
         if new is None and old is not None:

@@ -29,6 +29,7 @@ from controller_manager.stateful_set.rollout import (
     to_update,
 )
 from controller_manager.status_writer import write_status
+from controller_manager.written import LastWritten
 
 _HASH_LABEL = "controller.kubernetes.io/hash"
 _COALESCE = 0.01
@@ -45,7 +46,7 @@ class StatefulSetController(Controller):
         self.stateful_sets = watch(StatefulSet, enqueue=self._changed)
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
         self.revisions = watch(ControllerRevision, enqueue=self._revision_changed, indexers={OWNER: by_controller})
-        self.newest = revision_history.Newest(self.revisions)
+        self.newest = LastWritten(self.revisions)
         self.claims = Claims(self.client, self.events, watch(PersistentVolumeClaim, enqueue=self._claim_changed))
 
     def _changed(self, old: StatefulSet | None, new: StatefulSet | None) -> Iterable[Key]:
