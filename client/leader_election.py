@@ -94,8 +94,11 @@ class LeaderElector:
         renewed = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._retry_period)
+            left = renewed + self._renew_deadline - self._clock.monotonic()
             try:
-                async with asyncio.timeout(self._renew_deadline):  # `wait_for` of Python 3.11 may lose a cancellation
+                # A try that begins late must not last beyond the Lease; but one is due even after a long stall.
+                # `wait_for` of Python 3.11 may lose a cancellation.
+                async with asyncio.timeout(max(left, self._retry_period)):
                     done = await self._try()
             except TimeoutError:
                 done = False
@@ -161,7 +164,7 @@ class LeaderElector:
             return
         self._lease = None
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(self._renew_deadline):
                 while not await self._released():
                     pass
         except (StatusError, Unreachable, TimeoutError) as error:

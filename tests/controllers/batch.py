@@ -135,6 +135,7 @@ async def batch_cluster(
         try:
             yield cluster, node
         finally:
+            await cluster.come_to_rest()
             await cluster.stop()  # who is at work might still make something
             await empty(cluster)
 
@@ -174,7 +175,7 @@ async def until(cluster: Cluster, condition: Callable[[], Awaitable[Any]], step:
     clock = cluster.clock
     assert isinstance(clock, ManualClock)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + 60
+    deadline = loop.time() + 240
     while not (value := await condition()):
         assert loop.time() < deadline, f"still not true: {inspect.getsource(condition).strip()}"
         await cluster.settled()
