@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -131,6 +131,13 @@ class Collection:
             for line in answer.iter_lines():
                 event = json.loads(line)
                 yield event["type"], event["object"]
+
+    def first(self, since: str, condition: Callable[[Document], Any]) -> Document:
+        """The object of the first event of which that holds: controllers may change it before and after."""
+        for _, document in self.changes(since):
+            if condition(document):
+                return document
+        raise AssertionError(f"no such change of {self.path()} within {_WATCH} s")
 
     def seen(self, since: str, *types: str, selector: str = "", fields: str = "") -> list[Document]:
         """The objects of the first events of these types, in this order."""
