@@ -19,6 +19,9 @@ from client.rest import RestClient, Unreachable
 
 log = logging.getLogger(__name__)
 
+_RELEASING = 5.0
+"""Seconds that the end of a leader may wait for its Lease to be released."""
+
 
 class LostLeadership(Exception):
     """The Lease could not be renewed in time: another may lead now, so stop at once."""
@@ -164,7 +167,7 @@ class LeaderElector:
             return
         self._lease = None
         try:
-            async with asyncio.timeout(self._renew_deadline):
+            async with asyncio.timeout(_RELEASING):
                 while not await self._released():
                     pass
         except (StatusError, Unreachable, TimeoutError) as error:

@@ -8,10 +8,17 @@ import pytest
 from api.clock import ManualClock
 from api.coordination_v1 import Lease
 from api.errors import InternalError
+from client import leader_election
 from client.leader_election import LeaderElector, LostLeadership
 from client.rest import RestClient
 from tests.client.api_double import ApiDouble
 from tests.client.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, a leader that ends has the time to release its Lease."""
+    monkeypatch.setattr(leader_election, "_RELEASING", 60.0)
 
 
 class Candidate:
