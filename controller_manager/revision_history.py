@@ -48,8 +48,8 @@ async def present(
 ) -> History | None:
     """Sort out `revisions`, all that `owner` controls, making or renumbering the newest if need be.
 
-    `label` is where a revision carries its hash.  Safe to repeat on a local copy that is behind: what exists is found
-    on the server by its name, and a number is written again.  None: the namespace, which takes no new one, is ending.
+    `label` is where a revision carries its hash.  `revisions` must show what this process wrote; what one made that was
+    killed is found on the server by its name.  None: the namespace, which takes no new one, is ending.
     """
     patch = patch_of(owner.spec.template)
     ordered = by_number(revisions)

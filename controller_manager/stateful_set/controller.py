@@ -29,6 +29,7 @@ from controller_manager.stateful_set.rollout import (
     to_update,
 )
 from controller_manager.status_writer import write_status
+from controller_manager.written import LastWritten
 
 _HASH_LABEL = "controller.kubernetes.io/hash"
 _COALESCE = 0.01
@@ -42,10 +43,16 @@ class StatefulSetController(Controller):
     name = "statefulset-controller"
 
     def setup(self, watch: Watches) -> None:
-        self.stateful_sets = watch(StatefulSet)
+        self.stateful_sets = watch(StatefulSet, enqueue=self._changed)
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
         self.revisions = watch(ControllerRevision, enqueue=self._revision_changed, indexers={OWNER: by_controller})
+        self.newest = LastWritten(self.revisions)
         self.claims = Claims(self.client, self.events, watch(PersistentVolumeClaim, enqueue=self._claim_changed))
+
+    def _changed(self, old: StatefulSet | None, new: StatefulSet | None) -> Iterable[Key]:
+        if new is None and old is not None:
+            self.newest.forget(key_of(old))
+        return (key_of(new or old),)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
         keys = [*_owner_keys(old, new)]
@@ -56,6 +63,8 @@ class StatefulSetController(Controller):
     def _revision_changed(self, old: ControllerRevision | None, new: ControllerRevision | None) -> Iterable[Key]:
         """One that is gone may have to be made again, one that nobody owns be adopted."""
         if new is None:
+            assert old is not None
+            self.newest.deleted(old)
             return [*_owner_keys(old, None)]
         return self._could_adopt(new) if controller_of(new.metadata) is None else ()
 
@@ -75,6 +84,8 @@ class StatefulSetController(Controller):
         stateful_set = self.stateful_sets.get(key)
         if stateful_set is None or is_empty(stateful_set.spec.selector):
             return
+        if not self.newest.is_shown(key, self.queue.failures(key)):
+            raise NotYet(f"the cache has not seen the newest revision of {key}")
         selector = stateful_set.spec.selector
         revisions = await claim(self.client, stateful_set, selector, self.revisions)
         pods = await claim(self.client, stateful_set, selector, self.pods, lambda pod: is_member(stateful_set, pod))
@@ -84,6 +95,7 @@ class StatefulSetController(Controller):
         history = await revision_history.present(self.client, stateful_set, revisions, _HASH_LABEL)
         if history is None:
             return
+        self.newest.note(key, history.newest)
         rollout = sort_out(stateful_set, pods, current_revision(stateful_set, history), history.newest)
         failure: Exception | None = None
         if not ending:
