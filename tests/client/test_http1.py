@@ -13,12 +13,12 @@ from client.config import ClientConfig
 from client.http1 import Broken, Pool
 from client.transport import Transport
 from tests.client.api_double import ApiDouble
+from tests.client.waiting import until_all_left
 
 
 async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer() -> None:
     large = b"x" * (3 << 20)
     connections = 0
-    ended = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
@@ -31,23 +31,22 @@ async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                 await writer.drain()
         writer.close()
-        ended.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    try:
-        async with asyncio.timeout(60), httpx.AsyncClient(transport=Transport(ClientConfig(url), "test")) as http:
-            for _ in range(2):
-                assert (await http.get(f"{url}/large")).content == large
-                assert (await http.get(f"{url}/small")).content == b"small"
-            async with http.stream("GET", f"{url}/large") as answered:
-                assert b"".join([chunk async for chunk in answered.aiter_bytes()]) == large
-            async with http.stream("GET", f"{url}/small") as answered:
-                assert await answered.aread() == b"small"
-    finally:
-        await ended.wait()
-        server.close()
+    async with (
+        until_all_left(server),
+        asyncio.timeout(60),
+        httpx.AsyncClient(transport=Transport(ClientConfig(url), "test")) as http,
+    ):
+        for _ in range(2):
+            assert (await http.get(f"{url}/large")).content == large
+            assert (await http.get(f"{url}/small")).content == b"small"
+        async with http.stream("GET", f"{url}/large") as answered:
+            assert b"".join([chunk async for chunk in answered.aiter_bytes()]) == large
+        async with http.stream("GET", f"{url}/small") as answered:
+            assert await answered.aread() == b"small"
     assert connections == 1
 
 
