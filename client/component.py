@@ -39,7 +39,7 @@ from client.rest import RestClient
 log = logging.getLogger(__name__)
 
 USER_AGENT = "{}/v1.36.0 (nanokube)"
-_DRAIN = 5.0
+_DRAIN = 8.0
 """Seconds a component may take to leave after SIGTERM."""
 
 

@@ -161,7 +161,7 @@ class LeaderElector:
             return
         self._lease = None
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(self._renew_deadline):
                 while not await self._released():
                     pass
         except (StatusError, Unreachable, TimeoutError) as error:

@@ -421,6 +421,17 @@ async def test_a_claim_that_asks_for_more_gets_it(cluster: Cluster, binder: Any)
     assert (await cluster.client.get(PersistentVolume, bound.spec.volumeName)).spec.capacity == {"storage": "3Gi"}
 
 
+async def test_a_claim_that_is_heard_of_before_its_volume_grows_all_the_same(cluster: Cluster) -> None:
+    (expander,) = await cluster.run(ExpandController)
+    wish = claim(size="3Gi", volumeName="v")
+    wish.status.phase, wish.status.capacity = "Bound", {"storage": "1Gi"}
+    made = await cluster.client.create(wish)
+    await eventually(lambda: expander.reconciles and expander.queue.idle)
+    reference = {"namespace": "default", "name": "data", "uid": made.metadata.uid}
+    await cluster.client.create(volume("v", claimRef=reference, annotations={PROVISIONED_BY: HOST_PATH}))
+    await told(cluster, "data", "ExpandVolume succeeded for volume default/data")
+
+
 async def test_other_volumes_are_for_others_to_grow(cluster: Cluster) -> None:
     await cluster.run(PersistentVolumeBinder, ExpandController)
     await cluster.client.create(volume("v"))
