@@ -70,6 +70,10 @@ class SharedInformers:
             )
         return self._informers[identity]
 
+    @property
+    def opened(self) -> list[Informer[Any]]:
+        return [*self._informers.values()]
+
     def whole(self, resource: Resource) -> Informer[Any] | None:
         """An informer that is open already and holds all objects of the resource with all their fields."""
         for (model, root, plural, *selection), informer in self._informers.items():
@@ -93,7 +97,7 @@ class SharedInformers:
 
     async def synced(self) -> None:
         """Return when every informer holds its collection, of those that the server has."""
-        for informer in [*self._informers.values()]:
+        for informer in self.opened:
             await informer.settled()
 
     @property

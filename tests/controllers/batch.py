@@ -64,7 +64,7 @@ class Node:
                 self.cluster.act(self._run(new))
 
         informer.on_change(changed)
-        self.cluster.tasks.append(asyncio.create_task(informer.run()))
+        self.cluster.watched_by_nodes(informer)
         await informer.synced()
 
     async def _run(self, pod: Pod) -> None:
@@ -168,7 +168,8 @@ async def empty(cluster: Cluster) -> None:
 async def until(cluster: Cluster, condition: Callable[[], Awaitable[Any]], step: float = 0.1) -> Any:
     """Let time pass in steps (seconds) until the condition holds; returns what it returned.
 
-    Time stands still while somebody is at work, for a second at most: however slow the machine, it does not run ahead.
+    Time stands still until everybody has heard of everything and is done with it: however slow the machine, it does
+    not run ahead.
     """
     clock = cluster.clock
     assert isinstance(clock, ManualClock)
@@ -176,10 +177,8 @@ async def until(cluster: Cluster, condition: Callable[[], Awaitable[Any]], step:
     deadline = loop.time() + 60
     while not (value := await condition()):
         assert loop.time() < deadline, f"still not true: {inspect.getsource(condition).strip()}"
-        with suppress(AssertionError):
-            await eventually(lambda: not cluster.is_busy, "nobody is at work", seconds=1)
+        await cluster.settled()
         await clock.advance(step)
-        await asyncio.sleep(0.005)
     return value
 
 

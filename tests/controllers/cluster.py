@@ -17,7 +17,17 @@ from api.apps_v1 import (
     RollingUpdateDeployment,
 )
 from api.clock import Clock, SystemClock
-from api.core_v1 import Binding, Container, Node, ObjectReference, Pod, PodCondition, PodSpec, PodTemplateSpec
+from api.core_v1 import (
+    Binding,
+    Container,
+    Namespace,
+    Node,
+    ObjectReference,
+    Pod,
+    PodCondition,
+    PodSpec,
+    PodTemplateSpec,
+)
 from api.errors import StatusError
 from api.meta_v1 import LabelSelector, ObjectMeta
 from client.config import ClientConfig
@@ -27,7 +37,7 @@ from client.informer import Informer
 from client.rest import RestClient, Unreachable
 from controller_manager.daemon_set.placement import target_node
 from tests.client.api_double import ApiDouble, api_double
-from tests.client.waiting import eventually
+from tests.client.waiting import eventually, is_current
 
 
 class Cluster:
@@ -42,6 +52,8 @@ class Cluster:
         self.tasks: list[asyncio.Task[None]] = []
         self.controllers: list[Controller] = []
         self._acts: set[asyncio.Task[None]] = set()
+        self._of_nodes: list[Informer[Pod]] = []
+        self._settled_at = ""
 
     async def run(self, *kinds: type[Controller] | Callable[..., Controller]) -> list[Any]:
         """Start controllers and wait until they have read everything."""
@@ -64,12 +76,43 @@ class Cluster:
         """Whether a controller or a pretended node is at work."""
         return bool(self._acts) or not all(controller.queue.idle for controller in self.controllers)
 
+    async def is_settled(self) -> bool:
+        """Whether everybody has heard of everything that was written, and has done with it but for what waits for
+        its time."""
+        try:
+            revision = await self._revision()
+            heard = revision == self._settled_at or await self._heard_of_all()
+            if not heard or self.is_busy or await self._revision() != revision:
+                return False
+        except Unreachable:
+            return False
+        self._settled_at = revision
+        return True
+
+    async def settled(self) -> None:
+        await eventually(self.is_settled, "nobody is at work")
+
+    async def _revision(self) -> str:
+        return (await self.client.list(Namespace, limit=1)).metadata.resourceVersion
+
+    async def _heard_of_all(self) -> bool:
+        for informer in [*self.informers.opened, *self._of_nodes]:
+            if not await is_current(informer, self.client):
+                return False
+        return True
+
+    def watched_by_nodes(self, informer: Informer[Pod]) -> None:
+        """Run an informer of pretended nodes, who have not heard of all before it has."""
+        self._of_nodes.append(informer)
+        self.tasks.append(asyncio.create_task(informer.run()))
+
     async def stop(self) -> None:
         tasks = [*self.tasks, *self._acts]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.controllers.clear()
+        self._of_nodes.clear()
         await self.informers.stop()
         await self.events.close()
 
@@ -96,7 +139,7 @@ class Cluster:
             self.act(act)
 
         informer.on_change(changed)
-        self.tasks.append(asyncio.create_task(informer.run()))
+        self.watched_by_nodes(informer)
         await informer.synced()
 
     async def _start(self, pod: Pod, node: str, address: str, broken: Callable[[Pod], bool]) -> None:

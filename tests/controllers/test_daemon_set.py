@@ -318,16 +318,8 @@ async def test_its_revisions_can_be_managed_by_hand(cluster: Cluster) -> None:
     """'[sig-apps] ControllerRevision [Serial] should manage the lifecycle of a ControllerRevision [Conformance]'"""
     await cluster.nodes()
     await cluster.client.create(daemon_set())
-    found = await eventually(lambda: settled(cluster, "abc"))
-    known = cluster.informers.of(DaemonSet).store
-
-    def at_rest() -> bool:
-        """Nothing brings the controller back, which would put the revisions in order."""
-        seen = known.get("default/agent")
-        version = found.metadata.resourceVersion
-        return seen is not None and seen.metadata.resourceVersion == version and not cluster.is_busy
-
-    await eventually(at_rest)
+    await eventually(lambda: settled(cluster, "abc"))
+    await cluster.settled()  # nothing brings the controller back, which would put the revisions in order
     first = (await cluster.client.list(ControllerRevision, "default", label_selector="app=agent")).items[0]
     name = first.metadata.name
     body = {"metadata": {"labels": {name: "patched"}}}

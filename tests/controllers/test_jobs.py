@@ -165,7 +165,9 @@ async def test_a_job_has_not_failed_before_its_pods_have_ended(batch: tuple[Clus
         live = await get(cluster)
         return live if live.status.conditions else None
 
-    live = await until(cluster, failing, 1)
+    await until(cluster, failing, 1)
+    await cluster.settled()
+    live = await get(cluster)
     assert [each[0] for each in conditions(live)] == ["FailureTarget"]
     assert live.status.terminating == 1
     await node.kill_those_that_were_deleted()
