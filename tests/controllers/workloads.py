@@ -31,6 +31,8 @@ async def workloads(server: RealServer) -> AsyncIterator[Cluster]:
         try:
             yield running
         finally:
+            with contextlib.suppress(AssertionError):  # what is on its way would come after all was cleaned up
+                await eventually(running.is_settled, seconds=10)
             await running.stop()
             await clean_up(running.client)
 
