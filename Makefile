@@ -7,6 +7,8 @@ FLAGS ?=
 TESTS ?= tests
 # How many processes run tests side by side (docs/adr/0031).  0: one after another, in this one.
 WORKERS ?= 0
+# The share of reads from sockets that are made to come late, to find races (tests/shaking).  0: none.
+SHAKE ?= 0
 # What the tests use of Debian; only looked for with root, and only what is missing is installed.
 DEBIAN := iptables:iptables ip:iproute2 conntrack:conntrack curl:curl dockerd:docker.io docker-compose:docker-compose
 
@@ -53,7 +55,7 @@ test-needs:
 	fi
 
 test: install test-needs ## install what the tests need and run them all (TESTS=tests/api for a part)
-	$(BIN)/python -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --no-loadscope-reorder) $(TESTS)
+	$(if $(filter-out 0,$(SHAKE)),SHAKE=$(SHAKE) PYTHONPATH=$(CURDIR)/tests/shaking) $(BIN)/python -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --no-loadscope-reorder) $(TESTS)
 
 bench: install ## measure start-up, scale and what an idle cluster costs
 	@$(BIN)/python -m benchmarks

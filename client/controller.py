@@ -35,7 +35,9 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 Key = str
-_REST, _SHORTEST_REST, _LONGEST_REST = 10.0, 0.02, 3.0
+_REST, _LONGEST_REST = 10.0, 3.0
+_QUICK = 0.002
+"""Seconds of a reconcile that needs no rest."""
 Enqueue = Callable[[Any, Any], Iterable[Key]]
 """From a change (old object or None, new object or None) to the keys to reconcile."""
 
@@ -154,31 +156,31 @@ class Pace:
     """How long changes are gathered before their key is reconciled.
 
     A service of thousands of pods takes long to look at, and each of its pods changes: were it looked at as often as
-    a small one, the time would grow with the square of its size.  So a key rests for ten times as long as its last
-    reconcile took, at most three seconds.
+    a small one, the time would grow with the square of its size.  So after a reconcile a key rests for many times as
+    long as that took, at most three seconds.  A change that comes later finds it rested.
     """
 
     def __init__(self) -> None:
-        self._rests: dict[Key, float] = {}
+        self._last: dict[Key, tuple[float, float]] = {}
 
-    def took(self, key: Key, seconds: float) -> None:
-        """A reconcile has ended."""
-        rest = min(seconds * _REST, _LONGEST_REST)
-        if rest > _SHORTEST_REST:
-            self._rests[key] = rest
+    def took(self, key: Key, seconds: float, now: float) -> None:
+        """A reconcile has ended at this moment."""
+        if seconds > _QUICK:
+            self._last[key] = now, seconds
         else:
-            self._rests.pop(key, None)
+            self._last.pop(key, None)
 
-    def delay(self, key: Key, least: float) -> float:
-        """Seconds from a change to the reconcile."""
-        return max(least, self._rests.get(key, 0.0))
+    def delay(self, key: Key, least: float, now: float, rest: float = _REST) -> float:
+        """Seconds from a change at this moment to the reconcile.  `rest`: how many times as long as it took."""
+        ended, took = self._last.get(key, (now, 0.0))
+        return max(least, ended + min(took * rest, _LONGEST_REST) - now)
 
 
 class Watches:
     """Given to `Controller.setup`: opens (or shares) a collection's informer, to be connected to the queue."""
 
-    def __init__(self, informers: SharedInformers, queue: WorkQueue, pace: Pace) -> None:
-        self._informers, self._queue, self._pace = informers, queue, pace
+    def __init__(self, informers: SharedInformers, queue: WorkQueue, pace: Pace, clock: Clock) -> None:
+        self._informers, self._queue, self._pace, self._clock = informers, queue, pace, clock
         self.opened: list[Informer[Any]] = []
         self._waiting: list[tuple[Informer[Any], Callable[[Any, Any], None]]] = []
 
@@ -201,6 +203,7 @@ class Watches:
         enqueue: Enqueue = own_key,
         indexers: Mapping[str, IndexFunction] | None = None,
         delay: float = 0.0,
+        rest: float = _REST,
         namespace: str = "",
         label_selector: str = "",
         field_selector: str = "",
@@ -208,8 +211,8 @@ class Watches:
     ) -> Store[M]:
         """The collection's store.
 
-        `delay` (seconds) lets several changes become one reconcile; a key that takes long to reconcile waits longer
-        (`Pace`).
+        `delay` (seconds) lets several changes become one reconcile; a key that takes long to reconcile waits longer,
+        until it has had a `rest` of so many times as long (`Pace`).
         """
         informer = self._informers.of(
             model, namespace=namespace, label_selector=label_selector, field_selector=field_selector, resource=resource
@@ -218,12 +221,12 @@ class Watches:
         for name, function in (indexers or {}).items():
             informer.store.add_index(name, function)
         if enqueue is not nothing:
-            queue, pace = self._queue, self._pace
+            queue, pace, clock = self._queue, self._pace, self._clock
 
             def on_change(old: Any, new: Any) -> None:
                 for key in enqueue(old, new):
                     if delay:
-                        queue.add_after(key, pace.delay(key, delay))
+                        queue.add_after(key, pace.delay(key, delay, clock.monotonic(), rest))
                     else:
                         queue.add(key)
 
@@ -251,7 +254,7 @@ class Controller:
         self.reconciles = 0
         self.failures = 0
         self._pace = Pace()
-        self._watches = Watches(informers, self.queue, self._pace)
+        self._watches = Watches(informers, self.queue, self._pace, clock)
         self.setup(self._watches)
         self._watches.connect()
 
@@ -310,4 +313,5 @@ class Controller:
             self.queue.add_rate_limited(key)
         else:
             self.queue.forget(key)
-        self._pace.took(key, self.clock.monotonic() - began)
+        now = self.clock.monotonic()
+        self._pace.took(key, now - began, now)

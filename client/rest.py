@@ -201,6 +201,11 @@ class RestClient:
         parameters = {"dryRun": "All" if dry_run else "", "fieldManager": field_manager}
         return type(obj).decode(await self._write("POST", _target(path, parameters), encoded(obj, where)))
 
+    async def create_quietly(self, obj: Model) -> ObjectMeta:
+        """`create` for those who want no more back than the object's metadata: what is large is not sent again."""
+        where = resource_of(type(obj))
+        return await self._metadata("POST", _path(where, _meta(obj).namespace), encoded(obj, where))
+
     async def update(
         self,
         obj: M,
@@ -215,6 +220,11 @@ class RestClient:
         path = _path(where, meta.namespace, meta.name, subresource)
         parameters = {"dryRun": "All" if dry_run else "", "fieldManager": field_manager}
         return type(obj).decode(await self._write("PUT", _target(path, parameters), encoded(obj, where)))
+
+    async def update_quietly(self, obj: Model) -> ObjectMeta:
+        """`update` for those who want no more back than the object's metadata."""
+        where, meta = resource_of(type(obj)), _meta(obj)
+        return await self._metadata("PUT", _path(where, meta.namespace, meta.name), encoded(obj, where))
 
     async def patch(
         self,
@@ -355,6 +365,9 @@ class RestClient:
 
     async def _write(self, method: str, target: str, body: bytes, content_type: str = _JSON) -> bytes:
         return await self._checked(method, target, _JSON, content_type, body)
+
+    async def _metadata(self, method: str, target: str, body: bytes) -> ObjectMeta:
+        return PartialObjectMetadata.decode(await self._checked(method, target, ACCEPT, _JSON, body)).metadata
 
     async def _checked(
         self, method: str, target: str, accept: str, content_type: str = "", body: bytes | None = None

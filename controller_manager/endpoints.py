@@ -15,6 +15,7 @@ from api.meta_v1 import ObjectMeta
 from client.controller import Controller, Key, NotYet, Watches
 from client.store import key_of, split_key
 from controller_manager.endpoint_slice.endpoints import (
+    ENDPOINTS_REST,
     HEADLESS_LABEL,
     addresses,
     affected,
@@ -51,7 +52,9 @@ class EndpointsController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.services = watch(Service, indexers={SELECTOR: by_selector})
-        self.pods = watch(Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay)
+        self.pods = watch(
+            Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay, rest=ENDPOINTS_REST
+        )
         self.endpoints = watch(Endpoints, enqueue=self._endpoints_changed)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
@@ -79,14 +82,14 @@ class EndpointsController(Controller):
         try:
             if existing is None:
                 wanted.metadata.annotations |= times
-                await self._create(wanted)
+                await self._create(key, wanted)
             elif not _same(existing, wanted):
                 ours = (CHANGE_TIME, OVER_CAPACITY)
                 kept = {name: value for name, value in existing.metadata.annotations.items() if name not in ours}
                 annotations = {**kept, **wanted.metadata.annotations, **times}
                 update = {"labels": wanted.metadata.labels, "annotations": annotations}
                 meta = existing.metadata.model_copy(update=update)
-                self._note(await self.client.update(wanted.model_copy(update={"metadata": meta})))
+                self._note(key, await self.client.update_quietly(wanted.model_copy(update={"metadata": meta})))
         except StatusError as error:
             made = existing is None
             reason, does = ("FailedToCreateEndpoint", "create endpoint for service") if made else (
@@ -95,9 +98,9 @@ class EndpointsController(Controller):
             self.events.event(wanted, "Warning", reason, f"Failed to {does} {key}: {error}")
             raise
 
-    async def _create(self, wanted: Endpoints) -> None:
+    async def _create(self, key: Key, wanted: Endpoints) -> None:
         try:
-            self._note(await self.client.create(wanted))
+            self._note(key, await self.client.create_quietly(wanted))
         except AlreadyExists as error:
             # Its event is on the way, and brings nobody back if it is of our own write.
             raise NotYet(f"the cache has not seen the Endpoints {wanted.metadata.name}") from error
@@ -112,8 +115,8 @@ class EndpointsController(Controller):
         except NotFound:
             return
 
-    def _note(self, endpoints: Endpoints) -> None:
-        self._written[key_of(endpoints)] = endpoints.metadata.resourceVersion
+    def _note(self, key: Key, written: ObjectMeta) -> None:
+        self._written[key] = written.resourceVersion
 
 
 def endpoints_of(service: Service, pods: list[Pod]) -> Endpoints:

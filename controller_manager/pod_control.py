@@ -28,12 +28,12 @@ class PodControl:
 
         async def create(number: int) -> None:
             try:
-                created = await self._client.create(pods[number])
+                created = await self._client.create_quietly(pods[number])
             except Exception as error:
                 if not namespace_is_ending(error):
                     self._events.event(owner, "Warning", "FailedCreate", f"Error creating: {error}")
                 raise
-            self._events.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
+            self._events.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {created.name}")
 
         done, error = await slow_start(len(pods), create)
         if error is not None:

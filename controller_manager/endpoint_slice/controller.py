@@ -13,6 +13,7 @@ from client.store import key_of
 from controller_manager.endpoint_slice import topology
 from controller_manager.endpoint_slice.changes import Changes
 from controller_manager.endpoint_slice.endpoints import (
+    ENDPOINTS_REST,
     HEADLESS_LABEL,
     addresses,
     affected,
@@ -48,7 +49,9 @@ class EndpointSliceController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.services = watch(Service, indexers={SELECTOR: by_selector})
-        self.pods = watch(Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay)
+        self.pods = watch(
+            Pod, enqueue=self._pod_changed, indexers={LABELS: by_labels}, delay=self._delay, rest=ENDPOINTS_REST
+        )
         self.nodes = watch(Node, enqueue=self._node_changed, delay=1.0)
         self.slices = watch(EndpointSlice, enqueue=self.tracker.changed, indexers={SERVICE_NAME: service_of})
 

@@ -15,6 +15,8 @@ from controller_manager.pod_state import is_finished, is_ready
 M = TypeVar("M", bound=Model)
 ZONE = "topology.kubernetes.io/zone"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
+ENDPOINTS_REST = 30.0
+"""Times as long as a service was worked on that changes of its pods are gathered for (`client.controller.Pace`)."""
 
 
 def is_headless(service: Service) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from api.discovery_v1 import EndpointSlice
+from api.meta_v1 import ObjectMeta
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
@@ -30,8 +31,8 @@ class SliceTracker:
     def owns(self, slice: EndpointSlice) -> bool:
         return slice.metadata.labels.get(MANAGED_BY) == self._manager
 
-    def wrote(self, key: str, slice: EndpointSlice) -> None:
-        meta = slice.metadata
+    def wrote(self, key: str, meta: ObjectMeta) -> None:
+        """`meta`: of a slice, as the server answered."""
         self._versions.setdefault(key, {})[meta.uid] = int(meta.resourceVersion)
 
     def deleted(self, key: str, slice: EndpointSlice) -> None:

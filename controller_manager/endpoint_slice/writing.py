@@ -27,14 +27,14 @@ async def write_changes(
         slice.metadata.annotations.update(annotations or {})
     for slice in changes.create:
         try:
-            tracker.wrote(key, await client.create(slice))
+            tracker.wrote(key, await client.create_quietly(slice))
         except Exception as error:
             if namespace_is_ending(error):
                 return
             raise
     for slice in changes.update:
         try:
-            tracker.wrote(key, await client.update(slice))
+            tracker.wrote(key, await client.update_quietly(slice))
         except NotFound:
             continue  # its deletion is on the way and will bring us back
     for slice in changes.delete:

@@ -131,6 +131,19 @@ async def test_reads_only_metadata_of_any_kind(client: RestClient) -> None:
     assert found.items[0].metadata.labels == {"app": "a"}
 
 
+async def test_may_be_answered_with_metadata_only(client: RestClient) -> None:
+    made = await client.create_quietly(
+        ConfigMap(metadata=ObjectMeta(generateName="x-", namespace="default"), data={"k": "v"})
+    )
+    stored = await client.get(ConfigMap, made.name, "default")
+    assert (stored.metadata, stored.data) == (made, {"k": "v"})
+    changed = await client.update_quietly(stored.model_copy(update={"data": {"k": "w"}}))
+    stored = await client.get(ConfigMap, made.name, "default")
+    assert (stored.metadata, stored.data) == (changed, {"k": "w"})
+    with pytest.raises(Conflict):
+        await client.update_quietly(stored.model_copy(update={"metadata": made}))
+
+
 async def test_splits_lines_wherever_chunks_end() -> None:
     async def chunks():  # type: ignore[no-untyped-def]
         for chunk in (b"a\nbb", b"b", b"\n\n", b"c\nd\ne", b"\n", b"f"):

@@ -324,7 +324,7 @@ def test_the_tracker_tells_own_writes_from_others() -> None:
     mine = slice_of(version="5")
     mine.metadata.labels = {"kubernetes.io/service-name": "web", "endpointslice.kubernetes.io/managed-by": "me"}
     mine.metadata.namespace = "default"
-    tracker.wrote("default/web", mine)
+    tracker.wrote("default/web", mine.metadata)
     assert [*tracker.changed(None, mine)] == []
     assert tracker.is_behind("default/web", [])
     later = mine.copy_deep()
