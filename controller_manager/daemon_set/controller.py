@@ -18,7 +18,7 @@ from controller_manager.daemon_set.rolling_update import next_steps
 from controller_manager.expectations import Expectations
 from controller_manager.pod_control import PodControl, namespace_is_ending
 from controller_manager.pod_state import next_availability
-from controller_manager.revision_history import REVISION_LABEL, History
+from controller_manager.revision_history import REVISION_LABEL, Awaited, History
 from controller_manager.selectors import is_empty, matches
 from controller_manager.status_writer import write_status
 
@@ -38,6 +38,7 @@ class DaemonSetController(Controller):
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
         self.nodes = watch(Node, enqueue=self._node_changed)
         self.revisions = watch(ControllerRevision, enqueue=self._revision_changed, indexers={OWNER: by_controller})
+        self.awaited = Awaited(self.revisions)
 
     def _changed(self, old: DaemonSet | None, new: DaemonSet | None) -> Iterable[Key]:
         if new is None and old is not None:
@@ -53,7 +54,11 @@ class DaemonSetController(Controller):
 
     def _revision_changed(self, old: ControllerRevision | None, new: ControllerRevision | None) -> Iterable[Key]:
         """One that is gone may have to be made again, one that nobody owns be adopted."""
-        return [*_owner_keys(old, None)] if new is None else self._could_adopt(new)
+        if new is None:
+            assert old is not None
+            self.awaited.forget(old)
+            return [*_owner_keys(old, None)]
+        return [*_owner_keys(None, new)] if self.awaited.is_over(new) else self._could_adopt(new)
 
     def _could_adopt(self, orphan: Pod | ControllerRevision | None) -> list[Key]:
         if orphan is None or controller_of(orphan.metadata) is not None:
@@ -84,6 +89,8 @@ class DaemonSetController(Controller):
         history = await revision_history.present(self.client, daemon_set, revisions, REVISION_LABEL)
         if history is None:
             return
+        if self.awaited.note(history, revisions):
+            self.queue.add(key)
         acting = self.expectations.met(key)  # asked before the pods are read: later is safe, earlier is not
         pods = await claim(self.client, daemon_set, selector, self.pods)
         await self._drop_duplicates(history, pods)

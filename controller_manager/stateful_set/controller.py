@@ -15,7 +15,7 @@ from controller_manager import revision_history
 from controller_manager.claim import OWNER, by_controller, claim
 from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_state import is_finished, next_availability
-from controller_manager.revision_history import REVISION_LABEL, History
+from controller_manager.revision_history import REVISION_LABEL, Awaited, History
 from controller_manager.selectors import is_empty, matches
 from controller_manager.slow_start import slow_start
 from controller_manager.stateful_set.claims import ClaimNotReady, Claims
@@ -45,6 +45,7 @@ class StatefulSetController(Controller):
         self.stateful_sets = watch(StatefulSet)
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
         self.revisions = watch(ControllerRevision, enqueue=self._revision_changed, indexers={OWNER: by_controller})
+        self.awaited = Awaited(self.revisions)
         self.claims = Claims(self.client, self.events, watch(PersistentVolumeClaim, enqueue=self._claim_changed))
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
@@ -56,7 +57,11 @@ class StatefulSetController(Controller):
     def _revision_changed(self, old: ControllerRevision | None, new: ControllerRevision | None) -> Iterable[Key]:
         """One that is gone may have to be made again, one that nobody owns be adopted."""
         if new is None:
+            assert old is not None
+            self.awaited.forget(old)
             return [*_owner_keys(old, None)]
+        if self.awaited.is_over(new):
+            return [*_owner_keys(None, new)]
         return self._could_adopt(new) if controller_of(new.metadata) is None else ()
 
     def _could_adopt(self, orphan: Pod | ControllerRevision) -> set[Key]:
@@ -84,6 +89,8 @@ class StatefulSetController(Controller):
         history = await revision_history.present(self.client, stateful_set, revisions, _HASH_LABEL)
         if history is None:
             return
+        if self.awaited.note(history, revisions):
+            self.queue.add(key)
         rollout = sort_out(stateful_set, pods, current_revision(stateful_set, history), history.newest)
         failure: Exception | None = None
         if not ending:
