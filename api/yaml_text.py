@@ -16,6 +16,8 @@ from api.yaml_scalars import needs_quotes
 
 _IMPLICIT: Final = (True, True)
 _END: Final = "\n...\n"
+_MERGE: Final = "<<"
+"""Read as a command to merge mappings where it is a key without quotes, which Go gives it none for all that."""
 
 
 def to_yaml(document: Any) -> str:
@@ -37,7 +39,7 @@ def _events(value: Any) -> Iterator[yaml.Event]:
     if isinstance(value, Mapping):
         yield yaml.MappingStartEvent(None, None, True, flow_style=False)
         for name in sorted(value, key=_natural):
-            yield _string(name)
+            yield _string(name) if name != _MERGE else yaml.ScalarEvent(None, None, _IMPLICIT, name, style='"')
             yield from _events(value[name])
         yield yaml.MappingEndEvent()
     elif isinstance(value, str):

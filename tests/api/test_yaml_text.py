@@ -80,6 +80,11 @@ def test_members_are_in_natural_order() -> None:
     ]
 
 
+def test_a_member_that_looks_like_a_merge_is_none() -> None:
+    assert to_yaml({"<<": "<<"}) == '"<<": <<\n'
+    assert parse(to_yaml({"<<": "<<"})).value == {"<<": "<<"}
+
+
 def test_equal_values_are_written_twice() -> None:
     shared = {"a": "b"}
     assert to_yaml({"one": shared, "two": [shared]}) == "one:\n  a: b\ntwo:\n- a: b\n"
