@@ -135,6 +135,8 @@ async def batch_cluster(
         try:
             yield cluster, node
         finally:
+            with suppress(AssertionError):  # what is on its way would come after all is gone
+                await eventually(cluster.is_settled, seconds=10)
             await cluster.stop()  # who is at work might still make something
             await empty(cluster)
 
