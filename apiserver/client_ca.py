@@ -8,7 +8,7 @@ from pathlib import Path
 
 from api.clock import Clock
 from apiserver.filters.request_header import certificates_of
-from apiserver.followed_file import follow
+from apiserver.followed_file import follow, signature
 from apiserver.pki import PKIError
 from apiserver.storage.protocol import StoreError
 from apiserver.tls import ServerContext
@@ -20,7 +20,7 @@ async def follow_client_ca(
     context: ServerContext, path: Path, clock: Clock, publish: Callable[[], Awaitable[None]]
 ) -> None:
     """For ever.  `publish` tells others of the change.  A file that is no bundle of certificates changes nothing."""
-    former = certificates_of(path)
+    since, former = signature(path), certificates_of(path)
 
     async def changed() -> None:
         try:
@@ -34,4 +34,4 @@ async def follow_client_ca(
         except (OSError, StoreError, PKIError) as error:
             log.error("they could not be published: %s", error)
 
-    await follow(path, clock, changed)
+    await follow(path, clock, changed, since=since)

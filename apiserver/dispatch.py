@@ -103,7 +103,7 @@ class Dispatcher:
         info = request.info
         await admit_connection(self.api, endpoint, request)
         pod = endpoint.decode(endpoint.find(info.namespace, info.name))
-        url = upgrade_target(self.api, pod, request)
+        url = upgrade_target(self.api, self._kubelet, pod, request)
         if scope["type"] != "websocket":
             await relay_upgrade(url, self._kubelet, request, receive, send)
         else:

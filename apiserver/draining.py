@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 import uvicorn
 
+_AGAIN = 0.05
+"""Seconds until those are told, too, who were about to watch and have begun meanwhile."""
+
 
 class DrainingServer(uvicorn.Server):
     """`end_watches` is called when no connection takes another request: whoever has been told that a watch is over
@@ -18,5 +21,13 @@ class DrainingServer(uvicorn.Server):
         self._end_watches = end_watches
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().call_soon(self._end_watches)  # the connections are told before anything is awaited
-        await super().shutdown(sockets)
+        ending = asyncio.create_task(self._end_all())  # the connections are told before anything is awaited
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
+
+    async def _end_all(self) -> None:
+        while True:
+            self._end_watches()
+            await asyncio.sleep(_AGAIN)

@@ -14,6 +14,8 @@ from apiserver.audit import flags as audit_flags
 from apiserver.audit.flags import AuditOptions
 from apiserver.authentication.flags import AuthenticationOptions, add_flags, taken_from
 
+ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
+"""Of a node's addresses, those to try first: its host name need not be known where the server runs."""
 AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook")
 
 
@@ -56,6 +58,7 @@ class Options:
     """"" is to believe any kubelet; None the cluster's own CA."""
     kubelet_client_certificate: Path | None = None
     kubelet_client_key: Path | None = None
+    kubelet_preferred_address_types: tuple[str, ...] = ADDRESS_TYPES
     proxy_client_cert_file: Path | None = None
     proxy_client_key_file: Path | None = None
     requestheader_client_ca_file: Path | None = None
@@ -125,6 +128,13 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _address_types(text: str) -> tuple[str, ...]:
+    types = _names(text)
+    if unknown := [name for name in types if name not in ADDRESS_TYPES]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is no type of address; known: {', '.join(ADDRESS_TYPES)}")
+    return types
+
+
 def _add_front_proxy_flags(parser: argparse.ArgumentParser) -> None:
     """Whom the server believes who somebody else is, and how it says who it is to kubelets and aggregated APIs."""
     add = parser.add_argument
@@ -136,6 +146,12 @@ def _add_front_proxy_flags(parser: argparse.ArgumentParser) -> None:
         help="certificate shown to kubelets; default: made by the cluster's CA",
     )
     add("--kubelet-client-key", type=Path, help="key of --kubelet-client-certificate")
+    add(
+        "--kubelet-preferred-address-types",
+        type=_address_types,
+        default=ADDRESS_TYPES,
+        help=f"which of a node's addresses to use, the first that it has; default: {','.join(ADDRESS_TYPES)}",
+    )
     add("--proxy-client-cert-file", type=Path, help="certificate shown to aggregated APIs; default: made by a CA here")
     add("--proxy-client-key-file", type=Path, help="key of --proxy-client-cert-file")
     add("--requestheader-client-ca-file", type=Path, help="CA of front proxies; default: one made in the data folder")

@@ -11,18 +11,24 @@ from api.clock import Clock
 _LOOK = 2.0  # seconds between looks
 
 
-async def follow(path: Path, clock: Clock, changed: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Call `changed` whenever the file has changed; for ever."""
-    seen = _signature(path)
+Signature = tuple[int, int, int]
+"""What a change of a file changes."""
+
+
+async def follow(
+    path: Path, clock: Clock, changed: Callable[[], Coroutine[Any, Any, Any]], *, since: Signature
+) -> None:
+    """Call `changed` whenever the file has changed; for ever.  `since` is its signature from before it was read."""
+    seen = since
     while True:
         await clock.sleep(_LOOK)
-        now = _signature(path)
+        now = signature(path)
         if now != seen:
             seen = now
             await changed()
 
 
-def _signature(path: Path) -> tuple[int, int, int]:
+def signature(path: Path) -> Signature:
     try:
         found = path.stat()
     except OSError:

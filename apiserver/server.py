@@ -266,6 +266,7 @@ class Server:
             str(authority.pair.certificate) if kubelet_ca is None else kubelet_ca,
             options.kubelet_client_certificate or kubelet_pair.certificate,
             options.kubelet_client_key or kubelet_pair.key,
+            options.kubelet_preferred_address_types,
         )
         discovery = Discovery(RESOURCES, f"{options.advertised}:{options.secure_port}", api)
         issuer = tokens.issuer(f"{_bracketed(options.external_hostname or options.advertised)}:{options.secure_port}")

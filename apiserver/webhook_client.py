@@ -127,7 +127,7 @@ class WebhookClient:
         Raises CallError: it cannot be reached or trusted, is too slow, answers with more than `limit` bytes or with
         another status than success.
         """
-        await asyncio.to_thread(importlib.import_module, "httpx")  # which takes a while, the first time
+        await asyncio.to_thread(importlib.import_module, "apiserver.http_client")  # which takes a while, the first time
         import httpx
 
         parts = urlsplit(target.url)
@@ -182,6 +182,8 @@ class WebhookClient:
         if found is None:
             import httpx
 
+            from apiserver.http_client import http_client
+
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=_KEPT_IDLE)
             headers = {
                 "User-Agent": "kube-apiserver-admission",
@@ -189,10 +191,7 @@ class WebhookClient:
                 "Accept-Encoding": "identity",
                 "Content-Type": "application/json",
             }
-            client = httpx.AsyncClient(
-                verify=_tls(target), timeout=None, trust_env=False, limits=limits, headers=headers
-            )
-            found = _Connections(client)
+            found = _Connections(http_client(_tls(target), timeout=None, limits=limits, headers=headers))
             self._forget_oldest()
         self._targets[key] = found  # the last used comes last
         return found

@@ -16,6 +16,9 @@ import httptools
 
 _PAUSE_AT = 1 << 20
 """Bytes of an answer waiting to be read above which the server is made to wait."""
+_LONGEST_IDLE = 90.0
+"""Seconds.  Servers close what was idle for long, ours after two minutes: of a write that is on its way at that moment
+nobody can say whether it was done."""
 _FRAMING = (b"content-length", b"transfer-encoding")
 _RESET = "the server closed the connection"
 
@@ -45,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._lost: Exception | None = None
+        self.idle_since = 0.0
         self._reset(False)
 
     def _reset(self, bodiless: bool) -> None:
@@ -203,6 +207,7 @@ class Pool:
 
         Raises OSError when none can be opened within `patience` seconds.
         """
+        self._drop_old()
         while not stream and not self._idle and self._full:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
@@ -238,6 +243,9 @@ class Pool:
         finally:
             self._opening -= not stream
             self._next()
+        if self._closed:
+            connection.abort()
+            raise Broken("the client was closed", unused=True)
         (self._streams if stream else self._calls).add(connection)
         _keep_alive(connection)
         return connection, False
@@ -256,11 +264,21 @@ class Pool:
                 self._calls.add(connection)
         if connection in self._calls and connection.reusable and not self._closed:
             connection.resume()
+            connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
         else:
             self._calls.discard(connection)
             connection.abort()
         self._next()
+
+    def _drop_old(self) -> None:
+        """Those that stand first in the list have been idle for longest."""
+        latest = asyncio.get_running_loop().time() - _LONGEST_IDLE
+        while self._idle and self._idle[0].idle_since < latest:
+            connection = self._idle.pop(0)
+            self._calls.discard(connection)
+            connection.abort()
+            self._next()
 
     def lost(self, connection: Connection) -> None:
         """Called by a connection that has ended."""

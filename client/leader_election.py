@@ -19,6 +19,9 @@ from client.rest import RestClient, Unreachable
 
 log = logging.getLogger(__name__)
 
+_RELEASING = 5.0
+"""Seconds that the end of a leader may wait for its Lease to be released."""
+
 
 class LostLeadership(Exception):
     """The Lease could not be renewed in time: another may lead now, so stop at once."""
@@ -94,8 +97,11 @@ class LeaderElector:
         renewed = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._retry_period)
+            left = renewed + self._renew_deadline - self._clock.monotonic()
             try:
-                async with asyncio.timeout(self._renew_deadline):  # `wait_for` of Python 3.11 may lose a cancellation
+                # A try that begins late must not last beyond the Lease; but one is due even after a long stall.
+                # `wait_for` of Python 3.11 may lose a cancellation.
+                async with asyncio.timeout(max(left, self._retry_period)):
                     done = await self._try()
             except TimeoutError:
                 done = False
@@ -161,7 +167,7 @@ class LeaderElector:
             return
         self._lease = None
         try:
-            async with asyncio.timeout(self._renew_deadline):
+            async with asyncio.timeout(_RELEASING):
                 while not await self._released():
                     pass
         except (StatusError, Unreachable, TimeoutError) as error:

@@ -19,7 +19,6 @@ from api.errors import AlreadyExists, Forbidden, NotFound
 from api.meta_v1 import ObjectMeta
 from client.controller import controller_of
 from client.rest import RestClient
-from client.store import Store, key_of
 from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_template import controller_reference, template_hash
 
@@ -44,50 +43,13 @@ class History:
     collisions: int
 
 
-class Awaited:
-    """Revisions that were made or renumbered, until the watch shows them.
-
-    The number of a newer one and what may be deleted were then found without them, so that the workload has to be
-    looked at once more; others' revisions are no reason to.
-    """
-
-    def __init__(self, shown: Store[ControllerRevision]) -> None:
-        self._shown = shown
-        self._awaited: dict[str, int] = {}
-
-    def note(self, history: History, revisions: Iterable[ControllerRevision]) -> bool:
-        """What became of `revisions`.  Returns whether the watch has shown it meanwhile."""
-        key, version = key_of(history.newest), _version(history.newest)
-        if any(key_of(each) == key and _version(each) >= version for each in revisions):
-            return False
-        shown = self._shown.get(key)
-        if shown is not None and _version(shown) >= version:
-            return True
-        self._awaited[key] = version
-        return False
-
-    def is_over(self, seen: ControllerRevision) -> bool:
-        """Whether this is the one that was waited for."""
-        over = _version(seen) >= self._awaited.get(key_of(seen), _version(seen) + 1)
-        if over:
-            del self._awaited[key_of(seen)]
-        return over
-
-    def forget(self, gone: ControllerRevision) -> None:
-        self._awaited.pop(key_of(gone), None)
-
-
-def _version(revision: ControllerRevision) -> int:
-    return int(revision.metadata.resourceVersion)
-
-
 async def present(
     client: RestClient, owner: Owner, revisions: Iterable[ControllerRevision], label: str
 ) -> History | None:
     """Sort out `revisions`, all that `owner` controls, making or renumbering the newest if need be.
 
-    `label` is where a revision carries its hash.  Safe to repeat on a local copy that is behind: what exists is found
-    on the server by its name, and a number is written again.  None: the namespace, which takes no new one, is ending.
+    `label` is where a revision carries its hash.  `revisions` must show what this process wrote; what one made that was
+    killed is found on the server by its name.  None: the namespace, which takes no new one, is ending.
     """
     patch = patch_of(owner.spec.template)
     ordered = by_number(revisions)

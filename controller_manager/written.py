@@ -1,13 +1,19 @@
 """Whether a controller's local copy shows what it wrote itself.
 
-A status that counts on from an older one must not start from a copy that lags behind the last write.
+What counts on from an older state must not start from a copy that lags behind the last write.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
-from client.store import key_of
+from api.model import Model
+from client.rest import HasMetadata
+from client.store import Store, key_of
+
+M = TypeVar("M", bound=Model)
+_PATIENCE = 10
+"""Tries, with growing delays: some five seconds."""
 
 
 class Written:
@@ -26,3 +32,42 @@ class Written:
 
     def forget(self, key: str) -> None:
         self._revisions.pop(key, None)
+
+
+class LastWritten(Generic[M]):
+    """For each key, the object that was written last on its behalf, until the local copy shows it.
+
+    For objects of another kind than the key's: their events may bring nobody back, so whoever finds one missing has
+    to try again.
+    """
+
+    def __init__(self, shown: Store[M]) -> None:
+        self._shown = shown
+        self._unseen: dict[str, M] = {}
+
+    def note(self, key: str, obj: M) -> None:
+        """`obj` is the server's answer to a write, or what was sent to be created, or what the local copy has."""
+        self._unseen[key] = obj
+
+    def is_shown(self, key: str, tries: int = 0) -> bool:
+        """After so many `tries` in vain the copy is believed: the object was deleted while nobody watched."""
+        written = self._unseen.get(key)
+        if written is None:
+            return True
+        found = self._shown.get(key_of(written))
+        if tries < _PATIENCE and (found is None or _revision(found) < _revision(written)):
+            return False
+        del self._unseen[key]
+        return True
+
+    def deleted(self, obj: M) -> None:
+        """The local copy has heard that somebody deleted it: it will not be shown any more."""
+        gone = key_of(obj)
+        self._unseen = {key: each for key, each in self._unseen.items() if key_of(each) != gone}
+
+    def forget(self, key: str) -> None:
+        self._unseen.pop(key, None)
+
+
+def _revision(obj: Model) -> int:
+    return int(cast(HasMetadata, obj).metadata.resourceVersion or 0)

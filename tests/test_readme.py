@@ -46,6 +46,10 @@ def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
         script = "\n".join(["set -ex", *lines]).replace("source .venv/", f"source {sys.prefix}/")
         # Nobody types so fast that the proxy would not have heard of the pods yet.
         script = script.replace("curl ", "curl --retry 60 --retry-delay 1 --retry-all-errors ")
+        # Nor so fast that kubectl would find a pod of the version before that is on its way out.
+        gone = "while kubectl get pods | grep Terminating; do sleep 0.2; done"
+        script = script.replace("kubectl logs ", f"{gone}\nkubectl logs ")
+        assert gone in script
         done = subprocess.run(
             ["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment, timeout=600, check=False
         )

@@ -13,6 +13,7 @@ import httpx
 from api.scheme import GroupVersion
 from apiserver.aggregation.identity import identity_headers
 from apiserver.endpoint import API
+from apiserver.http_client import http_client
 from apiserver.pki import KeyPair
 from apiserver.request import User
 from apiserver.service_target import ServiceTarget, service_target
@@ -122,7 +123,7 @@ class Remote:
 def client_of(context: ssl.SSLContext) -> httpx.AsyncClient:
     timeout = httpx.Timeout(_CONNECT_TIMEOUT, read=None, pool=None)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=2.0)
-    return httpx.AsyncClient(verify=context, timeout=timeout, limits=limits, trust_env=False)
+    return http_client(context, timeout=timeout, limits=limits)
 
 
 async def exchange(client: httpx.AsyncClient, request: httpx.Request, *, again: bool = True) -> httpx.Response:

@@ -19,6 +19,7 @@ from apiserver.request import User
 if TYPE_CHECKING:
     from api.core_v1 import Secret
     from apiserver.endpoint import API
+    from apiserver.followed_file import Signature
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,15 @@ def authentication(options: AuthenticationOptions, accounts: ServiceAccountToken
     bearers, anonymous = BearerTokens(kinds, own), Anonymous(options.anonymous_auth)
     if not options.oidc_issuer_url and options.authentication_config is None:
         return Authentication(bearers, anonymous)
+    from apiserver.followed_file import signature
+
+    path = options.authentication_config
+    since = None if path is None else signature(path)
     bearers.issuers, configured = _configured(options, clock)
-    return Authentication(bearers, configured or anonymous, lambda: _follow(bearers, options, clock))
+    return Authentication(bearers, configured or anonymous, lambda: _follow(bearers, options, clock, since))
 
 
-async def _follow(bearers: BearerTokens, options: AuthenticationOptions, clock: Clock) -> None:
+async def _follow(bearers: BearerTokens, options: AuthenticationOptions, clock: Clock, since: Signature | None) -> None:
     """Issuers may come and go while the server runs; what is said of anonymous requests counts from its start."""
     from apiserver.configuration_file import ConfigurationError
     from apiserver.followed_file import follow
@@ -94,8 +99,8 @@ async def _follow(bearers: BearerTokens, options: AuthenticationOptions, clock: 
         else:
             log.info("the authentication configuration of %s is in force", options.authentication_config)
 
-    if options.authentication_config is not None:
-        await follow(options.authentication_config, clock, changed)
+    if options.authentication_config is not None and since is not None:
+        await follow(options.authentication_config, clock, changed, since=since)
 
 
 def _configured(options: AuthenticationOptions, clock: Clock) -> tuple[Sequence[TokenAuthenticator], Anonymous | None]:

@@ -91,13 +91,15 @@ class IssuerKeys:
 
     async def _fetch(self, url: str) -> dict[str, Any]:
         """A JSON object.  Raises OSError, ValueError."""
-        await asyncio.to_thread(importlib.import_module, "httpx")  # which takes a while, the first time
+        await asyncio.to_thread(importlib.import_module, "apiserver.http_client")  # which takes a while, the first time
         import httpx
+
+        from apiserver.http_client import http_client
 
         body = bytearray()
         try:
             async with (
-                httpx.AsyncClient(verify=self._context, trust_env=False, timeout=None) as client,
+                http_client(self._context, timeout=None) as client,
                 client.stream(
                     "GET", url, headers={"Accept": "application/json", "Accept-Encoding": "identity"}
                 ) as answer,

@@ -42,7 +42,7 @@ def authorization(
     from apiserver.authorization.configuration import flagged_webhook, read_authorizers
     from apiserver.authorization.webhook import WebhookAuthorizer, WebhookSettings
     from apiserver.configuration_file import ConfigurationError
-    from apiserver.followed_file import follow
+    from apiserver.followed_file import follow, signature
     from apiserver.webhook_client import WebhookClient
 
     kinds, calls = _local(roles, cache), WebhookClient()
@@ -56,6 +56,7 @@ def authorization(
     if path is None:
         return Authorization(Union(made([flagged_webhook(options) if mode == "Webhook" else mode for mode in modes])))
     types = (*kinds, "Webhook")
+    since = signature(path)
     union = Union(made(read_authorizers(path, types)))
 
     async def changed() -> None:
@@ -66,7 +67,7 @@ def authorization(
         else:
             log.info("the authorization configuration of %s is in force", path)
 
-    return Authorization(union, lambda: follow(path, clock, changed))
+    return Authorization(union, lambda: follow(path, clock, changed, since=since))
 
 
 def _local(roles: RBAC, cache: WatchCache) -> dict[str, Callable[[], Authorizer]]:

@@ -14,7 +14,7 @@ from api.clock import Clock
 from apiserver.configuration_file import ConfigurationError
 from apiserver.encryption.configuration import Transformers, read_encryption
 from apiserver.encryption.providers import DecryptionError
-from apiserver.followed_file import follow
+from apiserver.followed_file import follow, signature
 from apiserver.storage.protocol import Compacted, Event, KeyValue, Revision, Snapshot, Store, StoreError, StoreStats
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ class EncryptedStore:
         """Raises ConfigurationError."""
         self._inner = inner
         self._path = path
+        self._read = signature(path)
         self._content, self._transformers = read_encryption(path)
         self._former: Transformers | None = None
         """What was in force before: it still reads what was being written meanwhile, and history."""
@@ -108,7 +109,7 @@ class EncryptedStore:
     async def reload_regularly(self, clock: Clock) -> None:
         """Take over what the file says whenever that changes; for ever.  A file that is wrong, or lacks a key that
         stored objects need, changes nothing."""
-        await follow(self._path, clock, self.reload)
+        await follow(self._path, clock, self.reload, since=self._read)
 
     async def reload(self) -> bool:
         """Whether the file says something else than before and is in force now."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from api.core_v1 import Node, Pod
-from api.errors import BadRequest, Forbidden, InternalError, StatusError, from_answer, not_found
+from api.errors import BadRequest, Forbidden, StatusError, from_answer, not_found
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API
 from apiserver.filters.authentication import TOKEN_SUBPROTOCOL
@@ -27,7 +27,6 @@ from apiserver.request import Receive, Request, Send
 if TYPE_CHECKING:
     import httpx
 
-_ADDRESS_ORDER = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
 _STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 
 # What kubectl port-forward asks for is no token of HTTP's, so WebSocket libraries refuse it: our kubelet takes another
@@ -37,12 +36,14 @@ _TUNNEL, _TUNNEL_ALIAS = "SPDY/3.1+portforward.k8s.io", "spdy-3.1.portforward.k8
 
 @dataclass(frozen=True)
 class KubeletClient:
-    """How the server reaches kubelets: TLS with its own client certificate, trusting one CA."""
+    """How the server reaches kubelets: TLS with its own client certificate, trusting one CA, at the first of these
+    types of addresses that a node has."""
 
     context: ssl.SSLContext
+    address_types: Sequence[str]
 
     @classmethod
-    def create(cls, ca_file: str, certificate: Path, key: Path) -> KubeletClient:
+    def create(cls, ca_file: str, certificate: Path, key: Path, address_types: Sequence[str]) -> KubeletClient:
         """Without a CA any kubelet is believed.  Raises PKIError."""
         try:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file or None)
@@ -54,27 +55,27 @@ class KubeletClient:
             raise PKIError(f"kubelets cannot be reached with {named}: {error}") from None
         if not ca_file:
             context.verify_mode = ssl.CERT_NONE
-        return cls(context)
+        return cls(context, address_types)
+
+    def address(self, api: API, node_name: str) -> tuple[str, int]:
+        """Host and port of a node's kubelet.  Raises NotFound, as for a pod, or a StatusError when there is none."""
+        node = api.get_object(Node, "", node_name)
+        if node is None:
+            raise not_found("", "pods", node_name)
+        addresses = {address.type: address.address for address in node.status.addresses}
+        host = next((addresses[kind] for kind in self.address_types if kind in addresses), "")
+        endpoint = node.status.daemonEndpoints.kubeletEndpoint
+        if not host:
+            known = " ".join(f"{{{kind} {address}}}" for kind, address in addresses.items())
+            raise StatusError(f"no preferred addresses found; known addresses: [{known}]")
+        return host, endpoint.Port if endpoint else 10250
 
 
-def pod_kubelet(api: API, pod: Pod) -> tuple[str, int]:
-    """Host and port of the kubelet a pod runs under.  Raises BadRequest, NotFound, InternalError when there is none."""
+def pod_kubelet(api: API, kubelet: KubeletClient, pod: Pod) -> tuple[str, int]:
+    """Host and port of the kubelet a pod runs under.  Raises BadRequest, NotFound, StatusError when there is none."""
     if not pod.spec.nodeName:
         raise BadRequest(f"pod {pod.metadata.name} does not have a host assigned")
-    return kubelet_address(api, pod.spec.nodeName)
-
-
-def kubelet_address(api: API, node_name: str) -> tuple[str, int]:
-    """Host and port of a node's kubelet.  Raises NotFound, as for a pod, or InternalError when there is none."""
-    node = api.get_object(Node, "", node_name)
-    if node is None:
-        raise not_found("", "pods", node_name)
-    addresses = {address.type: address.address for address in node.status.addresses}
-    host = next((addresses[kind] for kind in _ADDRESS_ORDER if kind in addresses), "")
-    port = node.status.daemonEndpoints.kubeletEndpoint.Port if node.status.daemonEndpoints.kubeletEndpoint else 10250
-    if not host:
-        raise InternalError(f'node "{node_name}" has no address')
-    return host, port
+    return kubelet.address(api, pod.spec.nodeName)
 
 
 def chosen_container(pod: Pod, asked: str) -> str:
@@ -109,7 +110,7 @@ async def stream_logs(
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
         return
-    host, port = pod_kubelet(api, pod)
+    host, port = pod_kubelet(api, kubelet, pod)
     url = (
         f"https://{host}:{port}/containerLogs/{pod.metadata.namespace}/{pod.metadata.name}/{container}"
         f"?{urlencode(parameters)}"
@@ -157,17 +158,17 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def upgrade_target(api: API, pod: Pod, request: Request) -> str:
+def upgrade_target(api: API, kubelet: KubeletClient, pod: Pod, request: Request) -> str:
     """The kubelet's URL for an exec, attach or port-forward.  Raises what the client got wrong, before any upgrade."""
     verb = request.info.subresource
     path = f"/{'portForward' if verb == 'portforward' else verb}/{pod.metadata.namespace}/{pod.metadata.name}"
     if verb == "portforward":
         ports = ",".join(request.query_list.get("ports", []))
         parameters = [("port", ports)] if ports else []
-        host, port = pod_kubelet(api, pod)
+        host, port = pod_kubelet(api, kubelet, pod)
     else:
         path += f"/{chosen_container(pod, request.query.get('container', ''))}"
-        host, port = pod_kubelet(api, pod)
+        host, port = pod_kubelet(api, kubelet, pod)
         parameters = _exec_parameters(request)
     return f"wss://{host}:{port}{path}?{urlencode(parameters)}"
 

@@ -19,7 +19,7 @@ from api.errors import BadRequest, MethodNotAllowed, ServiceUnavailable
 from api.meta_v1 import StatusDetails
 from apiserver.dial_errors import dial_error
 from apiserver.endpoint import API, Endpoint
-from apiserver.handlers.connect import KubeletClient, kubelet_address, not_dialed, relay_body, relay_websocket
+from apiserver.handlers.connect import KubeletClient, not_dialed, relay_body, relay_websocket
 from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.proxy_rewrite import FORWARDED_URI, rewrite_headers, rewrite_html
 from apiserver.handlers.tunnel import tunnel, upgrade_headers
@@ -141,7 +141,7 @@ def _target(api: API, endpoint: Endpoint, kubelet: KubeletClient, request: Reque
         host, number = _service_address(api, endpoint, info.namespace, name, port, info.name)
         return Target(scheme or "http", host, number, _unverified())
     endpoint.find("", name)
-    host, kubelet_port = kubelet_address(api, name)
+    host, kubelet_port = kubelet.address(api, name)
     if port in ("", str(kubelet_port)):
         return Target("https", host, str(kubelet_port), kubelet.context)
     _check_allowed(host, local)

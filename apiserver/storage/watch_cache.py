@@ -293,7 +293,11 @@ class WatchCache:
         for event in reversed(self._collection(_prefix_of(key)).ring):
             if event.revision == revision:
                 return event.entry
-        raise StoreError(f"the deletion of {key} was lost from memory at once: the ring is too small")
+        # So many others have changed at once that memory has lost it already.
+        value = found.value if value_at_deletion is None and found is not None else value_at_deletion
+        if value is None:
+            raise StoreError(f"the deletion of {key} was lost from memory at once: the ring is too small")
+        return self._entry(key, value, revision)
 
     async def _written(self, key: str, value: bytes, revision: Revision) -> Entry:
         await self.caught_up(revision)

@@ -14,7 +14,7 @@ from api.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod
 from api.errors import AlreadyExists, NotFound
 from api.meta_v1 import ObjectMeta, PartialObjectMetadata
 from api.scheme import resource_of_kind
-from client.controller import Controller, Key, Watches, nothing
+from client.controller import Controller, Key, NotYet, Watches, nothing
 from client.store import Store, key_of
 from controller_manager.attach_detach.csi_volume import (
     Wanted,
@@ -31,6 +31,7 @@ from controller_manager.attach_detach.csi_volume import (
 from controller_manager.node_lifecycle.controller import NODE_INDEX, by_node
 from controller_manager.pod_state import is_finished
 from controller_manager.storage_protection import CLAIM_INDEX, claims_of
+from controller_manager.written import LastWritten
 
 if TYPE_CHECKING:
     from api.storage_v1 import CSIDriver, VolumeAttachment
@@ -53,6 +54,7 @@ class AttachDetachController(Controller):
         self._force, self._longest = force_detach, longest_unmount
         self._opened: tuple[Store[VolumeAttachment], Store[CSIDriver]] | None = None
         self._unwanted_since: dict[str, float] = {}
+        self._made: LastWritten[VolumeAttachment] | None = None
         self._told: set[tuple[str, str]] = set()
         super().__init__(*common)
 
@@ -88,6 +90,8 @@ class AttachDetachController(Controller):
         assert attachment is not None
         yield attachment.spec.nodeName
         if new is None:  # others may have waited for the volume
+            if self._made is not None:
+                self._made.deleted(attachment)
             yield from {pod.spec.nodeName for pod in self._users(attachment.spec.source.persistentVolumeName or "")}
 
     def _users(self, name: str) -> list[Pod]:
@@ -104,7 +108,8 @@ class AttachDetachController(Controller):
             from api.storage_v1 import CSIDriver, VolumeAttachment
 
             drivers = await self.watch_too(CSIDriver, enqueue=nothing)
-            self._opened = await self.watch_too(VolumeAttachment, enqueue=self._attachment_changed), drivers
+            attachments = await self.watch_too(VolumeAttachment, enqueue=self._attachment_changed)
+            self._made, self._opened = LastWritten(attachments), (attachments, drivers)
         return self._opened
 
     async def reconcile(self, key: Key) -> None:
@@ -125,12 +130,17 @@ class AttachDetachController(Controller):
             leaving -= await self._used_meanwhile(node, [name for name in leaving if not _is_going(here[name])])
         for name in leaving:
             await self._detach(here[name])
+        unsure: list[str] = []
         for name, each in wanted.items():
             if name in here:
                 self._unwanted_since.pop(here[name].metadata.name, None)
                 self._tell_failure(each, here[name])
+            elif node is not None and self._may_be_elsewhere(each.volume, key):
+                unsure.append(name)
             elif node is not None:
                 await self._attach(each, key, attachments)
+        if unsure:
+            raise NotYet(f"the cache has not seen where {unsure} were attached")
 
     def _is_unmanaged(self, name: str) -> bool:
         """Whether the kubelet of that node attaches its volumes by itself."""
@@ -163,6 +173,12 @@ class AttachDetachController(Controller):
 
     # --- attaching -------------------------------------------------------------------------------
 
+    def _may_be_elsewhere(self, volume: PersistentVolume, node: str) -> bool:
+        """Whether it was attached to another node a moment ago, of which the local copy does not know yet."""
+        assert self._made is not None
+        is_shown = self._made.is_shown(volume.metadata.name, self.queue.failures(node))
+        return not is_shown and not may_be_on_many_nodes(volume)
+
     async def _attach(self, wanted: Wanted, node: str, attachments: Iterable[VolumeAttachment]) -> None:
         from api.storage_v1 import VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentSpec
 
@@ -181,6 +197,8 @@ class AttachDetachController(Controller):
                 source=VolumeAttachmentSource(persistentVolumeName=name),
             ),
         )
+        assert self._made is not None
+        self._made.note(name, attachment)  # even if no answer comes, it may be there
         try:
             await self.client.create(attachment)
         except AlreadyExists:

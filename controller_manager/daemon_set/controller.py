@@ -7,7 +7,7 @@ from typing import Any
 
 from api.apps_v1 import ControllerRevision, DaemonSet
 from api.core_v1 import Node, Pod
-from client.controller import Controller, Key, Watches, controller_of, owner
+from client.controller import Controller, Key, NotYet, Watches, controller_of, owner
 from client.store import key_of
 from controller_manager import revision_history
 from controller_manager.claim import OWNER, by_controller, claim
@@ -18,9 +18,10 @@ from controller_manager.daemon_set.rolling_update import next_steps
 from controller_manager.expectations import Expectations
 from controller_manager.pod_control import PodControl, namespace_is_ending
 from controller_manager.pod_state import next_availability
-from controller_manager.revision_history import REVISION_LABEL, Awaited, History
+from controller_manager.revision_history import REVISION_LABEL, History
 from controller_manager.selectors import is_empty, matches
 from controller_manager.status_writer import write_status
+from controller_manager.written import LastWritten
 
 _BURST = 250
 _COALESCE = 0.03
@@ -38,11 +39,12 @@ class DaemonSetController(Controller):
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
         self.nodes = watch(Node, enqueue=self._node_changed)
         self.revisions = watch(ControllerRevision, enqueue=self._revision_changed, indexers={OWNER: by_controller})
-        self.awaited = Awaited(self.revisions)
+        self.newest = LastWritten(self.revisions)
 
     def _changed(self, old: DaemonSet | None, new: DaemonSet | None) -> Iterable[Key]:
         if new is None and old is not None:
             self.expectations.forget(key_of(old))
+            self.newest.forget(key_of(old))
             self.failed_pods.forget(old.metadata.uid)
         return (key_of(new or old),)
 
@@ -54,11 +56,10 @@ class DaemonSetController(Controller):
 
     def _revision_changed(self, old: ControllerRevision | None, new: ControllerRevision | None) -> Iterable[Key]:
         """One that is gone may have to be made again, one that nobody owns be adopted."""
-        if new is None:
-            assert old is not None
-            self.awaited.forget(old)
+        if new is None and old is not None:
+            self.newest.deleted(old)
             return [*_owner_keys(old, None)]
-        return [*_owner_keys(None, new)] if self.awaited.is_over(new) else self._could_adopt(new)
+        return self._could_adopt(new)
 
     def _could_adopt(self, orphan: Pod | ControllerRevision | None) -> list[Key]:
         if orphan is None or controller_of(orphan.metadata) is not None:
@@ -85,12 +86,13 @@ class DaemonSetController(Controller):
             return
         if daemon_set.metadata.deletionTimestamp is not None:
             return
+        if not self.newest.is_shown(key, self.queue.failures(key)):
+            raise NotYet(f"the cache has not seen the newest revision of {key}")
         revisions = await claim(self.client, daemon_set, selector, self.revisions)
         history = await revision_history.present(self.client, daemon_set, revisions, REVISION_LABEL)
         if history is None:
             return
-        if self.awaited.note(history, revisions):
-            self.queue.add(key)
+        self.newest.note(key, history.newest)
         acting = self.expectations.met(key)  # asked before the pods are read: later is safe, earlier is not
         pods = await claim(self.client, daemon_set, selector, self.pods)
         await self._drop_duplicates(history, pods)

@@ -9,7 +9,7 @@ from typing import Any
 from api.apps_v1 import Deployment, DeploymentStatus, ReplicaSet
 from api.core_v1 import Pod
 from api.errors import AlreadyExists, Conflict, NotFound, StatusError
-from client.controller import Controller, Key, Watches, controller_of, owner
+from client.controller import Controller, Key, NotYet, Watches, controller_of, owner
 from client.store import key_of
 from controller_manager.claim import OWNER, by_controller, claim
 from controller_manager.deployment import progress, revisions
@@ -28,6 +28,7 @@ from controller_manager.pod_state import is_finished
 from controller_manager.pod_template import same_template
 from controller_manager.selectors import is_empty, matches
 from controller_manager.status_writer import write_status
+from controller_manager.written import LastWritten
 
 
 @dataclass
@@ -54,8 +55,11 @@ class DeploymentController(Controller):
         self.deployments = watch(Deployment)
         self.replica_sets = watch(ReplicaSet, enqueue=self._replica_set_changed, indexers={OWNER: by_controller})
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller})
+        self.made = LastWritten(self.replica_sets)
 
     def _replica_set_changed(self, old: ReplicaSet | None, new: ReplicaSet | None) -> Iterable[Key]:
+        if new is None and old is not None:
+            self.made.deleted(old)
         keys = [*_owner_keys(old, new)]
         if keys or new is None or controller_of(new.metadata) is not None:
             return keys
@@ -76,8 +80,12 @@ class DeploymentController(Controller):
 
     async def reconcile(self, key: Key) -> None:
         deployment = self.deployments.get(key)
+        if deployment is None:
+            self.made.forget(key)
         if deployment is None or is_empty(deployment.spec.selector):
             return
+        if not self.made.is_shown(key, self.queue.failures(key)):
+            raise NotYet(f"the cache has not seen the newest replica set of {key}")
         replica_sets = await claim(self.client, deployment, deployment.spec.selector, self.replica_sets)
         rollout = self._sort_out(deployment, replica_sets)
         if deployment.metadata.deletionTimestamp is not None:
@@ -224,6 +232,7 @@ class DeploymentController(Controller):
                 await self._write(rollout, status)
             self.events.event(deployment, "Warning", progress.CREATE_FAILED, message)
             raise
+        self.made.note(key_of(deployment), created)
         if size(created):
             self._tell_scaled(deployment, created.metadata.name, 0, size(created))
         return created

@@ -15,7 +15,7 @@ from controller_manager import revision_history
 from controller_manager.claim import OWNER, by_controller, claim
 from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_state import is_finished, next_availability
-from controller_manager.revision_history import REVISION_LABEL, Awaited, History
+from controller_manager.revision_history import REVISION_LABEL, History
 from controller_manager.selectors import is_empty, matches
 from controller_manager.slow_start import slow_start
 from controller_manager.stateful_set.claims import ClaimNotReady, Claims
@@ -29,6 +29,7 @@ from controller_manager.stateful_set.rollout import (
     to_update,
 )
 from controller_manager.status_writer import write_status
+from controller_manager.written import LastWritten
 
 _HASH_LABEL = "controller.kubernetes.io/hash"
 _COALESCE = 0.01
@@ -42,11 +43,16 @@ class StatefulSetController(Controller):
     name = "statefulset-controller"
 
     def setup(self, watch: Watches) -> None:
-        self.stateful_sets = watch(StatefulSet)
+        self.stateful_sets = watch(StatefulSet, enqueue=self._changed)
         self.pods = watch(Pod, enqueue=self._pod_changed, indexers={OWNER: by_controller}, delay=_COALESCE)
         self.revisions = watch(ControllerRevision, enqueue=self._revision_changed, indexers={OWNER: by_controller})
-        self.awaited = Awaited(self.revisions)
+        self.newest = LastWritten(self.revisions)
         self.claims = Claims(self.client, self.events, watch(PersistentVolumeClaim, enqueue=self._claim_changed))
+
+    def _changed(self, old: StatefulSet | None, new: StatefulSet | None) -> Iterable[Key]:
+        if new is None and old is not None:
+            self.newest.forget(key_of(old))
+        return (key_of(new or old),)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[Key]:
         keys = [*_owner_keys(old, new)]
@@ -58,10 +64,8 @@ class StatefulSetController(Controller):
         """One that is gone may have to be made again, one that nobody owns be adopted."""
         if new is None:
             assert old is not None
-            self.awaited.forget(old)
+            self.newest.deleted(old)
             return [*_owner_keys(old, None)]
-        if self.awaited.is_over(new):
-            return [*_owner_keys(None, new)]
         return self._could_adopt(new) if controller_of(new.metadata) is None else ()
 
     def _could_adopt(self, orphan: Pod | ControllerRevision) -> set[Key]:
@@ -80,6 +84,8 @@ class StatefulSetController(Controller):
         stateful_set = self.stateful_sets.get(key)
         if stateful_set is None or is_empty(stateful_set.spec.selector):
             return
+        if not self.newest.is_shown(key, self.queue.failures(key)):
+            raise NotYet(f"the cache has not seen the newest revision of {key}")
         selector = stateful_set.spec.selector
         revisions = await claim(self.client, stateful_set, selector, self.revisions)
         pods = await claim(self.client, stateful_set, selector, self.pods, lambda pod: is_member(stateful_set, pod))
@@ -89,8 +95,7 @@ class StatefulSetController(Controller):
         history = await revision_history.present(self.client, stateful_set, revisions, _HASH_LABEL)
         if history is None:
             return
-        if self.awaited.note(history, revisions):
-            self.queue.add(key)
+        self.newest.note(key, history.newest)
         rollout = sort_out(stateful_set, pods, current_revision(stateful_set, history), history.newest)
         failure: Exception | None = None
         if not ending:

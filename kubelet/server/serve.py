@@ -39,8 +39,11 @@ async def serve(
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
     from uvicorn.server import ServerState
 
+    upgraded: set[asyncio.Transport] = set()
+
     class Http(HttpToolsProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            transport = cast(asyncio.Transport, _ClosedOnce(transport))
             super().connection_made(transport)
             self.app = _authorized(self.app, transport)
 
@@ -52,7 +55,7 @@ async def serve(
         def _take_over(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             self.cycle.disconnected = True  # what is sent as an answer goes nowhere
             self.connections.discard(self)
-            return taken_over(self.transport)
+            return taken_over(self.transport, upgraded)
 
         def _unsupported_upgrade_warning(self) -> None:
             """SPDY is the application's."""
@@ -97,14 +100,32 @@ async def serve(
     finally:
         server.close()
         for connection in list(state.connections):
-            connection.shutdown()
+            if connection.transport is not None and not connection.transport.is_closing():  # uvicorn fails at those
+                connection.shutdown()
         for task in list(state.tasks):
             task.cancel()
         await asyncio.gather(*state.tasks, return_exceptions=True)
         for connection in list(state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
+        for transport in list(upgraded):
+            transport.abort()
         await server.wait_closed()
+
+
+class _ClosedOnce:
+    """A transport that may be closed again, as uvicorn does: asyncio's TLS, which keeps a closed connection until the
+    other side says goodbye, too, would then not hear an abort any more."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.close()
 
 
 def _authorized(app: Any, transport: asyncio.BaseTransport) -> Any:

@@ -56,11 +56,20 @@ async def switched(scope: MutableMapping[str, Any], protocol: str) -> AsyncItera
         writer.close()
 
 
-def taken_over(transport: asyncio.Transport) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection whose HTTP protocol has no more to do with it."""
+def taken_over(
+    transport: asyncio.Transport, opened: set[asyncio.Transport]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection whose HTTP protocol has no more to do with it; one of `opened` until it is lost."""
+
+    class Protocol(asyncio.StreamReaderProtocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            opened.discard(transport)
+
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(reader)
+    protocol = Protocol(reader)
     protocol.connection_made(transport)
     transport.set_protocol(protocol)
+    opened.add(transport)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)

@@ -132,6 +132,23 @@ async def test_one_that_hangs(client: WebhookClient, webhook: WebhookServer) -> 
     assert said == f'Post "{webhook.url}?timeout=1s": context deadline exceeded'
 
 
+async def test_one_that_never_speaks_is_not_held_on_to(client: WebhookClient) -> None:
+    """Else each question would cost a connection for as long as the other side likes."""
+    left = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1024):
+            pass
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        said = await failure(client, Target(url), timeout=0.2)
+        await asyncio.wait_for(left.wait(), 60)
+    assert said == f'Post "{url}?timeout=1s": context deadline exceeded'
+
+
 async def test_one_that_never_stops_talking(client: WebhookClient, webhook: WebhookServer) -> None:
     def talk(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

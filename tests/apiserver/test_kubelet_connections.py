@@ -192,6 +192,28 @@ def test_without_an_upgrade_there_is_nothing_to_pass_on(cluster: ApiServer, pods
     assert (answer.status_code, answer.json()["message"]) == (400, "Upgrade request required")
 
 
+def test_a_node_is_found_by_the_preferred_of_its_addresses(tmp_path: Path) -> None:
+    started = ApiServer(tmp_path, "--kubelet-preferred-address-types", "ExternalIP,InternalDNS")
+    started.start()
+    try:
+        with started.client() as client:
+            place(client, "here", "p", free_port())
+            asked = f"{PODS}/p/log?container=c"
+            unknown = client.get(asked)
+            assert unknown.status_code == 500
+            message = "no preferred addresses found; known addresses: [{InternalIP 127.0.0.1}]"
+            assert unknown.json()["message"] == message
+            node = client.get("/api/v1/nodes/here").json()
+            node["status"]["addresses"] += [
+                {"type": "InternalDNS", "address": "node.invalid"},
+                {"type": "ExternalIP", "address": "127.0.0.2"},
+            ]
+            assert client.put("/api/v1/nodes/here/status", json=node).status_code == 200
+            assert 'Get "https://127.0.0.2:' in client.get(asked).json()["message"]
+    finally:
+        assert started.stop() == 0
+
+
 def test_a_kubelet_that_does_not_answer(cluster: ApiServer, pods: str) -> None:
     with cluster.client() as client:
         asked = [

@@ -209,7 +209,7 @@ def test_half_a_body_does_not_pass_for_all_of_it(local: ApiServer, client: httpx
             connection, _ = target.accept()
             connection.settimeout(60)
             received = b""
-            while b"hello" not in received:
+            while b"hello\r\n" not in received:
                 received += connection.recv(65536)
         with connection:
             assert connection.recv(65536) == b"", "the target is not left waiting either"

@@ -6,9 +6,13 @@ import asyncio
 import contextlib
 
 import httpx
+import pytest
 
+from client import http1
 from client.config import ClientConfig
+from client.http1 import Broken, Pool
 from client.transport import Transport
+from tests.client.api_double import ApiDouble
 
 
 async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer() -> None:
@@ -45,3 +49,25 @@ async def test_a_connection_is_used_again_after_an_answer_larger_than_its_buffer
         await ended.wait()
         server.close()
     assert connections == 1
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    server: ApiDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = Transport(server.config, "test")
+    try:
+        for longest, connections in ((60.0, 1), (60.0, 1), (-1.0, 2)):
+            monkeypatch.setattr(http1, "_LONGEST_IDLE", longest)
+            await transport.call(transport.request("GET", "/api/v1/configmaps", accept="application/json"))
+            assert server.connections == connections
+    finally:
+        await transport.aclose()
+
+
+async def test_a_connection_that_opens_while_the_pool_is_closed_is_not_left_open(server: ApiDouble) -> None:
+    pool = Pool("127.0.0.1", server.port, None, "", 1)
+    taken = asyncio.create_task(pool.take(60))
+    await asyncio.sleep(0)  # it has begun
+    pool.close()
+    with pytest.raises(Broken, match="the client was closed"):
+        await taken

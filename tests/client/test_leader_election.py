@@ -8,10 +8,17 @@ import pytest
 from api.clock import ManualClock
 from api.coordination_v1 import Lease
 from api.errors import InternalError
+from client import leader_election
 from client.leader_election import LeaderElector, LostLeadership
 from client.rest import RestClient
 from tests.client.api_double import ApiDouble
 from tests.client.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, a leader that ends has the time to release its Lease."""
+    monkeypatch.setattr(leader_election, "_RELEASING", 60.0)
 
 
 class Candidate:
@@ -138,6 +145,31 @@ async def test_a_leader_that_cannot_renew_stops(server: ApiDouble, client: RestC
     with pytest.raises(LostLeadership):
         first.task.result()
     await server.start()
+
+
+async def test_a_renewal_that_hangs_does_not_outlast_the_lease(
+    client: RestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late it begins: others may take over fifteen seconds after the last one."""
+    clock = ManualClock()
+    first = Candidate(client, "first", clock)
+    await until(clock, lambda: first.working)
+    renewed, timeout, ends = clock.monotonic(), asyncio.timeout, list[float]()
+
+    def soon(seconds: float) -> asyncio.Timeout:
+        if not first.elector.leading:
+            return timeout(seconds)
+        ends.append(clock.monotonic() + seconds)
+        return timeout(0.0)
+
+    with monkeypatch.context() as hanging:
+        hanging.setattr(asyncio, "timeout", soon)
+        hanging.setattr(first.elector, "_try", asyncio.Event().wait)
+        await until(clock, first.task.done)
+    assert len(ends) > 3
+    assert max(ends) < renewed + 15
+    with pytest.raises(LostLeadership):
+        first.task.result()
 
 
 async def test_refuses_durations_that_cannot_work(client: RestClient) -> None:

@@ -1,6 +1,7 @@
 """The transport: what httpx asks of one, and what becomes of broken connections."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -124,11 +125,14 @@ async def test_errors_are_httpxs_and_ours() -> None:
         with pytest.raises(TimedOut) as late:
             await client.http.get("/silent", timeout=httpx.Timeout(60, read=0.01))
         assert isinstance(late.value, httpx.TimeoutException)
-    async with RestClient(ClientConfig(address)) as client:
-        with pytest.raises(NotConnected, match=address) as refused:
-            await client.get_json("/")
-        assert isinstance(refused.value, httpx.ConnectError)
-        assert isinstance(refused.value, ConnectionError)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # so that nobody else listens there
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        async with RestClient(ClientConfig(address)) as client:
+            with pytest.raises(NotConnected, match=address) as refused:
+                await client.get_json("/")
+    assert isinstance(refused.value, httpx.ConnectError)
+    assert isinstance(refused.value, ConnectionError)
 
 
 async def test_errors_of_who_reads_a_stream_are_left_alone(client: RestClient) -> None:

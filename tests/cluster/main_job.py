@@ -168,7 +168,7 @@ class MainJob:
     def scale(self, count: int) -> None:
         self.kubectl("scale", "deployment/web", f"--replicas={count}")
         self.available(count)
-        assert len(self.pods()) == count
+        until(lambda: len(self.pods()) == count, f"{count} pods")
 
     def roll_out(self, version: str) -> None:
         self.kubectl("set", "env", "deployment/web", f"VERSION={version}")

@@ -9,6 +9,7 @@ import os
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -137,6 +138,18 @@ class RunningCluster:
         except (FileNotFoundError, ValueError):
             return {}
         return found
+
+    def kill(self, name: str) -> None:
+        """Kill a component that runs: what is noted of one that is just being started may still be its predecessor."""
+
+        def killed() -> bool:
+            try:
+                os.kill(self.components()[name], signal.SIGKILL)
+            except (KeyError, ProcessLookupError):
+                return False
+            return True
+
+        until(killed, f"{name} is killed")
 
     def launcher(self) -> int:
         return int(json.loads((self.root / "run.json").read_text())["pid"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -127,7 +125,7 @@ def test_nothing_is_doubled_or_lost_when_the_controller_manager_is_killed(cluste
     apply(cluster, manifest("many", "exit 0", completions=20, parallelism=4))
     for done in (2, 9):
         until(lambda: cluster.get("job", "many")["status"].get("succeeded", 0) >= done, f"{done} are done")  # noqa: B023
-        os.kill(cluster.components()["controller-manager"], signal.SIGKILL)
+        cluster.kill("controller-manager")
     wait_for(cluster, "complete", "job/many")
     assert cluster.get("job", "many")["status"]["succeeded"] == 20
     pods = cluster.get("pods", "-l", "job-name=many")["items"]

@@ -150,7 +150,7 @@ def test_an_acknowledged_write_survives_the_death_of_the_api_server(tmp_path: Pa
                 for _ in range(3):
                     count = len(acknowledged)
                     until(lambda at_least=count + 50: len(acknowledged) >= at_least, "50 more writes")
-                    os.kill(cluster.components()["apiserver"], signal.SIGKILL)
+                    cluster.kill("apiserver")
                 count = len(acknowledged)
                 until(lambda: len(acknowledged) >= count + 10, "writes go on")
             finally:

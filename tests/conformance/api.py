@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,8 @@ _PATCHES = {
     "strategic": "application/strategic-merge-patch+json",
     "json": "application/json-patch+json",
 }
-_WATCH = 60
+_WATCH = 120
+"""Seconds in which what is watched for must happen."""
 
 
 class Refused(Exception):
@@ -42,7 +43,9 @@ class Api:
 
     def __init__(self, config: ClientConfig) -> None:
         headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
-        self.http = httpx.Client(base_url=config.server, verify=tls_context(config), headers=headers, timeout=90)
+        self.http = httpx.Client(
+            base_url=config.server, verify=tls_context(config), headers=headers, timeout=_WATCH + 30
+        )
 
     def close(self) -> None:
         self.http.close()
@@ -125,12 +128,19 @@ class Collection:
         return self.api.send("DELETE", self.path(), body, **_selection(selector, fields))
 
     def changes(self, since: str, selector: str = "", fields: str = "") -> Iterator[tuple[str, Document]]:
-        """Type and object of every event after a resourceVersion; ends a minute later."""
+        """Type and object of every event after a resourceVersion; ends two minutes later."""
         params = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(_WATCH)}
         with self.api.http.stream("GET", self.path(), params=params | _selection(selector, fields)) as answer:
             for line in answer.iter_lines():
                 event = json.loads(line)
                 yield event["type"], event["object"]
+
+    def first(self, since: str, condition: Callable[[Document], Any]) -> Document:
+        """The object of the first event of which that holds: controllers may change it before and after."""
+        for _, document in self.changes(since):
+            if condition(document):
+                return document
+        raise AssertionError(f"no such change of {self.path()} within {_WATCH} s")
 
     def seen(self, since: str, *types: str, selector: str = "", fields: str = "") -> list[Document]:
         """The objects of the first events of these types, in this order."""

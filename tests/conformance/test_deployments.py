@@ -183,7 +183,7 @@ def test_status(space: Space) -> None:
     since = deployments.get("web", "status")["metadata"]["resourceVersion"]
     ours = {"type": "StatusUpdate", "status": "True", "reason": "E2E", "message": "Set from e2e test"}
     deployments.change("web", lambda each: each["status"]["conditions"].append(ours), part="status")
-    updated, *_ = deployments.seen(since, "MODIFIED")
+    updated = deployments.first(since, lambda each: condition(each, "StatusUpdate"))
     found = condition(updated, "StatusUpdate")
     assert found is not None
     assert (found["status"], found["reason"], found["message"]) == ("True", "E2E", "Set from e2e test")

@@ -90,8 +90,8 @@ def test_pods_are_evicted_in_time(space: Space, tainted: Any) -> None:
     space("pods").create(tolerant("late", 4, nodeSelector={"kubernetes.io/hostname": node}))
     assert scheduled(space, "late") == node
     since = space("pods").listed()["metadata"]["resourceVersion"]
-    tainted(node)
     began = time.monotonic()
+    tainted(node)
     gone = space("pods").seen(since, "DELETED", "DELETED")
     assert time.monotonic() - began >= 4
     evicted = {each["metadata"]["name"]: each["metadata"]["deletionTimestamp"] for each in gone}

@@ -89,7 +89,7 @@ def test_status(space: Space) -> None:
     since = live["metadata"]["resourceVersion"]
     ours = {"type": "StatusUpdate", "status": "True", "reason": "E2E", "message": "Set from e2e test"}
     sets.change("web", lambda each: each["status"].update(conditions=[ours]), part="status")
-    updated, *_ = sets.seen(since, "MODIFIED")
+    updated = sets.first(since, lambda each: condition(each, "StatusUpdate"))
     found = condition(updated, "StatusUpdate")
     assert found is not None
     assert (found["status"], found["reason"], found["message"]) == ("True", "E2E", "Set from e2e test")

@@ -106,9 +106,14 @@ def test_pods_that_match(space: Space) -> None:
     named = {"name": "example", "port": 80, "targetPort": "example-name", "protocol": "TCP"}
     space("services").create(service("web", named))
     has_endpoints(space, "web", {"one": [3000], "two": [3001]})
-    slices = space("endpointslices").list("kubernetes.io/service-name=web")
-    assert sorted(each["ports"][0]["port"] for each in slices) == [3000, 3001], "one slice for each port number"
-    for each in slices:
+
+    def slices() -> list[Document]:
+        return space("endpointslices").list("kubernetes.io/service-name=web")
+
+    # The slice that the Service had before its pods may be there for a moment longer.
+    until(lambda: all(each.get("endpoints") for each in slices()), "no slice is empty")
+    assert sorted(each["ports"][0]["port"] for each in slices()) == [3000, 3001], "one slice for each port number"
+    for each in slices():
         (endpoint,) = each["endpoints"]
         live = space("pods").get(endpoint["targetRef"]["name"])
         assert endpoint["targetRef"]["uid"] == live["metadata"]["uid"]

@@ -135,8 +135,7 @@ async def batch_cluster(
         try:
             yield cluster, node
         finally:
-            with suppress(AssertionError):  # what is on its way would come after all is gone
-                await eventually(cluster.is_settled, seconds=10)
+            await cluster.come_to_rest()
             await cluster.stop()  # who is at work might still make something
             await empty(cluster)
 
@@ -176,7 +175,7 @@ async def until(cluster: Cluster, condition: Callable[[], Awaitable[Any]], step:
     clock = cluster.clock
     assert isinstance(clock, ManualClock)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + 60
+    deadline = loop.time() + 240
     while not (value := await condition()):
         assert loop.time() < deadline, f"still not true: {inspect.getsource(condition).strip()}"
         await cluster.settled()

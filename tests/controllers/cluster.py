@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from api.apps_v1 import (
@@ -38,6 +38,9 @@ from client.rest import RestClient, Unreachable
 from controller_manager.daemon_set.placement import target_node
 from tests.client.api_double import ApiDouble, api_double
 from tests.client.waiting import eventually, is_current
+
+_MOMENT = 3.5
+"""Seconds, more than a controller rests before it looks again at what takes long to look at."""
 
 
 class Cluster:
@@ -91,7 +94,25 @@ class Cluster:
         return True
 
     async def settled(self) -> None:
-        await eventually(self.is_settled, "nobody is at work")
+        """Wait until then, and until what controllers put off for a moment is done too: changes of pods are gathered,
+        failures tried again.  By a clock that the test moves, that waits for the test."""
+        while True:
+            await eventually(self.is_settled, "nobody is at work")
+            before, due = self._settled_at, self._put_off_until()
+            if due is None:
+                return
+            await eventually(lambda due=due: self.clock.monotonic() > due, "a moment has passed")
+            await eventually(self.is_settled, "nobody is at work")
+            if self._settled_at == before:
+                return  # what comes again and again changes nothing
+
+    def _put_off_until(self) -> float | None:
+        """When the last of the keys will be due that are due within a moment."""
+        if not isinstance(self.clock, SystemClock):
+            return None
+        soon = self.clock.monotonic() + _MOMENT
+        times = (due for controller in self.controllers for due, _ in controller.queue._delayed.values())
+        return max((due for due in times if due < soon), default=None)
 
     async def _revision(self) -> str:
         return (await self.client.list(Namespace, limit=1)).metadata.resourceVersion
@@ -106,6 +127,12 @@ class Cluster:
         """Run an informer of pretended nodes, who have not heard of all before it has."""
         self._of_nodes.append(informer)
         self.tasks.append(asyncio.create_task(informer.run()))
+
+    async def come_to_rest(self) -> None:
+        """To be called before the end where the server goes on: the last that was asked of it would be done in the
+        midst of the next test."""
+        with suppress(AssertionError):  # whatever keeps it busy, the test has said already what is wrong
+            await eventually(self.is_settled, "nobody is at work", seconds=10)
 
     async def stop(self) -> None:
         tasks = [*self.tasks, *self._acts]

@@ -187,7 +187,7 @@ async def test_one_measure_is_enough_to_grow_but_not_to_shrink(scaled: Scaled) -
     target = {"type": "AverageValue", "averageValue": "1"}
     queue = {"type": "External", "external": {"metric": {"name": "queue"}, "target": target}}
     scaled.measures.use = {"p0": 1, "p1": 1}
-    await scaled.autoscale(metrics=[HALF, queue])
+    await scaled.autoscale(metrics=[HALF, queue], maxReplicas=4)
     message = (await scaled.says("ScalingActive", "FailedGetExternalMetric"))[2]
     assert message == (
         "the HPA was unable to compute the replica count: unable to get external metric "

@@ -79,6 +79,7 @@ async def pass_time(cluster: Cluster, seconds: int) -> None:
         return cluster.clock.now() >= end
 
     await until(cluster, is_over, 1)
+    await cluster.settled()
 
 
 async def test_makes_a_job_every_time_it_is_due(batch: tuple[Cluster, Node]) -> None:
@@ -186,7 +187,11 @@ async def test_a_job_that_somebody_deletes_is_active_no_more(batch: tuple[Cluste
     (first,) = await jobs_made(cluster, 1)
     await cluster.client.delete(Job, first.metadata.name, NAMESPACE, propagation="Background")
     await told(cluster, "Normal", "MissingJob", f"Active job went missing: {first.metadata.name}", name="tick")
-    assert first.metadata.name not in [active.name for active in (await live(cluster)).status.active]
+
+    async def is_active_no_more() -> bool:
+        return first.metadata.name not in [active.name for active in (await live(cluster)).status.active]
+
+    await until(cluster, is_active_no_more)
 
 
 async def test_jobs_made_by_hand_are_told_of(batch: tuple[Cluster, Node]) -> None:

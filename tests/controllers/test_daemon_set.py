@@ -168,6 +168,7 @@ async def test_follows_the_taints_of_nodes(cluster: Cluster) -> None:
         return (status.desiredNumberScheduled, status.numberMisscheduled) == (2, 1)
 
     await eventually(misplaced)
+    await cluster.settled()
     assert sorted(await on_nodes(cluster)) == ["a", "b", "c"]
     await taint(cluster, "a", "NoExecute")
     await eventually(lambda: settled(cluster, "bc"))
@@ -237,6 +238,25 @@ async def test_rolls_back_without_needless_restarts(cluster: Cluster) -> None:
     after = await on_nodes(cluster)
     assert sum(before[node] == after[node] for node in NAMES) == 2
     assert await revisions_of(cluster, "agent") == [2, 3]
+
+
+async def test_a_revision_that_is_not_seen_yet_is_counted(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event of a revision may come later than the next change of the template."""
+    controller, informer = cluster.controllers[-1], cluster.informers.of(ControllerRevision)
+    late: list[Any] = []
+    with monkeypatch.context() as lagging:
+        lagging.setattr(informer, "_apply", late.append)
+        await cluster.client.create(daemon_set())
+        await eventually(lambda: revisions_of(cluster, "agent"))
+        await set_image(cluster, "two")
+        await eventually(lambda: controller.failures)
+    for event in late:
+        informer._apply(event)
+
+    async def two() -> bool:
+        return await revisions_of(cluster, "agent") == [1, 2]
+
+    await eventually(two)
 
 
 async def test_surges_a_new_pod_beside_the_old_one(cluster: Cluster) -> None:
@@ -364,6 +384,7 @@ async def test_pods_of_a_duplicate_revision_are_kept(cluster: Cluster) -> None:
     labels = {**first.metadata.labels, "controller-revision-hash": "twin"}
     meta = ObjectMeta(name="twin", namespace="default", labels=labels, ownerReferences=first.metadata.ownerReferences)
     await cluster.client.create(ControllerRevision(metadata=meta, data=first.data, revision=2))
+    await cluster.settled()  # nobody looks at revisions as they come, but when something else brings the controller
     await cluster.client.patch(DaemonSet, "agent", "default", {"spec": {"minReadySeconds": 1}})
 
     async def merged() -> bool:
@@ -382,6 +403,7 @@ async def test_adopts_its_orphans(cluster: Cluster) -> None:
     await cluster.client.create(daemon_set())
     await eventually(lambda: settled(cluster, "abc"))
     before = await on_nodes(cluster)
+    await cluster.settled()
     await cluster.client.delete(DaemonSet, "agent", "default", propagation="Orphan")
 
     async def orphaned() -> bool:
@@ -389,6 +411,7 @@ async def test_adopts_its_orphans(cluster: Cluster) -> None:
         return not (await cluster.client.list(DaemonSet)).items and not any(p.metadata.ownerReferences for p in pods)
 
     await eventually(orphaned)
+    await cluster.settled()
     await cluster.client.create(daemon_set())
     await eventually(lambda: settled(cluster, "abc"))
     assert await on_nodes(cluster) == before

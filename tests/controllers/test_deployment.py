@@ -81,6 +81,26 @@ async def test_an_update_never_drops_below_the_minimum_nor_exceeds_the_maximum(c
     assert {p.spec.containers[0].image for p in await cluster.pods() if p.metadata.deletionTimestamp is None} == {"two"}
 
 
+async def test_a_replica_set_that_is_not_seen_yet_is_counted(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event of a ReplicaSet may come later than the next change of the template."""
+    await cluster.nodes()
+    controller, _ = await cluster.run(DeploymentController, ReplicaSetController)
+    informer = cluster.informers.of(ReplicaSet)
+    late: list[Any] = []
+    with monkeypatch.context() as lagging:
+        lagging.setattr(informer, "_apply", late.append)
+        await cluster.client.create(deployment())
+        await eventually(cluster.replica_sets)
+        await rollout(cluster, "two")
+        await eventually(lambda: controller.failures)
+    for event in late:
+        informer._apply(event)
+    await eventually(lambda: complete(cluster))
+    sets = (await cluster.client.list(ReplicaSet, "default")).items
+    assert sorted(each.metadata.annotations[revisions.REVISION] for each in sets) == ["1", "2"]
+    assert not any(revisions.REVISION_HISTORY in each.metadata.annotations for each in sets)
+
+
 async def test_undo_brings_back_the_old_replica_set_as_a_new_revision(cluster: Cluster) -> None:
     await cluster.nodes()
     await cluster.run(DeploymentController, ReplicaSetController)
@@ -186,6 +206,7 @@ async def test_adopts_a_replica_set_that_matches(cluster: Cluster) -> None:
         return bool(live.metadata.ownerReferences)
 
     await eventually(adopted)
+    await cluster.settled()
     assert (await cluster.replica_sets()).keys() == {"orphan"}, "its template is the present one"
 
 

@@ -76,12 +76,9 @@ async def test_ready_pods_become_endpoints(cluster: Cluster) -> None:
     async def sorted_out() -> bool:
         found = (await slices(cluster))[0]
         ready = {e.targetRef.name: e.conditions.ready for e in found.endpoints if e.targetRef}
-        older = await cluster.client.get(Endpoints, "web", "default")
-        if not older.subsets:
-            return False
-        return ready == {"one": True, "two": True, "broken": False} and (
-            len(older.subsets[0].addresses) == 2 and len(older.subsets[0].notReadyAddresses) == 1
-        )
+        subsets = [s for older in (await cluster.client.list(Endpoints, "default")).items for s in older.subsets]
+        counts = [(len(subset.addresses), len(subset.notReadyAddresses)) for subset in subsets]
+        return ready == {"one": True, "two": True, "broken": False} and counts == [(2, 1)]
 
     await eventually(sorted_out)
     older = await cluster.client.get(Endpoints, "web", "default")
@@ -161,17 +158,17 @@ async def test_a_service_without_pods_has_endpoints_without_subsets(cluster: Clu
 
 async def test_endpoints_that_users_write_are_left_alone(cluster: Cluster) -> None:
     """Conformance: "Endpoints should test the lifecycle of an Endpoint"."""
-    (running,) = await cluster.run(EndpointsController)
+    await cluster.run(EndpointsController)
     await cluster.client.create(service(selector={}))
     subset = EndpointSubset(addresses=[EndpointAddress(ip="192.0.2.1")])
     await cluster.client.create(Endpoints(metadata=ObjectMeta(name="web", namespace="default"), subsets=[subset]))
     await cluster.client.patch(Endpoints, "web", "default", {"metadata": {"labels": {"mine": "yes"}}})
-    await eventually(lambda: running.reconciles and running.queue.idle)
+    await cluster.settled()
     found = await cluster.client.get(Endpoints, "web", "default")
     assert found.subsets == [subset]
     assert found.metadata.labels == {"mine": "yes"}
     await cluster.client.delete(Service, "web", "default")
-    await eventually(lambda: running.services.get("default/web") is None and running.queue.idle)
+    await cluster.settled()
     assert (await cluster.client.get(Endpoints, "web", "default")).subsets == [subset]
 
 

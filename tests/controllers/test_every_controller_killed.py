@@ -24,7 +24,7 @@ from tests.controllers.story import Nodes, Story
 from tests.controllers.test_killed_controllers import Mortal
 
 CONTROLLED = "*,bootstrapsigner,tokencleaner"
-QUIET, LOOK = 3.0, 0.25
+QUIET, LOOK = 5.0, 0.25
 """Seconds without a change after which no more is expected, on a machine that is busy too, and those that one look
 counts for at most: while the machine stands still, so do the controllers."""
 
@@ -98,7 +98,7 @@ async def undisturbed(folder: Path) -> Counter[str]:
                 found, looked = now, loop.time()
                 return quiet > QUIET
 
-            await eventually(settled)
+            await eventually(settled, seconds=240)
     assert [line for line in log.read_text().splitlines() if "forbidden" in line.lower()] == []
     return found
 

@@ -121,6 +121,7 @@ async def test_of_two_pods_with_one_index_one_goes(batch: tuple[Cluster, Node]) 
 
     await until(cluster, two)
     assert sorted(map(index, await running(cluster, 2))) == [0, 1]
+    await cluster.settled()
     assert (await get(cluster)).status.failed == 0
 
 
@@ -154,7 +155,11 @@ async def test_a_job_ends_when_too_many_indexes_have_failed(batch: tuple[Cluster
     failed_indexes = Indexes.parse(failed.status.failedIndexes or "", 10)
     assert len(failed_indexes) > 2
     assert 0 not in failed_indexes
-    assert failed.status.failed == len(node.started)
+
+    async def each_was_counted() -> bool:
+        return len(node.started) == failed.status.failed  # once the node has heard of all
+
+    await until(cluster, each_was_counted)
     assert failed.status.active == failed.status.terminating == 0
 
 

@@ -6,19 +6,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from api.apps_v1 import ControllerRevision, DaemonSet, StatefulSet
+from api.apps_v1 import ControllerRevision, StatefulSet
 from api.core_v1 import Namespace
 from api.meta_v1 import ObjectMeta
-from client.controller import Controller
 from controller_manager import revision_history
-from controller_manager.daemon_set.controller import DaemonSetController
 from controller_manager.pod_template import template_hash
 from controller_manager.revision_history import History, by_number, is_known, patch_of, template_of, truncate
-from controller_manager.stateful_set.controller import StatefulSetController
 from tests.client.real_server import RealServer, real_server
-from tests.controllers.cluster import Cluster, eventually, template
-from tests.controllers.test_daemon_set import daemon_set
-from tests.controllers.workloads import image_patch, revisions_of, stateful_set, workloads
+from tests.controllers.cluster import Cluster, template
+from tests.controllers.workloads import revisions_of, stateful_set, workloads
 
 LABEL = "hash"
 
@@ -78,34 +74,6 @@ async def test_repeating_it_on_an_old_copy_changes_nothing(cluster: Cluster) -> 
         back = await present(cluster, one, before)
         assert back.newest.revision == 3
     assert await revisions_of(cluster, "db") == [2, 3]
-
-
-@pytest.mark.parametrize(
-    ("kind", "made"),
-    [(StatefulSetController, stateful_set(replicas=0)), (DaemonSetController, daemon_set())],
-    ids=["statefulset", "daemonset"],
-)
-async def test_one_that_is_heard_of_late_counts(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, kind: type[Controller], made: StatefulSet | DaemonSet
-) -> None:
-    await cluster.run(kind)
-    informer = cluster.informers.of(ControllerRevision)
-    put, late = informer._put, list[ControllerRevision]()
-    monkeypatch.setattr(informer, "_put", late.append)
-    name = made.metadata.name
-    await cluster.client.create(made.copy_deep())
-    await eventually(lambda: len(late) == 1)
-    await cluster.client.patch(type(made), name, "default", image_patch("two"), type="strategic")
-    await eventually(lambda: len(late) == 2 and not cluster.is_busy)
-    assert await revisions_of(cluster, name) == [1, 1]
-    monkeypatch.undo()
-    for each in late:
-        put(each)
-
-    async def in_order() -> bool:
-        return await revisions_of(cluster, name) == [1, 2]
-
-    await eventually(in_order)
 
 
 async def test_a_namespace_that_ends_gets_no_revision(cluster: Cluster) -> None:

@@ -19,6 +19,7 @@ from controller_manager.pod_state import is_ready
 from controller_manager.revision_history import REVISION_LABEL
 from controller_manager.service_account import ServiceAccountController
 from tests.client.real_server import RealServer
+from tests.client.waiting import is_current
 from tests.controllers.cluster import Cluster, eventually, real_cluster, template
 
 
@@ -31,8 +32,7 @@ async def workloads(server: RealServer) -> AsyncIterator[Cluster]:
         try:
             yield running
         finally:
-            with contextlib.suppress(AssertionError):  # what is on its way would come after all was cleaned up
-                await eventually(running.is_settled, seconds=10)
+            await running.come_to_rest()
             await running.stop()
             await clean_up(running.client)
 
@@ -142,6 +142,7 @@ async def available_nodes(cluster: Cluster, app: str, *, by_name: bool = False) 
     await informer.synced()
     try:
         yield counts
+        await eventually(lambda: is_current(informer, cluster.client), "the last change was counted")
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -11,11 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nacl.secret import SecretBox
 
+from api.clock import ManualClock
 from apiserver.configuration_file import ConfigurationError
 from apiserver.encryption.store import EncryptedStore
 from apiserver.storage.memory import MemoryStore
 from apiserver.storage.protocol import Compacted, StoreError
 from apiserver.storage.sqlite import SqliteStore
+from tests.client.waiting import eventually
 from tests.encryption.configurations import IDENTITY, KEY_1, KEY_2, OTHER_KEY_1, provider, write_configuration
 
 SECRET = "/secrets/ns/a"
@@ -166,6 +168,19 @@ async def test_a_file_that_is_wrong_or_lacks_a_key_in_use_changes_nothing(inner:
     assert not await store.reload()
     await store.create("/secrets/ns/b", b"{}")
     assert (await raw(inner, "/secrets/ns/b")).startswith(b"k8s:enc:aesgcm:v1:key1:")
+
+
+async def test_a_change_before_anybody_follows_the_file_is_not_lost(inner: MemoryStore, tmp_path: Path) -> None:
+    path, clock = tmp_path / "c", ManualClock()
+    store = EncryptedStore(inner, write_configuration(path, provider("aesgcm", KEY_1)))
+    await store.create(SECRET, b"{}")
+    write_configuration(path, provider("secretbox", KEY_2), provider("aesgcm", KEY_1))
+    following = asyncio.create_task(store.reload_regularly(clock))
+    await eventually(lambda: clock.sleepers)
+    await clock.advance(10)
+    await eventually(lambda: store.is_stale(SECRET))
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

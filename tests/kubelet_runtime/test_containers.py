@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import signal
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from kubelet.runtime.process import process_tree
+from kubelet.runtime.process import log_writer, process_tree
 from kubelet.runtime.protocol import (
     ContainerEventType,
     ContainerState,
@@ -191,7 +193,8 @@ async def test_many_containers_at_once(bench: Bench) -> None:
 
 
 async def test_logs_rotate(bench: Bench) -> None:
-    script = "i=0; while [ $i -lt 3000 ]; do echo line-$i; i=$((i+1)); done"
+    # Far more than a pipe holds: a shim that is late takes it in several chunks all the same, each a file of its own.
+    script = "p=$(printf %090d 0); i=0; while [ $i -lt 5000 ]; do echo $p-$i; i=$((i+1)); done"
     container = await bench.run("sh", "-c", script, log_max_bytes=20000, log_max_files=3)
     status = await bench.ended(container)
     current = Path(status.log_path)
@@ -200,7 +203,25 @@ async def test_logs_rotate(bench: Bench) -> None:
     assert all(20000 <= file.stat().st_size < 200000 for file in files)
     lines = "".join(file.read_text() for file in [*files, current]).splitlines()
     numbers = [int(line.rsplit("-", 1)[1]) for line in lines]
-    assert numbers == list(range(numbers[0], 3000))
+    assert numbers == list(range(numbers[0], 5000))
+
+
+def test_names_of_rotated_logs_are_in_order_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a second ends between two looks at the clock."""
+    nanoseconds = itertools.chain.from_iterable((n * 10**9 - 1, n * 10**9 + 1) for n in itertools.count(1))
+
+    class Time:
+        time_ns = staticmethod(lambda: next(nanoseconds))
+        gmtime = staticmethod(lambda seconds=0: time.gmtime(seconds))
+        strftime = staticmethod(time.strftime)
+
+    monkeypatch.setattr(log_writer, "time", Time)
+    log = log_writer.LogWriter(str(tmp_path / "0.log"), 1, 4)
+    for number in range(3):
+        log.write("stdout", b"%d\n" % number)
+    log.close()
+    rotated = sorted(path for path in tmp_path.iterdir() if path.name != "0.log")
+    assert [path.read_text()[-2] for path in rotated] == ["0", "1", "2"]
 
 
 async def test_stats_count_time_and_memory(bench: Bench) -> None:

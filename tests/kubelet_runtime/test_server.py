@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import json
+import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator
@@ -105,6 +107,8 @@ class Client:
         self.context = ssl.create_default_context(cafile=str(directory / "ca.crt"))
         if certificate is not None:
             self.context.load_cert_chain(*certificate)
+        self.left: list[ssl.SSLSocket] = []
+        """Connections to close once the server has ended."""
         self.http = httpx.AsyncClient(
             base_url=f"https://127.0.0.1:{port}", verify=self.context, trust_env=False, timeout=60
         )
@@ -133,7 +137,10 @@ async def client(bench: Bench, authority: Authority) -> AsyncIterator[Client]:
     yield client
     await client.http.aclose()
     serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    with pytest.raises(asyncio.CancelledError):  # and no other: whatever the clients do, it ends in order
+        await serving
+    for left in client.left:
+        left.close()
 
 
 async def test_health_pods_metrics_and_stats(client: Client, bench: Bench) -> None:
@@ -214,6 +221,28 @@ async def test_exec_over_websocket(client: Client, bench: Bench) -> None:
         assert socket.close_code == 1000
 
 
+async def test_who_leaves_without_a_goodbye_to_tls_does_not_keep_the_server(client: Client, bench: Bench) -> None:
+    container = await bench.run("sleep", "1000")
+
+    def leave() -> None:
+        connection = client.context.wrap_socket(
+            socket.create_connection(("127.0.0.1", client.port), 60), server_hostname="127.0.0.1"
+        )
+        client.left.append(connection)
+        lines = [f"GET /exec/default/web/{container}?command=cat&input=1&output=1 HTTP/1.1", "Host: node"]
+        lines += ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
+        lines += ["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol: v5.channel.k8s.io"]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += connection.recv(65536)
+        connection.sendall(b"\x88\x80\0\0\0\0")  # the WebSocket is closed
+        while connection.recv(65536):
+            pass
+
+    await asyncio.to_thread(leave)
+
+
 async def test_exec_with_stdin_and_its_end(client: Client, bench: Bench) -> None:
     container = await bench.run("sleep", "1000")
     path = f"/exec/default/web/{container}?command=cat&input=1&output=1"
@@ -272,15 +301,21 @@ async def echo(bench: Bench) -> AsyncIterator[tuple[str, int]]:
     sandbox = await bench.sandbox()
     address = (await bench.runtime.list_sandboxes())[-1].ips[0]
 
+    busy: set[asyncio.Task[None] | None] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-        writer.close()
+        busy.add(asyncio.current_task())
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+            writer.close()
+            await writer.wait_closed()
 
     server = await asyncio.start_server(answer, address, 0)
     yield sandbox, server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
+    await asyncio.wait_for(asyncio.gather(*(task for task in busy if task)), 60)
 
 
 async def test_port_forward_in_channels(client: Client, echo: tuple[str, int]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import struct
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from kubelet.runtime.protocol import ContainerState
 from kubelet.server.spdy import FIN, FrameReader, HeaderCodec, control_frame, data_frame
@@ -63,7 +63,7 @@ class Spdy:
             pass
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def upgraded(client: Client, path: str, *protocols: str) -> AsyncIterator[Spdy]:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port, ssl=client.context)
     try:
@@ -76,6 +76,8 @@ async def upgraded(client: Client, path: str, *protocols: str) -> AsyncIterator[
         yield Spdy(reader, writer)
     finally:
         writer.close()
+        with contextlib.suppress(OSError):  # of a kubelet that hung up at once
+            await asyncio.wait_for(writer.wait_closed(), 60)
 
 
 async def test_exec(client: Client, bench: Bench) -> None:

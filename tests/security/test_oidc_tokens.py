@@ -150,7 +150,7 @@ def test_keys_that_hang_keep_nobody_else_waiting(tmp_path: Path, abused: OIDCIss
                 assert admin.get("/api/v1/namespaces").status_code == 200
             assert abused.asked
             assert admin.get("/api/v1/namespaces").status_code == 200
-        assert not found
+        assert not found or time.monotonic() - begun >= issuer_keys._TIMEOUT, "it was given all the time it may take"
         abused.over.set()
         waiting.join(_PATIENCE)
         assert found == [401]

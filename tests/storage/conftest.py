@@ -43,6 +43,17 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     await driver.close()
 
 
+async def at_rest(store: SqliteStore) -> None:
+    """Wait until the writer's thread has begun, and is done with all that it has answered."""
+    writer = store._writer
+    assert writer is not None
+    async with asyncio.timeout(60):
+        while writer._connection is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    with writer._turn_lock:
+        pass
+
+
 async def swept(store: SqliteStore, upto: int) -> None:
     """Wait until the compacted rows are gone and their pages given back."""
     async with asyncio.timeout(60):

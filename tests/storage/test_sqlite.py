@@ -20,7 +20,7 @@ from apiserver.storage import sqlite_writer
 from apiserver.storage.protocol import Event, StoreError
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.sqlite_writer import Compaction, Deliver, Write, Writer
-from tests.storage.conftest import swept
+from tests.storage.conftest import at_rest, swept
 
 
 async def open_and_close(path: Path) -> None:
@@ -85,6 +85,7 @@ async def test_what_is_written_in_one_turn_shares_a_commit(
 ) -> None:
     monkeypatch.setattr(sqlite_writer, "QUICK", 60.0)  # however slow the disk
     await sqlite.create("/warm", b"")
+    await at_rest(sqlite)
     committed = _committing_threads(monkeypatch)
     revisions = await asyncio.gather(*(sqlite.create(f"/{number}", b"x") for number in range(sqlite_writer.MOST_HERE)))
     assert committed == [threading.get_ident()]
@@ -98,6 +99,15 @@ async def test_what_waits_for_the_thread_is_committed_after_it(
 ) -> None:
     await sqlite.create("/warm", b"")
     committed = _committing_threads(monkeypatch)
+    writer, take_over = sqlite._writer, sqlite._take_over
+    assert writer is not None
+
+    def taken_over(*outcome: Any) -> None:
+        with writer._turn_lock:  # the thread is done when it is heard of: else it would get the next write, too
+            pass
+        take_over(*outcome)
+
+    monkeypatch.setattr(sqlite, "_take_over", taken_over)
     monkeypatch.setattr(sqlite_writer, "QUICK", 0.0)
     first = asyncio.ensure_future(sqlite.create("/first", b"1"))
     await asyncio.sleep(0)
@@ -119,6 +129,7 @@ async def test_no_write_overtakes_what_the_thread_has(tmp_path: Path, monkeypatc
     store = SqliteStore(tmp_path / "state.db", is_alone=lambda: alone)
     await store.open()
     await store.create("/warm", b"0")
+    await at_rest(store)  # what comes from now on is not the answer to that
     writer = store._writer
     assert writer is not None
     async with asyncio.timeout(60), aclosing(store.watch("/", store.revision)) as events:

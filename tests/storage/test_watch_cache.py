@@ -210,6 +210,19 @@ async def test_a_deletion_shows_the_state_it_was_given(cache: WatchCache) -> Non
     assert event.previous.revision == 2
 
 
+async def test_a_deletion_that_memory_loses_at_once_is_told_all_the_same(store: Store) -> None:
+    cache = WatchCache(store, ring_size=2)
+    await cache.start()
+    for name in ("a", "b"):
+        await cache.create(f"/pods/ns/{name}", pod(name))
+    deletions = cache.delete("/pods/ns/a", None, 2), cache.delete("/pods/ns/b", pod("b", reason="gone"), 3)
+    others = (cache.create(f"/pods/ns/p{n}", pod(f"p{n}")) for n in range(50))
+    first, second, *_ = await asyncio.gather(*deletions, *others)
+    assert [first.document["metadata"][field] for field in ("name", "resourceVersion")] == ["a", str(first.revision)]
+    assert (second.name, second.labels) == ("b", {"reason": "gone"})
+    await cache.stop()
+
+
 async def test_a_past_that_memory_has_lost_comes_from_the_log(store: Store) -> None:
     cache = WatchCache(store, ring_size=3)
     await cache.start()

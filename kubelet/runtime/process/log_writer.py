@@ -76,9 +76,10 @@ class LogWriter:
             self._rotate()
 
     def _rotate(self) -> None:
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        seconds, fraction = divmod(time.time_ns(), 10**9)  # asked once: the names are in order of time
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
         try:
-            os.rename(self.path, f"{self.path}.{stamp}.{time.time_ns() % 10**9:09d}")
+            os.rename(self.path, f"{self.path}.{stamp}.{fraction:09d}")
             directory, name = os.path.split(self.path)
             old = sorted(entry for entry in os.listdir(directory) if entry.startswith(name + "."))
             for entry in old[: max(0, len(old) - (self.max_files - 1))]:
