@@ -46,6 +46,8 @@ class ResourceQuotaController(Controller):
         self._has_looked = False
         self._may_fall: set[Key] = set()
         """Quotas whose use may be less than their status says."""
+        self._unsure: set[Key] = set()
+        """Those that say what was counted when something was given back, by a copy that admission may be ahead of."""
         self._watched: dict[str, Informer[Any]] = {}
         super().__init__(*common)
 
@@ -57,6 +59,10 @@ class ResourceQuotaController(Controller):
         """That admission has added to a status is no reason to count."""
         if new is not None and (old is None or new.spec != old.spec or new.status.hard != new.spec.hard):
             yield key_of(new)
+        elif new is not None and key_of(new) in self._unsure:
+            self._unsure.discard(key_of(new))
+            self._may_fall.add(key_of(new))
+            self.queue.add_after(key_of(new), _ADDED)
 
     def _changed(self, resource: str, old: Any, new: Any) -> None:
         now = self.clock.now()
@@ -103,6 +109,7 @@ class ResourceQuotaController(Controller):
         # Where it cannot be said what is used, what was said last stands.
         used = known | used
         if status.hard == spec.hard and _same(status.used, used):
+            self._unsure.update([key_of(quota)] if may_fall else [])
             return
         counted = quota.model_copy(update={"status": ResourceQuotaStatus(hard=spec.hard, used=used)})
         try:

@@ -23,7 +23,9 @@ from api.core_v1 import (
     ServiceAccount,
 )
 from api.errors import Forbidden, StatusError
+from api.meta_v1 import PartialObjectMetadata
 from api.model import Model
+from api.scheme import resource_of
 from controller_manager.resource_quota import ResourceQuotaController, share
 from controller_manager.storage_protection import ClaimProtectionController
 from tests.client.real_server import RealServer, real_server
@@ -331,4 +333,34 @@ async def test_what_admission_has_added_stands_until_something_is_given_back() -
         await until(cluster, counted_again)
         assert await says("3")
         await space.delete(Secret, "s")
+        await until(cluster, lambda: says("0"))
+
+
+async def test_what_came_and_went_before_the_quota_is_heard_of_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with run_cluster(ManualClock(NOW)) as cluster:
+        await cluster.run(lambda *common: ResourceQuotaController(*common, sync_period=1e6))
+        space = Namespaced(cluster, "default")
+        await cluster.client.create(quota({"secrets": "20"}, namespace=space.name))
+
+        async def says(used: str) -> bool:
+            return await space.used() == {"secrets": used}
+
+        await until(cluster, lambda: says("0"))
+        await cluster.settled()
+        quotas, heard = cluster.informers.of(ResourceQuota), list[Any]()
+        put, late = quotas._put, list[ResourceQuota]()
+        monkeypatch.setattr(quotas, "_put", late.append)
+        secrets = cluster.informers.of(PartialObjectMetadata, resource=resource_of(Secret))
+        secrets.on_change(lambda old, new: heard.append(new))
+        added = {"status": {"used": {"secrets": "1"}}}
+        await cluster.client.patch(ResourceQuota, "q", space.name, added, subresource="status")
+        await space.make(Secret, {"metadata": {"name": "s"}})
+        await space.delete(Secret, "s")
+        await eventually(lambda: late and heard and heard[-1] is None)
+        assert isinstance(cluster.clock, ManualClock)
+        await cluster.clock.advance(2)
+        await eventually(lambda: not cluster.is_busy)
+        monkeypatch.undo()
+        for each in late:
+            put(each)
         await until(cluster, lambda: says("0"))
