@@ -10,7 +10,7 @@ from typing import Any
 
 from api.clock import Clock
 from api.core_v1 import Pod, PodStatus
-from api.errors import Conflict, NotFound, StatusError
+from api.errors import NotFound, StatusError
 from client.rest import RestClient, Unreachable
 from kubelet.conditions import OWNED
 from kubelet.metrics import KubeletMetrics
@@ -114,9 +114,6 @@ class StatusWriter:
                 self.submit(entry)
 
     def _retry(self, entry: StatusEntry, error: Exception) -> None:
-        if isinstance(error, Conflict):
-            entry.gone = True  # another pod has the name by now
-            return
         entry.failures += 1
         wait = min(_LONGEST_WAIT, 0.1 * 2 ** min(entry.failures, 10))
         if entry.failures in (1, 10):

@@ -65,6 +65,10 @@ class Side(asyncio.Protocol):
                 there.transport.write_eof()
             elif not here.transport.is_closing():
                 here.transport.resume_reading()
+        if self._ended and peer._ended:  # nothing will be heard of either of them any more
+            for side in (self, peer):
+                if side.transport is not None:
+                    side.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         peer = self.peer

@@ -135,8 +135,9 @@ class JobController(Controller):
             self._forget(key)
             return
         acting = self.expectations.met(key)  # asked before the pods are read: later is safe, earlier is not
+        coming_off = frozenset(self._coming_off[key])  # of these very pods: what is heard from now on is of later ones
         pods = await claim(self.client, job, job.spec.selector, self.pods, finalizer=TRACKING)
-        progress = look(job, pods, self._coming_off[key], self._failures.get(key, Failures()))
+        progress = look(job, pods, coming_off, self._failures.get(key, Failures()))
         began, failed = self.clock.monotonic(), True
         try:
             await self._advance(key, job, progress, acting)

@@ -113,9 +113,11 @@ async def _follow(
                     while (text := _read_entries(file, formatter)) is not None:  # written before it was renamed
                         if text:
                             yield text
-                    file.close()
-                    file = following.open("rb", buffering=0)
-                    continue
+                    with contextlib.suppress(FileNotFoundError):  # it, too, has been renamed by now: we will be told
+                        opened = following.open("rb", buffering=0)
+                        file.close()
+                        file = opened
+                        continue
             if over:
                 return
             changed = asyncio.ensure_future(watch.wait())

@@ -151,9 +151,15 @@ class MainJob:
     # --- the steps -------------------------------------------------------------------------------
 
     def apply(self) -> None:
-        # On a busy machine the proxies may hear a little later that a pod goes.
-        patient = EXAMPLE.read_text().replace('[sleep, "1"]', '[sleep, "6"]')
-        assert patient != EXAMPLE.read_text()
+        # On a busy machine the proxies may hear a little later that a pod goes, and a pod may answer a little later.
+        patient = EXAMPLE.read_text()
+        for hasty, calm in (
+            ('[sleep, "1"]', '[sleep, "10"]'),
+            ("terminationGracePeriodSeconds: 10", "terminationGracePeriodSeconds: 30"),
+            ("periodSeconds: 1\n", "periodSeconds: 1\n            timeoutSeconds: 30\n"),
+        ):
+            assert hasty in patient
+            patient = patient.replace(hasty, calm)
         self.kubectl("apply", "-f", "-", input=patient)
         self.kubectl("wait", "--for=condition=Available", "--timeout=180s", "deployment/web")
         self.available(3)

@@ -78,7 +78,8 @@ class Cluster:
     @property
     def is_busy(self) -> bool:
         """Whether a controller or a pretended node is at work."""
-        return bool(self._acts) or not all(controller.queue.idle for controller in self.controllers)
+        at_work = (not each.queue.idle and not each.queue.closed for each in self.controllers)
+        return bool(self._acts) or any(at_work)
 
     async def is_settled(self) -> bool:
         """Whether everybody has heard of everything that was written, and has done with it but for what waits for

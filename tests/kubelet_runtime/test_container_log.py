@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from kubelet.server import container_log
 from kubelet.server.container_log import LogOptions, read_log
+from tests.client.waiting import eventually
 
 
 def stamp(second: int) -> str:
@@ -107,3 +110,28 @@ async def test_follow_to_the_end_across_rotations(log: Path) -> None:
         ended.set()
         lines += [text.decode() async for text in reader]
     assert "".join(lines) == "".join(f"line {i}\n" for i in range(5, 11))
+
+
+async def test_a_file_that_is_renamed_before_it_can_be_opened_is_looked_for_again(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, missed = container_log._next_file, []
+
+    def late(path: Path, file: io.FileIO) -> Path | None:
+        found = look(path, file)
+        if found is None or missed:
+            return found
+        missed.append(found)
+        return path.with_name("renamed")
+
+    monkeypatch.setattr(container_log, "_next_file", late)
+    reader = read_log(log, LogOptions(follow=True, tail_lines=1), never)
+    async with asyncio.timeout(60), contextlib.aclosing(reader):
+        assert await anext(reader) == b"line 5\n"
+        log.rename(log.with_name("0.log.20260102-030405.1"))
+        log.write_text(f"{stamp(6)} stdout F line 6\n")
+        following = asyncio.ensure_future(anext(reader))
+        await eventually(lambda: missed)
+        with log.open("a") as file:
+            file.write(f"{stamp(7)} stdout F line 7\n")
+        assert (await following).startswith(b"line 6\n")

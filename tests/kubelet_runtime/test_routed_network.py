@@ -35,7 +35,9 @@ def chains() -> list[str]:
     return [
         line
         for table in ("nat", "filter")
-        for line in subprocess.run(["iptables", "-t", table, "-S"], text=True, capture_output=True).stdout.splitlines()
+        for line in subprocess.run(
+            ["iptables", "-w", "60", "-t", table, "-S"], text=True, capture_output=True
+        ).stdout.splitlines()
         if "NANOKUBE-OUT" in line or "NANOKUBE-FWD" in line
     ]
 

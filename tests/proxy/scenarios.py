@@ -86,7 +86,7 @@ async def udp_flows_follow() -> None:
 async def cleanup() -> None:
     localnet = Path("/proc/sys/net/ipv4/conf/all/route_localnet")
     machine = Machine(pods=1, instance="a")
-    run("iptables", "-t", "nat", "-A", "PREROUTING", "-j", "RETURN")
+    run("iptables", "-w", "60", "-t", "nat", "-A", "PREROUTING", "-j", "RETURN")
     before, was = machine.rules(), localnet.read_text()
     await machine.apply(service(node_port=NODE_PORT), slice_of("web", IPS[0]))
     assert machine.rules() != before
@@ -134,7 +134,7 @@ async def repair() -> None:
     machine = Machine(pods=1)
     objects = service(), slice_of("web", IPS[0])
     await machine.apply(*objects)
-    run("iptables", "-t", "nat", "-F")
+    run("iptables", "-w", "60", "-t", "nat", "-F")
     machine.proxy.distrust()
     assert await machine.apply(*objects)
     assert machine.answering(IP, 80, 3) == {"pod2"}

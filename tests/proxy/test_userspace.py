@@ -13,7 +13,9 @@ import pytest
 
 from api.clock import ManualClock, SystemClock
 from proxy.service_map import PortRules
+from proxy.tcp_relay import Side
 from proxy.userspace import Userspace
+from tests.client.waiting import eventually
 from tests.ports import free_port
 from tests.proxy.objects import mapped, service, slice_of
 
@@ -156,6 +158,20 @@ async def test_endpoints_that_speak_and_hang_up_first_are_heard(proxy: Userspace
             await writer.wait_closed()
         stop.set()
         thread.join()
+
+
+async def test_ends_that_are_both_finished_before_they_are_joined() -> None:
+    """A client and an endpoint that hang up at once: nothing else will tell that they are done."""
+    sides = []
+    for _ in range(2):
+        inner, end = socket.socketpair()
+        end.close()
+        _, side = await asyncio.get_running_loop().create_connection(Side, sock=inner)
+        await eventually(lambda side=side: side._ended)
+        sides.append(side)
+    sides[0].join(sides[1])
+    await eventually(lambda: all(side.transport is not None and side.transport.is_closing() for side in sides))
+    await asyncio.sleep(0)
 
 
 async def test_large_transfers_arrive_whole_and_half_closed_connections_go_on(proxy: Userspace) -> None:
