@@ -13,6 +13,7 @@ from api.core_v1 import Event, Namespace, Pod, ServiceAccount
 from controller_manager.horizontal_pod_autoscaler.controller import HorizontalPodAutoscalerController
 from controller_manager.horizontal_pod_autoscaler.metrics_client import MetricsError, PodMetric
 from tests.client.real_server import RealServer, real_server
+from tests.client.waiting import is_current
 from tests.controllers.cluster import Cluster, eventually, real_cluster
 
 CONTAINER = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}
@@ -154,6 +155,7 @@ async def test_when_it_scaled_last_is_not_forgotten_by_a_cache_that_is_behind(
     await scaled.autoscale()
     await scaled.says("ScalingActive", "FailedGetResourceMetric")
     informer, late = scaled.cluster.informers.of(HorizontalPodAutoscaler), list[Any]()
+    await eventually(lambda: is_current(informer, scaled.client), "it knows its own status")
     with monkeypatch.context() as lagging:
         lagging.setattr(informer, "_apply", late.append)
         scaled.measures.use = {"p0": 1000, "p1": 1000}
