@@ -316,7 +316,11 @@ class DeploymentController(Controller):
                 continue
 
     async def _write(self, rollout: Rollout, status: DeploymentStatus) -> None:
+        """Raises NotYet when the Deployment has changed since it was sorted out: the rest would be about another."""
+        generation = rollout.deployment.metadata.generation
         rollout.deployment = await write_status(self.client, rollout.deployment, status)
+        if rollout.deployment.metadata.generation != generation:
+            raise NotYet(f"{key_of(rollout.deployment)} has changed meanwhile")
 
 
 def needs_scaling(rollout: Rollout) -> bool:

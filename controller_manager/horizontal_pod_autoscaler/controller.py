@@ -19,7 +19,7 @@ from api.errors import StatusError
 from api.quantity import parse
 from api.scheme import GroupVersion, Resource
 from api.selectors import LabelMatcher, SelectorError
-from client.controller import Controller, Key, Watches, nothing
+from client.controller import Controller, Key, NotYet, Watches, nothing
 from client.rest import Unreachable
 from client.store import key_of
 from controller_manager.horizontal_pod_autoscaler.behavior import Bounds, History, tame
@@ -28,6 +28,7 @@ from controller_manager.horizontal_pod_autoscaler.metrics_client import MetricsC
 from controller_manager.horizontal_pod_autoscaler.replica_calculator import Readiness, Situation, Tolerances
 from controller_manager.scale import NoScale, NoSuchKind, Scales
 from controller_manager.status_writer import write_status
+from controller_manager.written import Written
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class HorizontalPodAutoscalerController(Controller):
         self._readiness = readiness or Readiness()
         self._histories: dict[Key, History] = {}
         self._selectors: dict[Key, LabelMatcher] = {}
+        self._written = Written()
         super().__init__(*common)
 
     def setup(self, watch: Watches) -> None:
@@ -71,14 +73,17 @@ class HorizontalPodAutoscalerController(Controller):
         if autoscaler is None:
             self._histories.pop(key, None)
             self._selectors.pop(key, None)
+            self._written.forget(key)
             return
         self.queue.add_after(key, self._period)
+        if not self._written.is_shown(autoscaler):
+            raise NotYet(f"the cache has not seen the last status of {key}")  # which says when it scaled last
         work = Round(self, autoscaler)
         try:
             await work.scale()
         except Unable as error:
             log.debug("%s: %s", key, error)
-        await write_status(self.client, autoscaler, work.status)
+        self._written.note(await write_status(self.client, autoscaler, work.status))
 
     def history(self, key: Key, replicas: int) -> History:
         """What is remembered of an autoscaler; the first recommendation is what there is."""

@@ -98,12 +98,12 @@ class Cluster:
         """Wait until then, and until what controllers put off for a moment is done too: changes of pods are gathered,
         failures tried again.  By a clock that the test moves, that waits for the test."""
         while True:
-            await eventually(self.is_settled, "nobody is at work")
+            await eventually(self.is_settled, "nobody is at work", seconds=120)
             before, due = self._settled_at, self._put_off_until()
             if due is None:
                 return
             await eventually(lambda due=due: self.clock.monotonic() > due, "a moment has passed")
-            await eventually(self.is_settled, "nobody is at work")
+            await eventually(self.is_settled, "nobody is at work", seconds=120)
             if self._settled_at == before:
                 return  # what comes again and again changes nothing
 

@@ -13,6 +13,7 @@ from api.core_v1 import Event, Namespace, Pod, ServiceAccount
 from controller_manager.horizontal_pod_autoscaler.controller import HorizontalPodAutoscalerController
 from controller_manager.horizontal_pod_autoscaler.metrics_client import MetricsError, PodMetric
 from tests.client.real_server import RealServer, real_server
+from tests.client.waiting import is_current
 from tests.controllers.cluster import Cluster, eventually, real_cluster
 
 CONTAINER = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}
@@ -100,6 +101,11 @@ class Scaled:
 
         await eventually(became)
 
+    async def has_scaled(self) -> HorizontalPodAutoscaler | None:
+        """The autoscaler, once it says when it has scaled."""
+        found = await self.client.get(HorizontalPodAutoscaler, "h", self.namespace)
+        return found if found.status.lastScaleTime is not None else None
+
     async def told(self, *event: str) -> None:
         """Wait for an event with this reason and message."""
 
@@ -134,15 +140,31 @@ async def test_a_workload_grows_with_its_load(scaled: Scaled) -> None:
         "cpu resource utilization (percentage of request)"
     )
 
-    async def has_scaled() -> HorizontalPodAutoscaler | None:
-        found = await scaled.client.get(HorizontalPodAutoscaler, "h", scaled.namespace)
-        return found if found.status.lastScaleTime is not None else None
-
-    (metric,) = (await eventually(has_scaled)).status.currentMetrics or []
+    (metric,) = (await eventually(scaled.has_scaled)).status.currentMetrics or []
     assert metric.to_dict() == {
         "type": "Resource",
         "resource": {"name": "cpu", "current": {"averageUtilization": 100, "averageValue": "1"}},
     }
+
+
+async def test_when_it_scaled_last_is_not_forgotten_by_a_cache_that_is_behind(
+    scaled: Scaled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scaled.prepare(2)
+    scaled.measures.use = "wait"
+    await scaled.autoscale()
+    await scaled.says("ScalingActive", "FailedGetResourceMetric")
+    informer, late = scaled.cluster.informers.of(HorizontalPodAutoscaler), list[Any]()
+    await eventually(lambda: is_current(informer, scaled.client), "it knows its own status")
+    with monkeypatch.context() as lagging:
+        lagging.setattr(informer, "_apply", late.append)
+        scaled.measures.use = {"p0": 1000, "p1": 1000}
+        await scaled.becomes(4)
+        tried = scaled.controller.failures
+        await eventually(lambda: scaled.controller.failures > tried + 2)
+    for event in late:
+        informer._apply(event)
+    await eventually(scaled.has_scaled)
 
 
 async def test_replicas_stay_within_bounds_and_go_only_after_the_window(scaled: Scaled) -> None:

@@ -175,6 +175,37 @@ async def test_a_paused_deployment_scales_but_does_not_roll(cluster: Cluster) ->
     assert sorted((await cluster.replica_sets()).values()) == [0, 4]
 
 
+async def test_a_change_that_comes_while_a_pause_is_noted_is_not_said_to_be_observed(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.nodes()
+    await cluster.run(DeploymentController, ReplicaSetController)
+    await cluster.client.create(deployment())
+    await eventually(lambda: complete(cluster))
+    await cluster.settled()
+    informer = cluster.informers.of(Deployment)
+    hear, late = informer._apply, list[Any]()
+    with monkeypatch.context() as lagging:
+        lagging.setattr(informer, "_apply", late.append)
+        await cluster.client.patch(Deployment, "web", "default", {"spec": {"paused": True}})
+        await rollout(cluster, "two")
+        await eventually(lambda: len(late) == 2)
+        hear(late.pop(0))
+
+        async def is_noted() -> bool:
+            live = await cluster.client.get(Deployment, "web", "default")
+            return any(c.reason == "DeploymentPaused" for c in live.status.conditions)
+
+        await eventually(is_noted)
+        await eventually(lambda: not cluster.is_busy)
+    for event in late:
+        hear(event)
+    await cluster.settled()
+    statuses = [each["status"] for _, _, key, each in cluster.server.log if key[0] == "deployments.apps"][1:]
+    observed = [each.get("updatedReplicas", 0) for each in statuses if each.get("observedGeneration") == 3]
+    assert set(observed) == {0}
+
+
 async def test_a_stuck_update_passes_its_deadline_and_can_be_undone(cluster: Cluster) -> None:
     await cluster.nodes(broken=lambda pod: pod.spec.containers[0].image == "bad")
     await cluster.run(DeploymentController, ReplicaSetController)
