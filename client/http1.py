@@ -224,18 +224,22 @@ class Pool:
             if stream:
                 self.is_stream(connection)
             return connection, True
+        connection = Connection(self)
         self._opening += not stream
         try:
             async with asyncio.timeout(patience):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self),
+                await asyncio.get_running_loop().create_connection(
+                    lambda: connection,
                     self._host,
                     self._port,
                     ssl=self._context,
                     server_hostname=self._server_name,
                 )
-        except TimeoutError as error:
-            raise Broken(f"no connection within {patience:g} s", unused=True) from error
+        except BaseException as error:
+            connection.abort()  # given up just as it was made, it would go on until the server takes its leave
+            if isinstance(error, TimeoutError):
+                raise Broken(f"no connection within {patience:g} s", unused=True) from error
+            raise
         finally:
             self._opening -= not stream
             self._next()

@@ -49,7 +49,7 @@ class TimedOut(Unreachable, httpx.ReadTimeout):
     """The answer did not come in time."""
 
 
-CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 30.0
 CALL_TIMEOUT = 65.0
 """Seconds for an answer; the server itself gives up after 60."""
 _CALL_CONNECTIONS = 24

@@ -50,6 +50,10 @@ class WorkQueue:
         """Nothing is ready or being worked on."""
         return not self._ready and not self._working
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def under_way(self) -> list[float]:
         """For how many seconds each key has been worked on that is not done."""
         now = self._clock.monotonic()

@@ -65,7 +65,8 @@ class NodeIPAMController(Controller):
             self._hold(key, ranges)
         ranges = self._held[key]
         try:
-            body = {"spec": {"podCIDR": ranges[0], "podCIDRs": ranges}}
+            # With the uid: were it given to a new node of the name, its range would be free here.
+            body = {"metadata": {"uid": node.metadata.uid}, "spec": {"podCIDR": ranges[0], "podCIDRs": ranges}}
             await self.client.patch(Node, key, "", body, type="strategic")
         except NotFound:
             self._release(key)

@@ -44,6 +44,10 @@ class ResourceQuotaController(Controller):
         self._period = sync_period
         self._custom: dict[str, Resource] = {}
         self._has_looked = False
+        self._may_fall: set[Key] = set()
+        """Quotas whose use may be less than their status says."""
+        self._unsure: set[Key] = set()
+        """Those that say what was counted when something was given back, by a copy that admission may be ahead of."""
         self._watched: dict[str, Informer[Any]] = {}
         super().__init__(*common)
 
@@ -55,6 +59,10 @@ class ResourceQuotaController(Controller):
         """That admission has added to a status is no reason to count."""
         if new is not None and (old is None or new.spec != old.spec or new.status.hard != new.spec.hard):
             yield key_of(new)
+        elif new is not None and key_of(new) in self._unsure:
+            self._unsure.discard(key_of(new))
+            self._may_fall.add(key_of(new))
+            self.queue.add_after(key_of(new), _ADDED)
 
     def _changed(self, resource: str, old: Any, new: Any) -> None:
         now = self.clock.now()
@@ -62,19 +70,29 @@ class ResourceQuotaController(Controller):
             # The last that is seen of a pod deleted at once is overdue already, which it was not when it was counted.
             before = share(quota, resource, old, now if new is not None else None)
             if before != share(quota, resource, new, now):
+                if old is not None:
+                    self._may_fall.add(key_of(quota))
                 self.queue.add_after(key_of(quota), _ADDED if old is None else _GIVEN_BACK)
 
     async def reconcile(self, key: Key) -> None:
         if key == _ROUND:
             self.queue.add_after(key, self._period)
             for each in self.quotas:
+                self._may_fall.add(key_of(each))
                 self.queue.add(key_of(each))
         elif key == _DISCOVERY:
             await self._discover()
-        elif (quota := self.quotas.get(key)) is not None:
-            await self._count(quota)
+        else:
+            quota, may_fall = self.quotas.get(key), key in self._may_fall
+            self._may_fall.discard(key)
+            if quota is not None:
+                try:
+                    await self._count(quota, may_fall=may_fall)
+                except Exception:
+                    self._may_fall.update([key] if may_fall else [])
+                    raise
 
-    async def _count(self, quota: ResourceQuota) -> None:
+    async def _count(self, quota: ResourceQuota, *, may_fall: bool) -> None:
         spec, status, now = quota.spec, quota.status, self.clock.now()
         used: Usage = {}
         for resource in self._tracked(quota):
@@ -85,9 +103,13 @@ class ResourceQuotaController(Controller):
             add_amounts(used, {each: "0" for each in spec.hard if is_tracked(name, each)})
             for obj in informer.store.in_namespace(quota.metadata.namespace):
                 add_amounts(used, share(quota, name, obj, now))
+        known = {name: amount for name, amount in status.used.items() if name in spec.hard}
+        if not may_fall:  # admission adds to it what is stored, and heard of, only later
+            used = {name: max(amount, known.get(name, amount), key=parse) for name, amount in used.items()}
         # Where it cannot be said what is used, what was said last stands.
-        used = {name: amount for name, amount in status.used.items() if name in spec.hard} | used
+        used = known | used
         if status.hard == spec.hard and _same(status.used, used):
+            self._unsure.update([key_of(quota)] if may_fall else [])
             return
         counted = quota.model_copy(update={"status": ResourceQuotaStatus(hard=spec.hard, used=used)})
         try:

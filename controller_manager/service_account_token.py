@@ -76,14 +76,13 @@ class ServiceAccountTokenController(Controller):
             return
 
     async def _forget(self, key: Key) -> None:
-        """Nobody may go on mounting a Secret that is gone."""
+        """Nobody may go on mounting a Secret that is gone.  The local copy need not show yet who does."""
         namespace, _, name = key.partition("/")
-        for account in self.accounts.list():
-            if account.metadata.namespace == namespace and any(each.name == name for each in account.secrets):
-                changed = account.copy_deep()
-                changed.secrets = [each for each in changed.secrets if each.name != name]
+        for account in (await self.client.list(ServiceAccount, namespace)).items:
+            if any(each.name == name for each in account.secrets):
+                account.secrets = [each for each in account.secrets if each.name != name]
                 try:
-                    await self.client.update(changed)
+                    await self.client.update(account)
                 except NotFound:
                     continue
 

@@ -24,6 +24,8 @@ class Assumable(Generic[M]):
     def __init__(self) -> None:
         self._seen: dict[str, M] = {}
         self._assumed: dict[str, M] = {}
+        self._newest = 0
+        """The latest version that the watch has shown, of any of them."""
 
     def get(self, key: str) -> M | None:
         return self._assumed.get(key) or self._seen.get(key)
@@ -36,14 +38,23 @@ class Assumable(Generic[M]):
         if assumed is not None and _version(obj) > _version(assumed):
             del self._assumed[key]
         self._seen[key] = obj
+        self._newest = max(self._newest, _version(obj))
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, last: M) -> None:
+        """The object is gone; `last` is the last that was seen of it."""
         self._seen.pop(key, None)
         self._assumed.pop(key, None)
+        self._newest = max(self._newest, _version(last))
 
     def assume(self, key: str, obj: M) -> None:
-        """Take the object to be like this, until the watch shows a later version of it; it must be known."""
-        self._assumed[key] = obj
+        """Take the object to be like this, until the watch shows a later version of it.
+
+        The watch may be faster than the answer to a write: what it has shown later than this, that the object is gone
+        among other things, stands.
+        """
+        seen = self._seen.get(key)
+        if _version(obj) >= _version(seen) if seen is not None else _version(obj) > self._newest:
+            self._assumed[key] = obj
 
     def restore(self, key: str) -> None:
         """Take back what was assumed; harmless when nothing was."""

@@ -29,7 +29,7 @@ def callbacks(storage: Storage, queue: SchedulingQueue) -> dict[type[Model], See
             storage.claims.set(_key(new.metadata), new)
             told(Change.CLAIM, new)
         elif old is not None:
-            storage.claims.remove(_key(old.metadata))
+            storage.claims.remove(_key(old.metadata), old)
             storage.changed()
 
     def volume(old: PersistentVolume | None, new: PersistentVolume | None) -> None:
@@ -37,7 +37,7 @@ def callbacks(storage: Storage, queue: SchedulingQueue) -> dict[type[Model], See
             storage.volumes.set(new.metadata.name, new)
             told(Change.VOLUME)
         elif old is not None:
-            storage.volumes.remove(old.metadata.name)
+            storage.volumes.remove(old.metadata.name, old)
             storage.changed()
 
     def kept(known: dict[str, Any], change: Change, *, when_gone: bool = False) -> Seen:

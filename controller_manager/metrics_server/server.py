@@ -73,11 +73,14 @@ async def serving(
             with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
                 while await _one(answer, proxies, reader, writer):
                     pass
+            writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                await writer.wait_closed()
         except asyncio.CancelledError:
             pass  # nobody waits for a connection but the end below
         finally:
             connections.discard(task)
-            writer.close()
+            writer.transport.abort()  # one that is not closed yet would wait for the other end's farewell
 
     server = await asyncio.start_server(connected, address, port, ssl=context)
     try:

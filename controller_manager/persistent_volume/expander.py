@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from api.core_v1 import PersistentVolume, PersistentVolumeClaim
 from api.quantity import parse
-from client.controller import Controller, Key, Watches, nothing
+from client.controller import Controller, Key, Watches
 from client.store import key_of
 from controller_manager.persistent_volume.annotations import PROVISIONED_BY
 from controller_manager.persistent_volume.host_path import NAME
@@ -22,7 +22,16 @@ class ExpandController(Controller):
 
     def setup(self, watch: Watches) -> None:
         self.claims = watch(PersistentVolumeClaim, enqueue=_may_grow)
-        self.volumes = watch(PersistentVolume, enqueue=nothing)
+        self.volumes = watch(PersistentVolume, enqueue=self._volume_changed)
+
+    def _volume_changed(self, old: PersistentVolume | None, new: PersistentVolume | None) -> Iterator[Key]:
+        """Claims and volumes are watched apart: a claim may be heard of before the binding of its volume."""
+        reference = new.spec.claimRef if new is not None else None
+        before = old.spec.claimRef if old is not None else None
+        if reference is not None and (before is None or before.uid != reference.uid):
+            claim = self.claims.get(f"{reference.namespace}/{reference.name}")
+            if claim is not None and wants_more(claim):
+                yield key_of(claim)
 
     async def reconcile(self, key: Key) -> None:
         claim = self.claims.get(key)

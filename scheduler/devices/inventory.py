@@ -71,7 +71,7 @@ class Inventory(Known):
         if new is not None:
             self.claims.set(key, new)
         else:
-            self.claims.remove(key)
+            self.claims.remove(key, seen)
         if old is not None and (new is None or old.metadata.uid != new.metadata.uid):
             self._count(old.metadata.uid, self._pending.get(old.metadata.uid))
         if new is not None:

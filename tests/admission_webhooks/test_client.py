@@ -14,6 +14,7 @@ from api.admissionregistration_v1 import ServiceReference, WebhookClientConfig
 from api.errors import NotFound
 from apiserver.pki import Authority
 from apiserver.webhook_client import BadTarget, CallError, Target, WebhookClient, target_of
+from tests.client.waiting import until_all_left
 from tests.ports import free_port
 from tests.webhook_server import WebhookServer, serving
 
@@ -116,7 +117,7 @@ async def test_one_that_speaks_no_tls(client: WebhookClient) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as plain:
+    async with until_all_left(await asyncio.start_server(answer, "127.0.0.1", 0)) as plain:
         port = plain.sockets[0].getsockname()[1]
         said = await failure(client, Target(f"https://127.0.0.1:{port}"))
     assert said.endswith(": tls: first record does not look like a TLS handshake")
@@ -142,7 +143,7 @@ async def test_one_that_never_speaks_is_not_held_on_to(client: WebhookClient) ->
         left.set()
         writer.close()
 
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+    async with until_all_left(await asyncio.start_server(silent, "127.0.0.1", 0)) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         said = await failure(client, Target(url), timeout=0.2)
         await asyncio.wait_for(left.wait(), 60)

@@ -19,6 +19,7 @@ from apiserver.filters.request_info import parse
 from apiserver.pki import Authority
 from apiserver.request import Request, User
 from apiserver.service_target import ServiceTarget
+from tests.client.waiting import until_all_left
 
 PATH = "/apis/g/v1/things"
 
@@ -50,11 +51,10 @@ async def remote(tmp_path: Path) -> AsyncIterator[Fixed]:
     service = {"namespace": "n", "name": "s", "port": port}
     found = Fixed("v1.g", {"group": "g", "version": "v1", "service": service, "insecureSkipTLSVerify": True}, True)
     found.open(None)
-    yield found
-    end.set()
-    await found.let_go()
-    server.close()
-    await server.wait_closed()
+    async with until_all_left(server):
+        yield found
+        end.set()
+        await found.let_go()
 
 
 async def ask(

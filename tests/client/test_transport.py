@@ -15,7 +15,7 @@ from client.config import ClientConfig
 from client.rest import RestClient
 from client.transport import Interrupted, NotConnected, TimedOut, Transport, Unreachable
 from tests.client.api_double import ApiDouble
-from tests.client.waiting import eventually
+from tests.client.waiting import eventually, until_all_left
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 WATCH = {"watch": "true", "resourceVersion": "100"}
@@ -45,15 +45,14 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in tasks:
-            assert task is not None
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # type: ignore[arg-type]
-        await server.wait_closed()
+    async with until_all_left(server):
+        try:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            for task in tasks:
+                assert task is not None
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)  # type: ignore[arg-type]
 
 
 async def test_the_whole_of_httpx_works_over_it(client: RestClient) -> None:

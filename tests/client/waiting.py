@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from api.errors import Forbidden, NotFound
@@ -26,6 +27,18 @@ async def eventually(condition: Callable[[], Any], what: str = "", seconds: floa
         if loop.time() > deadline:
             raise AssertionError(f"still not true after {seconds} s: {what or inspect.getsource(condition).strip()}")
         await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def until_all_left(server: asyncio.Server) -> AsyncIterator[asyncio.Server]:
+    """A server of the test's own, which ends with its last connection: else one whose end nobody has heard of yet
+    would be left to the next test.  Before Python 3.12 a server does not wait for them by itself."""
+    try:
+        yield server
+    finally:
+        server.close()
+        await eventually(lambda: not getattr(server, "_active_count", 0), "all connections have ended")
+        await server.wait_closed()
 
 
 async def is_current(informer: Informer[Any], client: RestClient) -> bool:

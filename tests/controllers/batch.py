@@ -49,7 +49,7 @@ class Node:
         self.started: list[Pod] = []
 
     async def start(self) -> None:
-        informer = Informer(self.client, Pod, clock=self.cluster.clock)
+        informer = Informer(self.client, Pod)
         seen: set[str] = set()
 
         def changed(old: Pod | None, new: Pod | None) -> None:
@@ -64,8 +64,7 @@ class Node:
                 self.cluster.act(self._run(new))
 
         informer.on_change(changed)
-        self.cluster.watched_by_nodes(informer)
-        await informer.synced()
+        await self.cluster.watched_by_nodes(informer)
 
     async def _run(self, pod: Pod) -> None:
         meta = pod.metadata

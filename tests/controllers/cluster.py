@@ -50,7 +50,8 @@ class Cluster:
 
     def __init__(self, client: RestClient, clock: Clock) -> None:
         self.client, self.clock = client, clock
-        self.informers = SharedInformers(client, clock)
+        # What waits between two tries of a watch must not wait for the test.
+        self.informers = SharedInformers(client, SystemClock())
         self.events = EventRecorder(client, "controllers", clock)
         self.tasks: list[asyncio.Task[None]] = []
         self.controllers: list[Controller] = []
@@ -64,7 +65,7 @@ class Cluster:
         self.informers.start()
         for controller in made:
             self.tasks.append(asyncio.create_task(controller.run()))
-        await self.informers.synced()
+        await eventually(lambda: self.informers.have_synced, "the informers have read everything")
         self.controllers += made
         return made
 
@@ -77,7 +78,8 @@ class Cluster:
     @property
     def is_busy(self) -> bool:
         """Whether a controller or a pretended node is at work."""
-        return bool(self._acts) or not all(controller.queue.idle for controller in self.controllers)
+        at_work = (not each.queue.idle and not each.queue.closed for each in self.controllers)
+        return bool(self._acts) or any(at_work)
 
     async def is_settled(self) -> bool:
         """Whether everybody has heard of everything that was written, and has done with it but for what waits for
@@ -122,10 +124,11 @@ class Cluster:
                 return False
         return True
 
-    def watched_by_nodes(self, informer: Informer[Pod]) -> None:
+    async def watched_by_nodes(self, informer: Informer[Pod]) -> None:
         """Run an informer of pretended nodes, who have not heard of all before it has."""
         self._of_nodes.append(informer)
         self.tasks.append(asyncio.create_task(informer.run()))
+        await eventually(lambda: informer.has_synced, "the nodes have read everything")
 
     async def come_to_rest(self) -> None:
         """To be called before the end where the server goes on: the last that was asked of it would be done in the
@@ -146,7 +149,7 @@ class Cluster:
     async def nodes(self, count: int = 1, *, broken: Callable[[Pod], bool] = lambda pod: False) -> None:
         """Pretend nodes: pods get a node (the one that they ask for by name) and an address, become ready unless
         `broken`, and end when deleted."""
-        informer = Informer(self.client, Pod, clock=self.clock)
+        informer = Informer(self.client, Pod)
         number = 0
         started: set[str] = set()
 
@@ -166,8 +169,7 @@ class Cluster:
             self.act(act)
 
         informer.on_change(changed)
-        self.watched_by_nodes(informer)
-        await informer.synced()
+        await self.watched_by_nodes(informer)
 
     async def _start(self, pod: Pod, node: str, address: str, broken: Callable[[Pod], bool]) -> None:
         meta = pod.metadata

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from controller_manager.job.indexes import completion_index
 from tests.client.real_server import RealServer
 from tests.controllers.batch import NAMESPACE, batch_cluster, get, job, pods, server_in, until
 from tests.controllers.cluster import Cluster, eventually
+from tests.controllers.mortal import Mortal
 
 
-class Mortal(RestClient):
+class Counted(Mortal):
     """A client that dies with one of its writes, which the server may have done by then or not."""
 
     def __init__(self, config: ClientConfig, clock: ManualClock, writes: int, *, done: bool) -> None:
@@ -36,11 +38,11 @@ class Mortal(RestClient):
         if self.is_dead:
             raise Unreachable("dead")
         if "/events" in target:
-            return await super()._write(method, target, body, content_type)
+            return await self.send(method, target, body, content_type)
         self.writes -= 1
         if self.is_dead and not self.done:
             raise Unreachable("dead")
-        answer = await super()._write(method, target, body, content_type)
+        answer = await self.send(method, target, body, content_type)
         if self.is_dead:
             raise Unreachable("dead")
         return answer
@@ -58,7 +60,7 @@ async def work_until_the_end(cluster: Cluster, config: ClientConfig, chance: ran
     assert isinstance(clock, ManualClock)
     for life in range(400):
         writes = chance.randrange(8) if life < 60 else 10_000
-        async with Mortal(config, clock, writes, done=chance.random() < 0.5) as client:
+        async with Counted(config, clock, writes, done=chance.random() < 0.5) as client:
             mortal = Cluster(client, clock)
             await mortal.run(JobController)
             for _ in range(400):
@@ -68,10 +70,15 @@ async def work_until_the_end(cluster: Cluster, config: ClientConfig, chance: ran
                     return live
                 if client.is_dead:
                     break
+                await eventually(partial(dead_or_settled, client, mortal, cluster))
                 await clock.advance(1)
-                await asyncio.sleep(0.005)
             await mortal.stop()
     raise AssertionError("the job does not end")
+
+
+async def dead_or_settled(client: Counted, *clusters: Cluster) -> bool:
+    """Whether time may pass: it does not run ahead of what a controller has not heard of."""
+    return client.is_dead or all([await each.is_settled() for each in clusters])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -125,8 +132,8 @@ async def no_finalizers_left(cluster: Cluster, config: ClientConfig) -> None:
         deadline = loop.time() + 60
         while any(pod.metadata.finalizers for pod in await pods(cluster)):
             assert loop.time() < deadline, "pods keep their finalizers"
+            await last.settled()
             await clock.advance(1)
-            await asyncio.sleep(0.005)
         await last.stop()
 
 
@@ -143,7 +150,7 @@ async def test_a_cron_job_makes_no_job_twice(server: RealServer, done: bool) -> 
             CronJob.from_dict({"metadata": {"name": "tick", "namespace": NAMESPACE}, "spec": spec})
         )
         await clock.advance(1900)
-        async with Mortal(server.config, clock, 0, done=done) as client:
+        async with Counted(server.config, clock, 0, done=done) as client:
             mortal = Cluster(client, clock)
             await mortal.run(CronJobController)
 

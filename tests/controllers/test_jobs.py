@@ -357,6 +357,7 @@ async def test_a_suspended_job_goes_through_its_life(batch: tuple[Cluster, Node]
 
     await until(cluster, suspended)
     await cluster.client.patch(Job, "work", NAMESPACE, {"metadata": {"labels": {"kind": "e2e"}}})
+    await cluster.settled()
     live = await get(cluster)
     live.metadata.annotations["updated"] = "yes"
     await cluster.client.update(live)

@@ -29,6 +29,7 @@ SEED = 1
 NAMES = ("one", "two", "three")
 WITHOUT_KUBELETS = "--controllers=*,-node-lifecycle-controller"
 """The tests' node is not heard of."""
+_PATIENCE = 180.0
 LEASE, RENEWAL, RETRY = 20.0, 15.0, 0.5
 """In seconds: a machine that stands still for a while must not change the leader."""
 
@@ -85,7 +86,7 @@ async def roll(cluster: Cluster, namespace: str, act: Callable[[str], Any]) -> d
             sets = (await cluster.client.list(ReplicaSet, namespace)).items
             return sum(rs.spec.template.spec.containers[0].image == image for rs in sets) == len(NAMES)
 
-        await eventually(made)
+        await eventually(made, seconds=_PATIENCE)
 
     await cluster.client.create(Namespace(metadata=ObjectMeta(name=namespace)))
     for name in NAMES:
@@ -111,7 +112,7 @@ async def roll(cluster: Cluster, namespace: str, act: Callable[[str], Any]) -> d
         found.update(await outcome(cluster, namespace))
         return all(each["complete"] and each["endpoints are the pods"] for each in found.values())
 
-    await eventually(settled)
+    await eventually(settled, seconds=_PATIENCE)
     return found
 
 

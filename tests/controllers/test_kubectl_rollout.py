@@ -82,16 +82,19 @@ async def test_rolls_out_shows_its_history_and_goes_back(
         found = list((await images(cluster, app)).values())
         return found == [image] * 3
 
+    async def history_is(*numbers: str) -> bool:
+        """The controller corrects the numbers once it has heard of all revisions."""
+        history = (await kubectl("rollout", "history", name)).split("REVISION", 1)[1]
+        return [line.split()[0] for line in history.splitlines()[1:] if line] == [*numbers]
+
     await kubectl("set", "image", name, "c=two")
     await kubectl("annotate", name, "kubernetes.io/change-cause=because")
     await rolls_to("two")
-    history = (await kubectl("rollout", "history", name)).split("REVISION", 1)[1]
-    assert [line.split()[0] for line in history.splitlines()[1:] if line] == ["1", "2"]
+    await eventually(lambda: history_is("1", "2"))
     assert "Image:\tone" in await kubectl("rollout", "history", name, "--revision=1")
     assert "rolled back" in await kubectl("rollout", "undo", name)
     await rolls_to("one")
-    history = (await kubectl("rollout", "history", name)).split("REVISION", 1)[1]
-    assert [line.split()[0] for line in history.splitlines()[1:] if line] == ["2", "3"]
+    await eventually(lambda: history_is("2", "3"))
     assert "rolled back" in await kubectl("rollout", "undo", name, "--to-revision=2")
     await rolls_to("two")
     before = set(await pods(cluster, app))

@@ -59,8 +59,10 @@ async def test_unused_tokens_are_labelled_and_later_deleted(cluster: Cluster) ->
         for _ in range(count):
             done = controller.reconciles
             await eventually(lambda: clock.sleepers)
+            await cluster.settled()
             await clock.advance(DAY)
-            await eventually(lambda done=done: controller.reconciles > done and controller.queue.idle)
+            await eventually(lambda done=done: controller.reconciles > done)
+        await cluster.settled()
 
     async def labelled() -> dict[str, bool]:
         found = (await cluster.client.list(Secret, "default")).items

@@ -80,6 +80,7 @@ async def test_a_restart_gives_nothing_twice(cluster: Cluster) -> None:
     for number in range(20):
         await cluster.client.create(node(f"n{number}"))
         if number in (5, 10):
+            await cluster.settled()  # what is on its way when a controller ends, the next one may not see
             await cluster.stop()
             cluster.informers = type(cluster.informers)(cluster.client, cluster.clock)
         if number in (0, 5, 10):

@@ -62,14 +62,9 @@ async def pass_time(cluster: Cluster, seconds: int, *beating: str) -> None:
     for _ in range(seconds // 5):
         for name in beating:
             await beat(cluster, name)
-        seen = cluster.server.revision
-        await eventually(lambda seen=seen: _caught_up(cluster, seen))
+        await cluster.settled()
         await clock.advance(5)
-
-
-def _caught_up(cluster: Cluster, revision: int) -> bool:
-    leases = next(i for key, i in cluster.informers._informers.items() if key[2] == "leases")
-    return int(leases.revision) >= revision - 50
+    await cluster.settled()
 
 
 async def taints(cluster: Cluster, name: str) -> set[tuple[str, str]]:

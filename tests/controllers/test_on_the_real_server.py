@@ -53,6 +53,11 @@ async def cluster(server: RealServer) -> AsyncIterator[Cluster]:
         await running.run(*ALL)
         await running.nodes()
         yield running
+        await running.settled()  # a controller that has not heard of a deletion may still make something
+
+
+async def nothing_is_left(cluster: Cluster) -> bool:
+    return await cluster.is_settled() and not await cluster.pods() and not await cluster.replica_sets()
 
 
 async def complete(cluster: Cluster, name: str) -> Deployment | None:
@@ -92,6 +97,7 @@ async def test_rolls_out_updates_undoes_and_cleans_up(cluster: Cluster) -> None:
     assert (await cluster.client.list(ReplicaSet, "default")).items == []
     await cluster.client.delete(Service, "web", "default")
     await eventually(lambda: endpoints(0))
+    await eventually(lambda: nothing_is_left(cluster))
 
 
 @pytest.mark.parametrize("policy", ["Background", "Orphan"])
@@ -108,11 +114,7 @@ async def test_the_replica_sets_of_a_deleted_deployment_go_or_stay(cluster: Clus
         owners = [reference.uid for pod in await cluster.pods() for reference in pod.metadata.ownerReferences]
         assert owners == [left.metadata.uid] * 2
         await cluster.client.delete(ReplicaSet, left.metadata.name, "default", propagation="Background")
-
-    async def nothing() -> bool:
-        return not await cluster.pods() and not await cluster.replica_sets()
-
-    await eventually(nothing)
+    await eventually(lambda: nothing_is_left(cluster))
 
 
 async def test_empties_and_ends_a_namespace(cluster: Cluster) -> None:
@@ -149,6 +151,7 @@ async def test_a_namespace_waits_for_finalizers_of_others(cluster: Cluster) -> N
         return (await cluster.client.get(Namespace, "held")).spec.finalizers == ["example.com/hold"]
 
     await eventually(emptied)
+    await cluster.settled()
     left = await cluster.client.get(Namespace, "held")
     left.spec.finalizers = []
     await cluster.client.update(left, subresource="finalize")
@@ -176,8 +179,4 @@ async def test_nothing_is_lost_when_the_server_is_killed(cluster: Cluster, serve
     await eventually(settled)
     assert len([p for p in await cluster.pods() if p.metadata.deletionTimestamp is None]) == 20
     await cluster.client.delete(Deployment, "killed", "default", propagation="Background")
-
-    async def empty() -> bool:
-        return not await cluster.pods() and not await cluster.replica_sets()
-
-    await eventually(empty)
+    await eventually(lambda: nothing_is_left(cluster))

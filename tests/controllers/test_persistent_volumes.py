@@ -246,9 +246,11 @@ async def test_the_claim_of_a_released_volume_is_not_asked_for_again(cluster: Cl
 
     async def looked_at(label: str) -> int:
         """How often the claim has been asked for when the volume has been looked at once more."""
+        await cluster.settled()
         seen = binder.reconciles
         await cluster.client.patch(PersistentVolume, "v", "", {"metadata": {"labels": {"x": label}}})
-        await eventually(lambda: binder.reconciles > seen and binder.queue.idle)
+        await cluster.settled()
+        assert binder.reconciles > seen
         return sum("GET /api/v1/namespaces/default/persistentvolumeclaims/" in each for each in cluster.server.requests)
 
     before = await looked_at("a")
@@ -419,6 +421,17 @@ async def test_a_claim_that_asks_for_more_gets_it(cluster: Cluster, binder: Any)
     grown = await cluster.client.get(PersistentVolumeClaim, "data", "default")
     assert grown.status.capacity == {"storage": "3Gi"}
     assert (await cluster.client.get(PersistentVolume, bound.spec.volumeName)).spec.capacity == {"storage": "3Gi"}
+
+
+async def test_a_claim_that_is_heard_of_before_its_volume_grows_all_the_same(cluster: Cluster) -> None:
+    (expander,) = await cluster.run(ExpandController)
+    wish = claim(size="3Gi", volumeName="v")
+    wish.status.phase, wish.status.capacity = "Bound", {"storage": "1Gi"}
+    made = await cluster.client.create(wish)
+    await eventually(lambda: expander.reconciles and expander.queue.idle)
+    reference = {"namespace": "default", "name": "data", "uid": made.metadata.uid}
+    await cluster.client.create(volume("v", claimRef=reference, annotations={PROVISIONED_BY: HOST_PATH}))
+    await told(cluster, "data", "ExpandVolume succeeded for volume default/data")
 
 
 async def test_other_volumes_are_for_others_to_grow(cluster: Cluster) -> None:

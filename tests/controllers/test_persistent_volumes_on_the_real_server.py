@@ -59,6 +59,7 @@ async def test_the_life_of_a_volume_and_its_claim(cluster: Cluster) -> None:
             "patched": "yes"
         }
         assert (await becomes(cluster, "Bound")).spec.volumeName == name
+        await cluster.settled()
         its = await volume_becomes(cluster, name, "Bound")
         its.metadata.labels["updated"] = "yes"
         assert (await client.update(its)).metadata.uid == its.metadata.uid
@@ -77,7 +78,9 @@ async def test_the_statuses_can_be_written(cluster: Cluster) -> None:
     await client.create(volume("status", storageClassName="status"))
     await client.create(claim("status", storageClassName="status", volumeName="status"))
     condition = {"type": "Checked", "status": "True", "reason": "Test", "message": "patched"}
-    bound = await becomes(cluster, "Bound", "status")
+    await becomes(cluster, "Bound", "status")
+    await cluster.settled()
+    bound = await client.get(PersistentVolumeClaim, "status", "default")
     patch: Any = {"status": {"conditions": [condition]}}
     patched = await client.patch(
         PersistentVolumeClaim, "status", "default", patch, type="strategic", subresource="status"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,8 +96,10 @@ async def test_a_controller_that_dies_after_making_a_claim_makes_no_second_one(c
     await cluster.run(ResourceClaimController)
     await cluster.client.create(user())
     await eventually(lambda: claims(cluster))
+    await cluster.settled()  # the next one shares what this one has heard of
     for task in cluster.tasks:
         task.cancel()
+    await asyncio.gather(*cluster.tasks, return_exceptions=True)
     cluster.server.refuse = lambda method, path: None
     await cluster.run(ResourceClaimController)
 

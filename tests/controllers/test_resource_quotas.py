@@ -10,6 +10,7 @@ import pytest
 
 from api.apiextensions_v1 import CustomResourceDefinition
 from api.apps_v1 import ReplicaSet
+from api.clock import ManualClock
 from api.core_v1 import (
     ConfigMap,
     Namespace,
@@ -22,11 +23,15 @@ from api.core_v1 import (
     ServiceAccount,
 )
 from api.errors import Forbidden, StatusError
+from api.meta_v1 import PartialObjectMetadata
 from api.model import Model
+from api.scheme import resource_of
 from controller_manager.resource_quota import ResourceQuotaController, share
 from controller_manager.storage_protection import ClaimProtectionController
 from tests.client.real_server import RealServer, real_server
+from tests.controllers.batch import until
 from tests.controllers.cluster import Cluster, eventually, real_cluster
+from tests.controllers.cluster import cluster as run_cluster
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -90,6 +95,7 @@ class Namespaced:
         await eventually(as_wanted)
 
     async def refused(self, kind: type[Model], document: dict[str, Any]) -> str:
+        await self.cluster.settled()  # a count of what was heard of so far may be less than admission has added
         with pytest.raises(Forbidden) as refusal:
             await self.make(kind, document)
         return str(refusal.value)
@@ -218,7 +224,8 @@ async def test_scopes_of_pods(space: Namespaced) -> None:
     await space.delete(Pod, "best")
     await space.uses({"pods": "0"}, "besteffort")
     await space.uses({"pods": "0"}, "notterminating")
-    assert await space.used("terminating") == {"pods": "1"}
+    await space.cluster.settled()
+    await space.uses({"pods": "1"}, "terminating")
 
 
 async def test_what_was_there_before_the_quota_counts_and_changes_of_it_are_enforced(space: Namespaced) -> None:
@@ -265,6 +272,8 @@ async def test_custom_resources_are_counted_as_they_come_and_go(space: Namespace
     await space.limit({"count/herds.quota.example.com": "2"})
     await space.uses({"count/herds.quota.example.com": "1"})
     assert await make("b") == 201
+    await space.cluster.settled()
+    await space.uses({"count/herds.quota.example.com": "2"})
     assert await make("c") == 403
     await space.client.raw("DELETE", f"{path}/a")
     await space.uses({"count/herds.quota.example.com": "1"})
@@ -301,3 +310,57 @@ async def test_a_count_does_not_undo_what_admission_has_added(space: Namespaced)
     )
     assert sum(isinstance(each, StatusError) for each in results) == 20
     await space.uses({"secrets": "20"})
+
+
+async def test_what_admission_has_added_stands_until_something_is_given_back() -> None:
+    async with run_cluster(ManualClock(NOW)) as cluster:
+        await cluster.run(ResourceQuotaController)
+        space = Namespaced(cluster, "default")
+        await cluster.client.create(quota({"secrets": "20"}, namespace=space.name))
+
+        async def says(used: str) -> bool:
+            return await space.used() == {"secrets": used}
+
+        await until(cluster, lambda: says("0"))
+        added = {"status": {"used": {"secrets": "3"}}}  # one of these is heard of, the others are not stored yet
+        await cluster.client.patch(ResourceQuota, "q", space.name, added, subresource="status")
+        await space.make(Secret, {"metadata": {"name": "s"}})
+        before = cluster.clock.monotonic()
+
+        async def counted_again() -> bool:
+            return cluster.clock.monotonic() > before + 3
+
+        await until(cluster, counted_again)
+        assert await says("3")
+        await space.delete(Secret, "s")
+        await until(cluster, lambda: says("0"))
+
+
+async def test_what_came_and_went_before_the_quota_is_heard_of_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with run_cluster(ManualClock(NOW)) as cluster:
+        await cluster.run(lambda *common: ResourceQuotaController(*common, sync_period=1e6))
+        space = Namespaced(cluster, "default")
+        await cluster.client.create(quota({"secrets": "20"}, namespace=space.name))
+
+        async def says(used: str) -> bool:
+            return await space.used() == {"secrets": used}
+
+        await until(cluster, lambda: says("0"))
+        await cluster.settled()
+        quotas, heard = cluster.informers.of(ResourceQuota), list[Any]()
+        put, late = quotas._put, list[ResourceQuota]()
+        monkeypatch.setattr(quotas, "_put", late.append)
+        secrets = cluster.informers.of(PartialObjectMetadata, resource=resource_of(Secret))
+        secrets.on_change(lambda old, new: heard.append(new))
+        added = {"status": {"used": {"secrets": "1"}}}
+        await cluster.client.patch(ResourceQuota, "q", space.name, added, subresource="status")
+        await space.make(Secret, {"metadata": {"name": "s"}})
+        await space.delete(Secret, "s")
+        await eventually(lambda: late and heard and heard[-1] is None)
+        assert isinstance(cluster.clock, ManualClock)
+        await cluster.clock.advance(2)
+        await eventually(lambda: not cluster.is_busy)
+        monkeypatch.undo()
+        for each in late:
+            put(each)
+        await until(cluster, lambda: says("0"))

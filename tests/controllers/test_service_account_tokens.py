@@ -107,15 +107,21 @@ async def test_a_secret_of_an_account_that_was_is_taken_away(cluster: Cluster) -
     assert await eventually(lambda: gone(cluster, "former"))
 
 
-async def test_accounts_forget_secrets_that_are_gone(cluster: Cluster) -> None:
-    account = await account_with_secret(cluster, "forgetting")
+@pytest.mark.parametrize("late", [False, True])
+async def test_accounts_forget_secrets_that_are_gone(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    if late:  # what the accounts say is not heard of
+        monkeypatch.setattr(cluster.informers.of(ServiceAccount), "_put", lambda account: None)
+    forgetting = f"forgetting-{late}".lower()
+    account = await account_with_secret(cluster, forgetting)
     account.secrets = [ObjectReference(name="token"), ObjectReference(name="other")]
     await cluster.client.update(account)
-    await eventually(lambda: filled(cluster, "forgetting"))
-    await cluster.client.delete(Secret, "token", "forgetting")
+    await eventually(lambda: filled(cluster, forgetting))
+    await cluster.client.delete(Secret, "token", forgetting)
 
     async def names() -> bool:
-        live = await cluster.client.get(ServiceAccount, "robot", "forgetting")
+        live = await cluster.client.get(ServiceAccount, "robot", forgetting)
         return [each.name for each in live.secrets] == ["other"]
 
     assert await eventually(names)

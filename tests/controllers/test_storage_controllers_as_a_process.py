@@ -66,14 +66,14 @@ async def test_claims_are_served_by_a_controller_manager_that_is_killed(
         async def enough_are_bound(enough: int = enough) -> bool:
             return len(await bound()) >= enough
 
-        await eventually(enough_are_bound)
+        await eventually(enough_are_bound, seconds=180)
         manager.end(signal.SIGKILL)
         manager.start()
 
     async def all_are_bound() -> bool:
         return len(await bound()) == COUNT
 
-    await eventually(all_are_bound)
+    await eventually(all_are_bound, seconds=180)
     names = sorted(each.metadata.name for each in (await client.list(PersistentVolume)).items)
     assert names == sorted(await bound())
     assert sorted(each.name for each in (tmp_path / "volumes").iterdir()) == names

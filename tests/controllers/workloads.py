@@ -139,7 +139,7 @@ async def available_nodes(cluster: Cluster, app: str, *, by_name: bool = False) 
 
     informer.on_change(changed)
     task = asyncio.create_task(informer.run())
-    await informer.synced()
+    await eventually(lambda: informer.has_synced)
     try:
         yield counts
         await eventually(lambda: is_current(informer, cluster.client), "the last change was counted")

@@ -17,6 +17,7 @@ import pytest
 
 from tests.apiserver.conftest import ApiServer, Watch
 from tests.apiserver.test_metrics import sample
+from tests.cluster.support import until
 
 SCHEMAS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
 LEVELS = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations"
@@ -96,11 +97,8 @@ class Held:
 def until_running(
     admin: httpx.Client, level: str, count: int, metric: str = "apiserver_flowcontrol_current_executing_seats"
 ) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if sample(admin, metric, priority_level=level) == count:
-            return
-    raise AssertionError(f"{metric} of {level} is not {count}:\n{admin.get('/metrics').text}")
+    """Wait until a level has so many."""
+    until(lambda: sample(admin, metric, priority_level=level) == count, f"{metric} of {level} is {count}", 60)
 
 
 def test_where_there_is_no_room_clients_are_told_to_come_back(server: ApiServer) -> None:
@@ -201,7 +199,7 @@ def test_without_fairness_requests_are_only_counted(tmp_path: Path, ends_with_te
 
 
 async def test_one_client_with_many_connections_does_not_hold_up_another(server: ApiServer) -> None:
-    """The same fairness over the wire: while two hundred requests of one user wait, one of another is served among the
+    """The same fairness over the wire: while a hundred requests of one user wait, one of another is served among the
     first.  In which order they were served their versions tell: answers may overtake each other."""
     trust: ssl.SSLContext = server.trust()
     request = (
@@ -224,18 +222,19 @@ async def test_one_client_with_many_connections_does_not_hold_up_another(server:
     queuing = {"queues": 64, "handSize": 6, "queueLengthLimit": 250}
     response = {"type": "Queue", "queuing": queuing}
     async with asyncio.timeout(120):
-        noisy = [await connected("alicetoken") for _ in range(200)]
+        noisy = [await connected("alicetoken") for _ in range(100)]
         quiet = await connected("bobtoken")
         with server.client() as admin:
             place(admin, "narrow", {"nominalConcurrencyShares": 0, "limitResponse": response}, "alice", "bob")
-            with Held(server, "alicetoken", 1) as held:  # until all wait: else the first are over before the last comes
+            # Until all wait: else the first are over before the last comes.  Nobody waits for longer than 15 seconds.
+            with Held(server, "alicetoken", 1) as held:
                 await asyncio.to_thread(until_running, admin, "narrow", 1)
                 waiting = [asyncio.ensure_future(answered(*each)) for each in (*noisy, quiet)]
                 inqueue = "apiserver_flowcontrol_current_inqueue_requests"
-                await asyncio.to_thread(until_running, admin, "narrow", 201, inqueue)
+                await asyncio.to_thread(until_running, admin, "narrow", 101, inqueue)
                 await asyncio.to_thread(held.release)
                 served = await asyncio.gather(*waiting)
     for _, _, writer in [*noisy, quiet]:
         writer.close()
         await writer.wait_closed()
-    assert [token for _, token in sorted(served)].index("bobtoken") < 50
+    assert [token for _, token in sorted(served)].index("bobtoken") < 25

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from apiserver import tls
 from tests.apiserver.conftest import ApiServer
+from tests.client.waiting import eventually, until_all_left
 from tests.malformed.raw import TOKEN, answer, connection, exchange, request
 
 MAPS = b"/api/v1/namespaces/default/configmaps"
@@ -288,14 +289,23 @@ async def test_a_request_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> Non
     loop, state = asyncio.get_running_loop(), ServerState()
     leap, time = 0.0, loop.time
     monkeypatch.setattr(loop, "time", lambda: time() + leap)
-    serving = await loop.create_server(lambda: tls.HTTPProtocol(config, state, {}, loop), "127.0.0.1")
-    async with serving, asyncio.timeout(600):
+    received: list[bytes] = []
+
+    class Noting(tls.HTTPProtocol):
+        def data_received(self, data: bytes) -> None:
+            received.append(data)
+            super().data_received(data)
+
+    serving = await loop.create_server(lambda: Noting(config, state, {}, loop), "127.0.0.1")
+    async with until_all_left(serving), asyncio.timeout(600):
         whole = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
         for data in (b"", whole[:20], whole[:-1], whole + whole[:20], whole + whole[:-1]):
+            received.clear()
             reader, writer = await asyncio.open_connection(*serving.sockets[0].getsockname())
             writer.write(data)
             for _ in range(data.count(whole)):
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
+            await eventually(lambda: state.connections and b"".join(received) == data)  # noqa: B023
             leap += tls._REQUEST_DEADLINE + tls._HEAD_DEADLINE
             assert await reader.read() == b""
             writer.close()

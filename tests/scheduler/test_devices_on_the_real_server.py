@@ -142,14 +142,14 @@ async def test_a_burst_of_pods_with_a_scheduler_that_is_killed(client: RestClien
             async def enough_are_placed(enough: int = enough) -> bool:
                 return len(await placed(client)) >= enough
 
-            await eventually(enough_are_placed)
+            await eventually(enough_are_placed, seconds=180)
             scheduler.end(signal.SIGKILL)
             scheduler.start()
 
         async def all_are_placed() -> bool:
             return len(await placed(client)) == count
 
-        await eventually(all_are_placed)
+        await eventually(all_are_placed, seconds=180)
     assert await given(client) == sorted(f"n{i}-{j}" for i in range(4) for j in range(count // 4))
     claims = {claim.metadata.name: claim for claim in (await client.list(ResourceClaim, "default")).items}
     for pod in await placed(client):

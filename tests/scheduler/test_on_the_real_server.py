@@ -154,7 +154,7 @@ async def test_five_hundred_pods_on_ten_nodes(client: RestClient, scheduler: Com
         async def all_placed() -> bool:
             return not (await client.list(Pod, "default", field_selector="spec.nodeName=")).items
 
-        await eventually(all_placed)
+        await eventually(all_placed, seconds=180)
     pods = (await client.list(Pod, "default")).items
     counts = [sum(p.spec.nodeName == f"n{i}" for p in pods) for i in range(10)]
     assert sum(counts) == 500
