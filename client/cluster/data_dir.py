@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from typing import Any
 from client.cluster.errors import ClusterError
 
 DEFAULT_PORT = 6443
+_LOOKS, _GLANCE = 10, 0.01
+"""How often, and how many seconds apart, a lock is tried: who only looks (`DataDir.owner`) holds it for a moment."""
 
 
 def default_data_dir() -> Path:
@@ -91,6 +94,13 @@ def write_whole(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 class DataDir:
     """Paths in one cluster's folder, and the lock on it."""
 
@@ -132,16 +142,24 @@ class DataDir:
 
         The lock ends with the process, however it ends.
         """
-        handle = os.open(self._pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = self._read_pid(handle)
-            os.close(handle)
+        owner = None
+        for _ in range(_LOOKS):
+            handle = os.open(self._pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = self._read_pid(handle)
+                os.close(handle)
+                select.select([], [], [], _GLANCE)
+                continue
+            if _is_at(handle, self._pid_file):
+                break
+            os.close(handle)  # it was removed in this moment, by a launcher that has ended
+        else:
             raise ClusterError(
                 f"a cluster is already running on {self.root} (process {owner}); "
                 f"`nanokube down --data-dir {self.root}` ends it"
-            ) from None
+            )
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         self._lock = handle

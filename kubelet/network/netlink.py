@@ -18,6 +18,8 @@ _RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
 _RTM_NEWADDR = 20
 _RTM_NEWROUTE, _RTM_DELROUTE, _RTM_GETROUTE = 24, 25, 26
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_INTERRUPTED = 0x10
+"""Flag of an answer: what is listed has changed since the list began, and something may be missing."""
 _REQUEST, _ACK, _DUMP, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
 _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_PEER = 3, 18, 28, 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -27,6 +29,7 @@ _NESTED = 0x8000
 _MAIN_TABLE, _UNICAST = 254, 1
 _SCOPE_GLOBAL, _SCOPE_LINK = 0, 253
 _PROTOCOL_STATIC = 4
+_TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Netlink:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._socket.bind((0, 0))
         self._numbers = itertools.count(1)
+        self._interrupted = False
+        """Whether the last list was changed by others while it was made."""
 
     def __enter__(self) -> Netlink:
         return self
@@ -87,14 +92,16 @@ class Netlink:
     def _send(self, kind: int, flags: int, body: bytes) -> Iterator[tuple[int, bytes]]:
         """(type, body) of each answer, up to the acknowledgement."""
         number = next(self._numbers)
+        self._interrupted = False
         self._socket.send(struct.pack("IHHII", len(body) + 16, kind, flags | _REQUEST, number, 0) + body)
         while True:
             data = self._socket.recv(1 << 20)
             while len(data) >= 16:
-                length, answer, _, answered, _ = struct.unpack_from("IHHII", data)
+                length, answer, about, answered, _ = struct.unpack_from("IHHII", data)
                 body, data = data[16:length], data[(length + 3) & ~3 :]
                 if answered != number:
                     continue
+                self._interrupted = self._interrupted or bool(about & _INTERRUPTED)
                 if answer == _NLMSG_DONE:
                     return
                 if answer == _NLMSG_ERROR:
@@ -107,6 +114,15 @@ class Netlink:
     def _request(self, kind: int, flags: int, body: bytes) -> None:
         for _ in self._send(kind, flags | _ACK, body):
             pass
+
+    def _list(self, kind: int, body: bytes) -> list[bytes]:
+        """All there are at one moment; as good as it gets where others never stop to change them."""
+        found: list[bytes] = []
+        for _ in range(_TRIES):
+            found = [answer for _, answer in self._send(kind, _DUMP, body)]
+            if not self._interrupted:
+                break
+        return found
 
     # --- links ---
 
@@ -126,7 +142,7 @@ class Netlink:
         return _link(answers[0][1])
 
     def links(self) -> list[Link]:
-        return [_link(body) for _, body in self._send(_RTM_GETLINK, _DUMP, struct.pack("BxHiII", 0, 0, 0, 0, 0))]
+        return [_link(answer) for answer in self._list(_RTM_GETLINK, struct.pack("BxHiII", 0, 0, 0, 0, 0))]
 
     def set_up(self, index: int) -> None:
         self._request(_RTM_NEWLINK, 0, struct.pack("BxHiII", 0, 0, index, _IFF_UP, _IFF_UP))
@@ -153,7 +169,7 @@ class Netlink:
 
     def routes(self) -> list[Route]:
         body = struct.pack("BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
-        return [route for _, answer in self._send(_RTM_GETROUTE, _DUMP, body) if (route := _decoded(answer))]
+        return [route for answer in self._list(_RTM_GETROUTE, body) if (route := _decoded(answer))]
 
 
 def _link(body: bytes) -> Link:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
 
@@ -76,3 +79,31 @@ async def test_an_unreachable_gateway_is_tried_again(gateway: HostGateway, caplo
         assert "no route to the pods" in caplog.text
     await gateway.sync({"198.18.1.0/24": "198.18.99.2"})
     assert ours() == {"198.18.1.0/24": "198.18.99.2"}
+
+
+class Kernel:
+    """Says once that what it lists has changed meanwhile; each list is longer than the one before."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def send(self, request: bytes) -> None:
+        self.asked.append(struct.unpack_from("I", request, 8)[0])
+
+    def recv(self, _: int) -> bytes:
+        flag = 0x10 if len(self.asked) == 1 else 0
+        route = struct.pack("BBBBBBBBI", 2, 0, 0, 0, 254, 4, 0, 1, 0)
+        answers = [(24, route)] * len(self.asked) + [(3, b"\0" * 4)]
+        return b"".join(
+            struct.pack("IHHII", 16 + len(body), kind, flag, self.asked[-1], 0) + body for kind, body in answers
+        )
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_list_that_changed_while_it_was_made_is_asked_for_again() -> None:
+    with Netlink() as host:
+        host._socket.close()
+        host._socket = cast(socket.socket, Kernel())
+        assert len(host.routes()) == 2
