@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import ssl
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 
+from tests.client.readiness import says_ready
 from tests.ports import free_port
 
 TOKENS = 'admintoken,admin,admin-uid,system:masters\nalicetoken,alice,alice-uid\nbobtoken,bob,bob-uid,"devs,testers"\n'
-START_DEADLINE = 60.0
 
 
 class ApiServer:
@@ -46,11 +46,11 @@ class ApiServer:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, pass_fds=[writer], stdout=log, stderr=log)
         os.close(writer)
-        try:
-            readable, _, _ = select.select([reader], [], [], START_DEADLINE)
-            ready = bool(readable) and os.read(reader, 1) == b"\n"
-        finally:
-            os.close(reader)
+        ready = says_ready(reader)
+        if not ready:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=10)  # one that ends by itself tells by its status why
+            self.kill()
         assert ready, f"the server did not start:\n{self.log.read_text()}"
 
     def kill(self) -> None:

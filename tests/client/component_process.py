@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_START_DEADLINE = 60.0
+from tests.client.readiness import says_ready
 
 
 class ComponentProcess:
@@ -33,11 +32,7 @@ class ComponentProcess:
         if not wait:
             os.close(reader)
             return
-        try:
-            ready = bool(select.select([reader], [], [], _START_DEADLINE)[0]) and os.read(reader, 1)
-        finally:
-            os.close(reader)
-        if not ready:
+        if not says_ready(reader):
             self.end(signal.SIGKILL)
             raise RuntimeError(f"{self._module} did not start: {self.log.read_text()}")
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from client.config import ClientConfig, load_kubeconfig
+from tests.client.readiness import says_ready
 from tests.ports import free_port
 
 
@@ -44,9 +45,8 @@ class RealServer:
                 [sys.executable, "-m", "apiserver", *flags], pass_fds=[writer], stdout=output, stderr=output
             )
         os.close(writer)
-        ready = os.read(reader, 1)
-        os.close(reader)
-        if not ready:
+        if not says_ready(reader):
+            self.end(signal.SIGKILL)
             raise RuntimeError(f"the API server did not start: {log.read_text()}")
 
     def end(self, number: int = signal.SIGTERM) -> None:
