@@ -64,6 +64,15 @@ def ready_pods(space: Space, app: str, count: int) -> list[Document]:
     return pods
 
 
+def heard_of(space: Space, app: str, count: int) -> None:
+    """Wait until the controllers, which share what they hear of pods, know that so many with the label are ready:
+    else they may act as if there were none.  A budget that asks for nothing tells."""
+    budgets, name = space("poddisruptionbudgets"), f"heard-of-{app}"
+    budgets.create({"metadata": {"name": name}, "spec": {"minAvailable": 0, "selector": {"matchLabels": {"app": app}}}})
+    until(lambda: budgets.get(name)["status"].get("currentHealthy") == count, f"controllers have heard of {app}")
+    budgets.delete(name)
+
+
 def scheduled(space: Space, name: str) -> str:
     """The pod's node, once it has one."""
     return str(until(lambda: space("pods").get(name)["spec"].get("nodeName"), f"{name} has a node"))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.support import until
 from tests.conformance.api import Document, Refused, Space
-from tests.conformance.objects import condition, is_ready, owners, pod, ready_pods, template, workload
+from tests.conformance.objects import condition, heard_of, is_ready, owners, pod, ready_pods, template, workload
 from tests.conformance.test_services import service
 
 FINALIZER = "example.com/test-finalizer"
@@ -119,8 +119,12 @@ def controller(name: str, replicas: int) -> Document:
 
 
 def owned_pods(space: Space, name: str, count: int) -> list[Document]:
+    """The pods of a controller that are ready, once the garbage collector knows of them: it lets go of an owner whose
+    dependents it has not heard of."""
     space("replicationcontrollers").create(controller(name, count))
-    return ready_pods(space, name, count)
+    pods = ready_pods(space, name, count)
+    heard_of(space, name, count)
+    return pods
 
 
 def test_pods_of_a_controller_go_after_it(space: Space) -> None:
@@ -148,6 +152,7 @@ def test_replica_sets_of_a_deployment(space: Space, policy: str) -> None:
     Orphan [Conformance]"""
     space("deployments").create(workload("web", 2))
     ready_pods(space, "web", 2)
+    heard_of(space, "web", 2)
     space("deployments").delete("web", propagationPolicy=policy)
     until(lambda: space("deployments").find("web") is None, "the Deployment is gone")
     if policy == "Orphan":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.cluster.support import until
 from tests.conformance.api import Document, Space
-from tests.conformance.objects import condition, image_of, is_ready, owners, pod, ready_pods, workload
+from tests.conformance.objects import condition, heard_of, image_of, is_ready, owners, pod, ready_pods, workload
 
 
 def test_pods_on_each_replica(space: Space) -> None:
@@ -20,6 +20,7 @@ def test_adoption_and_release(space: Space) -> None:
     """[sig-apps] ReplicaSet should adopt matching pods on creation and release no longer matching pods [Conformance]"""
     space("pods").create(pod("orphan", {"app": "web"}))
     until(lambda: is_ready(space("pods").get("orphan")), "the orphan runs")
+    heard_of(space, "web", 1)
     made = space("replicasets").create(workload("web", 1))
     until(lambda: owners(space("pods").get("orphan")) == [made["metadata"]["uid"]], "the orphan is adopted")
     assert len(space("pods").list()) == 1
