@@ -199,8 +199,8 @@ def test_without_fairness_requests_are_only_counted(tmp_path: Path, ends_with_te
 
 
 async def test_one_client_with_many_connections_does_not_hold_up_another(server: ApiServer) -> None:
-    """The same fairness over the wire: while a hundred requests of one user wait, one of another is served among the
-    first.  In which order they were served their versions tell: answers may overtake each other."""
+    """The same fairness over the wire: while sixty requests of one user wait, one of another is served among the first.
+    In which order they were served their versions tell: answers may overtake each other."""
     trust: ssl.SSLContext = server.trust()
     request = (
         f"POST {MAPS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
@@ -222,16 +222,17 @@ async def test_one_client_with_many_connections_does_not_hold_up_another(server:
     queuing = {"queues": 64, "handSize": 6, "queueLengthLimit": 250}
     response = {"type": "Queue", "queuing": queuing}
     async with asyncio.timeout(120):
-        noisy = [await connected("alicetoken") for _ in range(100)]
+        noisy = [await connected("alicetoken") for _ in range(60)]
         quiet = await connected("bobtoken")
         with server.client() as admin:
             place(admin, "narrow", {"nominalConcurrencyShares": 0, "limitResponse": response}, "alice", "bob")
-            # Until all wait: else the first are over before the last comes.  Nobody waits for longer than 15 seconds.
+            # Until all wait: else the first are over before the last comes.  Nobody waits for longer than 15 seconds:
+            # more than sixty might not all be served in that time by a machine that is busy.
             with Held(server, "alicetoken", 1) as held:
                 await asyncio.to_thread(until_running, admin, "narrow", 1)
                 waiting = [asyncio.ensure_future(answered(*each)) for each in (*noisy, quiet)]
                 inqueue = "apiserver_flowcontrol_current_inqueue_requests"
-                await asyncio.to_thread(until_running, admin, "narrow", 101, inqueue)
+                await asyncio.to_thread(until_running, admin, "narrow", 61, inqueue)
                 await asyncio.to_thread(held.release)
                 served = await asyncio.gather(*waiting)
     for _, _, writer in [*noisy, quiet]:
