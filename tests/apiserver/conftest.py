@@ -64,7 +64,7 @@ class ApiServer:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=120)
 
     def client(self, token: str = "admintoken") -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -41,7 +41,7 @@ class ComponentProcess:
         if self._process is None:
             return 0
         self._process.send_signal(number)
-        code = self._process.wait(60)
+        code = self._process.wait(120)
         self._process = None
         return code
 

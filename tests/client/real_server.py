@@ -52,7 +52,7 @@ class RealServer:
     def end(self, number: int = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(60)
+            self._process.wait(120)
             self._process = None
 
 
