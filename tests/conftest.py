@@ -9,11 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-# A machine that stands still for a moment makes no test fail, and every run tries the same examples.
-settings.register_profile("calm", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("calm")
 
 SHARED = {
     "node ports": (  # and port 6443
