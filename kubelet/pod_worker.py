@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from api.core_v1 import Pod
 from api.errors import StatusError
+from api.meta_v1 import ObjectMeta
 from client.rest import Unreachable
 from kubelet.containers import ContainerStarter
 from kubelet.host import Host
@@ -394,11 +395,26 @@ class PodWorker:
         self._writer.submit(self.entry)
 
     def _written(self, pod: Pod) -> None:
-        if not _not_newer(pod, self.pod):
-            started = self.pod.status.startTime
-            self.pod = self.entry.pod = pod
-            if started is None and self.pod.spec.activeDeadlineSeconds is not None:
-                self.wake()
+        """The answer to our write may tell of others' changes before the watch does, which then tells nothing new."""
+        if _not_newer(pod, self.pod):
+            return
+        if _asks_for_more(pod.metadata, self.pod.metadata):
+            self.update(pod)
+            return
+        started = self.pod.status.startTime
+        self.pod = self.entry.pod = pod
+        if started is None and self.pod.spec.activeDeadlineSeconds is not None:
+            self.wake()
+
+
+def _asks_for_more(new: ObjectMeta, old: ObjectMeta) -> bool:
+    """Whether somebody has changed what we act on."""
+    return (
+        new.generation != old.generation
+        or new.deletionTimestamp != old.deletionTimestamp
+        or new.labels != old.labels
+        or new.annotations != old.annotations
+    )
 
 
 def _not_newer(pod: Pod, than: Pod) -> bool:

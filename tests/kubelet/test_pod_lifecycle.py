@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -243,6 +244,27 @@ async def test_status_written_by_others_is_set_right_again(node: TestNode) -> No
     await node.api.patch(Pod, "web", "default", body, subresource="status")
     assert not node.ready("web")
     await until(lambda: node.ready("web"))
+
+
+async def test_what_an_answer_tells_before_the_watch_does_is_acted_on(
+    node: TestNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody changes a pod just before its status is written: the watch will tell nothing that is newer."""
+    api, patch = node.api, node.api.patch
+    changed: list[Pod] = []
+
+    async def overtaken(model: type, name: str, *arguments: Any, **options: Any) -> Any:
+        if model is Pod and not changed:
+            monkeypatch.setattr(api, "_tell", lambda kind, obj: None)
+            changed.append(api.pod(name).copy_deep())
+            changed[0].metadata.generation += 1
+            changed[0].spec.activeDeadlineSeconds = 5000
+            api.change(changed[0])
+        return await patch(model, name, *arguments, **options)
+
+    monkeypatch.setattr(api, "patch", overtaken)
+    api.add(pod("web"))
+    await until(lambda: api.pod("web").status.observedGeneration == 2)
 
 
 async def test_status_writes_are_retried(node: TestNode, clock: ManualClock) -> None:
