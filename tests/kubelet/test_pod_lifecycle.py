@@ -258,7 +258,7 @@ async def test_what_an_answer_tells_before_the_watch_does_is_acted_on(
             monkeypatch.setattr(api, "_tell", lambda kind, obj: None)
             changed.append(api.pod(name).copy_deep())
             changed[0].metadata.generation += 1
-            changed[0].spec.activeDeadlineSeconds = 5000
+            changed[0].spec.containers[0].image = "img:2"
             api.change(changed[0])
         return await patch(model, name, *arguments, **options)
 
