@@ -53,7 +53,8 @@ def alive(pid: int) -> bool:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Our packages come first; what else the tests were given to find stays, such as what shakes every process."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
 
 
 def fetch(url: str, timeout: float = 5.0) -> str:
