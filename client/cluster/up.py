@@ -34,7 +34,6 @@ SHARED = (
     "client.rest",
     "client.cluster.readiness",
     "encodings.idna",  # for the first TLS connection
-    "uvloop",
     "yaml",
 )
 _LOG_LIMIT = 10 * 2**20
@@ -69,6 +68,8 @@ def import_shared() -> None:
     """Import what most components need, before they are forked: once in time and once in memory."""
     for module in SHARED:
         importlib.import_module(module)
+    with contextlib.suppress(ImportError):  # as everywhere, it need not be there
+        importlib.import_module("uvloop")
 
 
 @dataclass(frozen=True)
