@@ -21,7 +21,7 @@ from tests.client.component_process import ComponentProcess
 from tests.client.real_server import RealServer, real_server
 from tests.controllers.cluster import eventually
 from tests.controllers.story import Nodes, Story
-from tests.controllers.test_killed_controllers import Mortal
+from tests.controllers.test_killed_controllers import Brief
 
 CONTROLLED = "*,bootstrapsigner,tokencleaner"
 QUIET, LOOK = 5.0, 0.25
@@ -115,7 +115,7 @@ async def disturbed(folder: Path, seed: int, wanted: Counter[str]) -> tuple[Coun
             nonlocal lives
             while True:
                 lives += 1
-                async with Mortal(server.config, chance.randint(1, 40), after=chance.random() < 0.5) as mortal:
+                async with Brief(server.config, chance.randint(1, 40), after=chance.random() < 0.5) as mortal:
                     life = Life(mortal, recorder, options)
                     try:
                         await mortal.died.wait()
