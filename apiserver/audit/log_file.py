@@ -46,6 +46,9 @@ class RotatingFile:
         self._torn = False
         self._descriptor = -1
         self._tidying: threading.Thread | None = None
+        self._untidy = self._is_tidying = False
+        self._lock = threading.Lock()
+        """Guards these two: whether there are former files to look at, and whether a thread is about to."""
         self._open()
 
     def _open(self) -> None:
@@ -80,7 +83,10 @@ class RotatingFile:
         os.replace(self.path, self.path.with_name(f"{self.path.stem}-{stamp}{self.path.suffix}"))
         self._torn = False
         self._open()
-        if self._tidying is None or not self._tidying.is_alive():
+        with self._lock:
+            self._untidy = True
+            begun, self._is_tidying = self._is_tidying, True
+        if not begun:
             # Compressing takes seconds, and events are waiting.
             self._tidying = threading.Thread(target=self._tidy, name="audit-log-tidying", daemon=True)
             self._tidying.start()
@@ -99,6 +105,14 @@ class RotatingFile:
             return None
 
     def _tidy(self) -> None:
+        while True:
+            with self._lock:
+                self._is_tidying, self._untidy = self._untidy, False
+                if not self._is_tidying:
+                    return
+            self._look_at_backups()
+
+    def _look_at_backups(self) -> None:
         try:
             for index, backup in enumerate(self.backups()):
                 filled = self._filled(backup)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import stat
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,6 +60,26 @@ def test_old_files_are_deleted_by_their_age(tmp_path: Path) -> None:
         file.write(b"123456789\n")
     file.close()
     assert [each.read_bytes() for each in file.backups()] == [b"123456789\n"]
+
+
+def test_what_is_full_while_others_are_put_in_order_is_seen_as_well(tmp_path: Path) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    class Slow(Now):
+        def __call__(self) -> datetime:
+            if threading.current_thread() is not threading.main_thread():
+                begun.set()
+                over.wait(60)
+            return super().__call__()
+
+    file = log(tmp_path / "audit.log", Slow(), max_bytes=10, max_backups=1, max_age=timedelta(days=9))
+    file.write(b"first 890\n")
+    file.write(b"second 90\n")
+    assert begun.wait(60)  # it knows of the first only
+    file.write(b"third 890\n")
+    over.set()
+    file.close()
+    assert [each.read_bytes() for each in file.backups()] == [b"second 90\n"]
 
 
 def test_former_files_are_compressed(tmp_path: Path) -> None:

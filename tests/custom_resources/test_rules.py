@@ -64,18 +64,23 @@ def test_others_are_served_while_rules_take_long(custom: Custom, server: ApiServ
     every = "self.numbers.all(x, self.numbers.all(y, x + y >= 0))"
     numbers = {"type": "array", "maxItems": 330, "items": {"type": "integer"}}
     custom.define(with_rules({"numbers": numbers}, *[{"rule": f"{every} || {index} < 0"} for index in range(3)]))
-    slow = custom.widget("slow", spec={"numbers": list(range(330))})
-    with ThreadPoolExecutor(1) as pool:
-        began = server.processor_seconds()
-        answer = pool.submit(custom.client.post, custom.path(), json=slow, timeout=60)
-        waits = []
-        while not answer.done():
-            asked = server.processor_seconds()
-            assert custom.client.get(custom.path()).status_code == 200
-            waits.append(server.processor_seconds() - asked)
-        took = server.processor_seconds() - began
-    assert answer.result().status_code == 201, answer.result().text
-    assert max(waits) < took / 2, f"{max(waits)} of {took}"
+    slow, trial = custom.widget("slow", spec={"numbers": list(range(330))}), {"dryRun": "All"}
+
+    def others_were_served() -> bool:
+        """Whether nobody had to wait for half of what the server did."""
+        with ThreadPoolExecutor(1) as pool:
+            began = server.processor_seconds()
+            answer = pool.submit(custom.client.post, custom.path(), json=slow, params=trial)
+            waits = []
+            while not answer.done():
+                asked = server.processor_seconds()
+                assert custom.client.get(custom.path()).status_code == 200
+                waits.append(server.processor_seconds() - asked)
+            took = server.processor_seconds() - began
+        assert answer.result().status_code == 201, answer.result().text
+        return max(waits, default=took) < took / 2
+
+    until(others_were_served)  # while these clients halt, the server is done with it all
 
 
 def test_long_rules_are_compiled_while_others_are_served(custom: Custom) -> None:

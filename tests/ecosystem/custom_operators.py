@@ -5,13 +5,25 @@ An Oven of the group that `KOPF_GROUP` names gets a ConfigMap of its settings, w
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
 import kubernetes
 
 _OVENS = (os.environ.get("KOPF_GROUP", "example.com"), "v1", "ovens")
+
+
+@contextlib.contextmanager
+def once_more() -> Iterator[None]:
+    """Handlers are called again when kopf has not heard in time of what it wrote itself: what is done stays done."""
+    try:
+        yield
+    except kubernetes.client.ApiException as error:
+        if error.status not in (404, 409):
+            raise
 
 
 @kopf.on.startup()
@@ -26,7 +38,8 @@ def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
 def built(spec: kopf.Spec, name: str, namespace: str, patch: kopf.Patch, **_: Any) -> None:
     child = {"metadata": {"name": f"{name}-settings"}, "data": {"heat": str(spec["heat"])}}
     kopf.adopt(child)
-    kubernetes.client.CoreV1Api().create_namespaced_config_map(namespace, child)
+    with once_more():
+        kubernetes.client.CoreV1Api().create_namespaced_config_map(namespace, child)
     patch.status["phase"] = "Hot"
 
 
@@ -39,4 +52,5 @@ def turned(name: str, namespace: str, new: int, patch: kopf.Patch, **_: Any) -> 
 
 @kopf.on.delete(*_OVENS)
 def cooled(name: str, namespace: str, **_: Any) -> None:
-    kubernetes.client.CoreV1Api().delete_namespaced_config_map(f"{name}-settings", namespace)
+    with once_more():
+        kubernetes.client.CoreV1Api().delete_namespaced_config_map(f"{name}-settings", namespace)

@@ -5,7 +5,9 @@ Every ConfigMap with the label `copy` gets a twin that is kept like it, and that
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
@@ -29,13 +31,24 @@ def maps() -> kubernetes.client.CoreV1Api:
     return kubernetes.client.CoreV1Api()
 
 
+@contextlib.contextmanager
+def once_more() -> Iterator[None]:
+    """Handlers are called again when kopf has not heard in time of what it wrote itself: what is done stays done."""
+    try:
+        yield
+    except kubernetes.client.ApiException as error:
+        if error.status not in (404, 409):
+            raise
+
+
 @kopf.on.create("configmaps", labels={"copy": kopf.PRESENT}, retries=5)
 def made(body: kopf.Body, name: str, namespace: str, retry: int, **_: Any) -> dict[str, int]:
     if retry == 0:
         raise kopf.TemporaryError("not at the first try", delay=0.1)
     twin = {"metadata": {"name": f"{name}-copy"}, "data": dict(body.get("data", {}))}
     kopf.label(twin, {"twin": name})
-    maps().create_namespaced_config_map(namespace, twin)
+    with once_more():
+        maps().create_namespaced_config_map(namespace, twin)
     kopf.event(body, type="Normal", reason="Copied", message=f"made {name}-copy")
     return {"tries": retry + 1}
 
@@ -47,7 +60,8 @@ def changed(name: str, namespace: str, new: dict[str, str] | None, **_: Any) -> 
 
 @kopf.on.delete("configmaps", labels={"copy": kopf.PRESENT})
 def gone(name: str, namespace: str, **_: Any) -> None:
-    maps().delete_namespaced_config_map(f"{name}-copy", namespace)
+    with once_more():
+        maps().delete_namespaced_config_map(f"{name}-copy", namespace)
 
 
 @kopf.on.event("apps", "v1", "deployments")
@@ -60,5 +74,6 @@ def seen(event: kopf.RawEvent, name: str, namespace: str, patch: kopf.Patch, **_
 def adopt(name: str, namespace: str, body: kopf.Body, patch: kopf.Patch, **_: Any) -> None:
     child = {"metadata": {"name": f"{name}-settings"}, "data": {"of": name}}
     kopf.adopt(child, owner=body)
-    maps().create_namespaced_config_map(namespace, child)
+    with once_more():
+        maps().create_namespaced_config_map(namespace, child)
     patch.status["replicas"] = 1

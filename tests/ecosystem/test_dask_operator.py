@@ -81,7 +81,7 @@ def operator(cluster: RunningCluster, definitions: None, tmp_path_factory: pytes
     try:
         yield
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(SECONDS)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -18,6 +18,7 @@ from api.core_v1 import Node, Pod, ServiceAccount
 from api.errors import NotFound, StatusError
 from client.config import load_kubeconfig
 from client.rest import RestClient, Unreachable
+from tests.cluster.support import environment
 from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -79,7 +80,7 @@ def run_module(log: Path, module: str, *arguments: str) -> subprocess.Popen[byte
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=environment(),
             stdout=output,
             stderr=output,
         )

@@ -93,7 +93,7 @@ def test_slow_clients_do_not_keep_others_waiting(server: ApiServer, admin: httpx
             sock = stack.enter_context(connection(server))
             sock.sendall(request(b"POST", MAPS, JSON + b"Content-Length: 100\r\n") + b"{" if number % 2 else b"GET /ap")
         for _ in range(20):
-            assert admin.get("/api/v1/namespaces/default", timeout=30).status_code == 200
+            assert admin.get("/api/v1/namespaces/default").status_code == 200
 
 
 @pytest.mark.parametrize(
