@@ -36,7 +36,12 @@ def service_account_tokens(
         options.service_account_lookup,
         options.service_account_jwks_uri,
     )
-    keys = TokenKeys(own_key, options.service_account_signing_key_file, options.service_account_key_file)
+    keys = TokenKeys(
+        own_key,
+        options.service_account_signing_key_file,
+        options.service_account_key_file,
+        options.service_account_key_algorithm,
+    )
     if options.service_account_signing_key_file or options.service_account_key_file:
         keys.preload()
     return ServiceAccountTokens(keys, settings, clock, get)

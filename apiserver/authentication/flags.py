@@ -12,6 +12,8 @@ from apiserver.authentication.jose import SIGNING_ALGORITHMS
 
 DEFAULT_ISSUER = "https://kubernetes.default.svc"
 """Also the audience of tokens for the API server, where no flag says otherwise."""
+KEY_ALGORITHMS = ("RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256")
+"""What the cluster's own key can be made for, as kubeadm's `encryptionAlgorithm` calls it."""
 _LONGEST = 1 << 32  # seconds
 
 
@@ -22,6 +24,7 @@ class AuthenticationOptions:
     service_account_issuer: tuple[str, ...] = (DEFAULT_ISSUER,)
     service_account_key_file: tuple[Path, ...] = ()
     service_account_signing_key_file: Path | None = None
+    service_account_key_algorithm: str = "RSA-2048"
     service_account_max_token_expiration: float = 0
     service_account_extend_token_expiration: bool = True
     service_account_lookup: bool = True
@@ -76,6 +79,7 @@ def add_flags(
     add("service_account_issuer", "issuer of service-account tokens; may be repeated: the first signs")
     add("service_account_key_file", "further keys of service-account tokens; may be repeated", type=Path)
     add("service_account_signing_key_file", "key that signs them; default: one in the data folder", type=Path)
+    add("service_account_key_algorithm", "of the one that is made in the data folder", choices=KEY_ALGORITHMS)
     add("service_account_max_token_expiration", "longest life of a token; 0 is no limit", type=duration)
     add("service_account_extend_token_expiration", "let pods' tokens outlive an hour, a year at most", type=boolean)
     add("service_account_lookup", "whether Secrets of old tokens must still exist", type=boolean)

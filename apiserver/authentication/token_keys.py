@@ -17,7 +17,6 @@ from typing import Any
 
 from apiserver.pki import PKIError, write_private
 
-_RSA_BITS = 2048
 _PRIVATE, _PUBLIC = b"PRIVATE KEY", b"PUBLIC KEY"
 _CURVES = {"secp256r1": ("ES256", "P-256"), "secp384r1": ("ES384", "P-384"), "secp521r1": ("ES512", "P-521")}
 
@@ -80,13 +79,15 @@ class KeySet:
 class TokenKeys:
     """Keys from files, read when they are first needed.
 
-    `own` is the cluster's own private key: where the file is missing, the first use makes it, which takes a tenth of a
-    second of a processor.  `signing` is one to sign with instead; `others` hold further keys, public or private,
-    several to a file.
+    `own` is the cluster's own private key: where the file is missing, the first use makes it for `algorithm`, one of
+    `flags.KEY_ALGORITHMS`; RSA takes a tenth of a second of a processor, an elliptic curve nearly nothing.
+    `signing` is one to sign with instead; `others` hold further keys, public or private, several to a file.
     """
 
-    def __init__(self, own: Path, signing: Path | None = None, others: Sequence[Path] = ()) -> None:
-        self._own, self._signing, self._others = own, signing, others
+    def __init__(
+        self, own: Path, signing: Path | None = None, others: Sequence[Path] = (), algorithm: str = "RSA-2048"
+    ) -> None:
+        self._own, self._signing, self._others, self._algorithm = own, signing, others, algorithm
         self._loaded: KeySet | None = None
         self._loading: asyncio.Task[KeySet] | None = None
 
@@ -113,7 +114,7 @@ class TokenKeys:
         path = self._signing or self._own
         is_own = path is self._own
         if is_own and not path.exists():
-            _make(path)
+            _make(path, self._algorithm)
         private = _load(path, is_own=is_own)[0]
         if not hasattr(private, "public_key"):
             raise PKIError(f"{path} holds no private key; give --service-account-signing-key-file one")
@@ -123,11 +124,15 @@ class TokenKeys:
         return KeySet(private, public[0], list({key.id: key for key in public}.values()))
 
 
-def _make(path: Path) -> None:
-    from cryptography.hazmat.primitives.asymmetric import rsa
+def _make(path: Path, algorithm: str) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    key = rsa.generate_private_key(65537, _RSA_BITS)
+    key: Any
+    if algorithm.startswith("RSA-"):
+        key = rsa.generate_private_key(65537, int(algorithm.removeprefix("RSA-")))
+    else:
+        key = ec.generate_private_key(ec.SECP256R1())
     write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from apiserver.authentication.flags import KEY_ALGORITHMS
 from apiserver.authentication.token_keys import PublicKey, TokenKeys
 from apiserver.pki import PKIError
 from tests.apiserver.conftest import ApiServer
@@ -206,6 +207,16 @@ def test_keys_are_read_from_files(tmp_path: Path) -> None:
     assert len(keys.candidates("unknown")) == 3
     assert TokenKeys(tmp_path / "own.key").read().signer.id == keys.signer.id, "it is made once"
     assert (tmp_path / "own.key").stat().st_mode & 0o077 == 0
+
+
+def test_the_clusters_own_key_is_made_for_the_algorithm_that_is_wanted(tmp_path: Path) -> None:
+    made = {algorithm: TokenKeys(tmp_path / algorithm, algorithm=algorithm).read() for algorithm in KEY_ALGORITHMS}
+    assert {algorithm: keys.private.key_size for algorithm, keys in made.items()} == {
+        "RSA-2048": 2048, "RSA-3072": 3072, "RSA-4096": 4096, "ECDSA-P256": 256,
+    }  # fmt: skip
+    assert made["ECDSA-P256"].signer.algorithm == "ES256"
+    changed = TokenKeys(tmp_path / "RSA-2048", algorithm="ECDSA-P256").read()
+    assert changed.signer.id == made["RSA-2048"].signer.id, "one that is there is kept: tokens in use are signed by it"
 
 
 @pytest.mark.parametrize(

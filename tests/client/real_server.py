@@ -39,7 +39,7 @@ class RealServer:
         reader, writer = os.pipe()
         log = self._folder / "apiserver.log"
         flags = ["--data-dir", str(self._folder / "data"), "--secure-port", str(self._port), "--ready-fd", str(writer)]
-        flags += self._flags
+        flags += ["--service-account-key-algorithm", "ECDSA-P256", *self._flags]  # RSA takes a tenth of a second
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "apiserver", *flags], pass_fds=[writer], stdout=output, stderr=output
