@@ -9,11 +9,11 @@ from api.model import (
     Int32,
     Int64,
     IntOrString,
-    JSONObject,
     ListMap,
     Merge,
     Model,
     NotRequired,
+    RawExtension,
     Required,
     ZeroTime,
     null,
@@ -411,5 +411,5 @@ class ControllerRevision(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    data: JSONObject | None = None
+    data: RawExtension | None = None
     revision: Int64
