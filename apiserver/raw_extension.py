@@ -81,7 +81,7 @@ def _leads(schema: Schema, above: frozenset[type[Model] | None]) -> Leads:
     found: dict[str, Leads | None] = {}
     for name, member in schema.properties.items():
         inner = member.items or member
-        if inner.scalar == "RawExtension":
+        if member.scalar == "RawExtension":
             found[name] = None
         elif inner.model not in above and (leads := _leads(inner, above | {inner.model})):
             found[name] = leads
@@ -142,15 +142,15 @@ def _collect(text: str, at: int, leads: Leads, path: str, found: dict[str, str])
         if opening == "{":
             name, at = _value_at(text, at)
             at = _after_blanks(text, _after_blanks(text, at) + len(":"))
-            inner, known = leads.get(name), name in leads
+            inner = leads.get(name, {})
         else:
             index += 1
-            name, known = str(index), True
-        start, where = at, f"{path}.{name}"
-        at = _value_at(text, at)[1] if inner is None else _collect(text, at, inner, where, found)
-        if known and inner is None and text[start] == "{":  # null leaves alone what came before
-            found[where] = text[start:at]
-        at = _after_blanks(text, at)
+            name = str(index)
+        where = f"{path}.{name}"
+        end = _collect(text, at, inner, where, found) if inner else _value_at(text, at)[1]
+        if inner is None and text[at] == "{":  # null leaves what came before as it is
+            found[where] = text[at:end]
+        at = _after_blanks(text, end)
         if text[at] == ",":
             at = _after_blanks(text, at + 1)
     return at + 1
