@@ -9,11 +9,12 @@ from api.model import (
     Int32,
     Int64,
     IntOrString,
+    JSONObject,
     ListMap,
     Merge,
     Model,
+    Named,
     NotRequired,
-    RawExtension,
     Required,
     ZeroTime,
     null,
@@ -411,5 +412,5 @@ class ControllerRevision(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    data: RawExtension | None = None
+    data: Annotated[JSONObject, Named("RawExtension")] | None = None
     revision: Int64

@@ -278,6 +278,16 @@ def test_a_long_text_is_refused_for_its_blanks(device_class: Class) -> None:
     assert "Too long: may not be more than 10240 bytes" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("validation", ["Ignore", "Warn", "Strict"])
+def test_members_that_come_twice_within_are_nobodys_business(device_class: Class, validation: str) -> None:
+    headers, query = {"Content-Type": "application/json"}, {"fieldValidation": validation}
+    twice = '{"a":{"b":1},"a":{"c":2}}'
+    answer = device_class.client.post(CLASSES, content=device_class.body(twice), headers=headers, params=query)
+    assert answer.status_code == 201, answer.text
+    assert "warning" not in answer.headers
+    assert device_class.text == twice
+
+
 @pytest.mark.parametrize("validation", ["Ignore", "Warn"])
 def test_what_is_no_json_is_refused(device_class: Class, validation: str) -> None:
     headers = {"Content-Type": "application/json"}
