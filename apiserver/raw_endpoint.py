@@ -75,15 +75,17 @@ class RawEndpoint(Endpoint):
 
     def read_stored(self, encoded: bytes, entry: Entry) -> Any:
         stored = super().read_stored(encoded, entry)
-        kept = texts(self.leads, entry.body.decode())
-        spell(self.leads, stored, lambda path, _: kept[path])
+        self._spell_as_stored(stored, entry)
         return stored
 
     def document(self, entry: Entry) -> dict[str, Any]:
         document = super().document(entry)
-        kept = texts(self.leads, entry.body.decode())
-        spell(self.leads, document, lambda path, _: kept[path])
+        self._spell_as_stored(document, entry)
         return document
+
+    def _spell_as_stored(self, holder: Any, entry: Entry) -> None:
+        stored = texts(self.leads, entry.body.decode())
+        spell(self.leads, holder, lambda path, _: stored[path])
 
     def stored_form(self, document: dict[str, Any], obj: Any) -> dict[str, Any]:
         given = {path: value.text for path, _, _, value in places(self.leads, obj) if isinstance(value, Raw)}

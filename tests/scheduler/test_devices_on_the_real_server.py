@@ -136,7 +136,7 @@ async def test_a_claim_that_json_cannot_repeat_gets_devices(client: RestClient, 
     """Whoever writes blanks into opaque parameters, as Python's `json` does, has made a spec that no client of JSON can
     write again: it goes without its finalizer."""
     await add_cards(client, "a", devices=1)
-    opaque = {"opaque": {"driver": DRIVER, "parameters": {"memory": "1Gi"}}}
+    opaque = {"opaque": {"driver": DRIVER, "parameters": {"memory": "1Gi", "cores": 2}}}
     claim = make_claim("spaced", config=[opaque]).to_dict()
     del claim["metadata"]["uid"]
     path = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims"
