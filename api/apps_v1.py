@@ -13,6 +13,7 @@ from api.model import (
     ListMap,
     Merge,
     Model,
+    Named,
     NotRequired,
     Required,
     ZeroTime,
@@ -411,5 +412,5 @@ class ControllerRevision(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    data: JSONObject | None = None
+    data: Annotated[JSONObject, Named("RawExtension")] | None = None
     revision: Int64

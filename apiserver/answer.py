@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from api.errors import NotAcceptable, NotFound, StatusError
-from apiserver.negotiation import JSON, PLAIN, MediaType, negotiate
+from apiserver.negotiation import JSON, PLAIN, PROTOBUF, MediaType, negotiate
 from apiserver.request import Request, Send
 
 TEXT = "text/plain; charset=utf-8"
@@ -84,7 +84,12 @@ class Answer:
 
 
 def _in_other_form(media: MediaType, parts: Sequence[bytes]) -> bytes:
-    return media.encode(orjson.loads(b"".join(parts)))
+    text = b"".join(parts)
+    if media.type == PROTOBUF:
+        from apiserver import protobuf
+
+        return protobuf.encode_json(text)
+    return media.encode(orjson.loads(text))
 
 
 def _gzipped(parts: Sequence[bytes]) -> bytes:

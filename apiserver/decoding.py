@@ -337,6 +337,10 @@ def _clean_object(schema: Schema, value: dict[str, Any], complaints: list[str], 
     pairs = value.pairs if isinstance(value, Repeated) else value.items()
     seen: set[str] = set()
     prefix = f"{path}." if path else ""
+    if (
+        schema.scalar
+    ):  # JSON that is kept as it is, or has a decoder of its own: nobody looks for members that came twice
+        complaints = []
     free = schema.preserve_unknown or (schema.declared is None and schema.additional is None)
     for name, member in pairs:
         if name in seen:

@@ -114,7 +114,7 @@ def _type_errors(schema: Schema, value: Any, struct: str, path: tuple[str, ...])
     if value is None:
         return
     match schema.type:
-        case _ if schema.scalar:
+        case _ if schema.scalar and not schema.preserve_unknown:
             yield from _scalar_errors(schema.scalar, value)
         case "object":
             if not isinstance(value, dict):

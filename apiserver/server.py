@@ -33,7 +33,7 @@ from apiserver.authorization.requester import AuthorizedRequester
 from apiserver.discovery import Discovery
 from apiserver.dispatch import Dispatcher
 from apiserver.draining import DrainingServer
-from apiserver.endpoint import API, Endpoint
+from apiserver.endpoint import API
 from apiserver.filters.authentication import AuthenticationFilter, Authenticator, ClientCertificates
 from apiserver.filters.authorization import AuthorizationFilter
 from apiserver.filters.impersonation import ImpersonationFilter
@@ -47,6 +47,7 @@ from apiserver.handlers.write import Write
 from apiserver.health import health_of
 from apiserver.local_api_services import has_remote, missing_services
 from apiserver.pki import Authority, KeyPair, PKIError, issue_kubeconfigs
+from apiserver.raw_endpoint import endpoint_of
 from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
@@ -220,7 +221,7 @@ class Server:
     def _assemble(self, cache: WatchCache, authority: Authority, kubelet_pair: KeyPair) -> tuple[API, ASGI]:
         options = self.options
         registry = Registry(RegistryOptions(options.service_networks, options.service_node_port_range))
-        endpoints = [Endpoint(resource, registry, cache) for resource in registry.resources]
+        endpoints = [endpoint_of(resource, registry, cache) for resource in registry.resources]
         for endpoint in endpoints:
             if endpoint.owns_storage and endpoint.resource.is_stored:
                 selectable = registry.has_selectable_fields(endpoint.resource)

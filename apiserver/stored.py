@@ -10,6 +10,7 @@ import orjson
 from pydantic.fields import FieldInfo
 
 from api.model import Model, bare
+from apiserver import raw_extension
 
 LONGEST_REMEMBERED = 16_384
 """Bytes of a spec's JSON that is worth remembering: larger ones are no template's."""
@@ -31,10 +32,11 @@ class StoredObject:
     object there and in the new one is neither read nor compared nor encoded again.
     """
 
-    __slots__ = ("_model", "_typed", "document", "entry")
+    __slots__ = ("_endpoint", "_model", "_typed", "document", "entry")
 
     def __init__(self, endpoint: Endpoint, entry: Entry) -> None:
         self.entry = entry
+        self._endpoint = endpoint
         self.document: dict[str, Any] = orjson.loads(endpoint.body(entry))
         self._model: type[Model] = endpoint.model
         self._typed: Any = None
@@ -55,7 +57,7 @@ class StoredObject:
         document = without_managers(self.document)
         spec = orjson.dumps(document.get("spec")) if "spec" in shareable(self._model) else b"null"
         if spec == b"null" or len(spec) > LONGEST_REMEMBERED:
-            return self._model.decode(orjson.dumps(document))
+            return self._endpoint.read_stored(orjson.dumps(document), self.entry)
         typed: Any = self._model.decode(orjson.dumps({k: v for k, v in document.items() if k != "spec"}))
         typed.spec = _typed_spec(self._model, spec)
         return typed
@@ -68,7 +70,7 @@ class StoredObject:
 
     def decode(self) -> Any:
         """An independent copy of the stored object, without managedFields."""
-        return self._model.decode(self.plain)
+        return self._endpoint.read_stored(self.plain, self.entry)
 
     def changed(self, new: Any) -> frozenset[str]:
         """The members of a later state that are not this one's own."""
@@ -104,8 +106,11 @@ class StoredObject:
 def shareable(model: type[Model]) -> tuple[str, ...]:
     """The members that a new state of an object can take over from the stored one: spec and status.
 
-    Rules may fill in what such a member lacks, which it does not, being stored; plain maps and lists they change.
+    Rules may fill in what such a member lacks, which it does not, being stored; plain maps and lists they change.  One
+    with RawExtensions is more than its JSON.
     """
+    if model.__name__ in raw_extension.KINDS:
+        return ()
     return tuple(name for name, field in model.model_fields.items() if name != "metadata" and _is_model(field))
 
 

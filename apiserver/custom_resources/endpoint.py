@@ -30,6 +30,7 @@ from apiserver.patch.request import PatchRequest
 from apiserver.patch.typed import problems
 from apiserver.registry.table import Registry
 from apiserver.request import RequestInfo
+from apiserver.stored import StoredObject
 
 if TYPE_CHECKING:
     from apiserver.storage.entry import Entry
@@ -111,11 +112,11 @@ class CustomEndpoint(Endpoint):
         return decode_request(self.version, body, content_type, field_validation)
 
     def read_patched(
-        self, request: PatchRequest, document: Any, managers: Any, unread: Sequence[str]
+        self, request: PatchRequest, document: Any, stored: StoredObject, unread: Sequence[str]
     ) -> tuple[Any, list[str]]:
-        return decode_patched(self.version, request, document, managers)
+        return decode_patched(self.version, request, document, stored.managers)
 
-    def read_applied(self, document: dict[str, Any]) -> Any:
+    def read_applied(self, document: dict[str, Any], stored: StoredObject | None) -> Any:
         return decode_applied(self.version, document)
 
     # --- showing what is stored --------------------------------------------------------------------
@@ -234,7 +235,7 @@ class CustomEndpoint(Endpoint):
     def equivalents(self) -> list[Resource]:
         return [version.resource for version in self.definition.served if version is not self.version]
 
-    def stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
+    def stored_form(self, document: dict[str, Any], obj: Any) -> dict[str, Any]:
         metadata = document["metadata"]
         metadata.pop("resourceVersion", None)
         members = {name: value for name, value in document.items() if name not in ("metadata", "kind", "apiVersion")}

@@ -74,7 +74,7 @@ async def _create(of: Write, obj: Any) -> None:
     metadata.uid = api.new_uid()
     metadata.creationTimestamp = api.clock.now().replace(microsecond=0)
     document = write.document(obj, write.managers(obj, None))
-    await write.store_new(document, metadata.namespace, metadata.name)
+    await write.store_new(document, obj)
 
 
 async def delete_companions(write: Write, objects: Sequence[Any]) -> None:

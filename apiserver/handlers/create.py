@@ -89,4 +89,4 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
     finish = strategy.begin_create(new, context)
     async with Allocated(write, new, None, finish):
         document = write.document(new, managers)
-        return await write.store_new(document, metadata.namespace, metadata.name)
+        return await write.store_new(document, new)

@@ -97,14 +97,14 @@ async def delete_object(write: Write, name: str, options: DeleteOptions) -> tupl
                 document = write.document(obj, stored.managers)
                 if unchanged(document, stored.document):
                     return current, False
-                return await write.store_changed(document, current), False
+                return await write.store_changed(document, obj, current), False
             if write.options.dry_run:
                 return current, True
             if grace is not None:
                 _mark_gone(obj.metadata, api.clock.now().replace(microsecond=0))
             elif obj.metadata.deletionTimestamp:
                 obj.metadata.deletionGracePeriodSeconds = 0
-            entry = await write.remove(write.document(obj, stored.managers), current)
+            entry = await write.remove(write.document(obj, stored.managers), obj, current)
         except (RevisionMismatch, KeyMissing):
             continue
         await let_go(write, obj)

@@ -39,7 +39,7 @@ def transformer(write: Write, kind: str, body: bytes) -> Transform:
         document = orjson.loads(orjson.dumps(stored.document)) if kind == JSON_PATCH else stored.copy(shared)
         changed = request.apply(_shown(write, document), write.endpoint.schema)
         new: Any
-        new, warnings = write.endpoint.read_patched(request, changed, stored.managers, shared)
+        new, warnings = write.endpoint.read_patched(request, changed, stored, shared)
         for name in shared:
             setattr(new, name, getattr(old, name))
         write.warnings[:] = dict.fromkeys([*write.warnings, *warnings])
@@ -76,7 +76,7 @@ def _applying(write: Write, body: bytes) -> Transform:
             versions=write.endpoint.in_version,
         )
         write.applied = merged
-        new = write.endpoint.read_applied(merged)
+        new = write.endpoint.read_applied(merged, stored)
         write.warnings[:] = dict.fromkeys([*write.warnings, *request.warnings])
         return new
 

@@ -119,7 +119,7 @@ class _Frames:
         if self._media.transform:
             return self._transformed(item)
         resource = self._endpoint.resource
-        shown = item.bookmark() if item.entry is None else orjson.loads(self._endpoint.body(item.entry))
+        shown = item.bookmark() if item.entry is None else self._endpoint.document(item.entry)
         return {"kind": resource.kind, "apiVersion": resource.api_version, **shown}
 
     def _transformed(self, item: WatchItem) -> dict[str, Any]:

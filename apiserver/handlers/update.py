@@ -132,10 +132,11 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     async with Allocated(write, new, old, finish):
         document = write.document(new, managers, stored)
         if ready_to_go(new, strategy.pending_finalizers(new)):
-            return await _remove(write, document, current)
-        if unchanged(document, stored.document) and not await api.cache.is_stale(current.key):
+            return await _remove(write, document, new, current)
+        same = unchanged(document, stored.document) and endpoint.spelled_alike(new, old)
+        if same and not await api.cache.is_stale(current.key):
             return current
-        return await write.store_changed(document, current)
+        return await write.store_changed(document, new, current)
 
 
 def unchanged(after: dict[str, Any], before: dict[str, Any]) -> bool:
@@ -168,11 +169,11 @@ def ready_to_go(obj: Any, pending: list[str]) -> bool:
     )
 
 
-async def _remove(write: Write, document: dict[str, Any], current: Entry) -> Entry:
+async def _remove(write: Write, document: dict[str, Any], new: Any, current: Entry) -> Entry:
     """The last finalizer is gone: this update is the object's end."""
     if write.options.dry_run:
-        return await write.store_changed(document, current)
-    entry = await write.remove(document, current)
+        return await write.store_changed(document, new, current)
+    entry = await write.remove(document, new, current)
     await write.endpoint.prepare([entry])
     await let_go(write, write.endpoint.decode(entry))
     return entry

@@ -220,15 +220,16 @@ class Write:
             document["metadata"].pop("managedFields", None)
         return document
 
-    async def _stored_form(self, document: dict[str, Any]) -> dict[str, Any]:
+    async def _stored_form(self, document: dict[str, Any], obj: Any) -> dict[str, Any]:
         if self.endpoint.converts:
             document = await self.endpoint.in_storage_version(document)
-        return self.endpoint.stored_form(document)
+        return self.endpoint.stored_form(document, obj)
 
-    async def store_new(self, document: dict[str, Any], namespace: str, name: str) -> Entry:
-        """Raises AlreadyExists."""
+    async def store_new(self, document: dict[str, Any], obj: Any) -> Entry:
+        """`document` is what `document()` made of `obj`.  Raises AlreadyExists."""
+        namespace, name = obj.metadata.namespace, obj.metadata.name
         resource, key = self.endpoint.resource, self.endpoint.key(namespace, name)
-        form = await self._stored_form(document)
+        form = await self._stored_form(document, obj)
         value = _encoded(form)
         if self.options.dry_run:
             if self.api.cache.get(key) is not None:
@@ -239,9 +240,9 @@ class Write:
         except KeyExists:
             raise already_exists(resource.group, resource.plural, name) from None
 
-    async def store_changed(self, document: dict[str, Any], current: Entry) -> Entry:
-        """Raises RevisionMismatch when the object has changed or gone meanwhile."""
-        form = await self._stored_form(document)
+    async def store_changed(self, document: dict[str, Any], obj: Any, current: Entry) -> Entry:
+        """`document` as in `store_new`.  Raises RevisionMismatch when the object has changed or gone meanwhile."""
+        form = await self._stored_form(document, obj)
         value = _encoded(form)
         if self.options.dry_run:
             return Entry.from_value(current.key, value, current.revision, None)
@@ -250,9 +251,12 @@ class Write:
         except KeyMissing:
             raise RevisionMismatch(current.key, 0) from None
 
-    async def remove(self, document: dict[str, Any], current: Entry) -> Entry:
-        """Take the object from the store; `document` is its last state.  Raises KeyMissing, RevisionMismatch."""
-        form = await self._stored_form(document)
+    async def remove(self, document: dict[str, Any], obj: Any, current: Entry) -> Entry:
+        """Take the object from the store; `obj` is its last state, `document` as in `store_new`.
+
+        Raises KeyMissing, RevisionMismatch.
+        """
+        form = await self._stored_form(document, obj)
         return await self.api.cache.delete(current.key, orjson.dumps(form), current.revision, form)
 
     def conflict(self, name: str, why: str = MODIFIED) -> Exception:

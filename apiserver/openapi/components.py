@@ -63,7 +63,6 @@ _EXTRAS: dict[str, Document] = {
 }
 _FREE_FORM = {
     ("ManagedFieldsEntry", "fieldsV1"): META + "FieldsV1",
-    ("ControllerRevision", "data"): "io.k8s.apimachinery.pkg.runtime.RawExtension",
 }
 """Fields of any shape that are published under a name."""
 

@@ -9,9 +9,10 @@ A new type needs its line in `tables`; the test of the field numbers prints the 
 one is answered in JSON.  See docs/adr/0010.
 """
 
-from apiserver.protobuf.answers import encodable, encode, encode_event
+from apiserver.protobuf.answers import encodable, encode, encode_event, encode_json
 from apiserver.protobuf.envelope import MAGIC, MEDIA_TYPE, Envelope, unwrap
 from apiserver.protobuf.objects import read
 from apiserver.protobuf.wire import Malformed
 
-__all__ = ["MAGIC", "MEDIA_TYPE", "Envelope", "Malformed", "encodable", "encode", "encode_event", "read", "unwrap"]
+__all__ = ["MAGIC", "MEDIA_TYPE", "Envelope", "Malformed", "encodable", "encode", "encode_event", "encode_json", "read",
+           "unwrap"]  # fmt: skip

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import orjson
+
 from api.meta_v1 import ListMeta, ObjectMeta
 from api.model import Model
 from api.schema import Schema
@@ -18,6 +20,7 @@ from apiserver.protobuf.envelope import wrap
 from apiserver.protobuf.members import Member, Members, members_of
 from apiserver.protobuf.wire import BYTES, field
 from apiserver.protobuf.writing import write
+from apiserver.raw_extension import KINDS, leads_of, spell, texts
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -32,6 +35,19 @@ def encode(document: Mapping[str, Any]) -> bytes:
     one = kind.removesuffix("List")
     items = [field(2, BYTES, _message(api_version, one, item)) for item in document["items"]]
     return wrap(api_version, kind, b"".join((metadata, *items)))
+
+
+def encode_json(text: bytes) -> bytes:
+    """The same from JSON as it is stored, in which what is kept as text is spelled as it came."""
+    document = orjson.loads(text)
+    one = document["kind"].removesuffix("List")
+    if one in KINDS:
+        leads = leads_of(_model(document["apiVersion"], one))
+        if "items" in document:
+            leads = {"items": leads}
+        given = texts(leads, text.decode())
+        spell(leads, document, lambda path, _: given[path])
+    return encode(document)
 
 
 def _message(api_version: str, kind: str, document: Mapping[str, Any]) -> bytes:

@@ -21,6 +21,7 @@ from apiserver.protobuf import wire
 from apiserver.protobuf.envelope import text
 from apiserver.protobuf.members import Member, Members, members_of
 from apiserver.protobuf.wire import Malformed
+from apiserver.raw_extension import Raw
 
 _DEEPEST: Final = 100
 """Levels of messages; the deepest built-in type has less than twenty, only recursive ones can have more."""
@@ -181,6 +182,11 @@ def _json(data: memoryview, name: str) -> Any:
         raise Malformed(f"{name}: {error}") from None
 
 
+def _raw(data: memoryview, name: str) -> Any:
+    value = _json(data, name)
+    return Raw(bytes(_by_number(data)[1][1]).decode()) if isinstance(value, dict) else value
+
+
 def _by_number(data: memoryview) -> dict[int, tuple[int, int | memoryview]]:
     return {number: (wire_type, payload) for number, wire_type, payload in wire.fields(data)}
 
@@ -234,7 +240,7 @@ _SCALARS: dict[str, Callable[[memoryview, str], Any]] = {
     "JSONSchemaPropsOrArray": _schema_or(_schemas),
     "JSONSchemaPropsOrBool": _schema_or(lambda found: bool(found.get(1, [0])[-1]), at=2),
     "JSONSchemaPropsOrStringArray": _schema_or(_texts),
-    "RawExtension": _json,
+    "RawExtension": _raw,
     "Quantity": _quantity,
     "IntOrString": _int_or_string,
     "Time": _time,

@@ -17,6 +17,7 @@ from api.model import Model
 from api.schema import Schema
 from apiserver.protobuf.members import Member, Members, members_of
 from apiserver.protobuf.wire import BYTES, FIXED64, VARINT, field, written_varint
+from apiserver.raw_extension import text_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -95,6 +96,10 @@ def _json(value: Any) -> bytes:
     return field(1, BYTES, orjson.dumps(value))
 
 
+def _raw(value: Any) -> bytes:
+    return field(1, BYTES, text_of(value).encode())
+
+
 def _schema(value: Any) -> bytes:
     from api.apiextensions_v1 import JSONSchemaProps  # only who reads definitions of custom resources needs it
 
@@ -124,7 +129,7 @@ _SCALARS: dict[str, Callable[[Any], bytes]] = {
     "JSONSchemaPropsOrArray": _schema_or_schemas,
     "JSONSchemaPropsOrBool": _schema_or_bool,
     "JSONSchemaPropsOrStringArray": _schema_or_texts,
-    "RawExtension": _json,
+    "RawExtension": _raw,
     "Quantity": _quantity,
     "IntOrString": _int_or_string,
     "Time": _time,

@@ -9,6 +9,7 @@ from api.apps_v1 import ControllerRevision
 from api.errors import FieldError, invalid_value, required
 from api.scheme import GroupVersion, resource_of
 from apiserver.registry.columns import AGE, NAME
+from apiserver.registry.internal_form import internal
 from apiserver.registry.strategy import Column, Strategy
 from apiserver.registry.workloads import nonnegative
 
@@ -37,4 +38,4 @@ class ControllerRevisions(Strategy[ControllerRevision]):
 
     def validate_update(self, new: ControllerRevision, old: ControllerRevision) -> Iterator[FieldError]:
         if new.data != old.data:
-            yield invalid_value("data", new.data, "field is immutable")
+            yield invalid_value("data", internal(new.data), "field is immutable")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import orjson
-
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required, too_long, too_many
 from api.resource_v1 import (
     DeviceClaim,
@@ -18,6 +16,7 @@ from api.resource_v1 import (
     ExactDeviceRequest,
     OpaqueDeviceConfiguration,
 )
+from apiserver.raw_extension import text_of
 from apiserver.registry.expressions import validate_device_selector
 from apiserver.registry.names import c_identifier, label, label_value, qualified, subdomain
 
@@ -262,7 +261,7 @@ def validate_object(value: Any, path: str, longest: int) -> Iterator[FieldError]
     """Any object, kept as it is."""
     if value is None:
         yield required(path)
-    elif len(orjson.dumps(value)) > longest:
+    elif len(text_of(value).encode()) > longest:
         yield too_long(path, longest)
     elif not isinstance(value, dict):
         yield invalid_value(path, "<value omitted>", "must be a valid JSON object")

@@ -15,6 +15,7 @@ import orjson
 from api.meta_v1 import ObjectMeta
 from api.model import Model
 from api.rfc3339 import to_second
+from apiserver.raw_extension import Raw, compact
 
 _ORDER: dict[str, str] = {
     "PodSpec": (
@@ -230,6 +231,8 @@ def internal(value: Any) -> Any:
         return _internal_model(value)
     if isinstance(value, list):
         return [internal(item) for item in value] or None
+    if isinstance(value, Raw):
+        return orjson.Fragment(compact(value.text))
     if isinstance(value, dict):
         return {key: value[key] for key in sorted(value)} or None
     if isinstance(value, datetime):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import orjson
+
 from api.core_v1 import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
 from api.resource_v1 import (
     AllocationResult,
@@ -11,6 +13,7 @@ from api.resource_v1 import (
     DeviceAllocationResult,
     DeviceClass,
     DeviceRequestAllocationResult,
+    OpaqueDeviceConfiguration,
     ResourceClaim,
 )
 from scheduler.devices.allocator import Given, Solution
@@ -54,7 +57,9 @@ def _of_classes(wishes: Sequence[Wish], classes: Mapping[str, DeviceClass]) -> I
         requests.setdefault(wish.class_name, []).append(wish.name)
     for class_name, names in requests.items():
         for config in classes[class_name].spec.config:
-            yield DeviceAllocationConfiguration(source="FromClass", requests=list(names), opaque=config.opaque)
+            yield DeviceAllocationConfiguration(
+                source="FromClass", requests=list(names), opaque=_in_order(config.opaque)
+            )
 
 
 def _of_claim(claim: ResourceClaim, wishes: Sequence[Wish]) -> Iterator[DeviceAllocationConfiguration]:
@@ -63,8 +68,17 @@ def _of_claim(claim: ResourceClaim, wishes: Sequence[Wish]) -> Iterator[DeviceAl
         theirs = sum(wish.request in config.requests or wish.name in config.requests for wish in wishes)
         for _ in range(theirs if config.requests else 1):
             yield DeviceAllocationConfiguration(
-                source="FromClaim", requests=list(config.requests), opaque=config.opaque
+                source="FromClaim", requests=list(config.requests), opaque=_in_order(config.opaque)
             )
+
+
+def _in_order(opaque: OpaqueDeviceConfiguration | None) -> OpaqueDeviceConfiguration | None:
+    """What is for a driver, its parameters in the order of their names.  Strategic merge patch and apply write
+    them in that order, which would be a change of the allocation otherwise: that is immutable."""
+    if opaque is None:
+        return None
+    parameters = orjson.loads(orjson.dumps(opaque.parameters, option=orjson.OPT_SORT_KEYS))
+    return opaque.model_copy(update={"parameters": parameters})
 
 
 def node_selector(given: Sequence[Given], node_name: str) -> NodeSelector | None:

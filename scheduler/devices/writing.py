@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from api.errors import Conflict, NotFound, StatusError
+from api.errors import Conflict, Invalid, NotFound, StatusError
 from api.resource_v1 import AllocationResult, ResourceClaim, ResourceClaimConsumerReference
 from client.store import key_of
 from scheduler.devices.binding_conditions import (
@@ -98,8 +98,7 @@ class Writing:
             if claim.status.allocation is not None:
                 raise PluginError(f"claim {shown} got allocated elsewhere in the meantime")
             if FINALIZER not in claim.metadata.finalizers:
-                claim.metadata.finalizers.append(FINALIZER)
-                claim = await self._writer.update_resource_claim(claim)
+                claim = await self._protected(claim)
             claim.status.allocation = allocation.copy_deep()
         if claim.status.allocation is None:
             raise PluginError(f"claim {shown} got deallocated elsewhere in the meantime")
@@ -108,6 +107,17 @@ class Writing:
         if claim.status.allocation.allocationTimestamp is None:
             claim.status.allocation.allocationTimestamp = self._handle.clock.now()
         return await self._writer.update_resource_claim(claim, "status")
+
+    async def _protected(self, claim: ResourceClaim) -> ResourceClaim:
+        """The claim with its finalizer, or as it is if it cannot have one: who wrote it with blanks in its opaque
+        parameters has made a spec that no client of JSON can write again, and another is a change of it."""
+        protected = claim.copy_deep()
+        protected.metadata.finalizers.append(FINALIZER)
+        try:
+            return await self._writer.update_resource_claim(protected)
+        except Invalid as error:
+            log.warning("claim %s gets devices without the finalizer %s: %s", key_of(claim), FINALIZER, error)
+            return claim
 
     async def _bind_extended(
         self, draft: ResourceClaim, allocation: AllocationResult, devices: PodDevices, plan: Plan, pod: PodInfo

@@ -20,7 +20,9 @@ DOCUMENT: dict[str, Any] = {
 
 
 def stored() -> StoredObject:
-    endpoint: Any = SimpleNamespace(body=lambda entry: entry.body, model=Pod)
+    endpoint: Any = SimpleNamespace(
+        body=lambda entry: entry.body, model=Pod, read_stored=lambda encoded, entry: Pod.decode(encoded)
+    )
     return StoredObject(endpoint, Entry.detached("/pods/ns/a", "ns", "a", orjson.dumps(DOCUMENT), 7))
 
 

@@ -14,7 +14,6 @@ UNSERVED: dict[str, str] = {}
 """Conversations, by how their names begin, about what the server does not do yet, and would wait for."""
 
 BEHIND: dict[str, int] = {
-    "kinds/kind-device": 58,
     "kinds/kind-service-kubernetes": 4,
 }
 """How many steps of a conversation pass now, where some do not.

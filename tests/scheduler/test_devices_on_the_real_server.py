@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from client.rest import RestClient
 from tests.client.component_process import ComponentProcess
 from tests.client.real_server import RealServer, real_server
 from tests.client.waiting import eventually
-from tests.scheduler.device_world import exactly, make_claim, make_class, make_slice
+from tests.scheduler.device_world import DRIVER, exactly, make_claim, make_class, make_slice
 from tests.scheduler.test_on_the_real_server import add_nodes, add_pod, messages
 from tests.scheduler.world import make_node, make_pod
 
@@ -129,6 +130,33 @@ async def test_claims_are_made_filled_used_and_freed(client: RestClient, schedul
         await eventually(next_one)
         assert len(await given(client)) == 2
     assert "Traceback" not in scheduler.log.read_text()
+
+
+async def test_a_claim_that_json_cannot_repeat_gets_devices(client: RestClient, scheduler: ComponentProcess) -> None:
+    """Whoever writes blanks into opaque parameters, as Python's `json` does, has made a spec that no client of JSON can
+    write again: it goes without its finalizer."""
+    await add_cards(client, "a", devices=1)
+    opaque = {"opaque": {"driver": DRIVER, "parameters": {"memory": "1Gi", "cores": 2}}}
+    claim = make_claim("spaced", config=[opaque]).to_dict()
+    del claim["metadata"]["uid"]
+    path = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims"
+    assert (await client.raw("POST", path, body=json.dumps(claim).encode())).status_code == 201
+    with scheduler:
+        wish = [{"name": "gpu", "resourceClaimName": "spaced"}]
+        await add_pod(client, make_pod("p", cpu="10m", resourceClaims=wish))
+
+        async def is_placed() -> bool:
+            return bool(await placed(client))
+
+        await eventually(is_placed)
+    made = await client.get(ResourceClaim, "spaced", "default")
+    assert not made.metadata.finalizers
+    assert [user.name for user in made.status.reservedFor] == ["p"]
+    assert made.status.allocation is not None
+    assert [each.opaque.to_dict() for each in made.status.allocation.devices.config if each.opaque] == [
+        opaque["opaque"]
+    ]
+    assert "claim default/spaced gets devices without the finalizer" in scheduler.log.read_text()
 
 
 async def test_a_burst_of_pods_with_a_scheduler_that_is_killed(client: RestClient, scheduler: ComponentProcess) -> None:
