@@ -3,7 +3,7 @@
 Go has the bytes of such a member and compares those.  The same JSON with other blanks, another order of members or
 another spelling of a number or a string is a change of the spec, and one that is refused where that is immutable.  A
 request's JSON and protobuf are kept as they came; YAML, a strategic merge patch and server-side apply write a value
-anew, members in order; merge patches and JSON patches only leave out the blanks.  See docs/adr/0033.
+anew, members in order; merge patches and JSON patches only leave out the blanks.  See docs/adr/0032.
 """
 
 from __future__ import annotations

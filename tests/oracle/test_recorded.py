@@ -37,7 +37,7 @@ def tool() -> ModuleType:
 @pytest.fixture(scope="module")
 def oracle_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """A server of their own: they use fixed addresses and cluster-wide defaults."""
-    running = ApiServer(tmp_path_factory.mktemp("oracle"))
+    running = ApiServer(tmp_path_factory.mktemp("oracle"), "--service-account-key-algorithm", "RSA-2048")
     running.start()
     yield running
     assert running.stop() == 0
