@@ -27,7 +27,7 @@ BOOKMARK_BEFORE_END = 2.0
 SHORTEST_TIMEOUT = 1800.0
 """Seconds a watch lives at least when the client sets no timeout; at most twice that."""
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
-PAUSE_PER_WATCHER = 0.0001
+PAUSE_PER_WATCHER = 0.0005
 LONGEST_PAUSE = 0.05
 """Seconds between two messages to one of many watchers: what happens meanwhile goes out together.  Telling each of a
 hundred of every change by itself would take the processor from those who make the changes.  The first change after a
