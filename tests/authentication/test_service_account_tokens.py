@@ -210,10 +210,10 @@ def test_keys_are_read_from_files(tmp_path: Path) -> None:
 
 
 def test_the_clusters_own_key_is_made_for_the_algorithm_that_is_wanted(tmp_path: Path) -> None:
-    made = {algorithm: TokenKeys(tmp_path / algorithm, algorithm=algorithm).read() for algorithm in KEY_ALGORITHMS}
-    assert {algorithm: keys.private.key_size for algorithm, keys in made.items()} == {
-        "RSA-2048": 2048, "RSA-3072": 3072, "RSA-4096": 4096, "ECDSA-P256": 256,
-    }  # fmt: skip
+    wanted = {"RSA-2048": 2048, "RSA-3072": 3072, "ECDSA-P256": 256}  # a longer one takes seconds
+    made = {algorithm: TokenKeys(tmp_path / algorithm, algorithm=algorithm).read() for algorithm in wanted}
+    assert {algorithm: keys.private.key_size for algorithm, keys in made.items()} == wanted
+    assert wanted.keys() < set(KEY_ALGORITHMS)
     assert made["ECDSA-P256"].signer.algorithm == "ES256"
     changed = TokenKeys(tmp_path / "RSA-2048", algorithm="ECDSA-P256").read()
     assert changed.signer.id == made["RSA-2048"].signer.id, "one that is there is kept: tokens in use are signed by it"
