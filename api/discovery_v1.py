@@ -4,7 +4,7 @@ from typing import Annotated
 
 from api.core_v1 import ObjectReference
 from api.meta_v1 import ObjectMeta
-from api.model import Enum, Int32, ListSet, Model, atomic, struct
+from api.model import Enum, Int32, ListSet, Model, NotRequired, NullWhenEmpty, atomic, struct
 
 
 class EndpointConditions(Model):
@@ -100,5 +100,5 @@ class EndpointSlice(Model):
     kind: str = ""
     metadata: ObjectMeta = struct()
     addressType: Annotated[str, Enum("FQDN", "IPv4", "IPv6")]
-    endpoints: list[Endpoint] = []
-    ports: list[EndpointPort] = []
+    endpoints: Annotated[list[Endpoint], NullWhenEmpty(), NotRequired()]
+    ports: Annotated[list[EndpointPort], NullWhenEmpty(), NotRequired()]

@@ -12,6 +12,7 @@ from api.model import (
     ListSet,
     Merge,
     Model,
+    NotRequired,
     NullWhenEmpty,
     Quantity,
     Required,
@@ -198,7 +199,7 @@ class CSINodeDriver(Model):
     allocatable: VolumeNodeResources | None = None
     name: str
     nodeID: str
-    topologyKeys: list[str] = []
+    topologyKeys: Annotated[list[str], NullWhenEmpty(), NotRequired()]
 
 
 class CSINodeSpec(Model):

@@ -6,8 +6,8 @@ They are there before it and go after it, so that whoever sees it sees them, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from apiserver.handlers.options import WriteOptions
@@ -48,6 +48,17 @@ class Allocated:
         finally:
             if self._finish is not None:
                 self._finish(error is None and not self._write.options.dry_run)
+
+
+@contextmanager
+def unless_refused(finish: Finish | None) -> Iterator[None]:
+    """Around the judging of what was allocated for: a refusal gives it back."""
+    try:
+        yield
+    except BaseException:
+        if finish is not None:
+            finish(False)
+        raise
 
 
 async def let_go(write: Write, old: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.errors import AlreadyExists, BadRequest, invalid, required
 from api.meta_v1 import StatusDetails
-from apiserver.handlers.companions import Allocated
+from apiserver.handlers.companions import Allocated, unless_refused
 from apiserver.handlers.write import Write, check_names
 from apiserver.patience import done
 from apiserver.registry import object_meta
@@ -77,16 +77,18 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
     metadata, managers = new.metadata, request.managers
     strategy.authorize(new, None, context)
     strategy.prepare_for_create(new, context)
-    known = strategy.known_finalizers
-    errors = list(
-        object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name, known_finalizers=known)
-    )
-    broken, warnings = await done(lambda: strategy.judge(new, write.new.spec))
-    errors += broken
-    write.refuse(metadata.name, errors)
-    await write.admit(request)
-    write.warnings += warnings
     finish = strategy.begin_create(new, context)
+    with unless_refused(finish):
+        known = strategy.known_finalizers
+        errors = list(
+            object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name, known_finalizers=known)
+        )
+        broken, warnings = await done(lambda: strategy.judge(new, write.new.spec))
+        errors += broken
+        write.refuse(metadata.name, errors)
+        await write.admit(request)
+    write.warnings += warnings
+    strategy.canonicalize(new)
     async with Allocated(write, new, None, finish):
         document = write.document(new, managers)
         return await write.store_new(document, new)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.errors import AlreadyExists, invalid, invalid_value
-from apiserver.handlers.companions import Allocated, let_go
+from apiserver.handlers.companions import Allocated, let_go, unless_refused
 from apiserver.handlers.create import create_object
 from apiserver.handlers.write import Write, check_names
 from apiserver.patience import done
@@ -116,19 +116,20 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     managers = request.managers
     if changed or not prepares_first:
         prepare()
-    again = strategy.validate_name if part is None and strategy.revalidates_metadata else None
-    known = strategy.known_finalizers
-    errors = list(
-        object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again, known_finalizers=known)
-    )
-    if isinstance(part, Subresource):
-        errors += await done(lambda: list(part.validate_update(new, old)))
-    else:
-        errors += await done(lambda: list(strategy.validate_changed(new, old)))
-    write.refuse(current.name, errors)
-    await write.admit(request)
-    write.warnings += strategy.warnings(new, old)
     finish = strategy.begin_update(new, old, context) if part is None or isinstance(part, Scale) else None
+    with unless_refused(finish):
+        again = strategy.validate_name if part is None and strategy.revalidates_metadata else None
+        known = strategy.known_finalizers
+        errors = list(
+            object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again, known_finalizers=known)
+        )
+        if isinstance(part, Subresource):
+            errors += await done(lambda: list(part.validate_update(new, old)))
+        else:
+            errors += await done(lambda: list(strategy.validate_changed(new, old)))
+        write.refuse(current.name, errors)
+        await write.admit(request)
+    write.warnings += strategy.warnings(new, old)
     async with Allocated(write, new, old, finish):
         document = write.document(new, managers, stored)
         if ready_to_go(new, strategy.pending_finalizers(new)):

@@ -20,7 +20,7 @@ from apiserver.registry.job_status import JobStatusUpdate, is_true
 from apiserver.registry.labels import matches, validate_selector
 from apiserver.registry.names import label
 from apiserver.registry.pod_defaults import default_pod_spec
-from apiserver.registry.strategy import Column, Context, Finish, Strategy
+from apiserver.registry.strategy import Column, Context, Strategy
 from apiserver.registry.workloads import is_usable, selector_shown, selects, unmatched, warn_of_name
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
@@ -129,10 +129,9 @@ class Jobs(Strategy[Job]):
                 shown = internal(value) if isinstance(value, Model) else value
                 yield invalid_value(f"spec.{name}", shown, "field is immutable")
 
-    def begin_create(self, new: Job, context: Context) -> Finish | None:
+    def canonicalize(self, new: Job) -> None:
         # Whoever reads a job without labels sees those of its pods: they are not the job's when it is judged.
         new.metadata.labels = new.metadata.labels or new.spec.template.metadata.labels
-        return None
 
     def warnings(self, new: Job, old: Job | None) -> Iterable[str]:
         if old is None:

@@ -70,9 +70,12 @@ class ServiceAllocation:
             if needs_cluster_ip(new):
                 self.settle_families(new, old)
                 if not is_headless(new):
-                    self._take_addresses(new, had_addresses, addresses, others)
+                    self._take_addresses(new, old, addresses, others)
             if may_have_node_ports(new):
-                self._take_node_ports(new, had_ports, ports)
+                if old is None:
+                    self._take_first_node_ports(new, ports)
+                else:
+                    self._take_node_ports(new, had_ports, ports)
             if needs_health_check_port(new):
                 self._take_health_check_port(new, had_ports | ports, ports)
         except BaseException:
@@ -101,58 +104,75 @@ class ServiceAllocation:
         """Decide ipFamilies and ipFamilyPolicy where the client left them open, and refuse what the cluster
         has no range for."""
         spec = new.spec
+        bare = is_headless(new) and not spec.selector
+        if spec.ipFamilyPolicy is None:
+            # Nobody but the user fills the endpoints of a bare one: it may have both families even where the cluster
+            # has one.
+            former = None if old is None else old.spec.ipFamilyPolicy
+            spec.ipFamilyPolicy = former or (_REQUIRE if bare else _SINGLE)
         _refuse(new, list(validate_cluster_ips(new)))
-        if old is not None and spec.ipFamilyPolicy == _SINGLE and old.spec.ipFamilyPolicy not in (None, _SINGLE):
+        complaints: list[FieldError] = []
+        if old is not None and spec.ipFamilyPolicy == _SINGLE:
             if spec.clusterIPs == old.spec.clusterIPs:
                 spec.clusterIPs = spec.clusterIPs[:1]
             if spec.ipFamilies == old.spec.ipFamilies:
                 spec.ipFamilies = spec.ipFamilies[:1]
+        elif old is not None:
+            complaints += _complain_of_loss(new, old)
+        if spec.ipFamilyPolicy == _SINGLE:
+            for values, called in ((spec.clusterIPs, "cluster IPs"), (spec.ipFamilies, "IP families")):
+                if len(values) == 2:
+                    complaints.append(
+                        invalid_value("spec.ipFamilyPolicy", spec.ipFamilyPolicy, _SEVERAL.format(called))
+                    )
+        complaints += self._infer_families(new)
+        _refuse(new, complaints)
         configured = list(self.addresses)
-        headless = is_headless(new)
-        if headless and not spec.selector:
-            # Nobody but the user fills its endpoints: it may have both families even where the cluster has one.
-            if spec.ipFamilyPolicy is None:
-                spec.ipFamilyPolicy = _SINGLE if len(spec.ipFamilies) == 1 else _REQUIRE
-            if not spec.ipFamilies:
-                spec.ipFamilies = [configured[0]]
-            if len(spec.ipFamilies) == 1 and spec.ipFamilyPolicy != _SINGLE:
-                spec.ipFamilies = [*spec.ipFamilies, _other(spec.ipFamilies[0])]
-            return
-        if not headless:
-            known = len(spec.ipFamilies)
-            spec.ipFamilies = [*spec.ipFamilies, *(family(text) for text in spec.clusterIPs[known:])]
-        if spec.ipFamilyPolicy is None:
-            spec.ipFamilyPolicy = _SINGLE
-        _refuse(new, self._complaints_about_families(new))
+        if not bare:
+            _refuse(new, self._complaints_about_families(new))
         if not spec.ipFamilies:
             spec.ipFamilies = [configured[0]]
-        if spec.ipFamilyPolicy != _SINGLE and len(spec.ipFamilies) == 1 and len(configured) == 2:
+        if spec.ipFamilyPolicy != _SINGLE and len(spec.ipFamilies) == 1 and (bare or len(configured) == 2):
             spec.ipFamilies = [*spec.ipFamilies, _other(spec.ipFamilies[0])]
+
+    def _infer_families(self, service: Service) -> Iterator[FieldError]:
+        """Take over the families of the addresses that the client asks for."""
+        spec = service.spec
+        if is_headless(service):
+            return
+        for index, text in enumerate(spec.clusterIPs):
+            if index >= len(spec.ipFamilies):
+                if family(text) in self.addresses:
+                    spec.ipFamilies = [*spec.ipFamilies, family(text)]
+                else:
+                    detail = f"{family(text)} is not configured on this cluster"
+                    yield invalid_value(f"spec.clusterIPs[{index}]", list(spec.clusterIPs), detail)
 
     def _complaints_about_families(self, service: Service) -> list[FieldError]:
         spec = service.spec
-        policy = spec.ipFamilyPolicy
-        if policy == _SINGLE and len(spec.clusterIPs) > 1:
-            return [invalid_value("spec.ipFamilyPolicy", policy, _SEVERAL.format("cluster IPs"))]
-        if policy == _SINGLE and len(spec.ipFamilies) > 1:
-            return [invalid_value("spec.ipFamilyPolicy", policy, _SEVERAL.format("IP families"))]
-        if policy == _REQUIRE and len(self.addresses) < 2:
+        complaints = []
+        if spec.ipFamilyPolicy == _REQUIRE and len(self.addresses) < 2:
             detail = "this cluster is not configured for dual-stack services"
-            return [invalid_value("spec.ipFamilyPolicy", policy, detail)]
-        return [
-            invalid_value(f"spec.ipFamilies[{index}]", name, "not configured on this cluster")
-            for index, name in enumerate(spec.ipFamilies)
-            if name not in self.addresses
-        ]
+            complaints.append(invalid_value("spec.ipFamilyPolicy", spec.ipFamilyPolicy, detail))
+        for index, name in enumerate(spec.ipFamilies):
+            if name not in self.addresses:
+                where = f"spec.ipFamilies[{index}]"
+                complaints.append(invalid_value(where, name, "not configured on this cluster"))
+        return complaints
 
     # --- addresses ------------------------------------------------------------------------------
 
-    def _take_addresses(self, service: Service, had: set[str], taken: set[str], others: ClusterAddresses) -> None:
+    def _take_addresses(self, service: Service, old: Service | None, taken: set[str], others: ClusterAddresses) -> None:
         spec = service.spec
+        settled = 0  # the addresses of a service cannot change, as validation says: only a second one is given later
+        if old is not None and needs_cluster_ip(old):
+            if is_headless(old):
+                return
+            settled = len(old.spec.ipFamilies)
         result: list[str] = []
         for index, name in enumerate(spec.ipFamilies):
             wanted = spec.clusterIPs[index] if index < len(spec.clusterIPs) else ""
-            if wanted in had:
+            if index < settled:
                 result.append(wanted)
                 continue
             found = parse(wanted) if wanted else None
@@ -196,32 +216,47 @@ class ServiceAllocation:
 
     # --- ports ----------------------------------------------------------------------------------
 
-    def _take_node_ports(self, service: Service, had: set[int], taken: set[int]) -> None:
+    def _take_first_node_ports(self, service: Service, taken: set[int]) -> None:
+        """The same port over another protocol shares its node port."""
         ports = service.spec.ports
+        wishes = {port.port: port.nodePort for port in reversed(ports) if port.nodePort}
+        numbers: dict[int, int] = {}
         for index, port in enumerate(ports):
-            if port.nodePort and port.nodePort not in had and port.nodePort not in taken:
-                try:
-                    self.ports.allocate(port.nodePort)
-                except AllocationError as error:
-                    where = f"spec.ports[{index}].nodePort"
-                    raise _invalid(service, [invalid_value(where, port.nodePort, str(error))]) from None
-                taken.add(port.nodePort)
-        if not needs_node_ports(service):
-            return
-        # The same port over another protocol shares its node port.
-        by_port = {port.port: (port.nodePort, {port.protocol}) for port in ports if port.nodePort}
-        for port in ports:
-            if port.nodePort:
+            if not port.nodePort and not needs_node_ports(service):
                 continue
-            number, protocols = by_port.get(port.port, (0, set()))
-            if not number or port.protocol in protocols:
-                try:
-                    number, protocols = self.ports.allocate_next(), set()
-                except AllocationError as error:
-                    raise _internal(f"failed to allocate a nodePort: {error}") from None
-                taken.add(number)
-            port.nodePort = number
-            by_port[port.port] = (number, protocols | {port.protocol})
+            if port.port not in numbers:
+                port.nodePort = numbers[port.port] = self._take_node_port(service, index, wishes.get(port.port), taken)
+            elif not port.nodePort:
+                port.nodePort = numbers[port.port]
+            elif port.nodePort != numbers[port.port]:
+                self._take_node_port(service, index, port.nodePort, taken)
+
+    def _take_node_ports(self, service: Service, had: set[int], taken: set[int]) -> None:
+        """Of a service that exists: each port has its own node port, unless the client shares one between protocols."""
+        seen: set[tuple[str, int]] = set()
+        for index, port in enumerate(service.spec.ports):
+            if not port.nodePort and not needs_node_ports(service):
+                continue
+            if port.nodePort not in had | taken:
+                port.nodePort = self._take_node_port(service, index, port.nodePort or None, taken)
+            if (port.protocol, port.nodePort) in seen:
+                # The client's mistake, for which Kubernetes answers 500.
+                raise BadRequest(f"duplicate nodePort: {{{port.protocol} {port.nodePort}}}")
+            seen.add((port.protocol, port.nodePort))
+
+    def _take_node_port(self, service: Service, index: int, wanted: int | None, taken: set[int]) -> int:
+        """Raises Invalid where the wish cannot be granted, InternalError where there is nothing left."""
+        try:
+            if wanted is None:
+                wanted = self.ports.allocate_next()
+            else:
+                self.ports.allocate(wanted)
+        except AllocationError as error:
+            if wanted is None:
+                raise _internal(f"failed to allocate a nodePort: {error}") from None
+            raise _invalid(service, [invalid_value(f"spec.ports[{index}].nodePort", wanted, str(error))]) from None
+        taken.add(wanted)
+        return wanted
 
     def _take_health_check_port(self, service: Service, had: set[int], taken: set[int]) -> None:
         wanted = service.spec.healthCheckNodePort
@@ -249,6 +284,14 @@ def own_addresses(service: Service) -> set[str]:
 def _own_ports(service: Service) -> set[int]:
     ports = node_ports(service) if may_have_node_ports(service) else set()
     return ports | ({service.spec.healthCheckNodePort} - {0})
+
+
+def _complain_of_loss(new: Service, old: Service) -> Iterator[FieldError]:
+    for field, called in (("clusterIPs", "cluster IP"), ("ipFamilies", "IP family")):
+        after, before = getattr(new.spec, field), getattr(old.spec, field)
+        if 0 < len(after) < len(before):
+            detail = f"must be 'SingleStack' to release the secondary {called}"
+            yield invalid_value("spec.ipFamilyPolicy", new.spec.ipFamilyPolicy, detail)
 
 
 def _other(name: str) -> str:

@@ -4,10 +4,10 @@ The verb handlers are the same for every resource; wherever kinds differ they as
 *strategy*.  A new kind is its types in `api/`, a strategy here, and a line in `registry.table`.
 The order in which a handler asks is Kubernetes' own:
 
-    create:  default → (field ownership, mutating admission) → authorize → prepare_for_create → validate → begin_create
-             → companions → store
-    update:  authorize → default → (field ownership, mutating admission) → prepare_for_update → validate_changed
-             → begin_update → companions → store
+    create:  default → (field ownership, mutating admission) → authorize → prepare_for_create → begin_create → validate
+             → canonicalize → companions → store
+    update:  authorize → default → (field ownership, mutating admission) → prepare_for_update → begin_update
+             → validate_changed → companions → store
     delete:  grace_period → store → companions → after_delete
 """
 
@@ -297,8 +297,11 @@ class Strategy(Generic[M]):
         return f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
     def begin_create(self, new: M, context: Context) -> Finish | None:
-        """Allocate what the object needs (addresses, ports); called after validation."""
+        """Allocate what the object needs (addresses, ports); called before validation."""
         return None
+
+    def canonicalize(self, new: M) -> None:
+        """Change what a new object shows once it has been judged."""
 
     def begin_update(self, new: M, old: M, context: Context) -> Finish | None:
         return None

@@ -30,10 +30,10 @@ def in_slices(space: Space, name: str) -> Ports:
     return {
         (address, port["port"])
         for each in space("endpointslices").list(f"kubernetes.io/service-name={name}")
-        for endpoint in each.get("endpoints", [])
+        for endpoint in each["endpoints"] or []
         if endpoint["conditions"].get("ready")
         for address in endpoint["addresses"]
-        for port in each.get("ports", [])
+        for port in each["ports"] or []
     }
 
 

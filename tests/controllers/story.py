@@ -230,7 +230,7 @@ class Story:
         """Whether the Service web has so many, and none of pods that go."""
         (subset,) = (await self.get("endpoints", "web")).get("subsets") or [{}]
         slices = [each for each in await self.list("endpointslices") if each["metadata"]["name"].startswith("web-")]
-        endpoints = [each for slice in slices for each in slice.get("endpoints", [])]
+        endpoints = [each for slice in slices for each in slice["endpoints"] or []]
         ready = [each["conditions"]["ready"] for each in endpoints]
         return (
             len(subset.get("addresses", [])) == count and "notReadyAddresses" not in subset and ready == [True] * count

@@ -266,7 +266,7 @@ def endpoint(name: str, zone: str | None, *hints: str, ready: bool = True) -> En
 def slice_of(*endpoints: Endpoint, owner: str = "o", version: str = "1") -> EndpointSlice:
     reference = OwnerReference(apiVersion="v1", kind="Service", name="web", uid=owner)
     meta = ObjectMeta(name="s", uid="s", resourceVersion=version, ownerReferences=[reference])
-    return EndpointSlice(metadata=meta, addressType="IPv4", endpoints=[*endpoints])
+    return EndpointSlice(metadata=meta, addressType="IPv4", endpoints=[*endpoints], ports=[])
 
 
 def test_zones_must_get_at_least_their_share_less_a_sixth() -> None:

@@ -218,7 +218,7 @@ def endpoint(name: str, ready: bool = True) -> Endpoint:
 
 
 def slice_of(*names: str) -> EndpointSlice:
-    return EndpointSlice(addressType="IPv4", endpoints=[endpoint(name) for name in names])
+    return EndpointSlice(addressType="IPv4", endpoints=[endpoint(name) for name in names], ports=[])
 
 
 def test_an_unchanged_slice_is_not_written() -> None:

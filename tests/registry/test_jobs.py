@@ -12,7 +12,7 @@ from api.meta_v1 import LabelSelector
 from apiserver.registry.cron_jobs import CronJobs
 from apiserver.registry.job_spec import count_indexes
 from apiserver.registry.jobs import Jobs
-from tests.registry.builders import NOW, complaints, context, created, update_complaints
+from tests.registry.builders import NOW, complaints, created, update_complaints
 
 LABELS = {
     "batch.kubernetes.io/controller-uid": "u",
@@ -41,7 +41,7 @@ def test_a_job_gets_labels_of_its_own_and_a_selector_for_them() -> None:
     assert found.spec.template.metadata.labels == LABELS
     assert found.spec.selector == LabelSelector(matchLabels={"batch.kubernetes.io/controller-uid": "u"})
     assert found.metadata.labels == {}
-    Jobs().begin_create(found, context())
+    Jobs().canonicalize(found)
     assert found.metadata.labels == LABELS
 
 

@@ -143,3 +143,12 @@ def test_an_account_refers_to_secrets_by_name_only() -> None:
     secret = {"name": "s", "namespace": "other", "kind": "Secret"}
     obj = ServiceAccount.from_dict({"metadata": {"name": "a", "namespace": "n"}, "secrets": [secret]})
     assert [each.to_dict() for each in created(ServiceAccounts(), obj).secrets] == [{"name": "s"}]
+
+
+def test_a_slice_shows_that_it_has_nothing() -> None:
+    assert EndpointSlice.from_dict({"addressType": "IPv4", "ports": []}).to_dict() == {
+        "addressType": "IPv4",
+        "endpoints": None,
+        "metadata": {},
+        "ports": None,
+    }

@@ -108,6 +108,20 @@ def test_headless_without_a_selector_may_have_both_families() -> None:
     assert (spec.ipFamilies, spec.ipFamilyPolicy) == (["IPv4", "IPv6"], "RequireDualStack")
 
 
+def test_headless_without_a_selector_begins_with_the_family_that_is_asked_for() -> None:
+    spec = allocated(strategy(), service(clusterIP="None", ports=[], ipFamilies=["IPv6"])).spec
+    assert (spec.ipFamilies, spec.ipFamilyPolicy) == (["IPv6", "IPv4"], "RequireDualStack")
+
+
+def test_a_second_family_goes_with_its_policy() -> None:
+    services = strategy()
+    old = allocated(services, service(clusterIP="None", ports=[]))
+    new = old.copy_deep()
+    new.spec.ipFamilies = ["IPv4"]
+    with pytest.raises(Invalid, match="must be 'SingleStack' to release the secondary IP family"):
+        services.begin_update(new, old, context())
+
+
 def test_two_families() -> None:
     services = strategy("10.96.0.0/16", "fd00:10::/112")
     spec = allocated(services, service(ipFamilyPolicy="PreferDualStack")).spec
@@ -122,6 +136,10 @@ def test_two_families() -> None:
         ({"ipFamilyPolicy": "RequireDualStack"}, "this cluster is not configured for dual-stack services"),
         ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
         ({"ipFamilies": ["IPv4", "IPv6"]}, "when multiple IP families are specified"),
+        (
+            {"clusterIP": "fd00::1"},
+            'spec.clusterIPs[0]: Invalid value: ["fd00::1"]: IPv6 is not configured on this cluster',
+        ),
     ],
 )
 def test_families_the_cluster_does_not_have(fields: dict[str, Any], message: str) -> None:
@@ -135,6 +153,26 @@ def test_the_same_port_over_two_protocols_shares_a_node_port() -> None:
     ports = [{"name": "t", "port": 53, "protocol": "TCP"}, {"name": "u", "port": 53, "protocol": "UDP"}]
     first, second = allocated(strategy(), service(type="NodePort", ports=ports)).spec.ports
     assert first.nodePort == second.nodePort != 0
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_two_ports_cannot_ask_for_one_node_port(protocol: str) -> None:
+    ports = [
+        {"name": "a", "port": 80, "nodePort": 30001},
+        {"name": "b", "port": 81, "nodePort": 30001, "protocol": protocol},
+    ]
+    services = strategy()
+    with pytest.raises(Invalid, match=r"spec\.ports\[1\]\.nodePort: Invalid value: 30001: provided port is already"):
+        services.begin_create(created(services, service(type="NodePort", ports=ports)), context())
+    assert len(services.allocation.ports) == 0
+
+
+def test_a_port_that_is_added_has_a_node_port_of_its_own() -> None:
+    ports: list[dict[str, Any]] = [{"name": "t", "port": 53, "protocol": "TCP"}]
+    services = strategy()
+    old = allocated(services, service(type="NodePort", ports=ports))
+    new = updated(services, old, type="NodePort", ports=[*ports, {"name": "u", "port": 53, "protocol": "UDP"}])
+    assert new.spec.ports[0].nodePort == old.spec.ports[0].nodePort != new.spec.ports[1].nodePort
 
 
 def test_node_ports_run_out() -> None:
