@@ -4,7 +4,21 @@ from typing import Annotated
 
 from api.core_v1 import ObjectReference, PodTemplateSpec
 from api.meta_v1 import LabelSelector, ObjectMeta
-from api.model import Enum, Int32, Int64, ListSet, Merge, Model, NotRequired, Required, Time, ZeroTime, null, struct
+from api.model import (
+    Enum,
+    Int32,
+    Int64,
+    ListSet,
+    Merge,
+    Model,
+    NotRequired,
+    NullWhenEmpty,
+    Required,
+    Time,
+    ZeroTime,
+    null,
+    struct,
+)
 
 
 class PodFailurePolicyOnExitCodesRequirement(Model):
@@ -50,7 +64,7 @@ class PodFailurePolicy(Model):
     rules: The first that fits a failed pod holds; without one the failure counts.
     """
 
-    rules: list[PodFailurePolicyRule]
+    rules: Annotated[list[PodFailurePolicyRule], NullWhenEmpty()]
 
 
 class SuccessPolicyRule(Model):

@@ -4,7 +4,21 @@ from typing import Annotated
 
 from api.core_v1.scheduling import Taint
 from api.meta_v1 import ObjectMeta
-from api.model import Enum, Int32, Int64, ListMap, ListSet, Merge, Model, NotRequired, Quantity, ZeroTime, null, struct
+from api.model import (
+    Enum,
+    Int32,
+    Int64,
+    ListMap,
+    ListSet,
+    Merge,
+    Model,
+    NotRequired,
+    NullWhenEmpty,
+    Quantity,
+    ZeroTime,
+    null,
+    struct,
+)
 
 
 class ConfigMapNodeConfigSource(Model):
@@ -133,7 +147,7 @@ class ContainerImage(Model):
     sizeBytes: Its size.
     """
 
-    names: list[str] = []
+    names: Annotated[list[str], NullWhenEmpty(), NotRequired()]
     sizeBytes: Int64 = 0
 
 

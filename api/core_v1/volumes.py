@@ -33,7 +33,7 @@ from api.core_v1.volume_drivers import (
     VsphereVirtualDiskVolumeSource,
 )
 from api.meta_v1 import LabelSelector, ObjectMeta
-from api.model import Default, Enum, Int32, Int64, Model, Quantity, Required, struct
+from api.model import Default, Enum, Int32, Int64, Model, NotRequired, NullWhenEmpty, Quantity, Required, struct
 
 
 class ConfigMapVolumeSource(Model):
@@ -310,7 +310,7 @@ class ProjectedVolumeSource(Model):
     """
 
     defaultMode: Int32 | None = None
-    sources: list[VolumeProjection] = []
+    sources: Annotated[list[VolumeProjection], NullWhenEmpty(), NotRequired()]
 
 
 class SecretVolumeSource(Model):

@@ -124,10 +124,24 @@ def _validate_hints(
             yield invalid_value(where, hint.name, complaint)
 
 
+def _validate_domain(text: str, path: str) -> Iterator[FieldError]:
+    """A fully qualified domain name; of several complaints there is one."""
+    name = text.removesuffix(".")
+    labels = name.split(".")
+    wrong = next((part for part in labels if label(part)), None)
+    if not text:
+        yield required(path)
+    elif complaints := list(subdomain(name)):
+        yield invalid_value(path, name, ",".join(complaints))
+    elif len(labels) < 2:
+        yield invalid_value(path, name, "should be a domain with at least two segments separated by dots")
+    elif wrong is not None:
+        yield invalid_value(path, wrong, ",".join(label(wrong)))
+
+
 def _validate_address(kind: str, text: str, path: str, local: bool) -> Iterator[FieldError]:
     if kind == "FQDN":
-        for complaint in subdomain(text):
-            yield invalid_value(path, text, complaint)
+        yield from _validate_domain(text, path)
         return
     complaints = address(text)
     for complaint in complaints:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from api.apiextensions_v1 import CustomResourceDefinitionSpec, CustomResourceDefinitionStatus, JSONSchemaProps
-from api.model import NotGiven
+from api.batch_v1 import PodFailurePolicy
+from api.core_v1 import ContainerImage, ProjectedVolumeSource
+from api.discovery_v1 import EndpointSlice
+from api.model import Model, NotGiven
 from api.resource_v1 import DeviceCapacity, ResourceClaimStatus
+from api.storage_v1 import CSINodeDriver
 
 
 def test_quantities_are_0() -> None:
@@ -26,6 +32,21 @@ def test_lists_that_nobody_gave_are_told_from_empty_ones() -> None:
     assert empty.to_dict()["versions"] is None
     assert b'"versions":null' in absent.encode(as_given=True)
     assert b'"versions":[]' in empty.encode(as_given=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (ContainerImage, "names"),
+        (CSINodeDriver, "topologyKeys"),
+        (EndpointSlice, "endpoints"),
+        (EndpointSlice, "ports"),
+        (PodFailurePolicy, "rules"),
+        (ProjectedVolumeSource, "sources"),
+    ],
+)
+def test_lists_that_are_always_written_are_null_when_empty(kind: type[Model], name: str) -> None:
+    assert kind.from_dict({}).to_dict()[name] is kind.from_dict({name: []}).to_dict()[name] is None
 
 
 def test_lists_that_may_be_null_hold_moments() -> None:

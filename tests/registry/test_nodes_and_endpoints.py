@@ -145,10 +145,16 @@ def test_an_account_refers_to_secrets_by_name_only() -> None:
     assert [each.to_dict() for each in created(ServiceAccounts(), obj).secrets] == [{"name": "s"}]
 
 
-def test_a_slice_shows_that_it_has_nothing() -> None:
-    assert EndpointSlice.from_dict({"addressType": "IPv4", "ports": []}).to_dict() == {
-        "addressType": "IPv4",
-        "endpoints": None,
-        "metadata": {},
-        "ports": None,
-    }
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("db.example.com.", None),
+        ("", "Required value"),
+        ("db", 'Invalid value: "db": should be a domain with at least two segments separated by dots'),
+        (f"{'a' * 64}.b", f'Invalid value: "{"a" * 64}": must be no more than 63 characters'),
+    ],
+)
+def test_domain_names_of_slices_are_qualified(name: str, complaint: str | None) -> None:
+    document = {"addressType": "FQDN", "endpoints": [{"addresses": [name]}]}
+    found = complaints(EndpointSlices(), EndpointSlice.from_dict(document))
+    assert found == ([f"endpoints[0].addresses[0]: {complaint}"] if complaint else [])
