@@ -84,7 +84,9 @@ async def _create(of: Write, obj: Any) -> None:
     write = Write(api, api.endpoint_of(type(obj)), of.user, WriteOptions(manager="kube-apiserver"), "", [])
     metadata.uid = api.new_uid()
     metadata.creationTimestamp = api.clock.now().replace(microsecond=0)
-    document = write.document(obj, write.managers(obj, None))
+    managers = [each.to_dict() for each in metadata.managedFields]  # given where not all is the API server's own
+    metadata.managedFields = []
+    document = write.document(obj, managers or write.managers(obj, None))
     await write.store_new(document, obj)
 
 

@@ -11,22 +11,17 @@ from api.errors import FieldError, invalid_value
 from api.quantity import parse
 from api.scheme import resource_of
 from api.storage_v1 import CSIStorageCapacity
-from apiserver.registry.columns import NAME
 from apiserver.registry.labels import validate_selector
 from apiserver.registry.names import subdomain
 from apiserver.registry.pod_warnings import renamed_label
-from apiserver.registry.strategy import Column, Strategy
+from apiserver.registry.strategy import Strategy
 from apiserver.registry.workloads import selector_shown
 
 
 class CSIStorageCapacities(Strategy[CSIStorageCapacity]):
     resource = resource_of(CSIStorageCapacity)
     unconditional_update = False
-    columns = (
-        NAME,
-        Column("StorageClassName", lambda c, now: c.storageClassName, description="The storage class."),
-        Column("Capacity", lambda c, now: c.capacity or "<unset>", description="How much is left."),
-    )
+    # Kubernetes has columns of their own for them, and does not use them.
 
     def validate(self, new: CSIStorageCapacity) -> Iterator[FieldError]:
         yield from validate_selector(new.nodeTopology, "nodeTopology")

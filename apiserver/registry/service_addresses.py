@@ -78,13 +78,27 @@ def default_ranges(networks: Iterable[Network], now: datetime) -> ServiceCIDR:
     )
     # In Kubernetes a controller inside the API server applies the status.
     said: dict[str, Any] = {f"f:{name}": {} for name in ("lastTransitionTime", "message", "status", "type")}
-    owned = {"f:status": {"f:conditions": {f'k:{{"type":"{_READY}"}}': {".": {}, **said}}}}
-    applied = ManagedFieldsEntry(
-        manager=_RANGES_CONTROLLER, operation="Apply", apiVersion="networking.k8s.io/v1", time=now,
-        fieldsType="FieldsV1", fieldsV1=owned, subresource="status",
-    )  # fmt: skip
+    of_status = {"f:status": {"f:conditions": {f'k:{{"type":"{_READY}"}}': {".": {}, **said}}}}
+    owners = [
+        _owner(_RANGES_CONTROLLER, "Apply", now, of_status, subresource="status"),
+        _owner("kube-apiserver", "Update", now, {"f:spec": {"f:cidrs": {}}}),
+    ]
     return ServiceCIDR(
-        metadata=ObjectMeta(name=DEFAULT_RANGES, managedFields=[applied]),
+        metadata=ObjectMeta(name=DEFAULT_RANGES, managedFields=owners),
         spec=ServiceCIDRSpec(cidrs=[str(network) for network in networks]),
         status=ServiceCIDRStatus(conditions=[ready]),
+    )
+
+
+def _owner(
+    manager: str, operation: str, time: datetime, fields: dict[str, Any], subresource: str = ""
+) -> ManagedFieldsEntry:
+    return ManagedFieldsEntry(
+        manager=manager,
+        operation=operation,
+        apiVersion="networking.k8s.io/v1",
+        time=time,
+        fieldsType="FieldsV1",
+        fieldsV1=fields,
+        subresource=subresource,
     )

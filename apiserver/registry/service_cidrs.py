@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from api.errors import FieldError, invalid_value, required
-from api.networking_v1 import ServiceCIDR, ServiceCIDRStatus
+from api.model import Model
+from api.networking_v1 import ServiceCIDR
 from api.scheme import resource_of
 from apiserver.registry.addresses import canonical_network, parse_network
 from apiserver.registry.columns import AGE, NAME
-from apiserver.registry.strategy import Column, Context, Status, Strategy
+from apiserver.registry.strategy import Column, Status, Strategy
 
 _ONE_EACH = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+
+
+@dataclass(frozen=True)
+class ServiceCIDRStatusUpdate(Status):
+    """`/status` of ServiceCIDRs: spec is put back, but not before it is seen who wrote what."""
+
+    writes_metadata = False
+
+    def unowned(self, model: type[Model]) -> Mapping[str, Any]:
+        return {}
 
 
 class ServiceCIDRs(Strategy[ServiceCIDR]):
     resource = resource_of(ServiceCIDR)
     revalidates_metadata = False
-    subresources = (Status(),)
+    subresources = (ServiceCIDRStatusUpdate(),)
     columns = (NAME, Column("CIDRs", lambda c, now: ",".join(c.spec.cidrs), description="The ranges."), AGE)
 
-    def prepare_for_create(self, new: ServiceCIDR, context: Context) -> None:
-        new.status = ServiceCIDRStatus()
-
-    def prepare_for_update(self, new: ServiceCIDR, old: ServiceCIDR, context: Context) -> None:
-        new.status = old.status
+    @property
+    def unowned(self) -> Mapping[str, Any]:
+        # Unlike elsewhere status can be written here as well, and is the writer's.
+        return {}
 
     def validate(self, new: ServiceCIDR) -> Iterator[FieldError]:
         cidrs, path = new.spec.cidrs, "spec.cidrs"

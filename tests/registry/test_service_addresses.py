@@ -73,11 +73,21 @@ def test_a_range_may_only_gain_the_other_family(cidrs: list[str], expected: list
     assert update_complaints(ServiceCIDRs(), ranges("10.0.0.0/24"), change) == expected
 
 
-def test_the_status_of_a_range_is_not_written_with_it() -> None:
-    assert created(ServiceCIDRs(), ranges("10.0.0.0/24", ready="True")).status.conditions == []
+def test_the_status_of_a_range_is_written_with_it() -> None:
+    given = created(ServiceCIDRs(), ranges("10.0.0.0/24", ready="True"))
+    assert [each.status for each in given.status.conditions] == ["True"]
     old, new = ranges("10.0.0.0/24", ready="True"), ranges("10.0.0.0/24", ready="False")
     ServiceCIDRs().prepare_for_update(new, old, context())
-    assert new.status is old.status
+    assert [each.status for each in new.status.conditions] == ["False"]
+
+
+def test_with_the_status_of_a_range_nothing_else_is_written() -> None:
+    old, new = ranges("10.0.0.0/24"), ranges("10.1.0.0/24", ready="True")
+    new.metadata.labels = {"a": "b"}
+    (status,) = ServiceCIDRs().subresources
+    status.prepare_for_update(new, old)
+    assert (new.spec, new.metadata.labels) == (old.spec, {})
+    assert new.status.conditions != []
 
 
 def test_addresses_name_who_has_them() -> None:

@@ -191,6 +191,10 @@ def test_old_names_of_labels_are_warned_about() -> None:
     ]
 
 
+def test_tables_show_nothing_of_capacities() -> None:
+    assert CSIStorageCapacities().columns == ()
+
+
 def test_capacities() -> None:
     obj = CSIStorageCapacity.from_dict({**META, "storageClassName": "s", "capacity": "-1"})
     assert complaints(CSIStorageCapacities(), obj) == [
