@@ -49,6 +49,16 @@ def test_a_pod_that_waits_for_a_node_is_gone_at_once(admin: httpx.Client, pods: 
     assert admin.get(f"{pods}/p").status_code == 404
 
 
+def test_how_to_delete_has_to_make_sense(admin: httpx.Client, pods: str) -> None:
+    answer = admin.post(f"{pods}/p/eviction", json=eviction(propagationPolicy="Never"))
+    assert (answer.status_code, answer.json()["message"]) == (
+        422,
+        'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "Never": '
+        'supported values: "Foreground", "Background", "Orphan", "nil"',
+    )
+    assert "deletionTimestamp" not in admin.get(f"{pods}/p").json()["metadata"]
+
+
 @pytest.mark.parametrize("where", ["url", "object"])
 def test_a_dry_run_leaves_everything(admin: httpx.Client, pods: str, where: str) -> None:
     run(admin, pods)
