@@ -31,7 +31,9 @@ class ReplicaSetStatusUpdate(Status):
     def validate_update(self, new: ReplicaSet, old: ReplicaSet) -> Iterable[FieldError]:
         status = new.status
         counts = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
-        yield from validate_counts(status, ("replicas", *counts, "observedGeneration", "terminatingReplicas"))
+        yield from validate_counts(status, ("replicas", *counts, "observedGeneration"))
+        # ReplicationControllers, which have no such count, share these rules.
+        yield from nonnegative(getattr(status, "terminatingReplicas", None), "status.terminatingReplicas")
         yield from validate_replica_counts(status, counts)
 
 

@@ -194,6 +194,13 @@ def test_pods_that_end_are_counted(strategy: Any, model: Any) -> None:
     ]
 
 
+def test_counts_of_a_replication_controller() -> None:
+    obj = ReplicationController.from_dict({"status": {"replicas": 1, "readyReplicas": 2}})
+    assert [str(error) for error in ReplicationControllers().subresources[0].validate_update(obj, obj)] == [
+        "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"
+    ]
+
+
 # --- DaemonSets ----------------------------------------------------------------------------------
 
 
