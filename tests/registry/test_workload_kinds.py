@@ -354,6 +354,12 @@ def test_a_revision_is_not_rewritten() -> None:
     ]
 
 
+@pytest.mark.parametrize("data", [5, "text", [1], True, {}])
+def test_a_revision_holds_anything(data: Any) -> None:
+    assert complaints(ControllerRevisions(), revision(data=data)) == []
+    assert revision(data=data).to_dict()["data"] == data
+
+
 def test_whose_revision_it_is() -> None:
     owned = revision()
     assert ControllerRevisions().cells(owned, NOW)[1:3] == ["<none>", 1]
