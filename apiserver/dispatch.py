@@ -182,8 +182,11 @@ class Dispatcher:
         )  # fmt: skip
 
     async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
+        """What is posted to do something to an object.  Raises BadRequest."""
         body = await request.body(self.api.max_request_bytes)
-        return self._read(model, endpoint, request, options, body)
+        asked = self._read(model, endpoint, request, options, body)
+        check_names(asked, request.info.namespace, "", endpoint.namespaced)
+        return asked
 
     @staticmethod
     def _read(model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions, body: bytes) -> Any:
@@ -315,16 +318,10 @@ class Dispatcher:
         options = write_options(request, "CreateOptions")
         info = request.info
         asked = await self._decoded(TokenRequest, endpoint, request, options)
-        problems = [
-            invalid_value(f"metadata.{part}", given, f"must match the service account {part} if specified")
-            for part, given, is_ in (
-                ("name", asked.metadata.name, info.name),
-                ("namespace", asked.metadata.namespace, info.namespace),
-            )
-            if given not in ("", is_)
-        ]
-        if problems:
-            raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
+        if asked.metadata.name not in ("", info.name):
+            detail = "must match the service account name if specified"
+            problem = invalid_value("metadata.name", asked.metadata.name, detail)
+            raise invalid("authentication.k8s.io", "TokenRequest", info.name, [problem])
         metadata, spec, version = asked.metadata, asked.spec, "authentication.k8s.io/v1"
         asked.kind = asked.apiVersion = ""
         if spec.expirationSeconds is None:

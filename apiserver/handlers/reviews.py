@@ -29,7 +29,7 @@ from apiserver.endpoint import API
 from apiserver.handlers import pod_subresources
 from apiserver.handlers.access_reviews import may_i, may_they, may_they_here, what_may_i
 from apiserver.handlers.options import WriteOptions, write_options
-from apiserver.handlers.write import Write
+from apiserver.handlers.write import Write, check_names
 from apiserver.patch.managed_fields import update_managers
 from apiserver.request import Request, User
 
@@ -62,6 +62,7 @@ async def review(api: API, request: Request) -> Answer:
     )  # fmt: skip
     request.warnings += warnings
     if isinstance(obj, Binding):
+        check_names(obj, info.namespace, "", namespaced=True)
         pods = api.endpoints["", "v1", "pods"]
         write = Write(
             api, pods, request.user, options, info.namespace, request.warnings, "binding",
