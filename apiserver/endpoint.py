@@ -13,7 +13,7 @@ import orjson
 import pydantic
 
 from api.clock import Clock
-from api.errors import MethodNotAllowed, NotFound, not_found
+from api.errors import BadRequest, MethodNotAllowed, NotFound, not_found
 from api.meta_v1 import StatusDetails
 from api.model import Model
 from api.schema import Schema, schema_of
@@ -124,9 +124,11 @@ class Endpoint:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
 
     def find(self, namespace: str, name: str) -> Entry:
-        """The object of that name.  Raises NotFound."""
+        """The object of that name.  Raises NotFound; BadRequest for the empty name."""
         entry = self.cache.get(self.key(namespace, name))
         if entry is None:
+            if not name:
+                raise BadRequest("Name parameter required.")
             raise not_found(self.resource.group, self.resource.plural, name)
         return entry
 

@@ -10,7 +10,7 @@ from api.errors import BadRequest, Conflict, Forbidden, StatusError, TooManyRequ
 from api.meta_v1 import Condition, DeleteOptions, Preconditions, StatusCause, StatusDetails
 from api.policy_v1 import Eviction, PodDisruptionBudget
 from apiserver.endpoint import Endpoint
-from apiserver.handlers.delete import delete_object
+from apiserver.handlers.delete import check_delete_options, delete_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.pod_subresources import Action, with_condition
 from apiserver.handlers.update import update_object
@@ -184,4 +184,5 @@ async def _let_go(write: Write, name: str, options: DeleteOptions) -> None:
         if wanted.resourceVersion is not None:
             now_at = wanted.model_copy(update={"resourceVersion": str(entry.revision)})
             options = options.model_copy(update={"preconditions": now_at})
+    check_delete_options(options)  # no sooner: by now the status tells of the eviction
     await delete_object(write, name, options)
