@@ -13,9 +13,10 @@ import orjson
 import pydantic
 
 from api.clock import Clock
-from api.errors import MethodNotAllowed, NotFound, not_found
+from api.errors import BadRequest, MethodNotAllowed, NotFound, not_found
 from api.meta_v1 import StatusDetails
 from api.model import Model
+from api.quoting import quoted
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
 from apiserver.admission.dynamic import DynamicAdmission
@@ -23,6 +24,7 @@ from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
 from apiserver.decoding import decode_request
 from apiserver.patch.request import PatchRequest, decode_document
+from apiserver.registry.names import path_segment
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
 from apiserver.request import RequestInfo, User
@@ -103,7 +105,8 @@ class Endpoint:
         return schema_of(model)
 
     def check(self, info: RequestInfo) -> None:
-        """Raises NotFound for a path that leads nowhere here, MethodNotAllowed for what none can do all over."""
+        """Raises NotFound for a path that leads nowhere here, MethodNotAllowed for what none can do all over,
+        BadRequest for a name that no object can have."""
         if self.namespaced:
             misplaced = bool(info.name) and not info.namespace
         else:
@@ -112,6 +115,13 @@ class Endpoint:
             raise NotFound("the server could not find the requested resource", StatusDetails())
         if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
+        self.check_name(info.name)
+
+    @staticmethod
+    def check_name(name: str) -> None:
+        """Raises BadRequest for what can be no part of a path to an object."""
+        if complaints := path_segment(name):
+            raise BadRequest(f"Name parameter invalid: {quoted(name)}: {';'.join(complaints)}")
 
     async def prepare(self, entries: Sequence[Entry]) -> None:
         """Convert stored objects that are to be looked at.  Raises StatusError."""

@@ -196,8 +196,13 @@ def plain_endpoints(
         if found is None:
             return Response(status_code=404)
         body, tag = found
+        asked = request.query_params.get("hash")
+        if asked and asked != (now := tag.strip('"')):
+            url = f"/openapi/v3/{path}?hash={now}"
+            moved = f'<a href="{url}">Moved Permanently</a>.\n\n'
+            return Response(moved, 301, media_type="text/html; charset=utf-8", headers={"Location": url})
         response = cached(request, body, tag)
-        if request.query_params.get("hash"):
+        if asked:
             # The URL names the content: it may be kept for as long as one likes.
             response.headers["Cache-Control"] = "public, immutable"
         return response

@@ -13,8 +13,8 @@ _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 def parse(method: str, path: str, query: dict[str, str]) -> RequestInfo:
     """Read a method and path.  Anything but /api/VERSION/… and /apis/GROUP/VERSION/… is no resource request."""
     info = RequestInfo(path, method.lower())
-    parts = [part for part in path.split("/") if part]
-    if len(parts) < 3 or parts[0] not in ("api", "apis"):
+    parts = path.strip("/").split("/")
+    if len(parts) < 3 or parts[0] not in ("api", "apis") or path.startswith("//"):
         return info
     info.prefix = parts[0]
     if parts[0] == "apis":

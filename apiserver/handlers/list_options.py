@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from api.errors import BadRequest, FieldError, Timeout, forbidden, invalid, invalid_value, not_supported
 from api.meta_v1 import StatusCause, StatusDetails
 from api.selectors import FieldMatcher, LabelMatcher, SelectorError
+from apiserver.handlers.parameters import integer
 from apiserver.storage.entry import Entry
 from apiserver.storage.index import Term
 from apiserver.storage.protocol import Revision
@@ -66,17 +67,18 @@ def list_options(
     saying so in the query.
     Raises BadRequest, Invalid.
     """
+    timeout, limit = integer(query, "timeoutSeconds"), integer(query, "limit")  # refused before any selector
     options = ListOptions(
         labels=_labels(query.get("labelSelector", "")),
         fields=_fields(query.get("fieldSelector", ""), selectable, custom),
-        limit=_integer(query, "limit") or 0,
+        limit=limit or 0,
         continue_=query.get("continue", ""),
         resource_version=query.get("resourceVersion", ""),
         match=query.get("resourceVersionMatch", ""),
         watch=_flag(query, "watch") or False,
         bookmarks=_flag(query, "allowWatchBookmarks") or False,
         send_initial_events=_flag(query, "sendInitialEvents"),
-        timeout=_integer(query, "timeoutSeconds"),
+        timeout=timeout,
     )
     errors = list(_problems(options))
     if errors:
@@ -88,19 +90,6 @@ def _flag(query: Mapping[str, str], name: str) -> bool | None:
     """Kubernetes reads any value but "false" and "0" as true, an empty one too."""
     value = query.get(name)
     return None if value is None else value.lower() not in ("false", "0")
-
-
-def _integer(query: Mapping[str, str], name: str) -> int | None:
-    text = query.get(name, "")
-    if not text:
-        return None
-    try:
-        value = int(text)
-    except ValueError:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
-    if not -(2**63) <= value < 2**63:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": value out of range')
-    return value
 
 
 def _labels(text: str) -> LabelMatcher:

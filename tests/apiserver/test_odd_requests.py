@@ -1,0 +1,95 @@
+"""Names, paths, parameters and versions that hardly any client sends, answered as Kubernetes answers them."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def maps(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps"
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [("%25", """"%": may not contain '%'"""), ("a%25b", """"a%b": may not contain '%'""")],
+)
+def test_names_that_no_object_can_have(admin: httpx.Client, maps: str, method: str, name: str, complaint: str) -> None:
+    headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
+    answer = admin.request(method, f"{maps}/{name}", json={}, headers=headers)
+    assert (answer.status_code, answer.json()["message"]) == (400, f"Name parameter invalid: {complaint}")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("//api/v1/pods", 404, "404 page not found\n"),
+        ("/api//v1", 404, "the server could not find the requested resource"),
+        ("/api/v1//namespaces", 404, "the server could not find the requested resource"),
+        ("/api/v1/namespaces/default//pods", 404, "the server could not find the requested resource"),
+        ("/api/v1/namespaces//pods", 200, "PodList"),
+        ("/api/v1/namespaces/default/pods//", 200, "PodList"),
+    ],
+)
+def test_doubled_slashes(admin: httpx.Client, path: str, status: int, text: str) -> None:
+    answer = admin.get(httpx.URL(str(admin.base_url).rstrip("/") + path))
+    assert (answer.status_code, text in answer.text) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("limit=", 'strconv.ParseInt: parsing "": invalid syntax'),
+        ("limit=1_0", 'strconv.ParseInt: parsing "1_0": invalid syntax'),
+        ("limit=9223372036854775808", 'strconv.ParseInt: parsing "9223372036854775808": value out of range'),
+        ("limit=x&timeoutSeconds=y&labelSelector=!", 'strconv.ParseInt: parsing "y": invalid syntax'),
+    ],
+)
+def test_numbers_are_read_before_selectors_and_in_order(
+    admin: httpx.Client, maps: str, query: str, problem: str
+) -> None:
+    assert admin.get(f"{maps}?{query}").json()["message"] == problem
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [
+        (b"i\xb7", "invalid character 'i' looking for beginning of value"),
+        ({"rv": "x"}, "json: cannot unmarshal string into Go struct field continueToken.rv of type int64"),
+        ({}, "server does not recognize this encoded version"),
+        ({"v": "meta.k8s.io/v1", "rv": 1}, "encoded start key empty (version meta.k8s.io/v1)"),
+    ],
+)
+def test_continue_tokens_of_nobody(admin: httpx.Client, maps: str, token: object, problem: str) -> None:
+    data = token if isinstance(token, bytes) else json.dumps(token).encode()
+    answer = admin.get(maps, params={"continue": base64.urlsafe_b64encode(data).decode().rstrip("=")})
+    assert answer.json()["message"] == f"invalid continue token: continue key is not valid: {problem}"
+
+
+def test_a_version_on_an_object_to_be_created(admin: httpx.Client, maps: str) -> None:
+    def create(name: str, version: str, **query: str) -> httpx.Response:
+        return admin.post(maps, json={"metadata": {"name": name, "resourceVersion": version}}, params=query)
+
+    refused = create("versioned", "5")
+    assert (refused.status_code, refused.json()["message"]) == (
+        400, "resourceVersion should not be set on objects to be created",
+    )  # fmt: skip
+    assert create("Versioned_", "5").status_code == 422, "validation comes first"
+    assert create("versioned", "5", dryRun="All").status_code == 201, "a dry run stores nothing that could refuse it"
+    for name, version in (("zero", "0"), ("word", "abc")):
+        assert create(name, version).status_code == 201
+        stored = admin.get(f"{maps}/{name}").json()["metadata"]["resourceVersion"]
+        assert int(stored) > 0
+
+
+def test_an_outdated_hash_of_a_schema_leads_to_the_present_one(admin: httpx.Client) -> None:
+    moved = admin.get("/openapi/v3/api/v1?hash=00", follow_redirects=False)
+    index = admin.get("/openapi/v3").json()
+    assert (moved.status_code, moved.headers["location"]) == (301, index["paths"]["api/v1"]["serverRelativeURL"])
+    kept = admin.get(moved.headers["location"])
+    assert (kept.status_code, kept.headers["cache-control"]) == (200, "public, immutable")
