@@ -90,6 +90,8 @@ class Dispatcher:
             pod = endpoint.decode(endpoint.find(info.namespace, info.name))
             await stream_logs(self.api, self._kubelet, pod, request, receive, send)
             return
+        if info.verb == "watch" and request.method != "GET":  # of a /watch/ path
+            raise _not_allowed()
         if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.errors import BadRequest
 from apiserver.registry.names import path_segment
 from apiserver.request import ASGI, Receive, Request, RequestInfo, Scope, Send
 
@@ -64,6 +65,20 @@ def _selected_name(selector: str) -> str:
     return ""
 
 
+def _check_timeout(request: Request) -> None:
+    """How long a client would wait at most is heeded by none but who answers slowly, yet must make sense.
+
+    Raises BadRequest.
+    """
+    text = request.query.get("timeout")
+    if not text or request.info.verb == "watch" or request.info.connects:
+        return
+    from api.duration import duration_problem
+
+    if problem := duration_problem(text):
+        raise BadRequest(f"invalid timeout specified in the request URL - {problem}")
+
+
 class RequestInfoFilter:
     """Attaches the request, read once, to the scope."""
 
@@ -74,4 +89,6 @@ class RequestInfoFilter:
         request = Request(scope, receive)
         request.info = parse(request.method, request.path, request.query)
         scope["nanokube.request"] = request
+        if request.query:
+            _check_timeout(request)
         await self._app(scope, receive, send)

@@ -93,3 +93,27 @@ def test_an_outdated_hash_of_a_schema_leads_to_the_present_one(admin: httpx.Clie
     assert (moved.status_code, moved.headers["location"]) == (301, index["paths"]["api/v1"]["serverRelativeURL"])
     kept = admin.get(moved.headers["location"])
     assert (kept.status_code, kept.headers["cache-control"]) == (200, "public, immutable")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "problem"),
+    [
+        ("x", 'time: invalid duration "x"'),
+        ("5", 'time: missing unit in duration "5"'),
+        ("5y", 'time: unknown unit "y" in duration "5y"'),
+        ("9999999h", 'time: invalid duration "9999999h"'),
+    ],
+)
+def test_a_timeout_that_is_no_duration(admin: httpx.Client, maps: str, timeout: str, problem: str) -> None:
+    for path in (maps, "/version"):
+        answer = admin.get(path, params={"timeout": timeout})
+        assert answer.status_code == 400
+        assert answer.json()["message"] == f"invalid timeout specified in the request URL - {problem}"
+    assert admin.get(maps, params={"timeout": timeout, "watch": "1", "timeoutSeconds": "1"}).status_code == 200
+    assert admin.get(maps, params={"timeout": "1m30s"}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_paths_of_watches_take_nothing_but_get(admin: httpx.Client, namespace: str, method: str) -> None:
+    answer = admin.request(method, f"/api/v1/watch/namespaces/{namespace}/configmaps", json={})
+    assert answer.status_code == 405
