@@ -141,7 +141,7 @@ class Dispatcher:
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
-        options = list_options(request.query, endpoint.selectable_field_names, custom=endpoint.custom)
+        options = list_options(request.query, endpoint.field_problem)
         if not endpoint.resource.is_stored:
             return await self._page(endpoint, await computed_page(endpoint, options), request, media)
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
@@ -261,7 +261,7 @@ class Dispatcher:
 
     async def _delete_collection(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = await self._delete_options(request)
-        selection = list_options(request.query, endpoint.selectable_field_names, custom=endpoint.custom)
+        selection = list_options(request.query, endpoint.field_problem)
         write = self._begin(endpoint, request, WriteOptions(dry_run=bool(options.dryRun)))
         page = await list_page(self.api.cache, endpoint.prefix, write.namespace, selection)
         await delete_objects(write, page.entries, options)

@@ -92,8 +92,15 @@ class Endpoint:
     def subresources(self) -> dict[str, Subresource | Scale]:
         return {part.name: part for part in self.strategy.subresources}
 
-    def selectable_field_names(self) -> frozenset[str]:
-        return self.strategy.selectable_field_names()
+    def field_problem(self, name: str) -> str:
+        """Why a field selector cannot ask for a field, as the answer says it; "" where it can.
+
+        Kinds of the whole cluster that name fields of their own know no metadata.namespace, nor do custom ones.
+        """
+        own = self.strategy.selectable_field_names()
+        in_namespace = name == "metadata.namespace" and (self.namespaced or not (own or self.custom))
+        known = name in own or name == "metadata.name" or in_namespace
+        return "" if known else self.strategy.unknown_field(name)
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         """What field selectors can ask for, from a stored document."""

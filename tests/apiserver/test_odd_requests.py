@@ -117,3 +117,28 @@ def test_a_timeout_that_is_no_duration(admin: httpx.Client, maps: str, timeout: 
 def test_paths_of_watches_take_nothing_but_get(admin: httpx.Client, namespace: str, method: str) -> None:
     answer = admin.request(method, f"/api/v1/watch/namespaces/{namespace}/configmaps", json={})
     assert answer.status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "problem"),
+    [
+        ("/api/v1/configmaps", "x", '"x" is not a known field selector: only "metadata.name", "metadata.namespace"'),
+        ("/api/v1/pods", "x", "field label not supported: x"),
+        ("/api/v1/namespaces", "name", "field label not supported: name"),
+        ("/api/v1/namespaces", "metadata.namespace", "field label not supported: metadata.namespace"),
+        ("/api/v1/nodes", "metadata.namespace", "field label not supported: metadata.namespace"),
+        ("/apis/batch/v1/jobs", "x", 'field label "x" not supported for Job'),
+        (
+            "/apis/resource.k8s.io/v1/resourceslices", "x",
+            "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: x",
+        ),
+    ],
+)  # fmt: skip
+def test_fields_that_a_kind_is_not_selected_by(admin: httpx.Client, path: str, field: str, problem: str) -> None:
+    answer = admin.get(path, params={"fieldSelector": f"{field}=a"})
+    assert (answer.status_code, answer.json()["message"]) == (400, problem)
+
+
+def test_every_kind_without_fields_of_its_own_knows_namespaces(admin: httpx.Client) -> None:
+    for path in ("/api/v1/configmaps", "/api/v1/pods", "/apis/storage.k8s.io/v1/storageclasses"):
+        assert admin.get(path, params={"fieldSelector": "metadata.namespace=nowhere"}).json()["items"] == []
