@@ -153,9 +153,9 @@ def decode_continue(token: str) -> tuple[str, Revision]:
     if not isinstance(document, dict):
         kind = go_errors.kind_of(document)
         raise BadRequest(f"{_INVALID}: json: cannot unmarshal {kind} into Go value of type storage.continueToken")
-    for name, kind, go_type in (("v", str, "string"), ("rv", int, "int64"), ("start", str, "string")):
+    for name, wanted, go_type in (("v", str, "string"), ("rv", int, "int64"), ("start", str, "string")):
         value = document.get(name)
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
             where = f"Go struct field continueToken.{name} of type {go_type}"
             raise BadRequest(f"{_INVALID}: json: cannot unmarshal {go_errors.kind_of(value)} into {where}")
     version, revision, start = document.get("v"), document.get("rv"), document.get("start")
