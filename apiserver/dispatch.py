@@ -11,7 +11,7 @@ import orjson
 from api.authentication_v1 import TokenRequest
 from api.autoscaling_v1 import Scale as ScaleObject
 from api.core_v1 import Binding, Pod, ServiceAccount
-from api.errors import MethodNotAllowed, NotAcceptable, NotFound, invalid, invalid_value
+from api.errors import MethodNotAllowed, NotAcceptable, NotFound, conflict, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.model import Model
 from api.policy_v1 import Eviction
@@ -317,25 +317,25 @@ class Dispatcher:
         options = write_options(request, "CreateOptions")
         info = request.info
         asked = await self._decoded(TokenRequest, endpoint, request, options)
-        problems = [
-            invalid_value(f"metadata.{part}", given, f"must match the service account {part} if specified")
-            for part, given, is_ in (
-                ("name", asked.metadata.name, info.name),
-                ("namespace", asked.metadata.namespace, info.namespace),
-            )
-            if given not in ("", is_)
-        ]
-        if problems:
-            raise invalid("authentication.k8s.io", "TokenRequest", info.name, problems[:1])
+        check_names(asked, info.namespace, "", namespaced=True)
+        if asked.metadata.name not in ("", info.name):
+            complaint = "must match the service account name if specified"
+            problem = invalid_value("metadata.name", asked.metadata.name, complaint)
+            raise invalid("authentication.k8s.io", "TokenRequest", info.name, [problem])
         metadata, spec, version = asked.metadata, asked.spec, "authentication.k8s.io/v1"
         asked.kind = asked.apiVersion = ""
         if spec.expirationSeconds is None:
             spec.expirationSeconds = 3600
         metadata.managedFields = reviews.managers_of_review(self.api, asked, version, options.manager, "token")
-        metadata.name, metadata.namespace, metadata.uid = info.name, info.namespace, self.api.new_uid()
+        metadata.name = info.name
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
+        uid = account.metadata.uid
+        if metadata.uid not in ("", uid):
+            why = f"the UID in the token request ({metadata.uid}) does not match the UID of the service account ({uid})"
+            raise conflict("authentication.k8s.io", "TokenRequest", info.name, why)
+        metadata.uid = uid
         from apiserver.authentication import token_requests
 
         tokens = self.api.tokens

@@ -14,7 +14,7 @@ from apiserver.handlers.delete import delete_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.pod_subresources import Action, with_condition
 from apiserver.handlers.update import update_object
-from apiserver.handlers.write import Write
+from apiserver.handlers.write import Write, check_names
 from apiserver.registry.labels import matches
 from apiserver.stored import StoredObject
 
@@ -32,6 +32,7 @@ async def evict(write: Write, name: str, eviction: Eviction) -> None:
     A pod that runs costs its budget a disruption, unless it is unready and the budget has enough healthy ones or does
     not mind.  Raises BadRequest, NotFound, Conflict; TooManyRequests when the budget has no room.
     """
+    check_names(eviction, write.namespace, "", namespaced=True)
     if eviction.metadata.name != name:
         raise BadRequest("name in URL does not match name in Eviction object")
     await write.admit_action(eviction, name)

@@ -142,3 +142,30 @@ def test_fields_that_a_kind_is_not_selected_by(admin: httpx.Client, path: str, f
 def test_every_kind_without_fields_of_its_own_knows_namespaces(admin: httpx.Client) -> None:
     for path in ("/api/v1/configmaps", "/api/v1/pods", "/apis/storage.k8s.io/v1/storageclasses"):
         assert admin.get(path, params={"fieldSelector": "metadata.namespace=nowhere"}).json()["items"] == []
+
+
+def test_what_is_posted_to_an_object_must_be_of_its_namespace(admin: httpx.Client, namespace: str) -> None:
+    base = f"/api/v1/namespaces/{namespace}"
+    for path in ("pods/p/binding", "pods/p/eviction", "serviceaccounts/default/token", "bindings"):
+        name = path.split("/")[1] if "/" in path else "p"
+        answer = admin.post(f"{base}/{path}", json={"metadata": {"name": name, "namespace": "elsewhere"}})
+        assert (answer.status_code, answer.json()["message"]) == (
+            400, "the namespace of the provided object does not match the namespace sent on the request",
+        )  # fmt: skip
+    nameless = admin.post(f"{base}/bindings", json={"target": {"name": "n"}})
+    assert (nameless.status_code, nameless.json()["message"]) == (400, "Name parameter required.")
+
+
+def test_a_token_is_of_the_account_that_was_meant(admin: httpx.Client, namespace: str) -> None:
+    account = f"/api/v1/namespaces/{namespace}/serviceaccounts/robot"
+    made = admin.post(account.removesuffix("/robot"), json={"metadata": {"name": "robot"}}).json()
+    uid = made["metadata"]["uid"]
+    for wanted in ("", uid):
+        answer = admin.post(f"{account}/token", json={"metadata": {"uid": wanted}, "spec": {}})
+        assert (answer.status_code, answer.json()["metadata"]["uid"]) == (201, uid)
+    other = admin.post(f"{account}/token", json={"metadata": {"uid": "x"}, "spec": {}})
+    assert other.status_code == 409
+    assert other.json()["message"] == (
+        'Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "robot": the UID in the token request (x) '
+        f"does not match the UID of the service account ({uid})"
+    )
