@@ -127,6 +127,7 @@ def test_paths_of_watches_take_nothing_but_get(admin: httpx.Client, namespace: s
         ("/api/v1/namespaces", "name", "field label not supported: name"),
         ("/api/v1/namespaces", "metadata.namespace", "field label not supported: metadata.namespace"),
         ("/api/v1/nodes", "metadata.namespace", "field label not supported: metadata.namespace"),
+        ("/apis/events.k8s.io/v1/events", "involvedObject.name", "field label not supported: involvedObject.name"),
         ("/apis/batch/v1/jobs", "x", 'field label "x" not supported for Job'),
         (
             "/apis/resource.k8s.io/v1/resourceslices", "x",
