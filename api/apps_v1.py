@@ -9,12 +9,11 @@ from api.model import (
     Int32,
     Int64,
     IntOrString,
-    JSONObject,
     ListMap,
     Merge,
     Model,
-    Named,
     NotRequired,
+    RawExtension,
     Required,
     ZeroTime,
     null,
@@ -412,5 +411,5 @@ class ControllerRevision(Model):
     apiVersion: str = ""
     kind: str = ""
     metadata: ObjectMeta = struct()
-    data: Annotated[JSONObject, Named("RawExtension")] | None = None
+    data: RawExtension | None = None
     revision: Int64

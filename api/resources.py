@@ -14,6 +14,20 @@ from api.quantity import add, parse
 
 HUGE_PAGES = "hugepages-"
 STANDARD_FOR_CONTAINERS = frozenset({"cpu", "memory", "ephemeral-storage"})
+COUNTS = frozenset(
+    {
+        "pods",
+        "resourcequotas",
+        "services",
+        "replicationcontrollers",
+        "secrets",
+        "configmaps",
+        "persistentvolumeclaims",
+        "services.nodeports",
+        "services.loadbalancers",
+    }
+)
+"""Kubernetes' own resources that are numbers of objects."""
 _FOR_QUALITY = ("cpu", "memory")
 _NOTHING = Decimal(0)
 _NATIVE_DOMAIN = "kubernetes.io/"
@@ -29,6 +43,11 @@ def is_native(name: str) -> bool:
 def is_extended(name: str) -> bool:
     """A resource that a device plugin or an administrator adds: counted in whole pieces."""
     return not is_native(name) and not name.startswith("requests.")
+
+
+def is_whole(name: str) -> bool:
+    """A resource that comes in whole pieces only."""
+    return name in COUNTS or is_extended(name)
 
 
 def names_devices(name: str) -> bool:

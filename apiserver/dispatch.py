@@ -8,32 +8,28 @@ from typing import Any
 
 import orjson
 
-from api.authentication_v1 import TokenRequest
-from api.autoscaling_v1 import Scale as ScaleObject
 from api.core_v1 import Binding, Pod, ServiceAccount
 from api.errors import MethodNotAllowed, NotAcceptable, NotFound, conflict, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.model import Model
-from api.policy_v1 import Eviction
+from api.scheme import RESOURCES
 from apiserver import tables
 from apiserver.answer import Answer, PageNotFound
 from apiserver.authorization.authorizer import begun_anew
 from apiserver.decoding import decode_request
 from apiserver.endpoint import API, NOT_ALLOWED, Endpoint
-from apiserver.handlers import pod_subresources, reviews
+from apiserver.handlers import pod_subresources
 from apiserver.handlers.computed import computed_object, computed_page
 from apiserver.handlers.connect import KubeletClient, relay_websocket, stream_logs, upgrade_target
 from apiserver.handlers.connect_options import admit_connection
 from apiserver.handlers.create import create_object
 from apiserver.handlers.delete import delete_object, delete_options
 from apiserver.handlers.delete_collection import delete_objects
-from apiserver.handlers.eviction import evict
 from apiserver.handlers.list import Page, list_page
 from apiserver.handlers.list_options import check_read_version, list_options
 from apiserver.handlers.options import WriteOptions, write_options
 from apiserver.handlers.patch import APPLY_PATCH, patch_type, transformer
 from apiserver.handlers.proxy import relay_upgrade, serve_proxy
-from apiserver.handlers.scale import check_kind, patching, replacing, scale_answer, write_scale
 from apiserver.handlers.stream import serve_watch
 from apiserver.handlers.update import Transform, update_object
 from apiserver.handlers.write import Write, check_names, unnamed
@@ -47,6 +43,9 @@ _CREATED, _OK = 201, 200
 _PIECE = 64 * 1024
 """Bytes of a list that are put together and sent at once."""
 _CONNECT = ("exec", "attach", "portforward")
+_REVIEWS = {(resource.group, resource.plural): resource for resource in RESOURCES if resource.verbs == ("create",)}
+"""What is answered and not stored.  Their handlers, as those of scales, tokens and evictions, are imported with the
+first request for them, for the types that they bring: a server's start is the sum of such."""
 
 
 class Dispatcher:
@@ -61,9 +60,12 @@ class Dispatcher:
         info = request.info
         if request.method == "HEAD" and info.subresource != "proxy":  # no resource answers it, though get allows it
             raise _not_allowed()
-        if (info.group, info.resource) in reviews.REVIEWS and not info.name:
-            media = _media(request, model=reviews.REVIEWS[info.group, info.resource][1])
-            answer = await begun_anew(lambda: reviews.review(self.api, request), request.warnings)
+        asked = None if info.name else _REVIEWS.get((info.group, info.resource))
+        if asked is not None:
+            from apiserver.handlers.reviews import review
+
+            media = _media(request, model=asked.model)
+            answer = await begun_anew(lambda: review(self.api, request, asked), request.warnings)
             await answer.send(send, request, media)
             return
         if self.api.arrivals.pending:
@@ -99,7 +101,7 @@ class Dispatcher:
         await answer.send(send, request, media)
 
     def _is_built_in(self, group: str) -> bool:
-        return any(key[0] == group for keys in (self.api.endpoints, reviews.REVIEWS) for key in keys)
+        return any(key[0] == group for keys in (self.api.endpoints, _REVIEWS) for key in keys)
 
     async def _connect(self, endpoint: Endpoint, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         info = request.info
@@ -184,8 +186,11 @@ class Dispatcher:
         )  # fmt: skip
 
     async def _decoded(self, model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions) -> Any:
+        """What is posted to do something to an object.  Raises BadRequest."""
         body = await request.body(self.api.max_request_bytes)
-        return self._read(model, endpoint, request, options, body)
+        asked = self._read(model, endpoint, request, options, body)
+        check_names(asked, request.info.namespace, "", endpoint.namespaced)
+        return asked
 
     @staticmethod
     def _read(model: type[Any], endpoint: Endpoint, request: Request, options: WriteOptions, body: bytes) -> Any:
@@ -287,6 +292,9 @@ class Dispatcher:
         return await self._scale(endpoint, part, request, media)
 
     async def _scale(self, endpoint: Endpoint, part: Scale, request: Request, media: MediaType) -> Answer:
+        from api.autoscaling_v1 import Scale as ScaleObject
+        from apiserver.handlers.scale import check_kind, patching, replacing, scale_answer, write_scale
+
         info = request.info
         if info.verb == "get":
             entry = endpoint.find(info.namespace, info.name)
@@ -314,19 +322,22 @@ class Dispatcher:
         return Answer(_CREATED, document=_success(None))
 
     async def issue_token(self, endpoint: Endpoint, request: Request) -> Answer:
+        from api.authentication_v1 import TokenRequest
+        from apiserver.authentication import token_requests
+        from apiserver.handlers.reviews import managers_of_review
+
         options = write_options(request, "CreateOptions")
         info = request.info
         asked = await self._decoded(TokenRequest, endpoint, request, options)
-        check_names(asked, info.namespace, "", namespaced=True)
         if asked.metadata.name not in ("", info.name):
-            complaint = "must match the service account name if specified"
-            problem = invalid_value("metadata.name", asked.metadata.name, complaint)
+            detail = "must match the service account name if specified"
+            problem = invalid_value("metadata.name", asked.metadata.name, detail)
             raise invalid("authentication.k8s.io", "TokenRequest", info.name, [problem])
         metadata, spec, version = asked.metadata, asked.spec, "authentication.k8s.io/v1"
         asked.kind = asked.apiVersion = ""
         if spec.expirationSeconds is None:
             spec.expirationSeconds = 3600
-        metadata.managedFields = reviews.managers_of_review(self.api, asked, version, options.manager, "token")
+        metadata.managedFields = managers_of_review(self.api, asked, version, options.manager, "token")
         metadata.name = info.name
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
@@ -336,8 +347,6 @@ class Dispatcher:
             why = f"the UID in the token request ({metadata.uid}) does not match the UID of the service account ({uid})"
             raise conflict("authentication.k8s.io", "TokenRequest", info.name, why)
         metadata.uid = uid
-        from apiserver.authentication import token_requests
-
         tokens = self.api.tokens
         request.warnings += token_requests.complete(asked, tokens.settings)
         credential = await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())
@@ -346,6 +355,9 @@ class Dispatcher:
         return Answer(_CREATED, document=asked.to_dict())
 
     async def evict(self, endpoint: Endpoint, request: Request) -> Answer:
+        from api.policy_v1 import Eviction
+        from apiserver.handlers.eviction import evict
+
         options = write_options(request, "CreateOptions")
         eviction = await self._decoded(Eviction, endpoint, request, options)
         await evict(self._begin(endpoint, request, options), request.info.name, eviction)

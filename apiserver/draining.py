@@ -6,17 +6,18 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-import uvicorn
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 _AGAIN = 0.05
 """Seconds until those are told, too, who were about to watch and have begun meanwhile."""
 
 
-class DrainingServer(uvicorn.Server):
+class DrainingServer(Server):
     """`end_watches` is called when no connection takes another request: whoever has been told that a watch is over
     begins anew at once, and such a watch would not end before it is cut off."""
 
-    def __init__(self, config: uvicorn.Config, end_watches: Callable[[], None]) -> None:
+    def __init__(self, config: Config, end_watches: Callable[[], None]) -> None:
         super().__init__(config)
         self._end_watches = end_watches
 

@@ -141,9 +141,11 @@ class Endpoint:
         return f"{self.prefix}{namespace}/{name}" if self.namespaced else self.prefix + name
 
     def find(self, namespace: str, name: str) -> Entry:
-        """The object of that name.  Raises NotFound."""
+        """The object of that name.  Raises NotFound; BadRequest for the empty name."""
         entry = self.cache.get(self.key(namespace, name))
         if entry is None:
+            if not name:
+                raise BadRequest("Name parameter required.")
             raise not_found(self.resource.group, self.resource.plural, name)
         return entry
 

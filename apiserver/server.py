@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
+from uvicorn.config import Config
 
 from api.clock import SystemClock
 from api.core_v1 import Namespace
@@ -140,7 +140,7 @@ class Server:
             authority, options.data_dir, f"https://{_bracketed(host)}:{port}", options.issue_kubeconfig_for
         )
         client_ca = options.client_ca_file or authority.pair.certificate
-        config = uvicorn.Config(
+        config = Config(
             app,
             http=HTTPProtocol,
             ws=web_socket_protocol,  # type: ignore[arg-type]
@@ -456,7 +456,7 @@ class Server:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    def _watch_signals(self, server: uvicorn.Server) -> None:
+    def _watch_signals(self, server: DrainingServer) -> None:
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
@@ -468,7 +468,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
 
-    async def _announce(self, server: uvicorn.Server, port: int) -> None:
+    async def _announce(self, server: DrainingServer, port: int) -> None:
         while not server.started:
             await self.clock.sleep(0.002)
         self._serving.set()

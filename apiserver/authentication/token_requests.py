@@ -89,6 +89,8 @@ def _bound(account: ServiceAccount, reference: BoundObjectReference, get: GetObj
         group, _, version = reference.apiVersion.rpartition("/")
         raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={reference.kind}")
     found = get(model, "" if model is Node else account.metadata.namespace, reference.name)
+    if not reference.name:
+        raise BadRequest("Name parameter required.")
     if found is None:
         raise not_found("", f"{reference.kind.lower()}s", reference.name)
     if isinstance(found, Pod) and found.spec.serviceAccountName != account.metadata.name:

@@ -39,10 +39,15 @@ def delete_options(body_options: DeleteOptions | None, request: Request) -> Dele
         if "orphanDependents" in query:
             options.orphanDependents = request.flag("orphanDependents")
         options.dryRun = request.query_list.get("dryRun", [])
+    check_delete_options(options)
+    return options
+
+
+def check_delete_options(options: DeleteOptions) -> None:
+    """Raises Invalid for options that contradict each other or that nobody knows."""
     errors = list(_problems(options))
     if errors:
         raise invalid("meta.k8s.io", "DeleteOptions", "", errors)
-    return options
 
 
 def _problems(options: DeleteOptions) -> Iterator[FieldError]:

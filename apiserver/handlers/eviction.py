@@ -10,11 +10,11 @@ from api.errors import BadRequest, Conflict, Forbidden, StatusError, TooManyRequ
 from api.meta_v1 import Condition, DeleteOptions, Preconditions, StatusCause, StatusDetails
 from api.policy_v1 import Eviction, PodDisruptionBudget
 from apiserver.endpoint import Endpoint
-from apiserver.handlers.delete import delete_object
+from apiserver.handlers.delete import check_delete_options, delete_object
 from apiserver.handlers.options import WriteOptions
 from apiserver.handlers.pod_subresources import Action, with_condition
 from apiserver.handlers.update import update_object
-from apiserver.handlers.write import Write, check_names
+from apiserver.handlers.write import Write
 from apiserver.registry.labels import matches
 from apiserver.stored import StoredObject
 
@@ -32,7 +32,6 @@ async def evict(write: Write, name: str, eviction: Eviction) -> None:
     A pod that runs costs its budget a disruption, unless it is unready and the budget has enough healthy ones or does
     not mind.  Raises BadRequest, NotFound, Conflict; TooManyRequests when the budget has no room.
     """
-    check_names(eviction, write.namespace, "", namespaced=True)
     if eviction.metadata.name != name:
         raise BadRequest("name in URL does not match name in Eviction object")
     await write.admit_action(eviction, name)
@@ -185,4 +184,5 @@ async def _let_go(write: Write, name: str, options: DeleteOptions) -> None:
         if wanted.resourceVersion is not None:
             now_at = wanted.model_copy(update={"resourceVersion": str(entry.revision)})
             options = options.model_copy(update={"preconditions": now_at})
+    check_delete_options(options)  # no sooner: by now the status tells of the eviction
     await delete_object(write, name, options)

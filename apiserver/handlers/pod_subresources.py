@@ -9,7 +9,7 @@ from api.errors import BadRequest, Conflict, invalid, not_supported, required
 from api.meta_v1 import Condition, StatusDetails
 from apiserver.admission.pod_topology_labels import topology_labels
 from apiserver.handlers.update import update_object
-from apiserver.handlers.write import Write, check_names
+from apiserver.handlers.write import Write
 from apiserver.registry.strategy import Subresource
 from apiserver.stored import StoredObject
 
@@ -42,7 +42,6 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
 
     Raises Conflict when it has a node already or is being deleted, Invalid for a binding to something else.
     """
-    check_names(binding, write.namespace, "", namespaced=True)
     if binding.metadata.name != name:
         raise BadRequest("name in URL does not match name in Binding object")
     errors = []

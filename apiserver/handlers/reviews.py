@@ -20,7 +20,7 @@ from api.errors import BadRequest, MethodNotAllowed
 from api.meta_v1 import ManagedFieldsEntry, StatusDetails
 from api.model import Model, without_nulls
 from api.schema import schema_of
-from api.scheme import CORE_V1, GroupVersion, resource_of
+from api.scheme import Resource, resource_of
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.answer import Answer
 from apiserver.authentication.tokens import Rejected
@@ -29,29 +29,17 @@ from apiserver.endpoint import API
 from apiserver.handlers import pod_subresources
 from apiserver.handlers.access_reviews import may_i, may_they, may_they_here, what_may_i
 from apiserver.handlers.options import WriteOptions, write_options
-from apiserver.handlers.write import Write
+from apiserver.handlers.write import Write, check_names
 from apiserver.patch.managed_fields import update_managers
 from apiserver.request import Request, User
 
-_AUTHENTICATION = GroupVersion("authentication.k8s.io", "v1")
-_AUTHORIZATION = GroupVersion("authorization.k8s.io", "v1")
-
-REVIEWS: dict[tuple[str, str], tuple[GroupVersion, type[Model]]] = {
-    ("", "bindings"): (CORE_V1, Binding),
-    ("authentication.k8s.io", "selfsubjectreviews"): (_AUTHENTICATION, SelfSubjectReview),
-    ("authentication.k8s.io", "tokenreviews"): (_AUTHENTICATION, TokenReview),
-    ("authorization.k8s.io", "localsubjectaccessreviews"): (_AUTHORIZATION, LocalSubjectAccessReview),
-    ("authorization.k8s.io", "selfsubjectaccessreviews"): (_AUTHORIZATION, SelfSubjectAccessReview),
-    ("authorization.k8s.io", "selfsubjectrulesreviews"): (_AUTHORIZATION, SelfSubjectRulesReview),
-    ("authorization.k8s.io", "subjectaccessreviews"): (_AUTHORIZATION, SubjectAccessReview),
-}
 Handler = Callable[[API, Request, Any], Awaitable[None]]
 
 
-async def review(api: API, request: Request) -> Answer:
+async def review(api: API, request: Request, resource: Resource) -> Answer:
     """Answer the review in the request's body with itself, its status filled in."""
     info = request.info
-    version, model = REVIEWS[info.group, info.resource]
+    version, model = resource.group_version, resource.model
     if info.verb != "create":
         raise MethodNotAllowed("the server does not allow this method on the requested resource", StatusDetails())
     options = write_options(request, "CreateOptions")
@@ -62,6 +50,7 @@ async def review(api: API, request: Request) -> Answer:
     )  # fmt: skip
     request.warnings += warnings
     if isinstance(obj, Binding):
+        check_names(obj, info.namespace, "", namespaced=True)
         pods = api.endpoints["", "v1", "pods"]
         write = Write(
             api, pods, request.user, options, info.namespace, request.warnings, "binding",

@@ -264,6 +264,8 @@ class Write:
         return conflict(resource.group, resource.plural, name, why)
 
     def missing(self, name: str) -> Exception:
+        if not name:
+            return BadRequest("Name parameter required.")
         resource = self.endpoint.resource
         return not_found(resource.group, resource.plural, name)
 

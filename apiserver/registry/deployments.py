@@ -57,6 +57,7 @@ class DeploymentStatusUpdate(Status):
                 "readyReplicas",
                 "availableReplicas",
                 "unavailableReplicas",
+                "terminatingReplicas",
                 "collisionCount",
             ),
         )

@@ -65,20 +65,22 @@ def _joined(current: str, target: str, average: bool) -> str:
 def _metric(spec: MetricSpec, current: MetricStatus | None) -> str:
     """What a metric is and is to be."""
 
-    def now(source: str, name: str) -> str:
+    def now(source: str, name: str, nothing: str = "<nil>") -> str:
         status = getattr(current, source, None)
-        value = None if status is None else getattr(status.current, name)
-        return "<unknown>" if value is None else f"{value}%" if name == "averageUtilization" else str(value)
+        if status is None:
+            return "<unknown>"
+        value = getattr(status.current, name)
+        return nothing if value is None else f"{value}%" if name == "averageUtilization" else str(value)
 
     for source in ("external", "object"):
         found: Any = getattr(spec, source)
         if spec.type.lower() == source and found is not None:
             target = found.target
-            if target.averageValue is not None and (source == "external" or target.type == "AverageValue"):
-                return _joined(now(source, "averageValue"), target.averageValue, average=True)
-            return _joined(now(source, "value"), target.value or "<auto>", average=False)
+            if target.averageValue is not None:
+                return _joined(now(source, "averageValue", "<unknown>"), target.averageValue, average=True)
+            return _joined(now(source, "value"), target.value or "<nil>", average=False)
     if spec.type == "Pods" and spec.pods is not None:
-        return _joined(now("pods", "averageValue"), spec.pods.target.averageValue or "<auto>", average=False)
+        return _joined(now("pods", "averageValue"), spec.pods.target.averageValue or "<nil>", average=False)
     for source in ("resource", "containerResource"):
         found = getattr(spec, source)
         if spec.type.lower() == source.lower() and found is not None:
@@ -86,7 +88,7 @@ def _metric(spec: MetricSpec, current: MetricStatus | None) -> str:
             if target.averageValue is not None:
                 return f"{found.name}: {now(source, 'averageValue')}/{target.averageValue}"
             wanted = "<auto>" if target.averageUtilization is None else f"{target.averageUtilization}%"
-            return f"{found.name}: {now(source, 'averageUtilization')}/{wanted}"
+            return f"{found.name}: {now(source, 'averageUtilization', '<unknown>')}/{wanted}"
     return "<unknown type>"
 
 

@@ -212,8 +212,6 @@ _NAMES = {
 
 # Fields that the internal form keeps in the pod's security context.
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
-# Types of meta/v1 are the same inside: they keep their JSON names, and leave out what is empty.
-_META = {"LabelSelector", "LabelSelectorRequirement"}
 _META_ORDER = (
     "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
     "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
@@ -243,9 +241,20 @@ def internal(value: Any) -> Any:
 def metadata_form(metadata: ObjectMeta) -> dict[str, Any]:
     """Metadata as messages quote it: its JSON, in the order of the fields' declaration."""
     document = _in_order(metadata.to_dict())
+    for name in ("labels", "annotations"):
+        if name in document:
+            document[name] = dict(sorted(document[name].items()))
     if managers := document.get("managedFields"):
         document["managedFields"] = [_in_order(manager) for manager in managers]
     return document
+
+
+def selector_form(selector: Model) -> dict[str, Any]:
+    """A LabelSelector as messages quote it: its JSON, in the order of the fields' declaration."""
+    document = selector.to_dict()
+    if "matchLabels" in document:
+        document["matchLabels"] = dict(sorted(document["matchLabels"].items()))
+    return {name: document[name] for name in ("matchLabels", "matchExpressions") if name in document}
 
 
 def _in_order(document: dict[str, Any]) -> dict[str, Any]:
@@ -255,8 +264,8 @@ def _in_order(document: dict[str, Any]) -> dict[str, Any]:
 def _internal_model(model: Model, kind: str = "") -> dict[str, Any]:
     """`kind` names an embedded struct: only its fields are shown."""
     kind = kind or type(model).__name__
-    if kind in _META:
-        return model.to_dict()
+    if kind == "LabelSelector":  # types of meta/v1 are the same inside
+        return selector_form(model)
     fields = _ORDER[kind].split() if kind in _ORDER else list(type(model).model_fields)
     shown: dict[str, Any] = {}
     for field in fields:

@@ -14,7 +14,7 @@ from api.model import Model
 from api.scheme import resource_of
 from apiserver.registry.columns import AGE, NAME, selector_column, template_columns
 from apiserver.registry.human_duration import human_duration
-from apiserver.registry.internal_form import internal
+from apiserver.registry.internal_form import internal, metadata_form
 from apiserver.registry.job_spec import INDEXED, NON_INDEXED, default_failure_policy, job_warnings, validate_job_spec
 from apiserver.registry.job_status import JobStatusUpdate, is_true
 from apiserver.registry.labels import matches, validate_selector
@@ -204,7 +204,7 @@ def _validate_template_change(template: PodTemplateSpec, old: Job) -> Iterator[F
         if template.spec != allowed:
             yield invalid_value(f"{_TEMPLATE}.spec", internal(template.spec), "field is immutable")
     elif template != before:
-        shown = {**template.metadata.to_dict(), "Spec": internal(template.spec)}
+        shown = {**metadata_form(template.metadata), "Spec": internal(template.spec)}
         yield invalid_value(_TEMPLATE, shown, "field is immutable")
 
 

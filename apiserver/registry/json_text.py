@@ -11,7 +11,7 @@ _PLACES = {
     "Expecting ',' delimiter": "after object key:value pair",
     "Extra data": "after top-level value",
 }
-_TYPES: dict[type, str] = {list: "array", str: "string", int: "number", float: "number", bool: "bool"}
+_TYPES: dict[type, str] = {dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "bool"}
 
 
 def _quoted(character: str) -> str:
@@ -29,8 +29,8 @@ def _about_value(rest: str) -> str:
     return f"invalid character {_quoted(rest[0])} looking for beginning of value"
 
 
-def complaint_about_json(text: bytes) -> str:
-    """Why a text is not a JSON object; empty when it is one."""
+def complaint_about_json(text: bytes, wanted: type = dict, go_type: str = "map[string]interface {}") -> str:
+    """Why a text is not the JSON of an object, or of another type that has its name in Go; empty when it is."""
     try:
         value = json.loads(text)
     except UnicodeDecodeError:
@@ -43,6 +43,6 @@ def complaint_about_json(text: bytes) -> str:
         if place is None:
             return _about_value(rest)
         return f"invalid character {_quoted(rest[0])} {place}"
-    if value is not None and not isinstance(value, dict):
-        return f"json: cannot unmarshal {_TYPES[type(value)]} into Go value of type map[string]interface {{}}"
+    if value is not None and not isinstance(value, wanted):
+        return f"json: cannot unmarshal {_TYPES[type(value)]} into Go value of type {go_type}"
     return ""

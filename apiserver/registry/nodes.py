@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 from api.core_v1 import Node, NodeConfigSource, Taint
 from api.errors import FieldError, duplicate, forbidden, invalid_value, not_supported, required
 from api.quantity import parse
-from api.resources import is_extended
+from api.resources import is_whole
 from api.rfc3339 import to_second
 from api.scheme import resource_of
 from apiserver.registry.addresses import network, parse_network, warn_of_spelling
@@ -21,6 +22,12 @@ from apiserver.registry.strategy import Column, Context, Status, Strategy
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 _ROLE = "kubernetes.io/role"
+_is_feature = re.compile("[A-Z][a-zA-Z0-9]*(/[a-zA-Z][a-zA-Z0-9]*)*").fullmatch
+_LONGEST_FEATURE = 253
+_BAD_FEATURE = (
+    "must start with an UpperCamelCase segment, with subsequent segments separated by '/' "
+    "(e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+)
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
@@ -34,6 +41,7 @@ class NodeStatus(Status):
 
     def validate_update(self, new: Node, old: Node) -> Iterable[FieldError]:
         yield from _validate_resources(new)
+        yield from _validate_features(new.status.declaredFeatures, "status.declaredFeatures")
         yield from _validate_report(new)
 
 
@@ -62,6 +70,10 @@ class Nodes(Strategy[Node]):
     def validate(self, new: Node) -> Iterator[FieldError]:
         yield from validate_taints(new.spec.taints, "metadata.taints")
         yield from _validate_resources(new)
+        swap = new.status.nodeInfo.swap
+        if swap is not None and swap.capacity is not None and swap.capacity <= 0:
+            yield invalid_value("metadata.nodeSwapStatus.capacity", swap.capacity, "must be greater than zero")
+        yield from _validate_features(new.status.declaredFeatures, "status.declaredFeatures")
         cidrs = new.spec.podCIDRs
         for index, cidr in enumerate(cidrs):
             for complaint in network(cidr):
@@ -198,8 +210,23 @@ def _validate_resources(node: Node) -> Iterator[FieldError]:
             value = parse(amount)
             if value < 0:
                 yield invalid_value(where, amount, "must be greater than or equal to 0")
-            if is_extended(name) and value != value.to_integral_value():
+            if is_whole(name) and value != value.to_integral_value():
                 yield invalid_value(where, amount, "must be an integer")
+
+
+def _validate_features(names: list[str], path: str) -> Iterator[FieldError]:
+    """Complaints about the features a node declares (KEP-5328): well-formed names, in order, each once."""
+    for index, name in enumerate(names):
+        flaw = f"must be no more than {_LONGEST_FEATURE} characters" if len(name) > _LONGEST_FEATURE else ""
+        if not flaw and not _is_feature(name):
+            flaw = _BAD_FEATURE
+        if flaw:
+            yield invalid_value(f"{path}[{index}]", name, f'invalid feature name "{name}": {flaw}')
+        after = names[index + 1 : index + 2]
+        if after == [name]:
+            yield duplicate(f"{path}[{index + 1}]", name)
+        elif after and after < [name]:
+            yield invalid_value(f"{path}[{index + 1}]", after[0], "list must be sorted alphabetically")
 
 
 def _status(node: Node) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from api.core_v1 import AppArmorProfile, Container, EphemeralContainer, PodSpec, SeccompProfile
+from api.core_v1 import AppArmorProfile, Container, EphemeralContainer, PodSpec, SeccompProfile, Toleration
 from api.errors import FieldError, forbidden, invalid_value
 from api.meta_v1 import ObjectMeta
 from apiserver.registry.file_paths import validate_descending
+from apiserver.registry.json_text import complaint_about_json
+from apiserver.registry.scheduling import validate_tolerations
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 MIRROR = "kubernetes.io/config.mirror"
+TOLERATIONS = "scheduler.alpha.kubernetes.io/tolerations"
 APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
 SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
@@ -32,6 +37,8 @@ def validate_pod_annotations(spec: PodSpec, meta: ObjectMeta, path: str) -> Iter
     mirror = annotations.get(MIRROR)
     if mirror is not None and not spec.nodeName:
         yield invalid_value(f"{path}[{MIRROR}]", mirror, "must set spec.nodeName if mirror pod annotation is set")
+    if annotations.get(TOLERATIONS):
+        yield from _validate_tolerations(annotations[TOLERATIONS], path)
     cost = annotations.get(DELETION_COST)
     if cost is not None and not _is_cost(cost):
         yield invalid_value(f"{path}[{DELETION_COST}]", cost, "must be a 32bit integer")
@@ -101,8 +108,23 @@ def _validate_same(
 
 def _is_cost(text: str) -> bool:
     digits = text.removeprefix("-")
-    plain = digits.isascii() and digits.isdigit() and (digits == "0" or not digits.startswith("0"))
+    plain = digits.isascii() and digits.isdigit() and (text == "0" or not text.startswith("0"))
     return plain and -(2**31) <= int(text) < 2**31
+
+
+def _validate_tolerations(text: str, path: str) -> Iterator[FieldError]:
+    """Nothing heeds them any more, but they have to be tolerations still."""
+    complaint = complaint_about_json(text.encode(), list, "[]core.Toleration")
+    if complaint:
+        yield invalid_value(path, TOLERATIONS, complaint)
+        return
+    written = [each for each in json.loads(text) or () if isinstance(each, dict)]
+    yield from validate_tolerations([_toleration(each) for each in written], f"{path}.{TOLERATIONS}")
+
+
+def _toleration(written: Mapping[str, Any]) -> Toleration:
+    known = dict.fromkeys(("key", "operator", "value", "effect"), str) | {"tolerationSeconds": int}
+    return Toleration(**{name: written[name] for name, kind in known.items() if isinstance(written.get(name), kind)})
 
 
 def _validate_seccomp(profile: str, path: str) -> Iterator[FieldError]:

@@ -27,7 +27,7 @@ from api.core_v1 import (
     Volume,
     VolumeProjection,
 )
-from api.resources import container_total, is_overcommit_allowed, is_pod_level
+from api.resources import HUGE_PAGES, container_total, is_overcommit_allowed, is_pod_level
 
 if TYPE_CHECKING:
     from api.core_v1 import PersistentVolumeSpec
@@ -76,6 +76,7 @@ def default_pod(spec: PodSpec) -> None:
     for container in spec.initContainers:
         _default_requests(container.resources)
     if spec.resources is not None:
+        _default_pod_limits(spec.resources, spec)
         _default_pod_requests(spec.resources, spec)
     if spec.hostNetwork:
         _default_host_ports(spec.containers)
@@ -176,6 +177,13 @@ def round_up(resources: dict[str, str]) -> None:
 def _default_requests(resources: ResourceRequirements) -> None:
     for name, limit in resources.limits.items():
         resources.requests.setdefault(name, limit)
+
+
+def _default_pod_limits(resources: ResourceRequirements, spec: PodSpec) -> None:
+    """Huge pages cannot be overcommitted: a pod with resources of its own is limited to what its containers are."""
+    for name, amount in container_total(spec, "limits").items():
+        if name.startswith(HUGE_PAGES):
+            resources.limits.setdefault(name, amount)
 
 
 def _default_pod_requests(resources: ResourceRequirements, spec: PodSpec) -> None:

@@ -16,6 +16,7 @@ from apiserver.registry.strategy import Column, Context, Scale, Status, Strategy
 from apiserver.registry.workloads import (
     nonnegative,
     selector_shown,
+    validate_counts,
     validate_replica_counts,
     validate_replicated_template,
     validate_workload_selector,
@@ -29,9 +30,10 @@ class ReplicaSetStatusUpdate(Status):
 
     def validate_update(self, new: ReplicaSet, old: ReplicaSet) -> Iterable[FieldError]:
         status = new.status
-        for name in ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"):
-            yield from nonnegative(getattr(status, name), f"status.{name}")
         counts = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+        yield from validate_counts(status, ("replicas", *counts, "observedGeneration"))
+        # ReplicationControllers, which have no such count, share these rules.
+        yield from nonnegative(getattr(status, "terminatingReplicas", None), "status.terminatingReplicas")
         yield from validate_replica_counts(status, counts)
 
 

@@ -45,7 +45,7 @@ from apiserver.registry.device_validation import (
     validate_set,
     validate_toleration,
 )
-from apiserver.registry.internal_form import internal
+from apiserver.registry.internal_form import internal, metadata_form
 from apiserver.registry.object_meta import validate_template
 from apiserver.registry.scheduling import validate_node_selector
 from apiserver.registry.strategy import Column, Context, Status, Strategy
@@ -123,7 +123,7 @@ class ResourceClaimTemplates(Strategy[ResourceClaimTemplate]):
 
     def validate_update(self, new: ResourceClaimTemplate, old: ResourceClaimTemplate) -> Iterator[FieldError]:
         if new.spec != old.spec:
-            shown = {**new.spec.metadata.to_dict(), "Spec": internal(new.spec.spec)}
+            shown = {**metadata_form(new.spec.metadata), "Spec": internal(new.spec.spec)}
             yield invalid_value("spec", shown, "field is immutable")
 
 

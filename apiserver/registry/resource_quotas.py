@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from api.core_v1 import ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus
 from api.errors import FieldError, invalid_value, required
 from api.quantity import parse
-from api.resources import HUGE_PAGES, is_extended
+from api.resources import COUNTS, HUGE_PAGES, is_whole
 from api.scheme import resource_of
 from apiserver.registry.columns import AGE, NAME
 from apiserver.registry.internal_form import internal
@@ -20,20 +20,9 @@ from apiserver.registry.resource_validation import resource_complaints
 from apiserver.registry.strategy import Column, Context, Status, Strategy
 
 _COMPUTE = {"cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"}
-_COUNTS = {
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "services.nodeports",
-    "services.loadbalancers",
-}
 _RESOURCES = (
     _COMPUTE
-    | _COUNTS
+    | COUNTS
     | {"ephemeral-storage", "requests.ephemeral-storage", "limits.ephemeral-storage", "requests.storage"}
 )
 _ONLY_PODS = ("BestEffort",)
@@ -112,7 +101,7 @@ def _validate_amounts(amounts: Mapping[str, str], path: str) -> Iterator[FieldEr
             yield invalid_value(where, name, "must be a standard resource for quota")
         if value < 0:
             yield invalid_value(where, amount, "must be greater than or equal to 0")
-        if (name in _COUNTS or is_extended(name)) and value % 1:
+        if is_whole(name) and value % 1:
             yield invalid_value(where, amount, "must be an integer")
 
 
@@ -154,7 +143,7 @@ def _validate_selector(spec: ResourceQuotaSpec, path: str) -> Iterator[FieldErro
                 yield required(f"{path}.values", detail)
         elif operator in ("Exists", "DoesNotExist"):
             if requirement.values:
-                detail = "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector"
+                detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
                 yield invalid_value(f"{path}.values", list(requirement.values), detail)
         else:
             yield invalid_value(f"{path}.operator", operator, "not a valid selector operator")

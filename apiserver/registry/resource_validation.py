@@ -191,6 +191,12 @@ def validate_pod_resources(spec: PodSpec, claims: Set[str], path: str) -> Iterat
         if name in needed and parse(needed[name]) > parse(amount):
             detail = f"must be greater than or equal to aggregate container requests of {needed[name]}"
             yield invalid_value(f"{path}.requests[{name}]", amount, detail)
+    pages = [name for name in resources.limits if name.startswith(HUGE_PAGES)]
+    needed = container_total(spec, "limits") if pages else {}
+    for name in sorted(needed.keys() & pages):
+        if parse(needed[name]) > parse(resources.limits[name]):
+            detail = f"must be greater than or equal to aggregate container limits of {needed[name]}"
+            yield invalid_value(f"{path}.limits[{name}]", resources.limits[name], detail)
     for index, container in enumerate(spec.containers):
         for name, limit in sorted(container.resources.limits.items()):
             most = resources.limits.get(name)

@@ -9,6 +9,7 @@ from typing import Any
 from api.core_v1 import PodTemplateSpec
 from api.errors import FieldError, forbidden, invalid_value, not_supported, required
 from api.meta_v1 import LabelSelector
+from apiserver.registry.internal_form import selector_form
 from apiserver.registry.labels import matches, validate_labels, validate_selector
 from apiserver.registry.names import label
 from apiserver.registry.object_meta import validate_annotations
@@ -29,10 +30,7 @@ def nonnegative(value: int | None, path: str) -> Iterator[FieldError]:
 
 def selector_shown(selector: LabelSelector | None) -> dict[str, Any] | None:
     """A selector as error messages quote it."""
-    if selector is None:
-        return None
-    document = selector.to_dict()
-    return {name: document[name] for name in ("matchLabels", "matchExpressions") if name in document}
+    return None if selector is None else selector_form(selector)
 
 
 def is_usable(selector: LabelSelector | None) -> bool:

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
 from kubelet.server.app import KubeletApp, Receive, Scope, Send
 from kubelet.server.upgrade import taken_over
 
@@ -34,18 +38,13 @@ async def serve(
     client has): a kubelet hands out everybody's logs and shells, so being known to the cluster is not enough.  Only
     /healthz is for all who have a certificate.  Raises OSError when the address is taken.
     """
-    from uvicorn import Config
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-    from uvicorn.server import ServerState
-
     upgraded: set[asyncio.Transport] = set()
 
     class Http(HttpToolsProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             transport = cast(asyncio.Transport, _ClosedOnce(transport))
             super().connection_made(transport)
-            self.app = _authorized(self.app, transport)
+            self.app = authorized(self.app, transport)
 
         def on_headers_complete(self) -> None:
             super().on_headers_complete()
@@ -60,17 +59,10 @@ async def serve(
         def _unsupported_upgrade_warning(self) -> None:
             """SPDY is the application's."""
 
-    class WebSocket(WebSocketsSansIOProtocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            # uvicorn reads the subprotocols itself; this stricter parser would refuse "SPDY/3.1+portforward.k8s.io".
-            self.conn.process_subprotocol = lambda headers: None  # type: ignore[method-assign]
-            self.app = _authorized(self.app, transport)
-
     config = Config(
         app,
         http=Http,
-        ws=WebSocket,
+        ws=_web_socket_protocol,  # type: ignore[arg-type]
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -128,7 +120,15 @@ class _ClosedOnce:
             self._transport.close()
 
 
-def _authorized(app: Any, transport: asyncio.BaseTransport) -> Any:
+def _web_socket_protocol(**arguments: Any) -> asyncio.Protocol:
+    """The protocol for WebSockets, whose library is loaded with the first of them."""
+    from kubelet.server.web_sockets import WebSocketProtocol
+
+    return WebSocketProtocol(**arguments)
+
+
+def authorized(app: Any, transport: asyncio.BaseTransport) -> Any:
+    """The application, as far as the certificate's owner may use it."""
     certificate = transport.get_extra_info("peercert") or {}
     subject = [pair for part in certificate.get("subject", ()) for pair in part]
     groups = {value for name, value in subject if name == "organizationName"}

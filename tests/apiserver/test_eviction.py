@@ -49,6 +49,36 @@ def test_a_pod_that_waits_for_a_node_is_gone_at_once(admin: httpx.Client, pods: 
     assert admin.get(f"{pods}/p").status_code == 404
 
 
+def test_how_to_delete_has_to_make_sense(admin: httpx.Client, pods: str) -> None:
+    answer = admin.post(f"{pods}/p/eviction", json=eviction(propagationPolicy="Never"))
+    assert (answer.status_code, answer.json()["message"]) == (
+        422,
+        'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "Never": '
+        'supported values: "Foreground", "Background", "Orphan", "nil"',
+    )
+    assert "deletionTimestamp" not in admin.get(f"{pods}/p").json()["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("pods/p/eviction", eviction()),
+        ("pods/p/binding", {"metadata": {"name": "p"}, "target": {"name": "n1"}}),
+        ("bindings", {"metadata": {"name": "p"}, "target": {"name": "n1"}}),
+        ("serviceaccounts/default/token", {"metadata": {}}),
+    ],
+)
+def test_what_is_asked_of_an_object_is_of_its_namespace(
+    admin: httpx.Client, pods: str, url: str, asked: dict[str, Any]
+) -> None:
+    asked = {**asked, "metadata": {**asked["metadata"], "namespace": "elsewhere"}}
+    answer = admin.post(f"{pods.removesuffix('/pods')}/{url}", json=asked)
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        "the namespace of the provided object does not match the namespace sent on the request",
+    )
+
+
 @pytest.mark.parametrize("where", ["url", "object"])
 def test_a_dry_run_leaves_everything(admin: httpx.Client, pods: str, where: str) -> None:
     run(admin, pods)

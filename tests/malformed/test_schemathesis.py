@@ -48,7 +48,7 @@ def test_documents_and_answers_agree(admin: httpx.Client, server: ApiServer, mod
     todo = list(operations(admin, server))
     todo = todo[:: max(1, len(todo) // CASES[mode])]
     examples = max(1, CASES[mode] // len(todo))
-    certificates, failures = str(server.folder / "data/pki/ca.crt"), []
+    certificates, failures, tried = str(server.folder / "data/pki/ca.crt"), [], 0
     for operation in todo:
 
         @hypothesis.settings(
@@ -67,5 +67,10 @@ def test_documents_and_answers_agree(admin: httpx.Client, server: ApiServer, mod
             except (Failure, FailureGroup) as failure:
                 failures.append(f"{case.operation.label}: {failure}")
 
-        answers()
+        try:
+            answers()
+        except hypothesis.errors.Unsatisfiable:  # nothing that it takes can be wrong
+            continue
+        tried += 1
+    assert tried > len(todo) // 2
     assert not failures, f"{len(failures)} answers are wrong:\n" + "\n".join(failures[:10])

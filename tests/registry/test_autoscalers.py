@@ -262,6 +262,9 @@ def test_status_is_the_controllers_in_the_old_version_too() -> None:
     assert BEHAVIOR not in changed.metadata.annotations
 
 
+OF_OBJECT = {"describedObject": {"kind": "Service", "name": "s"}, "metric": {"name": "m"}}
+
+
 @pytest.mark.parametrize(
     ("metrics", "current", "shown"),
     [
@@ -273,6 +276,14 @@ def test_status_is_the_controllers_in_the_old_version_too() -> None:
         ),
         ([OTHERS[2], OTHERS[3]], None, "<unknown>/5, <unknown>/7"),
         ([CPU, *OTHERS], None, "cpu: <unknown>/50%, memory: <unknown>/1Gi + 4 more..."),
+        (
+            [{"type": "Object", "object": {"target": {"type": "Value", "averageValue": "5"}, **OF_OBJECT}}, OTHERS[0]],
+            [
+                {"type": "Object", "object": {"current": {"averageValue": "3"}, **OF_OBJECT}},
+                {"type": "Resource", "resource": {"name": "memory", "current": {"averageUtilization": 7}}},
+            ],
+            "3/5 (avg), memory: <nil>/1Gi",
+        ),
     ],
 )
 def test_how_targets_are_shown(metrics: Any, current: Any, shown: str) -> None:

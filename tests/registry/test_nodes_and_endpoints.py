@@ -46,6 +46,17 @@ def node(spec: dict[str, Any] | None = None, **status: Any) -> Node:
                 'status.capacity.example.com/gpu: Invalid value: "1500m": must be an integer',
             ],
         ),
+        (
+            node(capacity={"pods": "1500m"}, allocatable={"pods": "1"}, declaredFeatures=["B", "B", "A/b", "c"]),
+            [
+                'status.capacity.pods: Invalid value: "1500m": must be an integer',
+                'status.declaredFeatures[1]: Duplicate value: "B"',
+                'status.declaredFeatures[2]: Invalid value: "A/b": list must be sorted alphabetically',
+                'status.declaredFeatures[3]: Invalid value: "c": invalid feature name "c": '
+                "must start with an UpperCamelCase segment, with subsequent segments separated by '/' "
+                "(e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes",
+            ],
+        ),
     ],
 )
 def test_nodes_that_are_refused(obj: Node, expected: list[str]) -> None:

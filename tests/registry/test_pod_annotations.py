@@ -12,6 +12,7 @@ from tests.registry.builders import complaints, pod, update_complaints
 
 MIRROR = "kubernetes.io/config.mirror"
 COST = "controller.kubernetes.io/pod-deletion-cost"
+TOLERATIONS = "scheduler.alpha.kubernetes.io/tolerations"
 SECCOMP = "seccomp.security.alpha.kubernetes.io/pod"
 OF_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/c"
 APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
@@ -29,6 +30,23 @@ def annotated(annotations: dict[str, str], **spec: Any) -> Pod:
         ({MIRROR: "x"}, [f'[{MIRROR}]: Invalid value: "x": must set spec.nodeName if mirror pod annotation is set']),
         ({COST: "+1"}, [f'[{COST}]: Invalid value: "+1": must be a 32bit integer']),
         ({COST: "-2147483648"}, []),
+        ({COST: "-01"}, []),
+        ({COST: "01"}, [f'[{COST}]: Invalid value: "01": must be a 32bit integer']),
+        ({TOLERATIONS: "["}, [f': Invalid value: "{TOLERATIONS}": unexpected end of JSON input']),
+        (
+            {TOLERATIONS: "{}"},
+            [
+                f': Invalid value: "{TOLERATIONS}": '
+                "json: cannot unmarshal object into Go value of type []core.Toleration"
+            ],
+        ),
+        (
+            {TOLERATIONS: '[{"key": "a", "effect": "Never"}, 1]'},
+            [
+                f'.{TOLERATIONS}[0].effect: Unsupported value: "Never": '
+                'supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"'
+            ],
+        ),
         (
             {SECCOMP: "localhost/../x", OF_CONTAINER: "nope"},
             [

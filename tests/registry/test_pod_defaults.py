@@ -112,6 +112,13 @@ def test_pod_level_requests_come_from_containers_and_limits() -> None:
     assert found.spec.resources.requests == {"cpu": "100m", "memory": "1Gi"}
 
 
+def test_a_pod_is_limited_to_the_huge_pages_of_its_containers() -> None:
+    pages = [container(name=name, resources={"limits": {"cpu": "1m", "hugepages-2Mi": "2Mi"}}) for name in ("a", "b")]
+    found = created(Pods(), pod(containers=pages, resources={"limits": {"cpu": "1"}})).spec.resources
+    assert found.limits == {"cpu": "1", "hugepages-2Mi": "4Mi"}
+    assert found.requests == {"cpu": "2m", "hugepages-2Mi": "4Mi"}
+
+
 def test_fractions_are_rounded_up_to_thousandths() -> None:
     found = created(Pods(), pod(containers=[container(resources={"requests": {"cpu": "0.0001"}})]))
     assert found.spec.containers[0].resources.requests == {"cpu": "1m"}

@@ -216,6 +216,20 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"hostUsers": False, "hostNetwork": True}, ["spec.hostNetwork: Forbidden: when `hostUsers` is false"]),
     (
+        {
+            "resources": {"limits": {"cpu": "1", "hugepages-2Mi": "2Mi"}, "requests": {"hugepages-2Mi": "2Mi"}},
+            "containers": [
+                {"name": name, "image": "i", "resources": {"limits": {"cpu": "1m", "hugepages-2Mi": "2Mi"}}}
+                for name in ("a", "b")
+            ],
+        },
+        [
+            f'spec.resources.{part}[hugepages-2Mi]: Invalid value: "2Mi": '
+            f"must be greater than or equal to aggregate container {part} of 4Mi"
+            for part in ("requests", "limits")
+        ],
+    ),
+    (
         {"resources": {"requests": {"cpu": "1", "example.com/x": "1"}, "limits": {"cpu": "500m"}}},
         [
             'spec.resources.requests: Invalid value: "1": must be less than or equal to cpu limit of 500m',

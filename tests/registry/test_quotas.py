@@ -67,6 +67,12 @@ def limit_range(**item: Any) -> LimitRange:
             'spec.scopeSelector.matchExpressions.scopeName: Invalid value: "X": unsupported scope',
             'spec.scopeSelector.matchExpressions.operator: Invalid value: "Y": not a valid selector operator',
         ]),
+        ({"pods": "1"}, {"scopeSelector": {"matchExpressions": [
+            {"scopeName": "PriorityClass", "operator": "Exists", "values": ["a"]}
+        ]}}, [
+            'spec.scopeSelector.matchExpressions.values: Invalid value: ["a"]: '
+            "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
+        ]),
     ],
 )  # fmt: skip
 def test_what_a_quota_may_say(hard: dict[str, str], spec: dict[str, Any], expected: list[str]) -> None:

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from api.apps_v1 import ControllerRevision, DaemonSet, StatefulSet, StatefulSetStatus
+from api.apps_v1 import ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet, StatefulSetStatus
 from api.core_v1 import PodTemplate, ReplicationController
 from api.errors import BadRequest
 from api.policy_v1 import PodDisruptionBudget, PodDisruptionBudgetStatus
 from apiserver.registry.controller_revisions import ControllerRevisions
 from apiserver.registry.daemon_sets import TEMPLATE_GENERATION, DaemonSets
+from apiserver.registry.deployments import Deployments
 from apiserver.registry.pod_disruption_budgets import PodDisruptionBudgets
 from apiserver.registry.pod_templates import PodTemplates
+from apiserver.registry.replica_sets import ReplicaSets
 from apiserver.registry.replication_controllers import ReplicationControllers
 from apiserver.registry.stateful_sets import StatefulSets
 from tests.registry.builders import NOW, complaints, context, created, update_complaints
@@ -183,6 +185,22 @@ def test_counts_of_a_stateful_set() -> None:
     assert StatefulSets().cells(new, NOW)[:2] == ["a", "2/None"]
 
 
+@pytest.mark.parametrize(("strategy", "model"), [(Deployments(), Deployment), (ReplicaSets(), ReplicaSet)])
+def test_pods_that_end_are_counted(strategy: Any, model: Any) -> None:
+    obj = _workload(model, {})
+    obj.status.replicas, obj.status.terminatingReplicas = 1, -1
+    assert [str(error) for error in strategy.subresources[0].validate_update(obj, obj)] == [
+        "status.terminatingReplicas: Invalid value: -1: must be greater than or equal to 0"
+    ]
+
+
+def test_counts_of_a_replication_controller() -> None:
+    obj = ReplicationController.from_dict({"status": {"replicas": 1, "readyReplicas": 2}})
+    assert [str(error) for error in ReplicationControllers().subresources[0].validate_update(obj, obj)] == [
+        "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"
+    ]
+
+
 # --- DaemonSets ----------------------------------------------------------------------------------
 
 
@@ -334,6 +352,12 @@ def test_a_revision_is_not_rewritten() -> None:
         "data: Required value: data is mandatory",
         "revision: Invalid value: -1: must be greater than or equal to 0",
     ]
+
+
+@pytest.mark.parametrize("data", [5, "text", [1], True, {}])
+def test_a_revision_holds_anything(data: Any) -> None:
+    assert complaints(ControllerRevisions(), revision(data=data)) == []
+    assert revision(data=data).to_dict()["data"] == data
 
 
 def test_whose_revision_it_is() -> None:

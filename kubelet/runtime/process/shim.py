@@ -51,6 +51,7 @@ class Shim:
         self.stdin = -1
         self.terminal = -1
         self.mount_namespace = -1
+        self.wake = -1  # readable after a signal
         self.main_pid = 0
         self.host_pid = 0
         self.started_at = 0
@@ -97,6 +98,7 @@ class Shim:
             os.waitpid(self.main_pid, 0)
             self._write_state({"state": "exited", "exit_code": 128, "reason": "StartError", "message": error})
             return str(error)
+        self._take_signals()
         self._write_state({"state": "running", "pid": self.host_pid, "start_time": start_time(self.host_pid)})
         return ""
 
@@ -133,8 +135,8 @@ class Shim:
 
     # --- the loop ---
 
-    def run(self) -> None:
-        """Serve until the container has ended."""
+    def _take_signals(self) -> None:
+        """What is sent to us reaches the main process from here on: before anybody knows that it runs."""
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
@@ -142,15 +144,19 @@ class Shim:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in launch.FORWARDED:
             signal.signal(number, self._forward)
+        self.wake = wake_read
         self.poll.register(wake_read, select.POLLIN)
+
+    def run(self) -> None:
+        """Serve until the container has ended."""
         self.poll.register(self.listener, select.POLLIN)
         self._reap()
         while self.exit_status is None:
             for fd, _ in self.poll.poll():
                 if fd in self.outputs:
                     self._take_output(fd)
-                elif fd == wake_read:
-                    os.read(wake_read, 4096)
+                elif fd == self.wake:
+                    os.read(fd, 4096)
                     self._reap()
                 elif fd == self.listener.fileno():
                     self._accept()
