@@ -108,3 +108,16 @@ def test_schemas_of_nothing(admin: httpx.Client) -> None:
     answer = admin.get("/openapi/v3/apis/no.such.group/v1")
     assert (answer.status_code, answer.content) == (404, b"")
     assert admin.get("/openapi/v3").headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["/openapi/v2", "/openapi/v3/api/v1"])
+def test_schemas_for_those_who_can_read_them(admin: httpx.Client, path: str) -> None:
+    for accept in ("application/json;q=0.1", "*/*", "text/html, application/*", ""):
+        assert admin.get(path, headers={"Accept": accept}).status_code == 200
+    refused = admin.get(path, headers={"Accept": "text/html, application/yaml"})
+    assert (refused.status_code, refused.content, refused.headers["vary"]) == (406, b"", "Accept")
+
+
+def test_nothing_is_to_be_kept_that_does_not_say_so(admin: httpx.Client) -> None:
+    for path in ("/healthz", "/version", "/api", "/nope", "/api/v1/nodes", "/api/v1/nodes/nope"):
+        assert admin.get(path).headers.get_list("cache-control") == ["no-cache, private"]
