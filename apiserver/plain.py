@@ -28,7 +28,7 @@ from apiserver.version import version
 
 _INDENTED = MediaType(pretty=True)
 _OPENAPI_PROTOBUF = "com.github.proto-openapi.spec."
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def plain_endpoints(

@@ -163,3 +163,9 @@ def test_a_token_is_of_the_account_that_was_meant(admin: httpx.Client, namespace
         'Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "robot": the UID in the token request (x) '
         f"does not match the UID of the service account ({uid})"
     )
+
+
+def test_parameters_that_are_passed_over(admin: httpx.Client, maps: str) -> None:
+    for query in ("limit=%zz", "limit=1;limit=x", "labelSelector=%", "limit=1&limit=x"):
+        assert admin.get(f"{maps}?{query}").status_code == 200
+    assert admin.get(f"{maps}?limit=%78").status_code == 400
