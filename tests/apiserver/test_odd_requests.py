@@ -169,3 +169,16 @@ def test_parameters_that_are_passed_over(admin: httpx.Client, maps: str) -> None
     for query in ("limit=%zz", "limit=1;limit=x", "labelSelector=%", "limit=1&limit=x"):
         assert admin.get(f"{maps}?{query}").status_code == 200
     assert admin.get(f"{maps}?limit=%78").status_code == 400
+
+
+def test_managers_are_measured_in_bytes_and_printable_throughout(admin: httpx.Client, maps: str) -> None:
+    def complaints(manager: str) -> list[str]:
+        answer = admin.post(maps, json={"metadata": {"generateName": "m-"}}, params={"fieldManager": manager})
+        return [cause["message"] for cause in answer.json().get("details", {}).get("causes", [])]
+
+    assert complaints("\u00e4" * 64) == []
+    assert complaints("\u00e4" * 65) == ["Too long: may not be more than 128 bytes"]
+    assert [each.partition(": invalid ")[2] for each in complaints("\u00e4\n\u00a0")] == [
+        "character U+000A (at position 2)",
+        "character U+00A0 (at position 3)",
+    ]
