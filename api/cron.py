@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from api.duration import duration_problem, parse_duration
+
 _MONTHS = {
     "jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
     "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
@@ -29,8 +31,6 @@ _NAMED = {
 }
 _EVERY = "@every "
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _YEARS_AHEAD = 5
 """A schedule that has no time in so many years (30 February) has none."""
 
@@ -207,28 +207,6 @@ def _integer(text: str) -> int:
 
 def _duration(text: str) -> timedelta:
     given = text.removeprefix(_EVERY)
-    sign = -1 if given.startswith("-") else 1
-    rest, seconds = given.lstrip("+-") if given[:1] in ("+", "-") else given, 0.0
-    if rest == "0":
-        return timedelta(seconds=1)
-    at = 0
-    while at < len(rest):
-        found = _DURATION.match(rest, at)
-        if found is None:
-            break
-        seconds += float(found[1]) * _UNITS[found[2]]
-        at = found.end()
-    if not rest or at < len(rest):
-        raise ScheduleError(f"failed to parse duration {text}: {_bad_duration(given, rest[at:])}")
-    return timedelta(seconds=max(1, int(sign * seconds)))
-
-
-def _bad_duration(given: str, rest: str) -> str:
-    number = re.match(r"[0-9]*\.?[0-9]*", rest)
-    digits = number[0] if number else ""
-    if not digits.strip("."):
-        return f'time: invalid duration "{given}"'
-    unit = re.match(r"[^.0-9]*", rest[len(digits) :])
-    if unit is None or not unit[0]:
-        return f'time: missing unit in duration "{given}"'
-    return f'time: unknown unit "{unit[0]}" in duration "{given}"'
+    if problem := duration_problem(given):
+        raise ScheduleError(f"failed to parse duration {text}: {problem}")
+    return timedelta(seconds=max(1, int(parse_duration(given))))

@@ -46,7 +46,10 @@ def _with_headers(send: Send, request: Request) -> Send:
     async def sent(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             own = [(b"audit-id", request.audit_id.encode()), *request.answer_headers]
-            message["headers"] = [*message.get("headers", ()), *own]
+            headers = [*message.get("headers", ()), *own]
+            if all(name != b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-cache, private"))
+            message["headers"] = headers
         await send(message)
 
     return sent

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from api.core_v1 import Binding, Pod, ServiceAccount
-from api.errors import MethodNotAllowed, NotAcceptable, NotFound, invalid, invalid_value
+from api.errors import MethodNotAllowed, NotAcceptable, NotFound, conflict, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, StatusDetails
 from api.model import Model
 from api.scheme import RESOURCES
@@ -92,6 +92,8 @@ class Dispatcher:
             pod = endpoint.decode(endpoint.find(info.namespace, info.name))
             await stream_logs(self.api, self._kubelet, pod, request, receive, send)
             return
+        if info.verb == "watch" and request.method != "GET":  # of a /watch/ path
+            raise _not_allowed()
         if info.verb == "watch" and endpoint.resource.is_stored:
             await serve_watch(self.api, endpoint, request, media, receive, send)
             return
@@ -141,7 +143,7 @@ class Dispatcher:
 
     async def _list(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         info = request.info
-        options = list_options(request.query, endpoint.selectable_field_names, custom=endpoint.custom)
+        options = list_options(request.query, endpoint.field_problem)
         if not endpoint.resource.is_stored:
             return await self._page(endpoint, await computed_page(endpoint, options), request, media)
         page = await list_page(self.api.cache, endpoint.prefix, info.namespace if endpoint.namespaced else "", options)
@@ -264,7 +266,7 @@ class Dispatcher:
 
     async def _delete_collection(self, endpoint: Endpoint, request: Request, media: MediaType) -> Answer:
         options = await self._delete_options(request)
-        selection = list_options(request.query, endpoint.selectable_field_names, custom=endpoint.custom)
+        selection = list_options(request.query, endpoint.field_problem)
         write = self._begin(endpoint, request, WriteOptions(dry_run=bool(options.dryRun)))
         page = await list_page(self.api.cache, endpoint.prefix, write.namespace, selection)
         await delete_objects(write, page.entries, options)
@@ -336,10 +338,15 @@ class Dispatcher:
         if spec.expirationSeconds is None:
             spec.expirationSeconds = 3600
         metadata.managedFields = managers_of_review(self.api, asked, version, options.manager, "token")
-        metadata.name, metadata.namespace, metadata.uid = info.name, info.namespace, self.api.new_uid()
+        metadata.name = info.name
         metadata.creationTimestamp = self.api.clock.now().replace(microsecond=0)
         await self._begin(endpoint, request, options).admit_action(asked, info.name)
         account = endpoint.decode(endpoint.find(info.namespace, info.name))
+        uid = account.metadata.uid
+        if metadata.uid not in ("", uid):
+            why = f"the UID in the token request ({metadata.uid}) does not match the UID of the service account ({uid})"
+            raise conflict("authentication.k8s.io", "TokenRequest", info.name, why)
+        metadata.uid = uid
         tokens = self.api.tokens
         request.warnings += token_requests.complete(asked, tokens.settings)
         credential = await token_requests.issue(tokens, asked, account, self.api.peek, self.api.clock.now())

@@ -16,6 +16,7 @@ from api.clock import Clock
 from api.errors import BadRequest, MethodNotAllowed, NotFound, not_found
 from api.meta_v1 import StatusDetails
 from api.model import Model
+from api.quoting import quoted
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
 from apiserver.admission.dynamic import DynamicAdmission
@@ -23,6 +24,7 @@ from apiserver.admission.plugin import AdmissionPlugin
 from apiserver.arrivals import Arrivals
 from apiserver.decoding import decode_request
 from apiserver.patch.request import PatchRequest, decode_document
+from apiserver.registry.names import path_segment
 from apiserver.registry.strategy import Context, Requester, Scale, Strategy, Subresource
 from apiserver.registry.table import STORED_AS, Registry
 from apiserver.request import RequestInfo, User
@@ -90,8 +92,15 @@ class Endpoint:
     def subresources(self) -> dict[str, Subresource | Scale]:
         return {part.name: part for part in self.strategy.subresources}
 
-    def selectable_field_names(self) -> frozenset[str]:
-        return self.strategy.selectable_field_names()
+    def field_problem(self, name: str) -> str:
+        """Why a field selector cannot ask for a field, as the answer says it; "" where it can.
+
+        Kinds of the whole cluster that name fields of their own know no metadata.namespace, nor do custom ones.
+        """
+        own = self.strategy.selectable_field_names()
+        in_namespace = name == "metadata.namespace" and (self.namespaced or not (own or self.custom))
+        known = name in own or name == "metadata.name" or in_namespace
+        return "" if known else self.strategy.unknown_field(name)
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
         """What field selectors can ask for, from a stored document."""
@@ -103,7 +112,8 @@ class Endpoint:
         return schema_of(model)
 
     def check(self, info: RequestInfo) -> None:
-        """Raises NotFound for a path that leads nowhere here, MethodNotAllowed for what none can do all over."""
+        """Raises NotFound for a path that leads nowhere here, MethodNotAllowed for what none can do all over,
+        BadRequest for a name that no object can have."""
         if self.namespaced:
             misplaced = bool(info.name) and not info.namespace
         else:
@@ -112,6 +122,13 @@ class Endpoint:
             raise NotFound("the server could not find the requested resource", StatusDetails())
         if self.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise MethodNotAllowed(NOT_ALLOWED, StatusDetails())
+        self.check_name(info.name)
+
+    @staticmethod
+    def check_name(name: str) -> None:
+        """Raises BadRequest for what can be no part of a path to an object."""
+        if complaints := path_segment(name):
+            raise BadRequest(f"Name parameter invalid: {quoted(name)}: {';'.join(complaints)}")
 
     async def prepare(self, entries: Sequence[Entry]) -> None:
         """Convert stored objects that are to be looked at.  Raises StatusError."""

@@ -20,16 +20,17 @@ END = "unexpected end of JSON input"
 
 def syntax_error(data: bytes) -> str:
     """Why the bytes are not JSON, as Go says it."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        return f"invalid UTF-8 at offset {error.start}"
+    text = data.decode("latin-1")  # Go reads byte by byte, and takes each for a character when it complains
     try:
         json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         return _go_syntax(error)
     except RecursionError:
         return "exceeded max depth"
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:  # within a string, where Go puts up with it
+        return f"invalid UTF-8 at offset {error.start}"
     return "invalid JSON"
 
 
@@ -48,6 +49,8 @@ def _go_syntax(error: json.JSONDecodeError) -> str:
         where += 1
     if where >= len(text):
         return END
+    if number := _number_error(text, where):
+        return number
     char = _quoted(text[where])
     if what.startswith(("Expecting property name", "Illegal trailing comma")):
         return f"invalid character {char} looking for beginning of object key string"
@@ -60,6 +63,10 @@ def _go_syntax(error: json.JSONDecodeError) -> str:
         return f"invalid character {char} after top-level value"
     if what.startswith("Invalid \\escape"):
         return f"invalid character {_quoted(text[where + 1 : where + 2])} in string escape code"
+    if what.startswith("Invalid \\uXXXX"):
+        digits = re.compile("[0-9a-fA-F]{0,4}").match(text, where + 1)
+        end = where + 1 if digits is None else digits.end()
+        return f"invalid character {_quoted(text[end])} in \\u hexadecimal character escape" if text[end:] else END
     for literal in ("true", "false", "null"):
         if text[where] == literal[0]:
             rest = text[where : where + len(literal)]
@@ -70,6 +77,26 @@ def _go_syntax(error: json.JSONDecodeError) -> str:
                     wrong = _quoted(rest[position])
                     return f"invalid character {wrong} in literal {literal} (expecting {_quoted(wanted)})"
     return f"invalid character {char} looking for beginning of value"
+
+
+def _number_error(text: str, where: int) -> str:
+    """What is wrong with a number that ends, or should begin, at `where`; "" when there is none."""
+    begun = re.compile(r"(-?(?:0|[1-9][0-9]*)?)(\.[0-9]*)?([eE][+-]?)?")
+    start = where
+    while start and text[start - 1] in "-0123456789.":
+        start -= 1
+    match = begun.match(text, start)
+    if match is None or match.end() < where or not match[0]:
+        return ""
+    whole, fraction, exponent = match.groups()
+    if whole in ("", "-"):
+        place = "in numeric literal" if whole else ""
+    elif fraction == ".":
+        place = "after decimal point in numeric literal"
+    else:
+        place = "in exponent of numeric literal" if exponent else ""
+    rest = text[match.end(2 if fraction == "." else 0) :]
+    return (f"invalid character {_quoted(rest[0])} {place}" if rest else END) if place else ""
 
 
 def _quoted(char: str) -> str:

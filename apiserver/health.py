@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from apiserver.start_work import StartWork
 from apiserver.storage.watch_cache import WatchCache
 
 Check = Callable[[], str]
@@ -59,8 +61,9 @@ class Health:
         return 200, "ok"
 
 
-def health_of(cache: WatchCache, is_stopping: Callable[[], bool]) -> Health:
-    """The checks of this server."""
+def health_of(cache: WatchCache, start_work: StartWork, is_stopping: Callable[[], bool]) -> Health:
+    """The checks of this server, in the order of Kubernetes'."""
+    problems = start_work.problems
     return Health(
         {
             "ping": lambda: "",
@@ -68,6 +71,7 @@ def health_of(cache: WatchCache, is_stopping: Callable[[], bool]) -> Health:
             "etcd": lambda: str(cache.failure or ""),
             "etcd-readiness": lambda: str(cache.failure or ""),
             "informer-sync": lambda: "" if cache.revision else "the watch cache is not loaded",
+            **{f"poststarthook/{name}": partial(problems.__getitem__, name) for name in problems},
             "shutdown": lambda: "shutting down" if is_stopping() else "",
         }
     )

@@ -27,7 +27,8 @@ from apiserver.openapi import Documents, gnostic
 from apiserver.version import version
 
 _INDENTED = MediaType(pretty=True)
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_OPENAPI_PROTOBUF = "com.github.proto-openapi.spec."
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def plain_endpoints(
@@ -171,8 +172,18 @@ def plain_endpoints(
             raise PageNotFound()
         return Response(table, media_type=TEXT)
 
+    def unreadable(request: FastRequest) -> Response | None:
+        """The refusal of a schema to who reads neither JSON nor protobuf."""
+        for clause in (request.headers.get("accept") or "*/*").split(","):
+            kind, _, subtype = clause.partition(";")[0].strip().partition("/")
+            if kind in ("application", "*") and (subtype in ("json", "*") or subtype.startswith(_OPENAPI_PROTOBUF)):
+                return None
+        return Response(status_code=406, headers={"Vary": "Accept"})
+
     @app.api_route("/openapi/v2", methods=_METHODS)
     async def openapi_v2(request: FastRequest) -> Response:
+        if refused_schema := unreadable(request):
+            return refused_schema
         wanted = request.headers.get("accept", "").partition(",")[0].strip()
         protobuf = wanted in gnostic.ACCEPTED
         if api.aggregator is not None:
@@ -195,9 +206,16 @@ def plain_endpoints(
         found = found or documents.v3(path)
         if found is None:
             return Response(status_code=404)
+        if refused_schema := unreadable(request):
+            return refused_schema
         body, tag = found
+        asked = request.query_params.get("hash")
+        if asked and asked != (now := tag.strip('"')):
+            url = f"/openapi/v3/{path}?hash={now}"
+            moved = f'<a href="{url}">Moved Permanently</a>.\n\n'
+            return Response(moved, 301, media_type="text/html; charset=utf-8", headers={"Location": url})
         response = cached(request, body, tag)
-        if request.query_params.get("hash"):
+        if asked:
             # The URL names the content: it may be kept for as long as one likes.
             response.headers["Cache-Control"] = "public, immutable"
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+_PASSED_OVER = re.compile(";|%(?![0-9A-Fa-f]{2})")
 PATCH_ANNOTATION = "patch.webhook.admission.k8s.io/"
 """How annotations begin that tell what a webhook has changed."""
 _CONNECTING = ("attach", "exec", "log", "portforward", "proxy")
@@ -126,7 +128,7 @@ class Request:
     def query_list(self) -> dict[str, list[str]]:
         """Parameters with all their values."""
         found: dict[str, list[str]] = {}
-        for key, value in parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        for key, value in _pairs(self.scope["query_string"]):
             found.setdefault(key, []).append(value)
         return found
 
@@ -165,6 +167,14 @@ def request_of(scope: Scope) -> Request:
 def _query(encoded: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     if encoded:
-        for key, value in parse_qsl(encoded.decode("latin-1"), keep_blank_values=True):
+        for key, value in _pairs(encoded):
             found.setdefault(key, value)
     return found
+
+
+def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+    """The parameters in order, but for those that Go passes over in silence: with a semicolon or a broken escape."""
+    text = encoded.decode("latin-1")
+    if "%" in text or ";" in text:
+        text = "&".join(part for part in text.split("&") if not _PASSED_OVER.search(part))
+    return parse_qsl(text, keep_blank_values=True)

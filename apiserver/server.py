@@ -19,7 +19,7 @@ from uvicorn.config import Config
 
 from api.clock import SystemClock
 from api.core_v1 import Namespace
-from api.errors import AlreadyExists, StatusError
+from api.errors import AlreadyExists
 from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.configuration import load
@@ -52,8 +52,9 @@ from apiserver.registry.strategy import Options as RegistryOptions
 from apiserver.registry.table import Registry
 from apiserver.request import ASGI, User
 from apiserver.retention import expire_events
+from apiserver.start_work import StartWork
 from apiserver.storage.compactor import compact_regularly
-from apiserver.storage.protocol import Store, StoreError
+from apiserver.storage.protocol import Store
 from apiserver.storage.sqlite import SqliteStore
 from apiserver.storage.watch_cache import IsStale, WatchCache
 from apiserver.tls import HTTPProtocol, ServerContext, server_context, web_socket_protocol
@@ -84,6 +85,7 @@ class Server:
         self._background: set[asyncio.Task[None]] = set()
         self._serving = asyncio.Event()
         self._has_roles = asyncio.Event()
+        self._start_work = StartWork()
         self._followers: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What takes over the changes of files of configuration."""
         self._is_stale: IsStale | None = None
@@ -276,7 +278,7 @@ class Server:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            documents, health = Documents(RESOURCES, api), health_of(cache, lambda: self.stopping)
+            documents, health = Documents(RESOURCES, api), health_of(cache, self._start_work, lambda: self.stopping)
             return plain_endpoints(api, discovery, documents, health, self.metrics, issuer, self._dump_flows)
 
         async def plain() -> ASGI:
@@ -387,10 +389,8 @@ class Server:
         await self._serving.wait()
         from apiserver.authorization.bootstrap import ensure_roles
 
-        try:
+        with self._start_work.piece("rbac/bootstrap-roles"):
             await ensure_roles(cache, self.clock.now())
-        except StoreError as error:
-            log.error("the built-in roles could not be created: %s", error)
         self._has_roles.set()
 
     async def _make_token_key(self, api: API) -> None:
@@ -412,17 +412,18 @@ class Server:
         from apiserver.flow_control.configuration import FlowControlConfiguration
         from apiserver.service_ranges import bring_in_step, keep_in_step
 
-        flow_control = FlowControlConfiguration(api.cache, self.clock)
-        try:
+        flow_control, work = FlowControlConfiguration(api.cache, self.clock), self._start_work
+        with work.piece("priority-and-fairness-config-producer"):
             await flow_control.ensure_built_in()
+        with work.piece("start-kubernetes-service-cidr-controller"):
             await bring_in_step(api, SELF, self.options.service_networks)
-            later = bootstrap.later_objects(self.clock.now())
-            await asyncio.gather(*(self._create_missing(api, obj) for obj in later))
+        with work.piece("scheduling/bootstrap-system-priority-classes", "start-legacy-token-tracking-controller"):
+            await asyncio.gather(*(self._create_missing(api, obj) for obj in bootstrap.later_objects(self.clock.now())))
+        with work.piece("kube-apiserver-autoregistration"):
             await asyncio.gather(*(self._create_missing(api, obj) for obj in missing_services(api.cache, RESOURCES)))
+        with work.piece("start-cluster-authentication-info-controller"):
             await self._front_proxy().publish(api.cache, self.clock)
             self._keep(self._front_proxy().keep_published(api.cache, self.clock))
-        except (OSError, PKIError, StatusError, StoreError) as error:
-            log.error("some built-in objects could not be created: %s", error)
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
 

@@ -98,6 +98,7 @@ class CustomEndpoint(Endpoint):
             raise not_found(resource.group, resource.plural, info.name)
         elif info.verb not in self.subresources[info.subresource].verbs:
             raise self._unsupported(info)
+        self.check_name(info.name)
 
     def _unsupported(self, info: RequestInfo) -> MethodNotAllowed:
         resource = self.resource

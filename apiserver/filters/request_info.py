@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.errors import BadRequest
 from apiserver.registry.names import path_segment
 from apiserver.request import ASGI, Receive, Request, RequestInfo, Scope, Send
 
@@ -13,8 +14,8 @@ _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 def parse(method: str, path: str, query: dict[str, str]) -> RequestInfo:
     """Read a method and path.  Anything but /api/VERSION/… and /apis/GROUP/VERSION/… is no resource request."""
     info = RequestInfo(path, method.lower())
-    parts = [part for part in path.split("/") if part]
-    if len(parts) < 3 or parts[0] not in ("api", "apis"):
+    parts = path.strip("/").split("/")
+    if len(parts) < 3 or parts[0] not in ("api", "apis") or path.startswith("//"):
         return info
     info.prefix = parts[0]
     if parts[0] == "apis":
@@ -64,6 +65,20 @@ def _selected_name(selector: str) -> str:
     return ""
 
 
+def _check_timeout(request: Request) -> None:
+    """How long a client would wait at most is heeded by none but who answers slowly, yet must make sense.
+
+    Raises BadRequest.
+    """
+    text = request.query.get("timeout")
+    if not text or request.info.verb == "watch" or request.info.connects:
+        return
+    from api.duration import duration_problem
+
+    if problem := duration_problem(text):
+        raise BadRequest(f"invalid timeout specified in the request URL - {problem}")
+
+
 class RequestInfoFilter:
     """Attaches the request, read once, to the scope."""
 
@@ -74,4 +89,6 @@ class RequestInfoFilter:
         request = Request(scope, receive)
         request.info = parse(request.method, request.path, request.query)
         scope["nanokube.request"] = request
+        if request.query:
+            _check_timeout(request)
         await self._app(scope, receive, send)

@@ -25,8 +25,6 @@ async def create_object(write: Write, new: Any, again: Callable[[], Any] | None 
     endpoint = write.endpoint
     check_names(new, write.namespace, "", endpoint.namespaced)
     metadata = new.metadata
-    if metadata.resourceVersion:
-        raise BadRequest("resourceVersion should not be set on objects to be created")
     given_name = metadata.name = metadata.name or (
         "" if metadata.generateName else endpoint.strategy.name_of_nameless()
     )
@@ -91,4 +89,14 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
     strategy.canonicalize(new)
     async with Allocated(write, new, None, finish):
         document = write.document(new, managers)
+        if metadata.resourceVersion and not write.options.dry_run:
+            _check_version(metadata.resourceVersion)
+            document["metadata"].pop("resourceVersion", None)
         return await write.store_new(document, new)
+
+
+def _check_version(version: str) -> None:
+    """Raises BadRequest for a version of another object, where Kubernetes answers 500.  What is no version, or none of
+    any object, goes unheeded."""
+    if version.isascii() and version.isdigit() and version.strip("0"):
+        raise BadRequest("resourceVersion should not be set on objects to be created")

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from api.errors import BadRequest, Conflict, FieldError, invalid, invalid_value
+from api.errors import Conflict, FieldError, invalid, invalid_value
 from api.meta_v1 import DeleteOptions, ObjectMeta, StatusDetails
 from apiserver.handlers.companions import let_go
+from apiserver.handlers.parameters import integer
 from apiserver.handlers.update import unchanged
 from apiserver.handlers.write import Write
 from apiserver.request import Request
@@ -32,10 +33,7 @@ def delete_options(body_options: DeleteOptions | None, request: Request) -> Dele
     if options is None:
         options = DeleteOptions()
         query = request.query
-        if "gracePeriodSeconds" in query:
-            if not query["gracePeriodSeconds"].lstrip("-").isdigit():
-                raise BadRequest(f'strconv.ParseInt: parsing "{query["gracePeriodSeconds"]}": invalid syntax')
-            options.gracePeriodSeconds = int(query["gracePeriodSeconds"])
+        options.gracePeriodSeconds = integer(query, "gracePeriodSeconds")
         if "propagationPolicy" in query:
             options.propagationPolicy = query["propagationPolicy"]
         if "orphanDependents" in query:

@@ -153,14 +153,19 @@ def decode_continue(token: str) -> tuple[str, Revision]:
     if not isinstance(document, dict):
         kind = go_errors.kind_of(document)
         raise BadRequest(f"{_INVALID}: json: cannot unmarshal {kind} into Go value of type storage.continueToken")
-    version, revision, start = document.get("v"), document.get("rv", 0), document.get("start", "")
+    for name, wanted, go_type in (("v", str, "string"), ("rv", int, "int64"), ("start", str, "string")):
+        value = document.get(name)
+        if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
+            where = f"Go struct field continueToken.{name} of type {go_type}"
+            raise BadRequest(f"{_INVALID}: json: cannot unmarshal {go_errors.kind_of(value)} into {where}")
+    version, revision, start = document.get("v"), document.get("rv"), document.get("start")
     if version != "meta.k8s.io/v1":
         why = "server does not recognize this encoded version"
         raise BadRequest(f"{_INVALID}: {why}")
-    if not isinstance(revision, int) or revision == 0:
+    if not revision:
         why = "incorrect encoded start resourceVersion (version meta.k8s.io/v1)"
         raise BadRequest(f"{_INVALID}: {why}")
-    if not isinstance(start, str) or not start:
+    if not start:
         raise BadRequest(f"{_INVALID}: encoded start key empty (version meta.k8s.io/v1)")
     rooted = start if start.startswith("/") else f"/{start}"
     if posixpath.normpath(rooted) != rooted:

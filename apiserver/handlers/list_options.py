@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from api.errors import BadRequest, FieldError, Timeout, forbidden, invalid, invalid_value, not_supported
 from api.meta_v1 import StatusCause, StatusDetails
 from api.selectors import FieldMatcher, LabelMatcher, SelectorError
+from apiserver.handlers.parameters import integer
 from apiserver.storage.entry import Entry
 from apiserver.storage.index import Term
 from apiserver.storage.protocol import Revision
-
-ALWAYS_SELECTABLE = frozenset({"metadata.name", "metadata.namespace"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +52,26 @@ class ListOptions:
 
 
 def list_options(
-    query: Mapping[str, str],
-    selectable: Callable[[], frozenset[str]] = frozenset,
-    *,
-    custom: bool = False,
-    watch: bool = False,
+    query: Mapping[str, str], field_problem: Callable[[str], str] = lambda _: "", *, watch: bool = False
 ) -> ListOptions:
     """Read and check the parameters of a list or watch.
 
-    `selectable` names the kind's own selectable fields, and is asked only when there is a field selector; `custom` is
-    said of custom resources, which word a refusal differently; `watch` of the deprecated paths that watch without
-    saying so in the query.
+    `field_problem` refuses the fields that the kind's objects cannot be selected by (see `Endpoint.field_problem`);
+    `watch` is said of the deprecated paths that watch without saying so in the query.
     Raises BadRequest, Invalid.
     """
+    timeout, limit = integer(query, "timeoutSeconds"), integer(query, "limit")  # refused before any selector
     options = ListOptions(
         labels=_labels(query.get("labelSelector", "")),
-        fields=_fields(query.get("fieldSelector", ""), selectable, custom),
-        limit=_integer(query, "limit") or 0,
+        fields=_fields(query.get("fieldSelector", ""), field_problem),
+        limit=limit or 0,
         continue_=query.get("continue", ""),
         resource_version=query.get("resourceVersion", ""),
         match=query.get("resourceVersionMatch", ""),
         watch=_flag(query, "watch") or False,
         bookmarks=_flag(query, "allowWatchBookmarks") or False,
         send_initial_events=_flag(query, "sendInitialEvents"),
-        timeout=_integer(query, "timeoutSeconds"),
+        timeout=timeout,
     )
     errors = list(_problems(options))
     if errors:
@@ -90,19 +85,6 @@ def _flag(query: Mapping[str, str], name: str) -> bool | None:
     return None if value is None else value.lower() not in ("false", "0")
 
 
-def _integer(query: Mapping[str, str], name: str) -> int | None:
-    text = query.get(name, "")
-    if not text:
-        return None
-    try:
-        value = int(text)
-    except ValueError:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
-    if not -(2**63) <= value < 2**63:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": value out of range')
-    return value
-
-
 def _labels(text: str) -> LabelMatcher:
     try:
         return LabelMatcher.parse(text)
@@ -110,20 +92,16 @@ def _labels(text: str) -> LabelMatcher:
         raise BadRequest(str(error)) from None
 
 
-def _fields(text: str, selectable: Callable[[], frozenset[str]], custom: bool) -> FieldMatcher:
+def _fields(text: str, field_problem: Callable[[str], str]) -> FieldMatcher:
     if not text:
         return FieldMatcher()
     try:
         matcher = FieldMatcher.parse(text)
     except SelectorError as error:
         raise BadRequest(str(error)) from None
-    known = selectable() | ALWAYS_SELECTABLE
     for term in matcher.terms:
-        if term.field in known:
-            continue
-        if custom or not known <= ALWAYS_SELECTABLE:
-            raise BadRequest(f"field label not supported: {term.field}")
-        raise BadRequest(f'"{term.field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
+        if problem := field_problem(term.field):
+            raise BadRequest(problem)
     return matcher
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from api.errors import BadRequest, FieldError, forbidden, invalid, invalid_value
+from api.errors import FieldError, forbidden, invalid, invalid_value
+from apiserver.handlers.parameters import integer
 
 _PASSED_ON = ("follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "tailLines", "timestamps")
 _LEAST = {"tailLines": 0, "limitBytes": 1, "sinceSeconds": 1}
@@ -15,18 +16,11 @@ _LEAST = {"tailLines": 0, "limitBytes": 1, "sinceSeconds": 1}
 
 def log_parameters(query: Mapping[str, str], pod: str) -> dict[str, str]:
     """What to ask the kubelet for.  Raises BadRequest for what is no number, Invalid for what makes no sense."""
-    numbers = {name: _integer(query[name]) for name in _LEAST if query.get(name)}
+    numbers = {name: value for name in _LEAST if (value := integer(query, name)) is not None}
     errors = list(_problems(numbers, query))
     if errors:
         raise invalid("", "PodLogOptions", pod, errors)
     return {name: query[name] for name in _PASSED_ON if name in query}
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 def _problems(numbers: Mapping[str, int], query: Mapping[str, str]) -> Iterator[FieldError]:

@@ -12,7 +12,7 @@ from api.errors import FieldError, forbidden, invalid, invalid_value, not_suppor
 from apiserver.request import Request
 
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
-_MANAGER_LIMIT = 128
+_MANAGER_LIMIT = 128  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,15 @@ def _problems(
             yield forbidden("force", "may not be specified for non-apply patch")
         if apply and not manager:
             yield required("fieldManager", "is required for apply patch")
-    if len(manager) > _MANAGER_LIMIT:
+    if len(manager.encode(errors="replace")) > _MANAGER_LIMIT:
         yield too_long("fieldManager", _MANAGER_LIMIT)
-    for position, char in enumerate(manager):
-        if not char.isprintable():
-            problem = f"invalid character U+{ord(char):04X} (at position {position})"
-            yield invalid_value("fieldManager", manager, problem)
-            break
+    if not manager.isprintable():
+        position = 0  # in bytes
+        for char in manager:
+            if not char.isprintable():
+                problem = f"invalid character U+{ord(char):04X} (at position {position})"
+                yield invalid_value("fieldManager", manager, problem)
+            position += len(char.encode(errors="replace"))
     if any(value != "All" for value in dry_run):
         yield not_supported("dryRun", dry_run, ["All"])
     if validation not in _VALIDATIONS:

@@ -52,6 +52,8 @@ async def bind(write: Write, name: str, binding: Binding) -> None:
     if errors:
         raise invalid("", "Binding", binding.metadata.name, errors)
     await write.admit_action(binding, name)
+    if not name:
+        raise BadRequest("Name parameter required.")
     node, now = binding.target.name, write.api.clock.now().replace(microsecond=0)
     host = write.api.cache.get(write.api.endpoint_of(Node).key("", node)) if binding.target.kind == "Node" else None
     places = {} if host is None else topology_labels(host.labels)

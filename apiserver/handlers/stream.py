@@ -31,7 +31,7 @@ async def serve_watch(
     query = request.query
     if info.name:
         query = {**query, "fieldSelector": _and_name(query.get("fieldSelector", ""), info.name)}
-    options = list_options(query, endpoint.selectable_field_names, custom=endpoint.custom, watch=True)
+    options = list_options(query, endpoint.field_problem, watch=True)
     namespace = info.namespace if endpoint.namespaced else ""
     frames = _Frames(api, endpoint, request, media)
     if request.scope["type"] == "websocket":

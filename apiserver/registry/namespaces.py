@@ -93,8 +93,7 @@ class Namespaces(Strategy[Namespace]):
                 yield invalid_value("spec.finalizers", finalizer, complaint)
 
     def selectable_fields(self, document: Mapping[str, Any]) -> dict[str, str]:
-        status = document.get("status") or {}
-        return {"status.phase": status.get("phase", ""), "name": (document.get("metadata") or {}).get("name", "")}
+        return {"status.phase": (document.get("status") or {}).get("phase", "")}
 
     def prepare_for_delete(self, obj: Namespace) -> None:
         obj.status.phase = "Terminating"

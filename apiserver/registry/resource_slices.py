@@ -100,6 +100,9 @@ class ResourceSlices(Strategy[ResourceSlice]):
         spec = document.get("spec") or {}
         return {"spec.driver": spec.get("driver", ""), "spec.nodeName": spec.get("nodeName", "")}
 
+    def unknown_field(self, name: str) -> str:
+        return f"field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {name}"
+
 
 def _prepare(new: ResourceSlice, context: Context) -> None:
     """Say since when taints are there, and drop what only exists behind feature gates that are off."""

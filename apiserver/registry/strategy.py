@@ -292,7 +292,7 @@ class Strategy(Generic[M]):
 
     def unknown_field(self, name: str) -> str:
         """The refusal of a `fieldSelector` that asks for something else (400)."""
-        if type(self).selectable_fields is not Strategy.selectable_fields:
+        if self.selectable_field_names() or type(self).selectable_fields is not Strategy.selectable_fields:
             return f"field label not supported: {name}"
         return f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 

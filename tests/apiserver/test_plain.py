@@ -5,6 +5,12 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from apiserver.health import health_of
+from apiserver.start_work import NAMES, StartWork
+from apiserver.storage.memory import MemoryStore
+from apiserver.storage.protocol import StoreError
+from apiserver.storage.watch_cache import WatchCache
+
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 
 
@@ -69,6 +75,29 @@ def test_one_check_and_all_of_them(admin: httpx.Client) -> None:
     ]
 
 
+def test_the_work_of_the_start_is_checked_under_the_names_of_kubernetes(admin: httpx.Client) -> None:
+    for endpoint in ("healthz", "livez", "readyz"):
+        names = [line[3:-3] for line in admin.get(f"/{endpoint}?verbose").text.splitlines() if line.startswith("[+]")]
+        assert [name.removeprefix("poststarthook/") for name in names if "poststarthook" in name] == list(NAMES)
+        assert admin.get(f"/{endpoint}/poststarthook/rbac/bootstrap-roles").text == "ok"
+    assert "/livez/poststarthook/rbac/bootstrap-roles" in admin.get("/").json()["paths"]
+
+
+def test_a_piece_of_work_that_fails_fails_its_own_checks_only() -> None:
+    work = StartWork()
+    health = health_of(WatchCache(MemoryStore()), work, lambda: False)
+    assert health.examine("/livez", (), False) == (200, "ok")
+    with work.piece("kube-apiserver-autoregistration"):
+        raise StoreError("the disk is full")
+    status, text = health.examine("/livez", (), False) or (0, "")
+    assert status == 500
+    assert "[-]poststarthook/kube-apiserver-autoregistration failed: reason withheld\n" in text
+    assert "[+]poststarthook/rbac/bootstrap-roles ok\n" in text
+    one = health.examine("/livez/poststarthook/kube-apiserver-autoregistration", (), False)
+    assert one == (500, "internal server error: the disk is full\n")
+    assert health.examine("/livez", ["poststarthook/kube-apiserver-autoregistration"], False) == (200, "ok")
+
+
 def test_the_index_names_every_path(admin: httpx.Client) -> None:
     paths = admin.get("/").json()["paths"]
     assert {"/api/v1", "/apis/apps/v1", "/readyz/shutdown", "/openapi/v3", "/version"} <= set(paths)
@@ -79,3 +108,16 @@ def test_schemas_of_nothing(admin: httpx.Client) -> None:
     answer = admin.get("/openapi/v3/apis/no.such.group/v1")
     assert (answer.status_code, answer.content) == (404, b"")
     assert admin.get("/openapi/v3").headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["/openapi/v2", "/openapi/v3/api/v1"])
+def test_schemas_for_those_who_can_read_them(admin: httpx.Client, path: str) -> None:
+    for accept in ("application/json;q=0.1", "*/*", "text/html, application/*", ""):
+        assert admin.get(path, headers={"Accept": accept}).status_code == 200
+    refused = admin.get(path, headers={"Accept": "text/html, application/yaml"})
+    assert (refused.status_code, refused.content, refused.headers["vary"]) == (406, b"", "Accept")
+
+
+def test_nothing_is_to_be_kept_that_does_not_say_so(admin: httpx.Client) -> None:
+    for path in ("/healthz", "/version", "/api", "/nope", "/api/v1/nodes", "/api/v1/nodes/nope"):
+        assert admin.get(path).headers.get_list("cache-control") == ["no-cache, private"]

@@ -152,6 +152,13 @@ def test_what_is_no_object_at_all(body: Any, problem: str) -> None:
         ('{"a": "\\x"}', "invalid character 'x' in string escape code"),
         ('{"a": "\n"}', "invalid character '\\n' in string literal"),
         ('{"a": NaN}', "invalid character 'N' looking for beginning of value"),
+        ('{"a": -}', "invalid character '}' in numeric literal"),
+        ("-", "unexpected end of JSON input"),
+        ("[1.e5]", "invalid character 'e' after decimal point in numeric literal"),
+        ('{"a": 1e+}', "invalid character '}' in exponent of numeric literal"),
+        ('{"a": 01}', "invalid character '1' after object key:value pair"),
+        ('{"a": "\\u12"}', "invalid character '\"' in \\u hexadecimal character escape"),
+        ("\u00e9", "invalid character '\u00c3' looking for beginning of value"),
     ],
 )
 def test_syntax_errors_in_go_words(text: str, problem: str) -> None:
