@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 Key = str
 _REST, _LONGEST_REST = 10.0, 3.0
+_GATHERING, _LONGEST_GATHERING = 10.0, 0.25
+"""Times as long as a reconcile took, and seconds at most."""
 _QUICK = 0.002
 """Seconds of a reconcile that needs no rest."""
 Enqueue = Callable[[Any, Any], Iterable[Key]]
@@ -157,23 +159,37 @@ class Pace:
 
     A service of thousands of pods takes long to look at, and each of its pods changes: were it looked at as often as
     a small one, the time would grow with the square of its size.  So after a reconcile a key rests for many times as
-    long as that took, at most three seconds.  A change that comes later finds it rested.
+    long as that took, at most three seconds.  A change that comes later finds it rested, but seldom comes alone: others
+    are waited for, ten times as long as a reconcile takes, at most a quarter of a second.
     """
 
     def __init__(self) -> None:
         self._last: dict[Key, tuple[float, float]] = {}
+        self._worked_on: set[Key] = set()
+
+    def began(self, key: Key) -> None:
+        """A reconcile begins: changes wait now as if it ended at their moment."""
+        self._worked_on.add(key)
+
+    def failed(self, key: Key) -> None:
+        """It has come to nothing, which says little about how long it takes."""
+        self._worked_on.discard(key)
 
     def took(self, key: Key, seconds: float, now: float) -> None:
-        """A reconcile has ended at this moment."""
-        if seconds > _QUICK:
-            self._last[key] = now, seconds
-        else:
-            self._last.pop(key, None)
+        """It has ended at this moment."""
+        self._worked_on.discard(key)
+        # One that found nothing to do, as after our own write, does not make the next one quick.
+        usual = max(seconds, self._last.pop(key, (0.0, 0.0))[1] / 2)
+        if usual > _QUICK:
+            self._last[key] = now, usual
 
     def delay(self, key: Key, least: float, now: float, rest: float = _REST) -> float:
         """Seconds from a change at this moment to the reconcile.  `rest`: how many times as long as it took."""
         ended, took = self._last.get(key, (now, 0.0))
-        return max(least, ended + min(took * rest, _LONGEST_REST) - now)
+        if key in self._worked_on:
+            ended = now
+        rested = ended + min(took * rest, _LONGEST_REST) - now
+        return max(least, rested, min(took * _GATHERING, _LONGEST_GATHERING))
 
 
 class Watches:
@@ -299,6 +315,7 @@ class Controller:
         """Reconcile one key, and arrange for another try if it fails."""
         self.reconciles += 1
         began = self.clock.monotonic()
+        self._pace.began(key)
         try:
             await self.reconcile(key)
         except Exception as error:
@@ -311,7 +328,8 @@ class Controller:
             else:
                 log.exception("%s: %s", self.name, key)
             self.queue.add_rate_limited(key)
+            self._pace.failed(key)
         else:
             self.queue.forget(key)
-        now = self.clock.monotonic()
-        self._pace.took(key, now - began, now)
+            now = self.clock.monotonic()
+            self._pace.took(key, now - began, now)
