@@ -20,6 +20,7 @@ from uvicorn.config import Config
 from api.clock import SystemClock
 from api.core_v1 import Namespace
 from api.errors import AlreadyExists
+from api.garbage import collect_seldom
 from api.scheme import RESOURCES
 from apiserver import bootstrap
 from apiserver.admission.configuration import load
@@ -161,10 +162,7 @@ class Server:
         if options.requestheader_client_ca_file is not None or options.proxy_client_cert_file is not None:
             self._front_proxy()  # what is wrong with these files is said at once
         server = DrainingServer(config, cache.end_watches)
-        # What is here now stays: looking through it again and again costs a quarter of every write.  Objects
-        # hold no cycles, so the collector may come seldom.
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
+        collect_seldom()
         gc.enable()
         self._keep(expire_events(cache, self.clock, options.event_ttl))
         self._keep(compact_regularly(store, self.clock))

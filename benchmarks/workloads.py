@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -77,11 +78,15 @@ async def left(client: RestClient) -> int:
 
 
 async def until(look: Callable[[RestClient], Awaitable[int]], wanted: int, client: RestClient, patience: float) -> None:
-    """Return when `look` says `wanted`.  Raises RuntimeError after `patience` seconds."""
+    """Return when `look` says `wanted`, some hundredth of the time late: looking often would cost what it measures.
+
+    Raises RuntimeError after `patience` seconds.
+    """
+    began = time.monotonic()
     try:
         async with asyncio.timeout(patience):
             while (seen := await look(client)) != wanted:  # noqa: ASYNC110 - the cluster tells us nothing
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(max(0.5, (time.monotonic() - began) / 100))
     except TimeoutError as error:
         raise RuntimeError(f"{seen} instead of {wanted} {look.__name__} after {patience:g} s") from error
 

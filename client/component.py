@@ -27,6 +27,7 @@ from typing import Any
 
 from api.clock import Clock, SystemClock
 from api.duration import parse_duration
+from api.garbage import collect_seldom
 from api.process_usage import usage
 from client.config import ClientConfig, ConfigError, load_kubeconfig
 from client.events import EventRecorder
@@ -163,6 +164,7 @@ def run(
 ) -> int:
     """Set everything up, run `work` until it ends or SIGTERM or SIGINT comes, and clean up.  Returns the exit code."""
     set_up_logging(name, options.v, options.logging_format)
+    collect_seldom()
     try:
         config = client_config(options)
     except ConfigError as error:

@@ -32,6 +32,7 @@ from controller_manager.endpoint_slice.trigger_time import CHANGE_TIME, TriggerT
 from controller_manager.label_index import LABELS, SELECTOR, by_labels, by_selector
 from controller_manager.pod_control import namespace_is_ending
 from controller_manager.pod_state import is_ready
+from controller_manager.written import EarlyEvents
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"
@@ -47,6 +48,7 @@ class EndpointsController(Controller):
         """`batch_period`: seconds in which changes of pods are gathered."""
         self._delay = max(_COALESCE, batch_period)
         self._written: dict[str, str] = {}
+        self._early = EarlyEvents()
         self.trigger_times = TriggerTimes()
         super().__init__(*common)
 
@@ -61,8 +63,13 @@ class EndpointsController(Controller):
         return affected(self.services, old, new)
 
     def _endpoints_changed(self, old: Endpoints | None, new: Endpoints | None) -> Iterable[Key]:
-        if new is None or self._written.get(key_of(new)) != new.metadata.resourceVersion:
-            yield key_of(new or old)
+        if new is None:
+            yield key_of(old)
+        elif self._is_news(key_of(new), new.metadata) and not self._early.hold(key_of(new), new.metadata):
+            yield key_of(new)
+
+    def _is_news(self, key: Key, meta: ObjectMeta) -> bool:
+        return self._written.get(key) != meta.resourceVersion
 
     async def reconcile(self, key: Key) -> None:
         service, existing = self.services.get(key), self.endpoints.get(key)
@@ -80,16 +87,10 @@ class EndpointsController(Controller):
         wanted = endpoints_of(service, pods)
         times = self.trigger_times.annotations(service, pods)
         try:
-            if existing is None:
-                wanted.metadata.annotations |= times
-                await self._create(key, wanted)
-            elif not _same(existing, wanted):
-                ours = (CHANGE_TIME, OVER_CAPACITY)
-                kept = {name: value for name, value in existing.metadata.annotations.items() if name not in ours}
-                annotations = {**kept, **wanted.metadata.annotations, **times}
-                update = {"labels": wanted.metadata.labels, "annotations": annotations}
-                meta = existing.metadata.model_copy(update=update)
-                self._note(key, await self.client.update_quietly(wanted.model_copy(update={"metadata": meta})))
+            with self._early.held(key) as events:
+                await self._write(key, existing, wanted, times)
+                if any(self._is_news(key, meta) for meta in events):
+                    self.queue.add(key)
         except StatusError as error:
             made = existing is None
             reason, does = ("FailedToCreateEndpoint", "create endpoint for service") if made else (
@@ -97,6 +98,17 @@ class EndpointsController(Controller):
             )  # fmt: skip
             self.events.event(wanted, "Warning", reason, f"Failed to {does} {key}: {error}")
             raise
+
+    async def _write(self, key: Key, existing: Endpoints | None, wanted: Endpoints, times: dict[str, str]) -> None:
+        if existing is None:
+            wanted.metadata.annotations |= times
+            await self._create(key, wanted)
+        elif not _same(existing, wanted):
+            ours = (CHANGE_TIME, OVER_CAPACITY)
+            kept = {name: value for name, value in existing.metadata.annotations.items() if name not in ours}
+            annotations = {**kept, **wanted.metadata.annotations, **times}
+            meta = existing.metadata.model_copy(update={"labels": wanted.metadata.labels, "annotations": annotations})
+            self._note(key, await self.client.update_quietly(wanted.model_copy(update={"metadata": meta})))
 
     async def _create(self, key: Key, wanted: Endpoints) -> None:
         try:

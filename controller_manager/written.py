@@ -1,12 +1,15 @@
-"""Whether a controller's local copy shows what it wrote itself.
+"""Whether a controller's local copy shows what it wrote itself, and whether an event is of its own write.
 
 What counts on from an older state must not start from a copy that lags behind the last write.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
+from api.meta_v1 import ObjectMeta
 from api.model import Model
 from client.rest import HasMetadata
 from client.store import Store, key_of
@@ -67,6 +70,33 @@ class LastWritten(Generic[M]):
 
     def forget(self, key: str) -> None:
         self._unseen.pop(key, None)
+
+
+class EarlyEvents:
+    """Events that come while their key is written for.
+
+    The event of an own write often comes before the answer that tells its revision.  Taken for somebody else's, it
+    would cost a reconcile that finds nothing to do.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, list[ObjectMeta]] = {}
+
+    @contextmanager
+    def held(self, key: str) -> Iterator[list[ObjectMeta]]:
+        """Gives the list in which events are held while it lasts: who opens it judges them after the last answer."""
+        gathered = self._held[key] = []
+        try:
+            yield gathered
+        finally:
+            del self._held[key]
+
+    def hold(self, key: str, meta: ObjectMeta) -> bool:
+        """Whether the key is written for, and so the event, of an object that has come to be like this, is held."""
+        gathered = self._held.get(key)
+        if gathered is not None:
+            gathered.append(meta)
+        return gathered is not None
 
 
 def _revision(obj: Model) -> int:

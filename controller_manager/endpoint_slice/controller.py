@@ -84,7 +84,8 @@ class EndpointSliceController(Controller):
         for family in wanted:
             changes.append(self._changes(service, family, placed, [s for s in existing if s.addressType == family]))
         for each in changes:
-            await write_changes(self.client, self.tracker, key, each, CHANGE_TIME, annotations)
+            if await write_changes(self.client, self.tracker, key, each, CHANGE_TIME, annotations):
+                self.queue.add(key)
         if len(placed) < len(pods):
             raise NotYet(f"{key} has pods on nodes that are not known")
 

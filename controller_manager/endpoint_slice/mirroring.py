@@ -68,7 +68,8 @@ class EndpointSliceMirroringController(Controller):
         changes = self._changes(endpoints, mirrored, existing)
         if endpoints.metadata.deletionTimestamp is not None:
             changes.create.clear()
-        await write_changes(self.client, self.tracker, key, changes)
+        if await write_changes(self.client, self.tracker, key, changes):
+            self.queue.add(key)
 
     def _changes(self, endpoints: Endpoints, mirrored: Mirrored, existing: list[EndpointSlice]) -> Changes:
         labels, annotations = labels_of(endpoints), annotations_of(endpoints)

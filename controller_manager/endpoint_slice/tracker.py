@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from api.discovery_v1 import EndpointSlice
 from api.meta_v1 import ObjectMeta
+from controller_manager.written import EarlyEvents
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
@@ -27,6 +28,7 @@ class SliceTracker:
         """`manager`: what slices of this process are labelled with."""
         self._manager = manager
         self._versions: dict[str, dict[str, int]] = {}
+        self.early = EarlyEvents()
 
     def owns(self, slice: EndpointSlice) -> bool:
         return slice.metadata.labels.get(MANAGED_BY) == self._manager
@@ -39,7 +41,7 @@ class SliceTracker:
         self._versions.setdefault(key, {})[slice.metadata.uid] = 0
 
     def changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> Iterator[str]:
-        """The services whose slices somebody else wrote, took over or deleted."""
+        """The services whose slices somebody else wrote, took over or deleted, but for those that are being written."""
         before = service_of(old) if old is not None and self.owns(old) else ()
         after = service_of(new) if new is not None and self.owns(new) else ()
         for key in before:
@@ -49,8 +51,12 @@ class SliceTracker:
                     yield key
         for key in after:
             assert new is not None
-            if int(new.metadata.resourceVersion) > self._versions.get(key, {}).get(new.metadata.uid, -1):
+            if self.is_news(key, new.metadata) and not self.early.hold(key, new.metadata):
                 yield key
+
+    def is_news(self, key: str, meta: ObjectMeta) -> bool:
+        """Whether a slice that is like this now was written by somebody else after our last write to it."""
+        return int(meta.resourceVersion) > self._versions.get(key, {}).get(meta.uid, -1)
 
     def is_behind(self, key: str, slices: Iterable[EndpointSlice], tries: int = 0) -> bool:
         """Whether these, all that the cache has of the service, lack something that was written.

@@ -19,12 +19,26 @@ async def write_changes(
     changes: Changes,
     annotation: str = "",
     annotations: Mapping[str, str] | None = None,
-) -> None:
+) -> bool:
     """New slices first, so that no endpoint is missing in between.  `annotation` is left out of what is written
-    unless `annotations` has it.  Raises what the server says, Conflict among it."""
+    unless `annotations` has it.  Returns whether somebody else has written, too, in the meantime: then another look
+    is due.  Raises what the server says, Conflict among it."""
+    with tracker.early.held(key) as events:
+        await _write(client, tracker, key, changes, annotation, annotations or {})
+        return any(tracker.is_news(key, meta) for meta in events)
+
+
+async def _write(
+    client: RestClient,
+    tracker: SliceTracker,
+    key: str,
+    changes: Changes,
+    annotation: str,
+    annotations: Mapping[str, str],
+) -> None:
     for slice in (*changes.create, *changes.update):
         slice.metadata.annotations.pop(annotation, None)
-        slice.metadata.annotations.update(annotations or {})
+        slice.metadata.annotations.update(annotations)
     for slice in changes.create:
         try:
             tracker.wrote(key, await client.create_quietly(slice))

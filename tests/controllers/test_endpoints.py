@@ -1,5 +1,10 @@
 """EndpointSlices and Endpoints: where services are served from."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
 from api.core_v1 import (
     Container,
     ContainerPort,
@@ -16,6 +21,7 @@ from api.core_v1 import (
 )
 from api.discovery_v1 import Endpoint, EndpointSlice
 from api.meta_v1 import ObjectMeta
+from client.controller import Controller
 from client.store import Store
 from controller_manager.endpoint_slice.controller import EndpointSliceController
 from controller_manager.endpoint_slice.packing import pack
@@ -206,6 +212,64 @@ async def test_repairs_what_others_change(cluster: Cluster) -> None:
     again = await eventually(filled)
     await cluster.client.patch(EndpointSlice, again.metadata.name, "default", {"endpoints": []})
     await eventually(filled)
+
+
+@pytest.mark.parametrize(("kind", "written"), [(EndpointsController, "endpoints"), (EndpointSliceController, "slices")])
+async def test_the_event_of_an_own_write_that_comes_before_the_answer_is_no_news(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, kind: type[Controller], written: str
+) -> None:
+    (controller,) = await cluster.run(kind)
+    _answer_after_the_event(cluster, controller, written, monkeypatch)
+    await cluster.client.create(service())
+    await eventually(lambda: len(getattr(controller, written)) == 1)
+    await cluster.settled()
+    assert controller.reconciles == 1
+
+
+@pytest.mark.parametrize(("kind", "written"), [(EndpointsController, "endpoints"), (EndpointSliceController, "slices")])
+async def test_what_others_write_before_the_answer_to_an_own_write_is_repaired(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, kind: type[Controller], written: str
+) -> None:
+    (controller,) = await cluster.run(kind)
+
+    async def relabel() -> None:
+        (obj,) = getattr(controller, written)
+        await cluster.client.patch(type(obj), obj.metadata.name, "default", {"metadata": {"labels": {"stray": ""}}})
+
+    _answer_after_the_event(cluster, controller, written, monkeypatch, relabel)
+    await cluster.client.create(service())
+
+    async def repaired() -> bool:
+        (obj,) = getattr(controller, written)
+        return controller.reconciles > 1 and "stray" not in obj.metadata.labels
+
+    await eventually(lambda: len(getattr(controller, written)) == 1)
+    await eventually(repaired)
+
+
+def _answer_after_the_event(
+    cluster: Cluster,
+    controller: Any,
+    written: str,
+    monkeypatch: pytest.MonkeyPatch,
+    then: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Let the first write be answered only when the controller has seen its event, and `then` is done."""
+    create, acts = cluster.client.create_quietly, [then] if then else []
+
+    async def late(obj: Any) -> Any:
+        answer = await create(obj)
+
+        def seen() -> bool:
+            return any(o.metadata.resourceVersion == answer.resourceVersion for o in getattr(controller, written))
+
+        await eventually(seen)
+        while acts:
+            await acts.pop()()
+            await eventually(lambda: not seen())
+        return answer
+
+    monkeypatch.setattr(cluster.client, "create_quietly", late)
 
 
 # --- packing -------------------------------------------------------------------------------------
