@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FLAGS ?=
 TESTS ?= tests
 # How many processes run tests side by side (docs/adr/0031).  0: one after another, in this one.
-WORKERS ?= 0
+WORKERS ?= $(if $(filter tests,$(TESTS)),$(if $(filter 1,$(shell nproc)),0,4),0)
 # The share of reads from sockets that are made to come late, to find races (tests/shaking).  0: none.
 SHAKE ?= 0
 # What the tests use of Debian; only looked for with root, and only what is missing is installed.
