@@ -1,4 +1,4 @@
-"""How `make test WORKERS=4` spreads the tests over its workers (docs/adr/0031).
+"""How `make test` spreads the tests over its workers (docs/adr/0031).
 
 The tests of a file stay together, for the sake of the servers that they share, and so do all that use what the machine
 has only once.
