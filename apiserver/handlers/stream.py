@@ -82,8 +82,7 @@ async def _relay(
                 return
         await sender.send([frames.frame(item) for item in batch])
         api.watch_events[told] += len(batch)
-        if pause := watch.pause:
-            await api.clock.sleep(pause)
+        await watch.rest(api.clock)
 
 
 def protobuf_event(type: str, document: Mapping[str, Any]) -> bytes:

@@ -27,12 +27,6 @@ BOOKMARK_BEFORE_END = 2.0
 SHORTEST_TIMEOUT = 1800.0
 """Seconds a watch lives at least when the client sets no timeout; at most twice that."""
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
-PAUSE_PER_WATCHER = 0.0005
-LONGEST_PAUSE = 0.05
-"""Seconds between two messages to one of many watchers: what happens meanwhile goes out together.  Telling each of a
-hundred of every change by itself would take the processor from those who make the changes.  The first change after a
-quiet time is told at once, and so is every one where there are few watchers."""
-FEW_WATCHERS = 10
 _INDEXED = ("metadata.name", "spec.nodeName")
 """Fields by which the cache finds the watchers of an event instead of asking each."""
 
@@ -152,11 +146,9 @@ class Watch:
                 self._over = True
         return []
 
-    @property
-    def pause(self) -> float:
-        """Seconds to wait between two batches."""
-        crowd = len(self._subscription.crowd)
-        return 0.0 if crowd <= FEW_WATCHERS else min(crowd * PAUSE_PER_WATCHER, LONGEST_PAUSE)
+    async def rest(self, clock: Clock) -> None:
+        """Wait between two batches, where many watch the same."""
+        await self._subscription.crowd.rest(clock)
 
     @property
     def _since(self) -> Revision:

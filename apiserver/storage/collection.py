@@ -7,6 +7,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from apiserver.storage.crowd import Crowd
 from apiserver.storage.entry import CacheEvent, Entry, FieldsFunction
 from apiserver.storage.index import Indexes, Term
 from apiserver.storage.protocol import Revision
@@ -66,21 +67,22 @@ class Collection:
         self.ring_start = revision
         """The ring has every change of the resource after this revision."""
         self._buckets: dict[str, Bucket] = {}
+        self._size = 0
         self._indexes = Indexes()
         self._order: list[tuple[str, str]] = []  # buckets in the order of their keys: (namespace + "/", namespace)
-        self._everywhere: set[Subscription] = set()
-        self._by_namespace: dict[str, set[Subscription]] = {}
-        self._by_field: dict[str, dict[str, set[Subscription]]] = {}
+        self._everywhere = Crowd()
+        self._by_namespace: dict[str, Crowd] = {}
+        self._by_field: dict[str, dict[str, Crowd]] = {}
 
     # --- objects
 
     def __len__(self) -> int:
-        return sum(len(bucket.keys) for bucket in self._buckets.values())
+        return self._size
 
     def count(self, namespace: str) -> int:
         """How many there are in a namespace, or ("") in all."""
         if not namespace:
-            return len(self)
+            return self._size
         bucket = self._buckets.get(namespace)
         return 0 if bucket is None else len(bucket.keys)
 
@@ -89,7 +91,10 @@ class Collection:
         if bucket is None:
             bucket = self._buckets[entry.namespace] = Bucket()
             insort(self._order, (entry.namespace and entry.namespace + "/", entry.namespace))
-        self._indexes.put(entry, bucket.put(entry))
+        before = bucket.put(entry)
+        if before is None:
+            self._size += 1
+        self._indexes.put(entry, before)
 
     def remove(self, entry: Entry) -> None:
         bucket = self._buckets.get(entry.namespace)
@@ -97,6 +102,7 @@ class Collection:
             return
         before = bucket.remove(entry.key)
         if before is not None:
+            self._size -= 1
             self._indexes.remove(before)
         if not bucket.keys:
             del self._buckets[entry.namespace]
@@ -159,17 +165,18 @@ class Collection:
 
     def _interested(self, event: CacheEvent) -> Iterator[Subscription]:
         entry, previous = event.entry, event.previous
-        yield from tuple(self._everywhere)
-        yield from tuple(self._by_namespace.get(entry.namespace, ()))
+        yield from self._everywhere.hear()
+        if (crowd := self._by_namespace.get(entry.namespace)) is not None:
+            yield from crowd.hear()
         for field, watchers in self._by_field.items():
             value = entry.fields.get(field, "")
             former = value if previous is None else previous.fields.get(field, "")
-            found = watchers.get(value, set())
-            if former != value:
-                found = found | watchers.get(former, set())
-            for subscription in tuple(found):
-                if not subscription.namespace or subscription.namespace == entry.namespace:
-                    yield subscription
+            for each in {value, former}:
+                if (crowd := watchers.get(each)) is None:
+                    continue
+                for subscription in crowd.hear():
+                    if not subscription.namespace or subscription.namespace == entry.namespace:
+                        yield subscription
 
     def recent(self, since: Revision, namespace: str) -> Iterator[CacheEvent]:
         """The changes after a revision that the ring holds, oldest first."""
@@ -200,12 +207,12 @@ class Collection:
         elif subscription.namespace:
             self._by_namespace.pop(subscription.namespace, None)
 
-    def _place(self, subscription: Subscription) -> set[Subscription]:
+    def _place(self, subscription: Subscription) -> Crowd:
         if subscription.field is not None:
             field, value = subscription.field
-            return self._by_field.setdefault(field, {}).setdefault(value, set())
+            return self._by_field.setdefault(field, {}).setdefault(value, Crowd())
         if subscription.namespace:
-            return self._by_namespace.setdefault(subscription.namespace, set())
+            return self._by_namespace.setdefault(subscription.namespace, Crowd())
         return self._everywhere
 
     def subscriptions(self) -> Sequence[Subscription]:

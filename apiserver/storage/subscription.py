@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sized
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+from apiserver.storage.crowd import Crowd
 from apiserver.storage.entry import CacheEvent
 from apiserver.storage.protocol import Revision, StoreError
+
+_NOBODY = Crowd()
 
 
 class TooSlow(StoreError):
@@ -46,7 +49,7 @@ class Subscription:
     ) -> None:
         self.namespace = namespace
         self.field = field
-        self.crowd: Sized = ()
+        self.crowd = _NOBODY
         """Those who hear of the same changes, this one among them."""
         self.closed = False
         self.error: StoreError | None = None
