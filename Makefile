@@ -1,7 +1,10 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 VENV ?= .venv
-PYTHON ?= python3
+# The system's own Python where it is new enough: distributions build it with profiles, pyenv by default does not, and
+# then everything takes a tenth longer (docs/performance.md).  PYTHON=python3.13 takes another.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+  && echo /usr/bin/python3 || echo python3)
 BIN := $(VENV)/bin
 FLAGS ?=
 TESTS ?= tests
