@@ -296,7 +296,8 @@ class Model(pydantic.BaseModel):
             elif field.default == {} and not field.validate_default:
                 field.default, field.default_factory = PydanticUndefined, _new_dict
             elif field.default == {}:
-                field.default = _empty_members(bare(field.annotation))
+                members = _empty_members(bare(field.annotation))
+                field.default, field.default_factory = PydanticUndefined, _factory(partial(_same, members))
 
     @classmethod
     def decode(cls, data: bytes | str, *, unknown_fields: bool = True) -> Self:
@@ -358,8 +359,13 @@ class Model(pydantic.BaseModel):
 
     def changed(self, before: Self) -> frozenset[str]:
         """The members that are not one and the same object in an earlier state."""
-        names = type(self).model_fields
-        return frozenset(name for name in names if getattr(self, name) is not getattr(before, name))
+        former = before.__dict__
+        return frozenset([name for name, value in self.__dict__.items() if value is not former[name]])
+
+
+def _same(members: dict[str, Any]) -> dict[str, Any]:
+    """What an always-present object is read from when it is missing; reading changes nothing of it."""
+    return members
 
 
 _EMPTY: dict[Any, Any] = {str: "", int: 0, bool: False, float: 0.0}

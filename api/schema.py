@@ -188,7 +188,7 @@ def _with_markers(schema: Schema, field: FieldInfo, markers: list[Any]) -> Schem
     if "default" not in changes:
         if field.is_required() and schema.type in _EMPTY and not schema.scalar:
             changes["default"] = _EMPTY[schema.type]
-        elif schema.model is not None and field.validate_default and isinstance(field.default, dict):
+        elif schema.model is not None and field.validate_default and field.default_factory is not None:
             changes["default"] = {}
     return replace(schema, **changes) if changes else schema
 

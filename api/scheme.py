@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 from api.model import Model
 
@@ -255,6 +255,7 @@ _BY_TYPE = {tuple(resource.type_name.split(".")): resource for resource in RESOU
 _BY_KIND = {(resource.group_version, resource.kind): resource for resource in RESOURCES}
 
 
+@cache
 def resource_of(model: type[Model]) -> Resource:
     """The resource that serves a type.  Raises KeyError for types that are not served."""
     return _BY_TYPE[model.__module__.split(".")[1], model.__name__]

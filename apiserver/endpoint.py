@@ -20,7 +20,7 @@ from api.quoting import quoted
 from api.schema import Schema, schema_of
 from api.scheme import Resource, resource_of
 from apiserver.admission.dynamic import DynamicAdmission
-from apiserver.admission.plugin import AdmissionPlugin
+from apiserver.admission.plugin import AdmissionPlugin, AdmissionRequest
 from apiserver.arrivals import Arrivals
 from apiserver.decoding import decode_request
 from apiserver.patch.request import PatchRequest, decode_document
@@ -304,6 +304,16 @@ class API:
     def preparing(self) -> list[AdmissionPlugin]:
         """The plugins that have something to do before others."""
         return [plugin for plugin in self.admission if plugin.prepares]
+
+    @cached_property
+    def mutating(self) -> list[Callable[[AdmissionRequest], None]]:
+        """What plugins do that change objects, in their order; every write goes through it."""
+        return [plugin.mutate for plugin in self.admission if type(plugin).mutate is not AdmissionPlugin.mutate]
+
+    @cached_property
+    def validating(self) -> list[Callable[[AdmissionRequest], None]]:
+        """The same of plugins that may refuse them."""
+        return [plugin.validate for plugin in self.admission if type(plugin).validate is not AdmissionPlugin.validate]
 
     @cached_property
     def reserving(self) -> list[AdmissionPlugin]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -172,9 +172,18 @@ def _query(encoded: bytes) -> dict[str, str]:
     return found
 
 
-def _pairs(encoded: bytes) -> list[tuple[str, str]]:
+def _pairs(encoded: bytes) -> tuple[tuple[str, str], ...]:
     """The parameters in order, but for those that Go passes over in silence: with a semicolon or a broken escape."""
+    return _remembered_pairs(encoded) if len(encoded) <= _LONGEST_REMEMBERED else _read_pairs(encoded)
+
+
+def _read_pairs(encoded: bytes) -> tuple[tuple[str, str], ...]:
     text = encoded.decode("latin-1")
     if "%" in text or ";" in text:
         text = "&".join(part for part in text.split("&") if not _PASSED_OVER.search(part))
-    return parse_qsl(text, keep_blank_values=True)
+    return tuple(parse_qsl(text, keep_blank_values=True))
+
+
+_LONGEST_REMEMBERED = 256
+"""Bytes of a query string that clients may well send again and again."""
+_remembered_pairs = lru_cache(maxsize=256)(_read_pairs)

@@ -23,8 +23,8 @@ async def mutate(api: API, request: AdmissionRequest, *, webhooks: bool = True) 
         if request.operation == "CREATE":
             for plugin in api.preparing:
                 await plugin.prepare(request, api)
-        for plugin in api.admission:
-            plugin.mutate(request)
+        for change in api.mutating:
+            change(request)
     if webhooks and api.dynamic_admission.mutates:
         return await api.dynamic_admission.mutate(request)
     return False
@@ -32,8 +32,8 @@ async def mutate(api: API, request: AdmissionRequest, *, webhooks: bool = True) 
 
 async def admit(api: API, request: AdmissionRequest, *, webhooks: bool = True) -> None:
     """Raises StatusError when somebody refuses the write."""
-    for plugin in api.admission:
-        plugin.validate(request)
+    for check in api.validating:
+        check(request)
     if webhooks and api.dynamic_admission.validates:
         await api.dynamic_admission.validate(request)
     if request.operation in ("CREATE", "UPDATE"):

@@ -88,8 +88,8 @@ class DynamicAdmission:
             await each.make()
         if any(each.made for each in changes):
             if plugins and request.object is not None:
-                for plugin in self._api.admission:
-                    plugin.mutate(request)
+                for change in self._api.mutating:
+                    change(request)
             for each in changes:
                 await each.make_again()
             return True

@@ -68,7 +68,7 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
         write.warnings.append(doubled)
     strategy.default(new)
     managers = write.managers(new, None)
-    request = write.admission_request("CREATE", new, None, metadata.name)
+    request = write.admission_request("CREATE", new, None, metadata.name, context=context)
     request.managers, request.nameless = managers, nameless
     if await write.mutate(request):
         check_names(new, write.namespace, "", endpoint.namespaced)

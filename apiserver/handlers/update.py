@@ -110,7 +110,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
     if prepares_first:
         prepare()
     managers = write.managers(new, stored)
-    request = write.admission_request("UPDATE", new, old, current.name, stored)
+    request = write.admission_request("UPDATE", new, old, current.name, stored, context)
     request.managers = managers
     changed = await write.mutate(request)
     managers = request.managers

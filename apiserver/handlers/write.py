@@ -66,9 +66,15 @@ class Write:
         return self.api.context(self.user)
 
     def admission_request(
-        self, operation: str, obj: Any, old: Any, name: str, stored: StoredObject | None = None
+        self,
+        operation: str,
+        obj: Any,
+        old: Any,
+        name: str,
+        stored: StoredObject | None = None,
+        context: Context | None = None,
     ) -> AdmissionRequest:
-        """`stored` is what `old` was read from."""
+        """`stored` is what `old` was read from; `context` that of the write, where there is one already."""
         return AdmissionRequest(
             operation=operation,
             resource=self.endpoint.resource,
@@ -80,7 +86,7 @@ class Write:
             user=self.user.name,
             groups=self.user.groups,
             dry_run=self.options.dry_run,
-            context=self.context(),
+            context=context or self.context(),
             warnings=self.warnings,
             audit_annotations=self.audit_annotations,
             options=self.options,

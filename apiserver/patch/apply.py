@@ -12,6 +12,7 @@ import orjson
 
 from api.errors import BadRequest, Conflict
 from api.meta_v1 import StatusCause, StatusDetails
+from api.rfc3339 import to_second
 from api.schema import Schema
 from apiserver.patch import typed
 from apiserver.patch.field_set import FieldSet, difference, intersection, ordered, paths, union, without
@@ -27,7 +28,6 @@ from apiserver.patch.managed_fields import (
     manageable,
     managers_of,
     settle,
-    timestamp,
     yield_to,
 )
 from apiserver.patch.typed import Changes, Object, fields_of
@@ -130,7 +130,7 @@ class _Apply:
         mine = managers.pop(self.key)
         changed = self.is_new or not equal(self.live, merged)
         if mine.fields:
-            managers[self.key] = Entry(mine.api_version, mine.fields, timestamp(now) if changed else mine.time)
+            managers[self.key] = Entry(mine.api_version, mine.fields, to_second(now) if changed else mine.time)
         return _with_managers(merged if changed else self.live, encode(managers))
 
     def managers(self, now: datetime) -> Managers:
@@ -146,7 +146,7 @@ class _Apply:
         if not everything:
             return {}
         key = Key(BEFORE_FIRST_APPLY, "Update", self.api_version, self.key.subresource)
-        return {key: Entry(self.api_version, ordered(everything), timestamp(now))}
+        return {key: Entry(self.api_version, ordered(everything), to_second(now))}
 
     def conflicts(self, managers: Managers, changes: Changes, objects: tuple[Object, Object]) -> Conflicts:
         found: Conflicts = {}

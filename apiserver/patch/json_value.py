@@ -18,10 +18,17 @@ def equal(left: Any, right: Any) -> bool:
     if kind is dict:
         if len(left) != len(right):
             return False
-        return all(key in right and equal(value, right[key]) for key, value in left.items())
+        for key, value in left.items():
+            other = right.get(key, _ABSENT)
+            if other is not value and not equal(value, other):
+                return False
+        return True
     if kind is list:
         return len(left) == len(right) and all(map(equal, left, right))
     return bool(left == right)
+
+
+_ABSENT = object()
 
 
 def copied(value: Any) -> Any:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
 from api.errors import BadRequest
+from api.rfc3339 import to_second
 from api.schema import Schema
 from apiserver.patch.field_set import FieldSet, difference, ordered, parse, union, union_in_order, without
 from apiserver.patch.typed import Changes, Object, compare, empty, settled
@@ -138,10 +139,6 @@ def _rank(entry: Object) -> tuple[str, ...]:
     return tuple(entry.get(name, "") for name in ("operation", "time", "manager", "apiVersion", "subresource"))
 
 
-def timestamp(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def manageable(document: Object) -> Object:
     """The object without what nobody manages."""
     metadata = document.get("metadata") or {}
@@ -214,7 +211,7 @@ def update_managers(
             fields = union_in_order(mine.fields, changes.written)
         else:
             fields = mine.fields  # a manager that writes its own fields again: they are in order already
-        managers[key] = Entry(api_version, fields, timestamp(now))
+        managers[key] = Entry(api_version, fields, to_second(now))
     return encode(cap(managers))
 
 
