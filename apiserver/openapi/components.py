@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.meta_v1 import ListMeta
+from api.meta_v1 import DeleteOptions, ListMeta
 from api.model import union_of
 from api.schema import MISSING, ModelClass, Schema, schema_of
 from apiserver.openapi.descriptions import documentation
@@ -55,7 +55,33 @@ FIELDS_V1: Document = {
     'keys, "v:..." to an item of a set; "." stands for the field itself.',
     "type": "object",
 }
+VERSION_INFO = "io.k8s.apimachinery.pkg.version.Info"
+_VERSION = {
+    "buildDate": "When it was built, in RFC 3339 form.",
+    "compiler": "What it was compiled with.",
+    "emulationMajor": "The major version that the server behaves as.",
+    "emulationMinor": "The minor version that the server behaves as.",
+    "gitCommit": "The commit it was built from.",
+    "gitTreeState": "Whether that commit was all: clean or dirty.",
+    "gitVersion": "The version as a tag, such as v1.36.2.",
+    "goVersion": "The language it is written in, and its version.",
+    "major": "The major version of Kubernetes.",
+    "minCompatibilityMajor": "The major version of the oldest server that it can work beside.",
+    "minCompatibilityMinor": "The minor version of the oldest server that it can work beside.",
+    "minor": "The minor version of Kubernetes.",
+    "platform": "Operating system and processor.",
+}
+_NOT_ALWAYS = ("emulation", "minCompatibility")
 _EXTRAS: dict[str, Document] = {
+    VERSION_INFO: {
+        "description": "Which version a server has.",
+        "type": "object",
+        "required": [name for name in _VERSION if not name.startswith(_NOT_ALWAYS)],
+        "properties": {
+            name: {"description": about, "type": "string"} | ({} if name.startswith(_NOT_ALWAYS) else {"default": ""})
+            for name, about in _VERSION.items()
+        },
+    },
     META + "Patch": PATCH,
     META + "WatchEvent": WATCH_EVENT,
     META + "FieldsV1": FIELDS_V1,
@@ -65,6 +91,8 @@ _FREE_FORM = {
     ("ManagedFieldsEntry", "fieldsV1"): META + "FieldsV1",
 }
 """Fields of any shape that are published under a name."""
+_UNTYPED_LISTS = {("APIResource", "verbs")}
+"""Lists of which Kubernetes does not say how their items are told apart: they are a type of their own in Go."""
 
 
 class Components:
@@ -109,7 +137,9 @@ class Components:
         """A reference to one of the few types that have no model."""
         self.documents[name] = _EXTRAS[name]
         if name.endswith(".WatchEvent"):
-            self.extra("io.k8s.apimachinery.pkg.runtime.RawExtension")
+            self.extra(SCALARS["RawExtension"])
+            if kinds := [{**each, "kind": "WatchEvent"} for each in self.kinds.get(DeleteOptions, ())]:
+                self.documents[name] = {**_EXTRAS[name], "x-kubernetes-group-version-kind": kinds}
         return {"$ref": COMPONENTS + name}
 
     def describe(self, model: ModelClass) -> Document:
@@ -127,6 +157,9 @@ class Components:
                 )
                 for name in sorted(schema.properties)
             }
+            for name in document["properties"]:
+                if (model.__name__, name) in _UNTYPED_LISTS:
+                    del document["properties"][name]["x-kubernetes-list-type"]
         if model in self.kinds:
             document["x-kubernetes-group-version-kind"] = self.kinds[model]
         if schema.atomic:

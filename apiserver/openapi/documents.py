@@ -11,13 +11,14 @@ import orjson
 
 from api.authentication_v1 import TokenRequest
 from api.autoscaling_v1 import Scale
-from api.meta_v1 import DeleteOptions, Status
+from api.meta_v1 import APIGroup, APIGroupList, APIResourceList, APIVersions, DeleteOptions, Status
 from api.policy_v1 import Eviction
 from api.schema import ModelClass
 from api.scheme import GroupVersion, Resource
 from apiserver.discovery import CustomResources
 from apiserver.openapi import gnostic
 from apiserver.openapi.components import Components, Document
+from apiserver.openapi.non_resources import NonResources, resource_list
 from apiserver.openapi.paths import Paths
 from apiserver.openapi.swagger import swagger
 from apiserver.version import version
@@ -41,6 +42,7 @@ class Documents:
         self._served: dict[GroupVersion, list[Resource]] = {}
         for resource in resources:
             self._served.setdefault(resource.group_version, []).append(resource)
+        self._non_resources = NonResources(self._served)
         self._bodies: dict[str, Body] = {}
         self._index: Body | None = None
         self._v2: Body | None = None
@@ -70,7 +72,8 @@ class Documents:
         self._swagger = {version: parts for version, parts in self._swagger.items() if version in present}
 
     def v3_index(self) -> Body:
-        """`/openapi/v3`: where each group version's document is, with a hash of its content in the URL."""
+        """`/openapi/v3`: where each document is, of a group version or of what is no resource, with a hash of its
+        content in the URL."""
         self._follow()
         if self._index is None:
             paths = {}
@@ -83,7 +86,7 @@ class Documents:
         return self._index
 
     def v3(self, path: str) -> Body | None:
-        """`/openapi/v3/<path>`: "api/v1", "apis/apps/v1"; None where nothing is."""
+        """`/openapi/v3/<path>`: "api/v1", "apis/apps/v1", "apis/apps", "version"; None where nothing is."""
         self._follow()
         if path in self._custom:
             versions = self._custom[path]
@@ -93,11 +96,14 @@ class Documents:
                 self._custom_bodies[path] = versions, _body(document(versions))
             return self._custom_bodies[path][1]
         if path not in self._bodies:
+            components = Components(self._kinds())
             version = self._version_of(path)
             if version is None:
-                return None
-            components = Components(self._kinds())
-            paths = self._paths(version, components)
+                paths = self._non_resources.paths(path, components)
+                if paths is None:
+                    return None
+            else:
+                paths = self._paths(version, components)
             self._bodies[path] = _body(
                 {
                     "openapi": "3.0.0",
@@ -117,6 +123,8 @@ class Documents:
                 paths: dict[str, Document] = {}
                 for served in self._served:
                     paths |= self._paths(served, components)
+                for name in self._non_resources.names:
+                    paths |= self._non_resources.paths(name, components) or {}
                 self._built_in = _body(swagger(self._info(), paths, components.documents))
             self._v2 = self._with_custom(self._built_in) if self._custom else self._built_in
         return self._v2
@@ -148,7 +156,8 @@ class Documents:
     # --- pieces ------------------------------------------------------------------------------
 
     def _names(self) -> list[str]:
-        return sorted([f"apis/{each}" if each.group else f"api/{each}" for each in self._served] + [*self._custom])
+        versions = [f"apis/{each}" if each.group else f"api/{each}" for each in self._served]
+        return sorted([*versions, *self._custom, *self._non_resources.names])
 
     def _version_of(self, path: str) -> GroupVersion | None:
         return next((each for each in self._served if path == (f"apis/{each}" if each.group else f"api/{each}")), None)
@@ -161,7 +170,7 @@ class Documents:
         paths = Paths(components)
         for resource in sorted(self._served[group_version], key=lambda each: each.plural):
             paths.add(resource)
-        return paths.items
+        return {**resource_list(group_version, components), **paths.items}
 
     def _kinds(self) -> dict[ModelClass, list[Document]]:
         """The group, version and kind of every type that has one."""
@@ -172,7 +181,8 @@ class Documents:
         kinds[Scale] = [_kind(GroupVersion("autoscaling", "v1"), "Scale")]
         kinds[Eviction] = [_kind(GroupVersion("policy", "v1"), "Eviction")]
         kinds[TokenRequest] = [_kind(GroupVersion("authentication.k8s.io", "v1"), "TokenRequest")]
-        kinds[Status] = [_kind(GroupVersion("", "v1"), "Status")]
+        for model in (Status, APIGroup, APIGroupList, APIResourceList, APIVersions):
+            kinds[model] = [_kind(GroupVersion("", "v1"), model.__name__)]
         every = sorted({GroupVersion("", "v1"), *self._served}, key=str)
         kinds[DeleteOptions] = [_kind(each, "DeleteOptions") for each in every]
         return kinds

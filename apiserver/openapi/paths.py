@@ -16,7 +16,7 @@ from api.scheme import GroupVersion, Part, Resource
 from apiserver.openapi.components import Components, Document
 from apiserver.openapi.names import META, operation_group, tag
 
-_JSON = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+JSON = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 _STREAMS = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
 _PATCHES = (
     "application/apply-patch+yaml",
@@ -89,6 +89,14 @@ def parameter(name: str, path: str = "") -> Document:
     return {**document, "schema": {"type": kind, "uniqueItems": True}}
 
 
+def answers(schema: Document, codes: tuple[str, ...], media: tuple[str, ...] = JSON) -> Document:
+    """An operation's responses: with each of `codes` what `schema` describes, in each of the `media` types."""
+    words = {"200": "OK", "201": "Created", "202": "Accepted"}
+    content = {kind: {"schema": schema} for kind in sorted(media)}
+    found: Document = {code: {"description": words[code], "content": content} for code in codes}
+    return {"responses": {**found, "401": {"description": "Unauthorized"}}}
+
+
 @dataclass(frozen=True)
 class Action:
     """A subresource that does something.  `body` is what is posted; without it the connection is passed on."""
@@ -144,6 +152,8 @@ class Paths:
             self._item(everywhere, (), {"get": self._list(resource, "ForAllNamespaces")}, LIST)
         self._item(collection, self._shared(resource, ""), dict(self._of_collection(resource)))
         self._item(f"{collection}/{{name}}", self._shared(resource, "name"), dict(self._of_object(resource)))
+        if "watch" in resource.verbs:
+            self._add_watches(resource)
         for part in resource.parts:
             if part.is_view:
                 operations = dict(self._of_part(resource, part))
@@ -159,9 +169,25 @@ class Paths:
         base = f"{resource.root}/namespaces/{{namespace}}" if resource.namespaced else resource.root
         name = ("Namespaced" if resource.namespaced else "") + kind
         post = self._operation(version, kind, "post", f"create{operation_group(version)}{name}", f"Create a {kind}.")
-        answer = self._answers(self.components.refer(resource.model), ("200", "201", "202"))
+        answer = answers(self.components.refer(resource.model), ("200", "201", "202"))
         operations = {"post": post | self._body(resource.model) | answer}
         self._item(f"{base}/{resource.plural}", self._shared(resource, ""), operations, WRITE)
+
+    def _add_watches(self, resource: Resource) -> None:
+        """The paths that are nothing but a watch, which a parameter of a list has replaced."""
+        kind, plural, watched = resource.kind, resource.plural, f"{resource.root}/watch"
+        listed = f"Watch a list of {kind} objects. Deprecated: list them with the parameter `watch`."
+        single = f"Watch a {kind}. Deprecated: list with the parameters `watch` and `fieldSelector`."
+        event = answers(self.components.extra(META + "WatchEvent"), ("200",), JSON + _STREAMS)
+        if resource.namespaced:
+            name = f"watch{operation_group(resource.group_version)}{kind}ListForAllNamespaces"
+            everywhere = self._operation(resource.group_version, kind, "watchlist", name, listed) | event
+            self._item(f"{watched}/{plural}", (), {"get": everywhere}, LIST)
+            watched += "/namespaces/{namespace}"
+        of_list = self._verb(resource, "watchlist", "watch", "List", listed) | event
+        self._item(f"{watched}/{plural}", self._shared(resource, ""), {"get": of_list}, LIST)
+        of_one = self._verb(resource, "watch", "watch", "", single) | event
+        self._item(f"{watched}/{plural}/{{name}}", self._shared(resource, "name"), {"get": of_one}, LIST)
 
     # --- pieces ------------------------------------------------------------------------------
 
@@ -201,13 +227,6 @@ class Paths:
         body: Document = {"content": {"*/*": {"schema": self.components.refer(model)}}}
         return {"requestBody": {**body, "required": True} if required else body}
 
-    @staticmethod
-    def _answers(schema: Document, codes: tuple[str, ...], media: tuple[str, ...] = _JSON) -> Document:
-        words = {"200": "OK", "201": "Created", "202": "Accepted"}
-        content = {kind: {"schema": schema} for kind in sorted(media)}
-        answers: Document = {code: {"description": words[code], "content": content} for code in codes}
-        return {"responses": {**answers, "401": {"description": "Unauthorized"}}}
-
     def _list(self, resource: Resource, suffix: str = "") -> Document:
         version = resource.group_version
         kinds: list[Any] = [{"group": version.group, "kind": f"{resource.kind}List", "version": version.version}]
@@ -219,7 +238,7 @@ class Paths:
             )
         else:
             operation = self._verb(resource, "list", "list", "", about)
-        return operation | self._answers(listed, ("200",), _JSON + _STREAMS)
+        return operation | answers(listed, ("200",), JSON + _STREAMS)
 
     def _of_collection(self, resource: Resource) -> Iterator[tuple[str, Document]]:
         kind = resource.kind
@@ -230,26 +249,26 @@ class Paths:
             post = self._verb(resource, "post", "create", "", f"Create a {kind}.")
             yield (
                 "post",
-                post | self._with(WRITE) | self._body(resource.model) | self._answers(one, ("200", "201", "202")),
+                post | self._with(WRITE) | self._body(resource.model) | answers(one, ("200", "201", "202")),
             )
         if "deletecollection" in resource.verbs:
             delete = self._verb(resource, "deletecollection", "deleteCollection", "", f"Delete {kind} objects.")
             status = self.components.refer(Status)
             body = self._body(DeleteOptions, required=False)
-            yield "delete", delete | self._with(_DELETE_ALL) | body | self._answers(status, ("200",))
+            yield "delete", delete | self._with(_DELETE_ALL) | body | answers(status, ("200",))
 
     def _of_object(self, resource: Resource) -> Iterator[tuple[str, Document]]:
         kind = resource.kind
         one = self.components.refer(resource.model)
         if "get" in resource.verbs:
-            yield "get", self._verb(resource, "get", "read", "", f"Read a {kind}.") | self._answers(one, ("200",))
+            yield "get", self._verb(resource, "get", "read", "", f"Read a {kind}.") | answers(one, ("200",))
         if "update" in resource.verbs:
             yield "put", self._put(resource, "", resource.model)
         if "delete" in resource.verbs:
             delete = self._verb(resource, "delete", "delete", "", f"Delete a {kind}.")
             status = self.components.refer(Status)
             body = self._body(DeleteOptions, required=False)
-            yield "delete", delete | self._with(DELETE) | body | self._answers(status, ("200", "202"))
+            yield "delete", delete | self._with(DELETE) | body | answers(status, ("200", "202"))
         if "patch" in resource.verbs:
             yield "patch", self._patch(resource, "", resource.model)
 
@@ -258,7 +277,7 @@ class Paths:
         suffix = part.name[:1].upper() + part.name[1:]
         if "get" in part.verbs:
             read = self._verb(resource, "get", "read", suffix, f"Read the {part.name} of a {resource.kind}.")
-            yield "get", read | self._answers(self.components.refer(model), ("200",))
+            yield "get", read | answers(self.components.refer(model), ("200",))
         yield "put", self._put(resource, suffix, model)
         if "patch" in part.verbs:
             yield "patch", self._patch(resource, suffix, model)
@@ -266,14 +285,14 @@ class Paths:
     def _put(self, resource: Resource, suffix: str, model: ModelClass) -> Document:
         about = f"Replace a {resource.kind}{'’s ' + suffix.lower() if suffix else ''}."
         operation = self._verb(resource, "put", "replace", suffix, about) | self._with(WRITE) | self._body(model)
-        return operation | self._answers(self.components.refer(model), ("200", "201"))
+        return operation | answers(self.components.refer(model), ("200", "201"))
 
     def _patch(self, resource: Resource, suffix: str, model: ModelClass) -> Document:
         patch = self.components.extra(META + "Patch")
         about = f"Change a part of a {resource.kind}{'’s ' + suffix.lower() if suffix else ''}."
         operation = self._verb(resource, "patch", "patch", suffix, about) | self._with((*WRITE, "force"))
         operation["requestBody"] = {"content": {kind: {"schema": patch} for kind in _PATCHES}, "required": True}
-        return operation | self._answers(self.components.refer(model), ("200", "201"))
+        return operation | answers(self.components.refer(model), ("200", "201"))
 
     def _action(self, resource: Resource, path: str, action: Action, more: str = "") -> None:
         version, suffix = resource.group_version, action.name[:1].upper() + action.name[1:] + more
@@ -283,7 +302,7 @@ class Paths:
         if action.body is not None:
             post = self._operation(action.group_version, action.kind, "post", "create" + subject.format(""),
                                    f"Create the {action.name} of a {resource.kind}.")  # fmt: skip
-            answer = self._answers(self.components.refer(action.body), ("200", "201", "202"))
+            answer = answers(self.components.refer(action.body), ("200", "201", "202"))
             operations["post"] = post | self._body(action.body) | answer
             self._item(path, self._shared(resource, "name"), operations, WRITE)
             return
@@ -291,13 +310,13 @@ class Paths:
             if action.name == "log":
                 operation = self._operation(version, action.kind, "get", "read" + subject.format(""),
                                             "Read what a container wrote.")  # fmt: skip
-                operation |= self._answers({"type": "string"}, ("200",), (*_JSON, "text/plain"))
+                operation |= answers({"type": "string"}, ("200",), (*JSON, "text/plain"))
             else:
                 operation = self._operation(
                     version, action.kind, "connect", "connect" + subject.format(method.capitalize()),
                     f"Connect to the {action.name} of a {resource.kind}.",
                 )  # fmt: skip
-                operation |= self._answers({"type": "string"}, ("200",), ("*/*",))
+                operation |= answers({"type": "string"}, ("200",), ("*/*",))
             operations[method] = operation
         names = (*self._shared(resource, "name"), *action.parameters)
         self.items[path] = {**operations, "parameters": [parameter(name, path) for name in sorted(names)]}

@@ -49,8 +49,9 @@ def test_objects(
 
 
 def test_what_is_not_allowed_does_not_get_there(
-    server: ApiServer, extension: ExtensionServer, namespace: str, tmp_path: Path
+    server: ApiServer, admin: httpx.Client, extension: ExtensionServer, namespace: str, tmp_path: Path
 ) -> None:
+    until(lambda: discovered(admin, extension))
     kubectl = Kubectl(server, tmp_path, namespace, token="bobtoken")
     refused = kubectl.refusal("get", f"notes.v1.{extension.group}")
     assert f'User "bob" cannot list resource "notes" in API group "{extension.group}"' in refused

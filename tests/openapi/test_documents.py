@@ -48,6 +48,34 @@ def test_the_index_names_every_document_by_its_content(documents: Documents) -> 
         assert (url, f'"{content}"') == (f"/openapi/v3/{name}", found[1])
 
 
+def test_what_is_no_resource_has_documents_as_well(documents: Documents) -> None:
+    index = json.loads(documents.v3_index()[0])["paths"]
+    others = {"api", "apis", "apis/apps", "apis/rbac.authorization.k8s.io", "version", "openid/v1/jwks"}
+    assert {*others, ".well-known/openid-configuration"} <= set(index)
+    group = read(documents, "apis/apps")
+    assert set(group["paths"]) == {"/apis/apps/"}
+    answer = group["paths"]["/apis/apps/"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert answer["$ref"].endswith(".APIGroup")
+    assert {name.rpartition(".")[2] for name in group["components"]["schemas"]} == {
+        "APIGroup",
+        "GroupVersionForDiscovery",
+        "ServerAddressByClientCIDR",
+    }
+
+
+def test_watches_are_deprecated_paths_of_their_own(documents: Documents) -> None:
+    paths = read(documents, "api/v1")["paths"]
+    watch = paths["/api/v1/watch/namespaces/{namespace}/pods/{name}"]["get"]
+    assert watch["x-kubernetes-action"] == "watch"
+    assert "Deprecated" in watch["description"]
+    assert paths["/api/v1/watch/nodes"]["get"]["operationId"] == "watchCoreV1NodeList"
+    assert "/api/v1/watch/bindings" not in paths
+    kinds = read(documents, "api/v1")["components"]["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"][
+        "x-kubernetes-group-version-kind"
+    ]
+    assert {"group": "apps", "kind": "WatchEvent", "version": "v1"} in kinds
+
+
 def test_nothing_is_where_nothing_is_served(documents: Documents) -> None:
     assert documents.v3("apis/nope/v1") is None
     assert documents.v3("") is None

@@ -55,28 +55,33 @@ def bare(value: Any) -> Any:
 
 def test_schemas() -> None:
     wanted = reference("schemas.jsonl", "name")
-    compared = 0
+    seen = set()
     for schemas, _ in published():
         for name, schema in schemas.items():
             assert bare(schema) == bare(wanted[name]), name
-            compared += 1
-    assert compared > 250
+            seen.add(name)
+    assert seen == set(wanted)
 
 
 def test_operations() -> None:
     wanted = reference("paths.jsonl", "path")
+    seen = set()
     for _, paths in published():
+        paths.pop("/.well-known/openid-configuration/", None)  # the reference leaves it out
+        seen |= set(paths)
         for path, item in paths.items():
             methods = set(item) - {"parameters"}
             assert methods == set(wanted[path]), path
             for method in methods:
                 operation = item[method]
-                names = [each["name"] for each in (*operation.get("parameters", ()), *item["parameters"])]
+                parameters = (*operation.get("parameters", ()), *item.get("parameters", ()))
+                names = [each["name"] for each in parameters]
                 assert {
                     "operationId": operation["operationId"],
-                    "action": operation["x-kubernetes-action"],
+                    "action": operation.get("x-kubernetes-action"),
                     "parameters": sorted(names),
                     "consumes": sorted(operation.get("requestBody", {}).get("content", {})),
                     "produces": sorted(operation["responses"]["200"]["content"]),
                     "responses": sorted(operation["responses"]),
                 } == wanted[path][method], f"{method} {path}"
+    assert seen == set(wanted)
