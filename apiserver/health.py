@@ -5,8 +5,9 @@ https://kubernetes.io/docs/reference/using-api/health-checks/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from apiserver.start_work import StartWork
@@ -19,12 +20,44 @@ Check = Callable[[], str]
 ENDPOINTS = ("healthz", "livez", "readyz")
 
 
+class Indicators:
+    """What the checks have come to whenever somebody asked (`/metrics/slis`).
+
+    https://kubernetes.io/docs/reference/instrumentation/slis/
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], bool] = {}
+        self._totals: Counter[tuple[str, str, str]] = Counter()
+
+    def note(self, endpoint: str, name: str, good: bool) -> None:
+        self._last[name, endpoint] = good
+        self._totals[name, "success" if good else "error", endpoint] += 1
+
+    def render(self) -> str:
+        """The Prometheus text format."""
+        return "".join(f"{line}\n" for line in self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        if not self._last:
+            return
+        yield "# HELP kubernetes_healthcheck [STABLE] What a single check came to the last time."
+        yield "# TYPE kubernetes_healthcheck gauge"
+        for (name, endpoint), good in sorted(self._last.items()):
+            yield f'kubernetes_healthcheck{{name="{name}",type="{endpoint}"}} {int(good)}'
+        yield "# HELP kubernetes_healthchecks_total [STABLE] What all checks came to."
+        yield "# TYPE kubernetes_healthchecks_total counter"
+        for (name, status, endpoint), count in sorted(self._totals.items()):
+            yield f'kubernetes_healthchecks_total{{name="{name}",status="{status}",type="{endpoint}"}} {count}'
+
+
 @dataclass(frozen=True)
 class Health:
     """Named checks.  Those in `readiness_only` do not count for liveness: a server that is shutting down lives."""
 
     checks: Mapping[str, Check]
     readiness_only: Collection[str] = ("etcd-readiness", "informer-sync", "shutdown")
+    indicators: Indicators = field(default_factory=Indicators)
 
     def names(self, endpoint: str) -> list[str]:
         """The checks of one of the ENDPOINTS."""
@@ -48,6 +81,7 @@ class Health:
                 lines.append(f"[+]{name} excluded: ok")
                 continue
             problem = self.checks[name]()
+            self.indicators.note(endpoint, name, not problem)
             failed = failed or bool(problem)
             # What is wrong may say too much to somebody who is nobody in particular; the log has it.
             lines.append(f"[-]{name} failed: reason withheld" if problem else f"[+]{name} ok")

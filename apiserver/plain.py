@@ -165,6 +165,10 @@ def plain_endpoints(
     async def measured() -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
 
+    @app.api_route("/metrics/slis", methods=_METHODS)
+    async def indicators() -> Response:
+        return Response(health.indicators.render(), media_type="text/plain; version=0.0.4")
+
     @app.api_route("/debug/api_priority_and_fairness/{which}", methods=_METHODS)
     async def dumped(request: FastRequest, which: str) -> Response:
         table = dump_flows(which, bool(request.query_params.get("includeRequestDetails")))

@@ -408,6 +408,7 @@ class Server:
 
     async def _create_later_objects(self, api: API) -> None:
         from apiserver.flow_control.configuration import FlowControlConfiguration
+        from apiserver.identity import Identity
         from apiserver.service_ranges import bring_in_step, keep_in_step
 
         flow_control, work = FlowControlConfiguration(api.cache, self.clock), self._start_work
@@ -424,6 +425,7 @@ class Server:
             self._keep(self._front_proxy().keep_published(api.cache, self.clock))
         self._keep(flow_control.run())
         self._keep(keep_in_step(api, SELF, self.options.service_networks))
+        self._keep(Identity(api, SELF).run(work))
 
     async def _aggregate(self, api: API) -> None:
         """From the first APIService on that names a Service."""

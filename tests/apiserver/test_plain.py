@@ -98,6 +98,32 @@ def test_a_piece_of_work_that_fails_fails_its_own_checks_only() -> None:
     assert health.examine("/livez", ["poststarthook/kube-apiserver-autoregistration"], False) == (200, "ok")
 
 
+def test_what_checks_come_to_is_counted() -> None:
+    work = StartWork()
+    health = health_of(WatchCache(MemoryStore()), work, lambda: False)
+    assert health.indicators.render() == ""
+    health.examine("/livez", ["log"], False)
+    work.problems["rbac/bootstrap-roles"] = "the disk is full"
+    health.examine("/livez", (), True)
+    lines = health.indicators.render().splitlines()
+    assert 'kubernetes_healthcheck{name="ping",type="livez"} 1' in lines
+    assert 'kubernetes_healthcheck{name="poststarthook/rbac/bootstrap-roles",type="livez"} 0' in lines
+    counted = [line for line in lines if line.startswith('kubernetes_healthchecks_total{name="poststarthook/rbac/')]
+    assert counted == [
+        'kubernetes_healthchecks_total{name="poststarthook/rbac/bootstrap-roles",status="error",type="livez"} 1',
+        'kubernetes_healthchecks_total{name="poststarthook/rbac/bootstrap-roles",status="success",type="livez"} 1',
+    ]
+    assert 'kubernetes_healthchecks_total{name="log",status="success",type="livez"} 1' in lines, "once it was excluded"
+
+
+def test_indicators_are_served(admin: httpx.Client) -> None:
+    admin.get("/readyz")
+    answer = admin.get("/metrics/slis")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'kubernetes_healthcheck{name="ping",type="readyz"} 1' in answer.text.splitlines()
+    assert "/metrics/slis" in admin.get("/").json()["paths"]
+
+
 def test_the_index_names_every_path(admin: httpx.Client) -> None:
     paths = admin.get("/").json()["paths"]
     assert {"/api/v1", "/apis/apps/v1", "/readyz/shutdown", "/openapi/v3", "/version"} <= set(paths)
