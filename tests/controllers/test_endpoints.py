@@ -227,6 +227,22 @@ async def test_the_event_of_an_own_write_that_comes_before_the_answer_is_no_news
 
 
 @pytest.mark.parametrize(("kind", "written"), [(EndpointsController, "endpoints"), (EndpointSliceController, "slices")])
+async def test_the_event_of_an_own_update_that_comes_before_the_answer_is_no_news(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, kind: type[Controller], written: str
+) -> None:
+    (controller,) = await cluster.run(kind)
+    await cluster.client.create(service())
+    await eventually(lambda: len(getattr(controller, written)) == 1)
+    await cluster.settled()
+    before = controller.reconciles
+    _answer_after_the_event(cluster, controller, written, monkeypatch, to="update_quietly")
+    await cluster.client.patch(Service, "web", "default", {"metadata": {"labels": {"team": "b"}}})
+    await eventually(lambda: [o.metadata.labels.get("team") for o in getattr(controller, written)] == ["b"])
+    await cluster.settled()
+    assert controller.reconciles == before + 1
+
+
+@pytest.mark.parametrize(("kind", "written"), [(EndpointsController, "endpoints"), (EndpointSliceController, "slices")])
 async def test_what_others_write_before_the_answer_to_an_own_write_is_repaired(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, kind: type[Controller], written: str
 ) -> None:
@@ -253,12 +269,13 @@ def _answer_after_the_event(
     written: str,
     monkeypatch: pytest.MonkeyPatch,
     then: Callable[[], Awaitable[None]] | None = None,
+    to: str = "create_quietly",
 ) -> None:
-    """Let the first write be answered only when the controller has seen its event, and `then` is done."""
-    create, acts = cluster.client.create_quietly, [then] if then else []
+    """Let a write be answered only when the controller has seen its event, and after the first `then` is done."""
+    write, acts = getattr(cluster.client, to), [then] if then else []
 
     async def late(obj: Any) -> Any:
-        answer = await create(obj)
+        answer = await write(obj)
 
         def seen() -> bool:
             return any(o.metadata.resourceVersion == answer.resourceVersion for o in getattr(controller, written))
@@ -269,7 +286,7 @@ def _answer_after_the_event(
             await eventually(lambda: not seen())
         return answer
 
-    monkeypatch.setattr(cluster.client, "create_quietly", late)
+    monkeypatch.setattr(cluster.client, to, late)
 
 
 # --- packing -------------------------------------------------------------------------------------
