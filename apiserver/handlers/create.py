@@ -82,7 +82,7 @@ async def _create_once(write: Write, new: Any, *, nameless: bool) -> Entry:
             object_meta.validate_create(metadata, endpoint.namespaced, strategy.validate_name, known_finalizers=known)
         )
         broken, warnings = await done(lambda: strategy.judge(new, write.new.spec))
-        errors += broken
+        errors += [*write.manager_problems(managers), *broken]
         write.refuse(metadata.name, errors)
         await write.admit(request)
     write.warnings += warnings

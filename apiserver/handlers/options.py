@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from api.errors import FieldError, forbidden, invalid, invalid_value, not_supported, required, too_long
+from api.errors import FieldError, forbidden, invalid, not_supported, required
+from apiserver.patch.managed_fields import NAME_LIMIT, name_problems
 from apiserver.request import Request
 
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
-_MANAGER_LIMIT = 128  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class WriteOptions:
 
 def default_manager(user_agent: str) -> str:
     """The manager of a client that names none: its User-Agent up to the first slash."""
-    return "".join(c for c in user_agent.partition("/")[0] if c.isprintable())[:_MANAGER_LIMIT] or "unknown"
+    return "".join(c for c in user_agent.partition("/")[0] if c.isprintable())[:NAME_LIMIT] or "unknown"
 
 
 def write_options(request: Request, kind: str, *, apply: bool = False) -> WriteOptions:
@@ -61,15 +61,7 @@ def _problems(
             yield forbidden("force", "may not be specified for non-apply patch")
         if apply and not manager:
             yield required("fieldManager", "is required for apply patch")
-    if len(manager.encode(errors="replace")) > _MANAGER_LIMIT:
-        yield too_long("fieldManager", _MANAGER_LIMIT)
-    if not manager.isprintable():
-        position = 0  # in bytes
-        for char in manager:
-            if not char.isprintable():
-                problem = f"invalid character U+{ord(char):04X} (at position {position})"
-                yield invalid_value("fieldManager", manager, problem)
-            position += len(char.encode(errors="replace"))
+    yield from name_problems("fieldManager", manager)
     if any(value != "All" for value in dry_run):
         yield not_supported("dryRun", dry_run, ["All"])
     if validation not in _VALIDATIONS:

@@ -123,6 +123,7 @@ async def _update_once(write: Write, new: Any, old: Any, stored: StoredObject) -
         errors = list(
             object_meta.validate_update(new.metadata, old.metadata, endpoint.namespaced, again, known_finalizers=known)
         )
+        errors += write.manager_problems(managers)
         if isinstance(part, Subresource):
             errors += await done(lambda: list(part.validate_update(new, old)))
         else:

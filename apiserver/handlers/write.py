@@ -25,7 +25,7 @@ from apiserver.endpoint import API, Endpoint
 from apiserver.filters.authorization import forbidden
 from apiserver.handlers.options import WriteOptions
 from apiserver.new_object import NewObject
-from apiserver.patch.managed_fields import NotOfVersion, managers_of, update_managers
+from apiserver.patch.managed_fields import NotOfVersion, managers_of, problems, update_managers
 from apiserver.registry.strategy import Context, Scale, Status, Subresource
 from apiserver.request import RequestInfo, User
 from apiserver.storage.entry import Entry
@@ -57,6 +57,8 @@ class Write:
     """Whether it is one of many: the client deletes a collection and names no object."""
     audit_annotations: dict[str, str] = field(default_factory=dict)
     """What admission tells the audit log."""
+    _names_managers: bool = field(default=False, init=False)
+    """Whether the client has written managedFields itself."""
     _new: NewObject | None = field(default=None, init=False)
     """What is created, as JSON."""
     _encoded: tuple[bytes, dict[str, Any]] = field(default=(b"", {}), init=False)
@@ -166,6 +168,7 @@ class Write:
             encoded = self._encode(new, stored, as_given=True)
             document = self._parse(new, encoded, stored)
         if "managedFields" in new.metadata.model_fields_set:
+            self._names_managers = True
             if not new.metadata.managedFields:
                 document["metadata"]["managedFields"] = []  # sent as an empty list: forget all managers
             new.metadata.managedFields = []  # what was sent has had its effect; the answer is what is stored
@@ -187,6 +190,10 @@ class Write:
             )
         except NotOfVersion:
             return []  # as in Kubernetes: where ownership cannot be told, nobody owns anything
+
+    def manager_problems(self, managers: list[dict[str, Any]]) -> list[FieldError]:
+        """What is wrong with managers that come from the client."""
+        return list(problems(managers)) if self._names_managers else []
 
     @property
     def new(self) -> NewObject:

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-manageme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
-from api.errors import BadRequest
+from api.errors import BadRequest, FieldError, invalid_value, too_long
 from api.rfc3339 import to_second
 from api.schema import Schema
 from apiserver.patch.field_set import FieldSet, difference, ordered, parse, union, union_in_order, without
@@ -27,6 +27,8 @@ MAX_UPDATE_MANAGERS = 10
 """More managers of operation Update than these share one entry."""
 OLD_UPDATES = "ancient-changes"
 UNNAMED = "unknown"
+NAME_LIMIT, SUBRESOURCE_LIMIT = 128, 256
+"""Bytes."""
 
 
 Versions: TypeAlias = Callable[[str, Object], "tuple[Schema, Object] | None"]
@@ -96,6 +98,27 @@ def decode(entries: Iterable[Any]) -> Managers:
         )
         managers[key] = Entry(api_version, ordered(parse(entry.get("fieldsV1") or {})), entry.get("time") or "")
     return managers
+
+
+def name_problems(path: str, manager: str) -> Iterator[FieldError]:
+    """What is wrong with the name of a manager."""
+    if len(manager.encode(errors="replace")) > NAME_LIMIT:
+        yield too_long(path, NAME_LIMIT)
+    if not manager.isprintable():
+        position = 0  # in bytes
+        for char in manager:
+            if not char.isprintable():
+                yield invalid_value(path, manager, f"invalid character U+{ord(char):04X} (at position {position})")
+            position += len(char.encode(errors="replace"))
+
+
+def problems(managers: Iterable[Object]) -> Iterator[FieldError]:
+    """What is wrong with managers that a client has written itself, of those that can be read at all."""
+    for index, entry in enumerate(managers):
+        path = f"metadata.managedFields[{index}]"
+        yield from name_problems(f"{path}.manager", entry.get("manager", ""))
+        if len(entry.get("subresource", "").encode(errors="replace")) > SUBRESOURCE_LIMIT:
+            yield too_long(f"{path}.subresource", SUBRESOURCE_LIMIT)
 
 
 def _decode_stored(entries: Iterable[Any]) -> Managers:

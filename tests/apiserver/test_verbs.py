@@ -312,3 +312,31 @@ def test_a_collection_with_an_object_that_may_not_go(admin: httpx.Client) -> Non
     answer = admin.delete("/apis/scheduling.k8s.io/v1/priorityclasses")
     assert answer.status_code == 403
     assert "this is a system priority class and cannot be deleted" in answer.json()["message"]
+
+
+def test_managers_that_a_client_writes_itself_have_proper_names(admin: httpx.Client, maps: str) -> None:
+    owned = {"f:data": {"f:other": {}}}  # what the request itself sets is its own manager's
+    entry = {"operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": owned}
+    body = config_map("a", k="v")
+    body["metadata"] = {
+        "name": "a",
+        "managedFields": [
+            {**entry, "manager": "m" * 129},
+            {**entry, "manager": "bell\a"},
+            {**entry, "manager": "fine", "subresource": "s" * 257},
+        ],
+    }
+    refused = admin.post(maps, json=body)
+    assert refused.status_code == 422
+    causes = [(cause["field"], cause["message"]) for cause in refused.json()["details"]["causes"]]
+    assert sorted(causes) == [
+        ("metadata.managedFields[0].manager", 'Invalid value: "bell\\a": invalid character U+0007 (at position 4)'),
+        ("metadata.managedFields[1].subresource", "Too long: may not be more than 256 bytes"),
+        ("metadata.managedFields[2].manager", "Too long: may not be more than 128 bytes"),
+    ]
+    body["metadata"] = {"name": "a", "managedFields": [{**entry, "manager": "m" * 128}]}
+    assert admin.post(maps, json=body).status_code == 201
+    body["metadata"] = {"name": "a", "managedFields": [{**entry, "manager": "m" * 129}]}
+    assert admin.put(f"{maps}/a", json=body).status_code == 422
+    # What another client adds afterwards is no business of those names.
+    assert admin.patch(f"{maps}/a", json={"data": {"k": "w"}}, headers=MERGE).status_code == 200
