@@ -125,6 +125,8 @@ def path_segment(value: str, prefix: bool = False) -> Complaints:
     """metadata.name of kinds that only need it to be one segment of a URL (RBAC)."""
     if not prefix and value in (".", ".."):
         return (f"may not be '{value}'",)
+    if "/" not in value and _PERCENT not in value:
+        return FINE
     return tuple(f"may not contain '{character}'" for character in ("/", _PERCENT) if character in value)
 
 
