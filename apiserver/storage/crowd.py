@@ -46,11 +46,13 @@ class Crowd(set["Subscription"]):
         await self._rested.wait()
 
     async def _pace(self, clock: Clock, rested: asyncio.Event) -> None:
-        step = min(len(self) * PAUSE_PER_WATCHER, LONGEST_PAUSE) / STEPS
+        pause = min(len(self) * PAUSE_PER_WATCHER, LONGEST_PAUSE)
+        until = clock.monotonic() + pause
         before = heard = self.changes
         try:
-            for _ in range(STEPS):
-                await clock.sleep(step)
+            # Who is busy is woken late: steps are counted by the clock, lest their delays add up.
+            while (left := until - clock.monotonic()) > 0:
+                await clock.sleep(min(left, pause / STEPS))
                 if self.changes == heard and heard - before >= BURST:
                     break
                 heard = self.changes
