@@ -37,7 +37,8 @@ class Entry:
     `members` is its JSON with resourceVersion, without kind and apiVersion, and without the opening brace: whoever
     shows the object puts only something before it.  `stored_as` is the apiVersion at the end of the stored value, which
     custom objects have, else "".  `written` is the revision that the value was stored with, which a deletion does not
-    change.  `fields` are what field selectors can ask for.  Entries are shared and never change.
+    change.  `fields` are what field selectors can ask for, without those that are empty.  Entries are shared and never
+    change.
     """
 
     __slots__ = ("fields", "key", "labels", "members", "name", "namespace", "revision", "stored_as", "written")
@@ -82,10 +83,13 @@ class Entry:
         if document is None:
             document = orjson.loads(value)
         assert document is not None
-        fields = fields_of(document) if fields_of is not None else {}
+        # A field that is empty is as good as none, and a smaller dictionary.
+        fields = {} if fields_of is None else {field: text for field, text in fields_of(document).items() if text}
         fields["metadata.name"] = name
         fields["metadata.namespace"] = namespace
-        labels = document["metadata"].get("labels") or _NONE
+        given = document["metadata"].get("labels")
+        # Thousands of objects have the same labels: their texts are kept once.
+        labels = {label: _once(text) for label, text in given.items()} if given else _NONE
         shown, stored_as = _without_version(value) if value.endswith(b'"}') else (value, "")
         members = with_revision(shown, revision)
         return cls(key, intern(namespace), name, revision, members, labels, fields, stored_as)
@@ -125,6 +129,10 @@ class Entry:
 
     def __repr__(self) -> str:
         return f"Entry({self.key!r}, revision={self.revision})"
+
+
+def _once(text: Any) -> Any:
+    return intern(text) if type(text) is str else text
 
 
 def _without_version(value: bytes) -> tuple[bytes, str]:

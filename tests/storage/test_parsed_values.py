@@ -14,14 +14,16 @@ async def test_the_entry_is_made_of_the_parsed_value() -> None:
     cache = WatchCache(store := MemoryStore())
     await store.open()
     await cache.start()
-    document = {"metadata": {"name": "a", "labels": {"app": "web"}}}
-    created = await cache.create(KEY, orjson.dumps(document), document)
-    assert created.labels is document["metadata"]["labels"]
-    document = {"metadata": {"name": "a", "labels": {"app": "db"}}}
-    updated = await cache.update(KEY, orjson.dumps(document), created.revision, document)
-    assert updated.labels is document["metadata"]["labels"]
+    # Here the two say different things, so that one sees which of them is read.
+    value = orjson.dumps({"metadata": {"name": "a", "labels": {"read": "value"}}})
+    document = {"metadata": {"name": "a", "labels": {"read": "first document"}}}
+    created = await cache.create(KEY, value, document)
+    assert created.labels == {"read": "first document"}
+    document = {"metadata": {"name": "a", "labels": {"read": "second document"}}}
+    updated = await cache.update(KEY, value, created.revision, document)
+    assert updated.labels == {"read": "second document"}
     gone = await cache.delete(KEY, None, updated.revision)
-    assert gone.labels == {"app": "db"}
+    assert gone.labels == {"read": "value"}
     await cache.stop()
     await store.close()
 
