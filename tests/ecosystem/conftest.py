@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,17 @@ from tests.apiserver.conftest import ApiServer, admin, namespace, server
 from tests.ecosystem.kubectl import Kubectl
 
 __all__ = ["admin", "namespace", "server"]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Client libraries put certificates, keys and discovery into temporary files, and not all of them take those away:
+    they are to be in the tests' own folder."""
+    folder = str(tmp_path_factory.mktemp("clients"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture(scope="session")
