@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.coordination_v1 import Lease
-from api.errors import NotFound, StatusError
+from api.errors import Conflict, NotFound, StatusError
 from api.meta_v1 import DeleteOptions, Preconditions
 from apiserver.endpoint import API
 from apiserver.handlers.delete import delete_object
@@ -73,7 +73,7 @@ class Identity:
             lease: Lease = endpoint.decode(entry)
             if lease.metadata.labels.get(LABEL) == SERVER and has_expired(lease, now):
                 only_this = Preconditions(uid=lease.metadata.uid, resourceVersion=lease.metadata.resourceVersion)
-                with suppress(NotFound):
+                with suppress(NotFound, Conflict):  # somebody has deleted it, or renewed it after all
                     await delete_object(self._write(), entry.name, DeleteOptions(preconditions=only_this))
 
     async def run(self, start: StartWork) -> None:

@@ -276,7 +276,8 @@ class Server:
             from apiserver.openapi import Documents
             from apiserver.plain import plain_endpoints
 
-            documents, health = Documents(RESOURCES, api), health_of(cache, self._start_work, lambda: self.stopping)
+            documents = Documents(RESOURCES, api, has_issuer=issuer.is_published)
+            health = health_of(cache, self._start_work, lambda: self.stopping)
             return plain_endpoints(api, discovery, documents, health, self.metrics, issuer, self._dump_flows)
 
         async def plain() -> ASGI:
@@ -287,7 +288,6 @@ class Server:
             return await asyncio.to_thread(load_plain)
 
         wanted = asyncio.Event()
-
         self.metrics.gauges.append(lambda: object_counts(api))
         self.metrics.gauges.append(lambda: watch_events(api))
         self.metrics.gauges.append(functools.partial(of_process, self.clock.now().timestamp()))

@@ -37,12 +37,15 @@ class Documents:
     changed.
     """
 
-    def __init__(self, resources: Iterable[Resource], api: CustomResources | None = None) -> None:
+    def __init__(
+        self, resources: Iterable[Resource], api: CustomResources | None = None, *, has_issuer: bool = True
+    ) -> None:
+        """`has_issuer`: whether the issuer of service accounts' tokens can be discovered."""
         self._api, self._changes = api, 0
         self._served: dict[GroupVersion, list[Resource]] = {}
         for resource in resources:
             self._served.setdefault(resource.group_version, []).append(resource)
-        self._non_resources = NonResources(self._served)
+        self._non_resources = NonResources(self._served, has_issuer=has_issuer)
         self._bodies: dict[str, Body] = {}
         self._index: Body | None = None
         self._v2: Body | None = None
@@ -96,12 +99,12 @@ class Documents:
                 self._custom_bodies[path] = versions, _body(document(versions))
             return self._custom_bodies[path][1]
         if path not in self._bodies:
-            components = Components(self._kinds())
             version = self._version_of(path)
+            if version is None and path not in self._non_resources.names:
+                return None
+            components = Components(self._kinds())
             if version is None:
                 paths = self._non_resources.paths(path, components)
-                if paths is None:
-                    return None
             else:
                 paths = self._paths(version, components)
             self._bodies[path] = _body(
@@ -124,7 +127,7 @@ class Documents:
                 for served in self._served:
                     paths |= self._paths(served, components)
                 for name in self._non_resources.names:
-                    paths |= self._non_resources.paths(name, components) or {}
+                    paths |= self._non_resources.paths(name, components)
                 self._built_in = _body(swagger(self._info(), paths, components.documents))
             self._v2 = self._with_custom(self._built_in) if self._custom else self._built_in
         return self._v2

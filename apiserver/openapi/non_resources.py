@@ -26,8 +26,8 @@ class _Question(NamedTuple):
 
 _CORE = _Question("getCoreAPIVersions", "core", "Which versions of the core group there are.", APIVersions)
 _GROUPS = _Question("getAPIVersions", "apis", "Which groups there are, and their versions.", APIGroupList)
-_OTHERS = {
-    "version": _Question("getCodeVersion", "version", "Which version the server has.", VERSION_INFO, JSON[:1]),
+_VERSION = _Question("getCodeVersion", "version", "Which version the server has.", VERSION_INFO, JSON[:1])
+_ISSUER = {
     ".well-known/openid-configuration": _Question(
         "getServiceAccountIssuerOpenIDConfiguration", "WellKnown",
         "Who issues the tokens of service accounts, and where its keys are (OpenID Connect Discovery).",
@@ -42,10 +42,10 @@ _OTHERS = {
 
 
 class NonResources:
-    """`group_versions` are those that are served."""
+    """`group_versions` are those that are served, `has_issuer` whether the issuer of tokens can be discovered."""
 
-    def __init__(self, group_versions: Iterable[GroupVersion]) -> None:
-        self._questions = {"api": _CORE, "apis": _GROUPS, **_OTHERS}
+    def __init__(self, group_versions: Iterable[GroupVersion], *, has_issuer: bool) -> None:
+        self._questions = {"api": _CORE, "apis": _GROUPS, "version": _VERSION, **(_ISSUER if has_issuer else {})}
         for version in group_versions:
             if version.group:
                 self._questions[f"apis/{version.group}"] = _about_group(version)
@@ -55,10 +55,9 @@ class NonResources:
         """What has a document of its own: "api", "apis", "apis/apps", "version"."""
         return [*self._questions]
 
-    def paths(self, name: str, components: Components) -> dict[str, Document] | None:
-        """The path of that document, and what can be done there; None for no such document."""
-        found = self._questions.get(name)
-        return None if found is None else {f"/{name}/": _item(found, components)}
+    def paths(self, name: str, components: Components) -> dict[str, Document]:
+        """The path of one of the `names`, and what can be done there."""
+        return {f"/{name}/": _item(self._questions[name], components)}
 
 
 def resource_list(version: GroupVersion, components: Components) -> dict[str, Document]:

@@ -76,6 +76,19 @@ def test_watches_are_deprecated_paths_of_their_own(documents: Documents) -> None
     assert {"group": "apps", "kind": "WatchEvent", "version": "v1"} in kinds
 
 
+def test_an_issuer_that_cannot_be_discovered_is_not_described() -> None:
+    documents = Documents(RESOURCES, has_issuer=False)
+    named = {*json.loads(documents.v3_index()[0])["paths"], *json.loads(documents.v2()[0])["paths"]}
+    assert "version" in named
+    assert not [name for name in named if "jwks" in name or "well-known" in name]
+    assert documents.v3("openid/v1/jwks") is None
+
+
+def test_what_is_not_there_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Documents, "_kinds", lambda _: pytest.fail("every type was loaded"))
+    assert Documents(RESOURCES).v3("apis/nope/v1") is None
+
+
 def test_nothing_is_where_nothing_is_served(documents: Documents) -> None:
     assert documents.v3("apis/nope/v1") is None
     assert documents.v3("") is None
